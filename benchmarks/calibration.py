@@ -1,0 +1,208 @@
+"""Is five per cent five per cent? The default procedure on differences as they really are.
+
+Simulates score differences of five related metrics that are bounded, tied at zero, skewed or
+heavy-tailed, several per company with an intra-company correlation of 0.3, companies of unequal
+size. The true mean is zero, so that every claim is false:
+
+- family: any claim of the whole procedure (the primary metric by ``infer_mean``; secondary metrics
+  only once it rejects, their p-values adjusted among themselves by Holm).
+- primary, holm, max_t: the parts: the primary alone; any secondary by Holm over ``infer_mean``, or
+  by the max-T permutation, had the gate been open (a primary that truly differs opens it).
+- coverage of the 95 % interval of the primary.
+- the same data by single methods: t, bootstrap-t and sign-flip by company, and t and Wilcoxon on
+  rows.
+
+P(better) is checked on true effects spread evenly over +-0.8 standard deviations, by the
+flat-prior t posterior of the company means, which stands in for the model, and with --n-fits by the
+model itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+import numpy as np
+import scipy.stats
+
+from finllm.stats.bayes_model import fit_paired_model
+from finllm.stats.clusters import cluster_means
+from finllm.stats.inference import bootstrap_t, infer_mean
+from finllm.stats.multiplicity import gatekeep, holm, max_t_permutation
+from finllm.stats.paired_tests import (
+    paired_t_test,
+    sign_flip_permutation_test,
+    wilcoxon_signed_rank,
+)
+
+ICC = 0.3
+N_METRICS = 5
+METRIC_CORRELATION = 0.6
+ALPHA = 0.05
+SINGLE_METHODS = ("t", "boot_t", "sign_flip", "row_t", "row_wilcoxon")
+
+
+def quantile_tables() -> dict[str, np.ndarray]:
+    """Per scenario, the quantiles of a difference of mean zero in [-1, 1]."""
+    q = (np.arange(200_000) + 0.5) / 200_000
+    heavy = scipy.stats.t.ppf(q, 3) * 0.15
+    losses = scipy.stats.beta.ppf(np.clip((0.2 - q) / 0.2, 0, 1), 1, 1.5)
+    wins = scipy.stats.beta.ppf(np.clip((q - 0.65) / 0.35, 0, 1), 1, 2)
+    rare = scipy.stats.beta.ppf(np.clip((q - 0.7) / 0.3, 0, 1), 1, 2)
+    tables = {
+        "normal": np.clip(scipy.stats.norm.ppf(q) * 0.2, -1, 1),
+        "heavy tails": np.clip(heavy, -1, 1),
+        "half ties": np.where(np.abs(q - 0.5) < 0.25, 0.0, np.clip(heavy, -1, 1)),
+        # A third gain a little, a fifth lose much, the rest are tied.
+        "skewed, ties": wins * losses.sum() / wins.sum() - losses,
+        "skewed": scipy.stats.beta.ppf(q, 1.5, 5.0),
+        # Most lose a little, under a third gains much: skewness 1.8.
+        "strongly skewed": rare,
+    }
+    return {name: table - table.mean() for name, table in tables.items()}
+
+
+def draw_study(
+    table: np.ndarray, n_companies: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Differences of shape (rows, metrics) and the company of each row."""
+    sizes = np.maximum(1, rng.negative_binomial(2, 1 / 3, size=n_companies))
+    codes = np.repeat(np.arange(n_companies), sizes)
+
+    def related(n: int) -> np.ndarray:
+        shared, own = rng.standard_normal((n, 1)), rng.standard_normal((n, N_METRICS))
+        return np.sqrt(METRIC_CORRELATION) * shared + np.sqrt(1 - METRIC_CORRELATION) * own
+
+    z = np.sqrt(ICC) * related(n_companies)[codes] + np.sqrt(1 - ICC) * related(len(codes))
+    u = scipy.stats.norm.cdf(z)
+    return table[np.minimum((u * len(table)).astype(int), len(table) - 1)], codes
+
+
+def false_claims(
+    differences: np.ndarray, codes: np.ndarray, n_resamples: int, rng: np.random.Generator
+) -> dict[str, bool]:
+    """What is claimed about one study in which nothing is true."""
+    results = [
+        infer_mean(column, codes, n_bootstrap=n_resamples, rng=rng) for column in differences.T
+    ]
+    primary, secondary = results[0], [result.p_value for result in results[1:]]
+    adjusted = holm(secondary)
+    joint = max_t_permutation(differences[:, 1:], codes, n_permutations=n_resamples, rng=rng)
+    gated = gatekeep(primary.p_value, adjusted)
+    first = differences[:, 0]
+    means = cluster_means(first, codes).means
+    t = means.mean() / (means.std(ddof=1) / np.sqrt(len(means)))
+    low, high = np.quantile(bootstrap_t(means, n_bootstrap=n_resamples, rng=rng), [0.025, 0.975])
+    flips = sign_flip_permutation_test(first, codes, n_permutations=n_resamples, rng=rng)
+    return {
+        "family": bool(primary.p_value < ALPHA or (gated < ALPHA).any()),
+        "primary": primary.p_value < ALPHA,
+        "holm": bool((adjusted < ALPHA).any()),
+        "max_t": bool((joint.p_adjusted < ALPHA).any()),
+        "covered": primary.low <= 0 <= primary.high,
+        "t": paired_t_test(first, codes).p_value < ALPHA,
+        "boot_t": not low <= t <= high,
+        "sign_flip": flips.p_value <= ALPHA,
+        "row_t": paired_t_test(first).p_value < ALPHA,
+        "row_wilcoxon": wilcoxon_signed_rank(first).p_value < ALPHA,
+    }
+
+
+def claimed_and_right(
+    table: np.ndarray, n_companies: int, n_studies: int, fit: bool, rng: np.random.Generator
+) -> np.ndarray:
+    """Rows of (probability claimed for the likelier sign, whether that sign was right)."""
+    rows = []
+    for seed in range(n_studies):
+        differences, codes = draw_study(table, n_companies, rng)
+        effect = rng.uniform(-0.8, 0.8) * table.std()
+        first = differences[:, 0] + effect
+        if fit:
+            p_better = fitted_p_better(first, codes, seed)
+        else:
+            means = cluster_means(first, codes).means
+            t = means.mean() / (means.std(ddof=1) / np.sqrt(len(means)))
+            p_better = scipy.stats.t.cdf(t, len(means) - 1)
+        rows.append((max(p_better, 1 - p_better), (p_better > 0.5) == (effect > 0)))
+    return np.array(rows, dtype=float)
+
+
+def fitted_p_better(differences: np.ndarray, codes: np.ndarray, seed: int) -> float:
+    """P(better) by the model itself, with fewer draws than a report would take."""
+    return fit_paired_model(
+        differences,
+        codes,
+        prior_scale=0.707,
+        rope_low=0.0,
+        rope_high=0.0,
+        n_draws=500,
+        n_tune=300,
+        n_chains=2,
+        seed=seed,
+    ).p_better
+
+
+def calibration_lines(rows: np.ndarray) -> list[dict[str, float]]:
+    """By how sure the posterior was: the mean claim, and how often it was right."""
+    lines = []
+    for low, high in ((0.5, 0.8), (0.8, 0.95), (0.95, 0.99), (0.99, 1.0001)):
+        inside = rows[(rows[:, 0] >= low) & (rows[:, 0] < high)]
+        if len(inside):
+            claimed, right = inside.mean(axis=0)
+            error = np.sqrt(max(claimed * (1 - claimed), 1e-6) / len(inside))
+            lines.append({"claimed": claimed, "right": right, "se": error, "n": len(inside)})
+    return lines
+
+
+def main() -> None:
+    """Simulate, print a table, and as the last line one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n-simulations", type=int, default=500)
+    parser.add_argument("--n-resamples", type=int, default=999)
+    parser.add_argument("--n-fits", type=int, default=0)
+    parser.add_argument("--companies", type=int, nargs="+", default=[12, 20, 40])
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    rng, started = np.random.default_rng(args.seed), time.perf_counter()
+    shown = ("family", "primary", "holm", "max_t", "covered", *SINGLE_METHODS)
+    print(f"{args.n_simulations} null studies each; per cent of studies")
+    print(f"{'differences':<16}{'companies':>10}" + "".join(f"{name:>13}" for name in shown))
+    cells, claims, fits = [], [], []
+    for name, table in quantile_tables().items():
+        for k in args.companies:
+            claimed = [
+                false_claims(*draw_study(table, k, rng), args.n_resamples, rng)
+                for _ in range(args.n_simulations)
+            ]
+            shares = {key: float(np.mean([row[key] for row in claimed])) for key in shown}
+            cells.append({"differences": name, "companies": k, **shares})
+            print(f"{name:<16}{k:>10}" + "".join(f"{100 * shares[s]:>13.1f}" for s in shown))
+            claims.append(claimed_and_right(table, k, args.n_simulations, False, rng))
+            if args.n_fits:
+                fits.append(claimed_and_right(table, k, args.n_fits, True, rng))
+    mean = {key: float(np.mean([cell[key] for cell in cells])) for key in shown}
+    print(f"{'all':<26}" + "".join(f"{100 * mean[s]:>13.1f}" for s in shown))
+    error = 100 * np.sqrt(ALPHA * (1 - ALPHA) / args.n_simulations)
+    print(f"Monte Carlo standard error of one cell at 5 %: {error:.1f}")
+    checks = {"t posterior": calibration_lines(np.concatenate(claims))}
+    if fits:
+        checks["model"] = calibration_lines(np.concatenate(fits))
+    for name, lines in checks.items():
+        for line in lines:
+            print(
+                f"{name}: claimed {line['claimed']:.3f}, right {line['right']:.3f}"
+                f" (+-{2 * line['se']:.3f}, {line['n']} studies)"
+            )
+    figures = {
+        "n_simulations": args.n_simulations,
+        "cells": cells,
+        "mean": mean,
+        "p_better": checks,
+        "seconds": time.perf_counter() - started,
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Text to clean text: Unicode, white space, HTML remnants; figures stay exactly as they were."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+
+import ftfy
+
+from finllm.corpus import boilerplate, turns
+from finllm.records import Reject, Transcript, Turn
+
+# What str.translate does to a character; the rest of Unicode goes through _compatible.
+_SINGLE = {
+    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-"),
+    **dict.fromkeys("\u2014\u2015", " - "),
+    **dict.fromkeys("\u2028\u2029\u0085\x0b\x0c\x1e\x1d\x1c", "\n"),
+}
+_DASH_IN_RANGE = re.compile(r"(?<=[\d%])\s?[\u2014\u2015]\s?(?=[\d$\u20ac\u00a3])")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064"
+    "\u2066-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_SCRIPT = re.compile(r"(?is)<(script|style)\b[^>]{0,500}>.*?</\1\s*>|<!--.*?-->")
+_BREAK = re.compile(r"(?i)</?(?:p|br|div|li|tr|h[1-6]|ul|ol|table)\b[^<>]{0,500}>")
+_TAG = re.compile(
+    r"(?i)</?(?:a|abbr|article|b|body|blockquote|center|em|font|footer|head|header|html|i|img"
+    r"|link|main|meta|nav|section|small|span|strong|sub|sup|tbody|td|th|thead|title|u)\b[^<>]{0,500}>"
+)
+_ENTITY = re.compile(r"&(?:[a-zA-Z]{2,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
+_MARK = re.compile(
+    r"(?i)[<\[](?:inaudible|crosstalk|cross-talk|silence|laugh(?:s|ter|ing)?|unk|foreign(?: language)?"
+    r"|indiscernible|music(?: playing)?|technical difficult(?:y|ies)|audio gap)(?: [\d:.]+)?[>\]]"
+)
+_SPACES = re.compile(r"[^\S\n]+")
+_LINE_ENDS = re.compile(r" ?\n[ \n]*")
+_SENTENCE_END = re.compile(r"[.?!:;\"')\]]$")
+MIN_WRAPPED_LINES = 8
+MAX_WRAPPED_WIDTH = 132  # characters; longer lines were not broken at a column
+
+
+@lru_cache(maxsize=4096)
+def _compatible(character: str) -> str:
+    """The character's plain form, unless that would change a figure.
+
+    NFKC turns "10\u00b2" into "102", "1\u00bd" into "11/2" and "\u2460" into "1": superscripts,
+    fractions and enclosed forms stay. Wide, ligature and presentation forms become plain.
+    """
+    tag = unicodedata.decomposition(character).partition(" ")[0]
+    if tag in ("<super>", "<sub>", "<fraction>", "<circle>", "<square>"):
+        return character
+    plain = unicodedata.normalize("NFKC", character)
+    spacing_accent = plain.startswith(" ") and len(plain) > 1
+    return character if spacing_accent else plain
+
+
+def clean_text_counted(text: str, *, repair_mojibake: bool) -> tuple[str, Counter[str]]:
+    """``clean_text``, and how many of each thing was repaired or removed."""
+    counts: Counter[str] = Counter()
+    if not text.isascii():
+        if repair_mojibake:
+            repaired = ftfy.fix_encoding(text)
+            counts["mojibake_repaired"] += repaired != text
+            text = repaired
+        text = unicodedata.normalize("NFC", text)
+        text = _DASH_IN_RANGE.sub("-", text)
+        text = text.translate(str.maketrans(_SINGLE))
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "&" in text:
+        text, counts["html_entities"] = _ENTITY.subn(lambda m: html.unescape(m.group()), text)
+        if counts["html_entities"] and not text.isascii():
+            text = text.translate(str.maketrans(_SINGLE))
+    if "<" in text or "[" in text:
+        text, counts["transcription_marks"] = _MARK.subn("", text)
+    if "<" in text:
+        text, n_scripts = _SCRIPT.subn(" ", text)
+        text, n_breaks = _BREAK.subn("\n", text)
+        text, n_tags = _TAG.subn("", text)
+        counts["html_tags"] = n_scripts + n_breaks + n_tags
+    text, counts["control_characters"] = _CONTROL.subn("", text)
+    if not text.isascii():
+        counts["replacement_characters"] = text.count("\ufffd")
+        text = _NOT_ASCII.sub(lambda m: _compatible(m.group()), text.replace("\ufffd", ""))
+    text = _LINE_ENDS.sub("\n", _SPACES.sub(" ", text)).strip()
+    return text, +counts
+
+
+def clean_text(text: str) -> str:
+    r"""Plain text: straight quotes and dashes, single spaces, no markup, no control characters.
+
+    Line breaks stay, one at a time: in several sources a line is a sentence. Figures,
+    percentages and times are kept as written, so "1\u00bd" and "m\u00b2" are not normalised.
+
+    >>> clean_text("Sales\u00a0rose 5\u201310%,<br>to \u20ac1\u00bd&nbsp;bn \u2014 \u201cwow\u201d")
+    'Sales rose 5-10%,\nto €1½ bn - "wow"'
+    """
+    return clean_text_counted(text, repair_mojibake=True)[0]
+
+
+def unwrap(text: str) -> str:
+    """Join lines that were broken at a column; text whose lines end sentences stays as it is."""
+    lines = [line for line in text.split("\n") if line]
+    if len(lines) < MIN_WRAPPED_LINES:
+        return text
+    width = max(map(len, lines))
+    open_lengths = [len(line) for line in lines if not _SENTENCE_END.search(line)]
+    if width > MAX_WRAPPED_WIDTH or 2 * len(open_lengths) < len(lines):
+        return text
+    if 3 * sorted(open_lengths)[len(open_lengths) // 2] < 2 * width:  # headings, names, lists
+        return text
+    return re.sub(r"(?<![.?!:;\"')\]])\n(?=\S)", " ", text)
+
+
+def clean_transcript(
+    transcript: Transcript,
+    *,
+    repair_mojibake: bool,
+    infer_turns: bool,
+    removable: tuple[str, ...],
+) -> tuple[Transcript | Reject, Counter[str]]:
+    """A clean transcript, or the reason why nothing is left of it, and what was done to it.
+
+    Parameters
+    ----------
+    transcript
+        As a reader made it; its text may be dirty in any way.
+    repair_mojibake
+        Undo text that was decoded with the wrong code page.
+    infer_turns
+        Assign roles and sections to turns that have none (``turns.assign``).
+    removable
+        Kinds of boilerplate to remove, from ``boilerplate.KINDS``; empty keeps every word.
+
+    Returns
+    -------
+    record, counts
+        ``counts`` has ``words_before``, ``words_after``, ``words_removed_<kind>`` and the repairs.
+    """
+    counts: Counter[str] = Counter()
+    cleaned = []
+    for turn in transcript.turns:
+        text, repairs = clean_text_counted(turn.text, repair_mojibake=repair_mojibake)
+        counts.update(repairs)
+        if text:
+            cleaned.append(Turn(clean_text(turn.speaker), turn.role, turn.section, unwrap(text)))
+        else:
+            counts["empty_turns"] += 1
+    counts["words_before"] = sum(len(turn.text.split()) for turn in cleaned)
+    if infer_turns:
+        cleaned = list(turns.assign(cleaned))
+    if removable:
+        cleaned, removed = boilerplate.remove(cleaned, kinds=removable)
+        counts.update(removed)
+    counts["words_after"] = sum(len(turn.text.split()) for turn in cleaned)
+    if not counts["words_after"]:
+        detail = f"{counts['words_before']} words before boilerplate, none after"
+        return Reject(transcript.id, transcript.source, 0, "empty_text", detail), counts
+    summary = transcript.summary and clean_text(transcript.summary) or None
+    record = dataclasses.replace(
+        transcript,
+        company=clean_text(transcript.company),
+        sector=clean_text(transcript.sector),
+        turns=tuple(cleaned),
+        summary=summary,
+    )
+    return record, counts

@@ -1,0 +1,149 @@
+"""Texts that are the same, or nearly: groups by MinHash and locality-sensitive hashing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from datasketch import MinHash, MinHashLSH
+
+from finllm.corpus.lexicon import words
+
+SHINGLE = 5  # words in a row
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+
+def group_exact_duplicates(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The smallest id among those with the same words in the same order, for each id.
+
+    Case, punctuation and white space do not count.
+
+    >>> group_exact_duplicates([("b", "Net sales rose."), ("a", "net  sales rose"), ("c", "No.")])
+    {'b': 'a', 'a': 'a', 'c': 'c'}
+    """
+    digests: dict[str, bytes] = {}
+    for text_id, text in texts:
+        _claim(digests, text_id)
+        said = " ".join(words(text.lower()))
+        digests[text_id] = hashlib.blake2b(said.encode(), digest_size=16).digest()
+    first: dict[bytes, str] = {}
+    for text_id, digest in digests.items():
+        first[digest] = min(text_id, first.get(digest, text_id))
+    return {text_id: first[digest] for text_id, digest in digests.items()}
+
+
+def group_near_duplicates(
+    texts: Iterable[tuple[str, str]], *, threshold: float, n_permutations: int, seed: int
+) -> dict[str, str]:
+    """The smallest id of its group of near-duplicates, for each id.
+
+    A text that resembles none is a group of its own.
+
+    Two texts are near-duplicates where the estimated Jaccard similarity of their runs of five
+    words is at least ``threshold``; groups are the connected components, so a chain of small
+    changes joins its ends. The texts may be calls or single paragraphs. They are read once and
+    not kept: memory is 4 bytes x ``n_permutations`` a text.
+
+    The estimate has the standard error sqrt(J (1 - J) / n_permutations) (Broder 1997, "On the
+    resemblance and containment of documents"); candidates are found by banding (Indyk and Motwani
+    1998), which can miss a pair near the threshold. The answer does not depend on the order.
+
+    Raises
+    ------
+    ValueError
+        Where an id repeats, or a value is out of range.
+    """
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold {threshold}: must be in (0, 1]")
+    if n_permutations < 16:
+        raise ValueError(f"n_permutations {n_permutations}: must be at least 16")
+    ids: dict[str, int] = {}
+    rows = []
+    sketch = MinHash(num_perm=n_permutations, seed=seed, hashfunc=int, scheme="affine32")
+    for text_id, text in texts:
+        _claim(ids, text_id)
+        ids[text_id] = len(ids)
+        sketch.clear()
+        sketch.update_batch(shingle_hashes(text))
+        rows.append(sketch.digest())
+    if not rows:
+        return {}
+    signatures = np.vstack(rows)
+    parent = list(range(len(rows)))
+    for bucket in _buckets(signatures, threshold):
+        _join_similar(bucket, signatures, threshold, parent)
+    smallest: dict[int, str] = {}
+    for text_id, index in ids.items():
+        root = _root(parent, index)
+        smallest[root] = min(text_id, smallest.get(root, text_id))
+    return {text_id: smallest[_root(parent, index)] for text_id, index in ids.items()}
+
+
+def shingle_hashes(text: str) -> list[int]:
+    """A 32-bit hash of every run of five words, each once; of the whole text where it is shorter.
+
+    Vectorised: words are hashed once and runs are combined as polynomials in arithmetic mod 2^64.
+    """
+    tokens = words(text.lower())
+    if len(tokens) < SHINGLE:
+        return [_word_hash(" ".join(tokens)) >> 32]
+    cache: dict[str, int] = {}
+    codes = np.fromiter(
+        (cache[t] if t in cache else cache.setdefault(t, _word_hash(t)) for t in tokens),
+        dtype=np.uint64,
+        count=len(tokens),
+    )
+    n_runs = len(tokens) - SHINGLE + 1
+    runs = np.zeros(n_runs, dtype=np.uint64)
+    for offset in range(SHINGLE):
+        runs = runs * _MULTIPLIER + codes[offset : offset + n_runs]
+    runs = (runs ^ (runs >> np.uint64(31))) * _MULTIPLIER
+    return np.unique(runs >> np.uint64(32)).tolist()
+
+
+def _word_hash(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+
+
+def _claim(seen: dict[str, object], text_id: str) -> None:
+    if text_id in seen:
+        raise ValueError(f"id {text_id!r} is there twice; ids must be unique")
+
+
+def _buckets(signatures: np.ndarray, threshold: float) -> Iterator[list[int]]:
+    """The rows that agree on a whole band, with datasketch's choice of bands for the threshold.
+
+    The bands are hashed one after the other: ``MinHashLSH`` itself would hold all of them, some
+    10 kB a text.
+    """
+    if threshold == 1:
+        n_bands, n_rows = 1, signatures.shape[1]
+    else:
+        lsh = MinHashLSH(threshold=threshold, num_perm=signatures.shape[1])
+        n_bands, n_rows = lsh.b, lsh.r
+    for band in range(n_bands):
+        members: defaultdict[bytes, list[int]] = defaultdict(list)
+        for row, cells in enumerate(signatures[:, band * n_rows : (band + 1) * n_rows]):
+            members[cells.tobytes()].append(row)
+        yield from (bucket for bucket in members.values() if len(bucket) > 1)
+
+
+def _join_similar(
+    bucket: list[int], signatures: np.ndarray, threshold: float, parent: list[int]
+) -> None:
+    for position, row in enumerate(bucket):
+        for other in bucket[:position]:
+            a, b = _root(parent, row), _root(parent, other)
+            if a == b:
+                continue
+            if np.mean(signatures[row] == signatures[other]) >= threshold:
+                parent[max(a, b)] = min(a, b)
+
+
+def _root(parent: list[int], index: int) -> int:
+    while parent[index] != index:
+        parent[index] = parent[parent[index]]
+        index = parent[index]
+    return index

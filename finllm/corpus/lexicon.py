@@ -1,0 +1,202 @@
+"""Financial terms: which ones a text names, where, and how dense they are in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+BUILTIN = Path(__file__).parent / "lexicon.tsv"
+HEADER = ("canonical", "category", "synonyms", "cased")
+WORD = re.compile(r"[^\W_](?:[^\W_]|[-'.&/,](?=[^\W_]))*")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One row of the lexicon."""
+
+    canonical: str
+    category: str
+    synonyms: tuple[str, ...]
+    cased: tuple[str, ...]  # matched only in this very case, such as "SEC"
+
+
+def read_terms(path: Path) -> list[Term]:
+    """The rows of a lexicon file (tab-separated, ``#`` comments, a header line).
+
+    Raises
+    ------
+    ValueError
+        Where a line has the wrong number of cells, a form is empty or a canonical term repeats.
+    """
+    terms: dict[str, Term] = {}
+    header_seen = False
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = tuple(cell.strip() for cell in line.split("\t"))
+        if not header_seen:
+            if cells != HEADER:
+                raise ValueError(f"{path}, line {number}: header {cells}, must be {HEADER}")
+            header_seen = True
+            continue
+        cells += ("",) * (len(HEADER) - len(cells))
+        if len(cells) != len(HEADER) or not cells[0] or not cells[1]:
+            raise ValueError(f"{path}, line {number}: {line!r} must have the cells {HEADER}")
+        if cells[0] in terms:
+            raise ValueError(f"{path}, line {number}: {cells[0]!r} is there twice")
+        synonyms, cased = (tuple(form for form in cell.split("|") if form) for cell in cells[2:])
+        terms[cells[0]] = Term(cells[0], cells[1], synonyms, cased)
+    if not terms:
+        raise ValueError(f"{path}: no terms; a lexicon has a header {HEADER} and at least one row")
+    return list(terms.values())
+
+
+def words(text: str) -> list[str]:
+    """The words of a text; "$1.2", "year-over-year" and "Q&A" are one word each.
+
+    >>> words("Q&A: net sales rose 1.5%, year-over-year.")
+    ['Q&A', 'net', 'sales', 'rose', '1.5', 'year-over-year']
+    """
+    return WORD.findall(text)
+
+
+def plurals(form: str) -> Iterator[str]:
+    """The form and its regular plural; a form that ends in "s" or a non-letter has none.
+
+    >>> list(plurals("subsidiary")), list(plurals("tax")), list(plurals("sales"))
+    (['subsidiary', 'subsidiaries'], ['tax', 'taxes'], ['sales'])
+    """
+    yield form
+    if form[-1] == "y" and form[-2:-1] not in "aeiou":
+        yield form[:-1] + "ies"
+    elif form[-1] == "x" or form[-2:] in ("ch", "sh", "ss"):
+        yield form + "es"
+    elif form[-1].isalpha() and form[-1] != "s":
+        yield form + "s"
+
+
+def fold(form: str) -> str:
+    """A form as the matcher compares it: hyphens and white space are one space, no commas."""
+    return " ".join(form.replace("-", " ").replace(",", " ").split())
+
+
+def trie_pattern(forms: Iterable[str]) -> str:
+    """A regular expression for any of the forms, longest first, with shared prefixes factored."""
+    root: dict = {}
+    for form in forms:
+        node = root
+        for character in form:
+            node = node.setdefault(character, {})
+        node[""] = {}
+    return _branch(root)
+
+
+def _branch(node: dict) -> str:
+    alternatives = []
+    for character in sorted(key for key in node if key):
+        rest = node[character]
+        literal = r"(?:,?[\s-]+)" if character == " " else re.escape(character)
+        while len(rest) == 1 and "" not in rest:
+            ((character, rest),) = rest.items()
+            literal += r"(?:,?[\s-]+)" if character == " " else re.escape(character)
+        alternatives.append(literal + _branch(rest) if set(rest) != {""} else literal)
+    if "" in node:
+        return "(?:" + "|".join(alternatives) + ")?"
+    return alternatives[0] if len(alternatives) == 1 else "(?:" + "|".join(alternatives) + ")"
+
+
+class Lexicon:
+    """A compiled lexicon.
+
+    Parameters
+    ----------
+    path
+        A file as ``read_terms`` takes it; ``BUILTIN`` is the project's own.
+
+    Raises
+    ------
+    ValueError
+        Where the file is malformed, or one form belongs to two canonical terms.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.terms = read_terms(path)
+        self.categories = {term.canonical: term.category for term in self.terms}
+        self._canonical: dict[str, str] = {}
+        self._cased: dict[str, str] = {}
+        for term in self.terms:
+            for form in (term.canonical, *term.synonyms):
+                for variant in plurals(fold(form.lower())):
+                    _claim(self._canonical, variant, term.canonical, path)
+            for form in term.cased:
+                _claim(self._cased, fold(form), term.canonical, path)
+                _claim(self._cased, fold(form) + "s", term.canonical, path)
+        self._pattern = _compile(self._canonical)
+        self._cased_pattern = _compile(self._cased) if self._cased else None
+
+    def find(self, text: str) -> list[tuple[str, int, int]]:
+        """The terms in a text as (canonical, start, end), in order, without overlap.
+
+        The longest form wins; among cased and uncased forms the earlier one.
+        """
+        lowered = text.lower()
+        if len(lowered) != len(text):  # a few letters grow when lowered, which would shift spans
+            lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+        forms = self._canonical
+        found = [
+            (forms[_folded(match.group())], match.start(), match.end())
+            for match in self._pattern.finditer(lowered)
+        ]
+        if self._cased_pattern is None:
+            return found
+        cased = [
+            (self._cased[fold(match.group())], match.start(), match.end())
+            for match in self._cased_pattern.finditer(text)
+        ]
+        return _merge(found, cased) if cased else found
+
+    def canonical_terms(self, text: str) -> tuple[str, ...]:
+        """The canonical terms that a text names, sorted, each once."""
+        return tuple(sorted({canonical for canonical, _, _ in self.find(text)}))
+
+    def density(self, text: str) -> float:
+        """Share of the words of a text that are part of a term, 0 for a text without words.
+
+        Do not compare it across lexicons: it grows with the number of terms.
+        """
+        n_words = len(words(text))
+        return self.n_words_in_terms(text) / n_words if n_words else 0.0
+
+    def n_words_in_terms(self, text: str) -> int:
+        """How many words of a text are part of a term."""
+        return sum(len(WORD.findall(text, start, end)) for _, start, end in self.find(text))
+
+
+def _claim(forms: dict[str, str], form: str, canonical: str, path: Path) -> None:
+    owner = forms.setdefault(form, canonical)
+    if owner != canonical:
+        raise ValueError(f"{path}: {form!r} belongs to both {owner!r} and {canonical!r}")
+
+
+def _compile(forms: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(r"(?<![\w&])" + trie_pattern(forms) + r"(?![\w&])")
+
+
+def _folded(matched: str) -> str:
+    return matched if matched.isalpha() else fold(matched)
+
+
+def _merge(
+    found: list[tuple[str, int, int]], cased: list[tuple[str, int, int]]
+) -> list[tuple[str, int, int]]:
+    """Both lists in order; of two that overlap the longer one, then the earlier one."""
+    merged: list[tuple[str, int, int]] = []
+    for span in sorted(found + cased, key=lambda span: (span[1], -span[2])):
+        if merged and span[1] < merged[-1][2]:
+            if span[2] - span[1] > merged[-1][2] - merged[-1][1]:
+                merged[-1] = span
+            continue
+        merged.append(span)
+    return merged

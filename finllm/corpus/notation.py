@@ -1,0 +1,110 @@
+"""One notation for amounts: "USD 1.2bn", "1,200 million dollars" and "$1.2 billion" read alike."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from decimal import Decimal
+
+from finllm.corpus.numbers import Quantity, extract_quantities
+
+_SCALES = (("trillion", 12), ("billion", 9), ("million", 6))
+_EXPONENTS = {
+    "million": 6,
+    "mln": 6,
+    "mlns": 6,
+    "mio": 6,
+    "mn": 6,
+    "mm": 6,
+    "m": 6,
+    "billion": 9,
+    "bln": 9,
+    "bn": 9,
+    "b": 9,
+    "trillion": 12,
+    "trln": 12,
+    "trn": 12,
+    "tn": 12,
+    "thousand": 3,
+    "k": 3,
+}
+_NUMBER = re.compile(r"(?<![\d.,])(\d[\d,]*(?:\.\d+)?)(?:[ -]?([A-Za-z]+)\b)?")
+_PERCENT = re.compile(r"(?<=\d) ?-?(?:percent|per cent|pct)(?![a-z])(?! points?\b)(?!-)", re.IGNORECASE)
+_BASIS = re.compile(r"(?<=\d)[ -]?(?:bps|bp|bp's|bips)(?![a-z'])", re.IGNORECASE)
+
+
+def standardise_notation(text: str) -> str:
+    """Return the text with amounts in one notation, every value unchanged.
+
+    Dollars become "$1.2 billion", other currencies "EUR 1.2 billion", percent "5%", basis points
+    "50 basis points". A line whose quantities would not read the same afterwards, as
+    `extract_quantities` reads them, is left as it was.
+
+    Examples
+    --------
+    >>> standardise_notation("sales of USD 1.2bn, or 1,200 million dollars, rose 5 pct")
+    'sales of $1.2 billion, or $1.2 billion, rose 5%'
+    """
+    return "\n".join(_standardise_line(line) for line in text.split("\n"))
+
+
+def _standardise_line(line: str) -> str:
+    """Rewrite one line, or return it as it was where a quantity would change."""
+    quantities = extract_quantities(line)
+    if not quantities:
+        return line
+    parts, reach = [], 0
+    for quantity in quantities:
+        parts.append(line[reach : quantity.start])
+        parts.append(_mention(line[quantity.start : quantity.end], quantity))
+        reach = quantity.end
+    new = "".join(parts) + line[reach:]
+    if new == line or signature(quantities) == signature(extract_quantities(new)):
+        return new
+    return line
+
+
+def signature(quantities: list[Quantity]) -> Counter[tuple[str, float, str]]:
+    """Return the multiset of kind, value and unit, values to nine digits."""
+    return Counter((q.kind, float(f"{q.value:.9g}"), q.unit) for q in quantities)
+
+
+def _mention(mention: str, quantity: Quantity) -> str:
+    """Return a mention in standard notation, unchanged where no rule fits."""
+    if quantity.kind == "percent":
+        return _PERCENT.sub("%", mention)
+    if quantity.kind == "basis_points":
+        return _BASIS.sub(" basis points", mention)
+    if quantity.kind == "money" and quantity.low is None:
+        return _money(mention, quantity)
+    return mention
+
+
+def _money(mention: str, quantity: Quantity) -> str:
+    """Return an amount as "$1.2 billion" or "EUR 1.2 billion"."""
+    numbers = list(_NUMBER.finditer(mention))
+    if len(numbers) != 1 or mention.startswith("("):
+        return mention
+    digits, word = numbers[0].groups()
+    exponent = _EXPONENTS.get((word or "").lower(), 0)
+    cents = "cent" in mention.lower() or "¢" in mention
+    amount = Decimal(digits.replace(",", "")).scaleb(-2 if cents else exponent)
+    if abs(float(amount) - abs(quantity.value)) > 1e-9 * max(1.0, abs(quantity.value)):
+        return mention
+    symbol = "$" if quantity.unit == "USD" else quantity.unit + " "
+    sign = "-" if mention.startswith("-") else ""
+    if cents:
+        return f"{sign}{symbol}{amount:.2f}"
+    for name, power in _SCALES:
+        if power == exponent or 6 <= exponent < power and amount >= Decimal(10) ** power:
+            number = digits if power == exponent else _plain(amount.scaleb(-power))
+            return f"{sign}{symbol}{number} {name}"
+    if exponent:
+        return mention
+    return f"{sign}{symbol}{digits}"
+
+
+def _plain(amount: Decimal) -> str:
+    """Return a decimal without exponent, and without the zeros that shifting its point adds."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

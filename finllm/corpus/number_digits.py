@@ -1,0 +1,141 @@
+"""Numbers written in digits: "$1.2 billion", "(5.2)%", "rupees 1,541 crores", "'21"."""
+
+from __future__ import annotations
+
+import re
+
+from finllm.corpus.number_atom import TAIL, Atom, apply_tail
+from finllm.corpus.number_periods import parse_period
+from finllm.corpus.number_units import CURRENCY_BEFORE, DOLLARS, SYMBOLS
+from finllm.corpus.number_words import parse_fraction
+
+_HALF = (
+    r"( and (?:a|one)[ -]half|[ -](?:and )?[1-7]/[2-8](?![\d/])| and (?:a|three)[ -]quarters?)?"
+)
+NUMBER = re.compile(
+    r"([$€£¥₹\d])(?:(?<=\d)|(?:[ ]?([-–(]))?[ ]?(?=\.?\d))"
+    rf"(\d{{0,3}}(?:,\d{{3}})+(?!\d)|\d*)(\.\d+)?(\))?{_HALF}{TAIL}"
+)  # begins with one set of characters, so that `finditer` jumps from one to the next
+_BEFORE = re.compile(r"([a-z.]+)( ?)[$]?$")
+_US_DOLLAR = re.compile(r"\b(?:us|u\.s\.) dollars?,? $")
+_FRACTION_OF = re.compile(
+    r"([1-7])/([2-8])(?:rd|rds|th|ths)? of (?:((?:1|one|a) ?(?:%|percent\b))|(?=[a-z]))"
+)
+
+
+def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
+    """Return the atom of a match of `NUMBER`, None where the digits are part of a word.
+
+    `reach` is where the atom before it ended: the "rupees" of "5 rupees 3" belong to that.
+    """
+    head, sign, body, decimals, closing, half, *tail = match.groups()
+    start, end = match.span()
+    before = text[start - 1]
+    symbol = head in SYMBOLS
+    digits = body if symbol else head + body
+    if not symbol:
+        if text[start + 1] == "/" and (share := _FRACTION_OF.match(text, start)):
+            return _share_atom(share) if before in " (\n" else None
+        if before.isalnum() and not _touches_currency(text, start, tail[0]):
+            return None
+        if before == "." and text[start - 2] in " \n(-":
+            digits, decimals, start = "0", "." + digits, start - 1
+            before = text[start - 1]
+        elif before in ".:" and text[start - 2].isalnum():
+            return None
+        if text[end].isalpha() and not any(tail):
+            period = parse_period(text, start)
+            return None if period is None else Atom(start, period[1], 0.0, 1.0, "period", period[0])
+        if before in "'’ " and len(digits) == 2 and not decimals and not any(tail):
+            quote = start - 1 if before != " " else start - 2
+            if text[quote] in "'’" and text[quote - 1] in " \n(-" and not text[start + 2].isalnum():
+                return Atom(quote, start + 2, 2000.0 + int(digits), 1.0, "year")
+    number = float((digits.replace(",", "") or "0") + (decimals or ""))
+    atom = Atom(start, end, number, 10.0 ** (1 - len(decimals)) if decimals else 1.0)
+    if half:
+        _add_half(atom, half)
+    apply_tail(text, atom, tail)
+    if symbol:
+        _apply_symbol(text, atom, head, sign, closing)
+    _set_currency(text, atom, head, reach)
+    _set_sign(text, atom, closing)
+    if closing and not atom.negative:  # the parenthesis belongs to the sentence
+        inner = Atom(atom.start, match.start(5), atom.number, atom.quantum)
+        inner.kind, inner.unit = ("money", atom.unit) if atom.unit else ("", "")
+        return inner
+    return atom
+
+
+def _share_atom(match: re.Match[str]) -> Atom:
+    """Return "2/3 of our sales" or "1/2 of 1%" as percent."""
+    share = int(match[1]) / int(match[2])
+    if match[3]:
+        return Atom(match.start(), match.end(), share, 0.01, "percent")
+    return Atom(match.start(), match.end() - len(" of "), 100 * share, 1.0, "percent")
+
+
+def _touches_currency(text: str, start: int, magnitude: str | None) -> bool:
+    """Whether the letters that touch a number are a currency, as in "eur45" or "r3.2 billion"."""
+    found = _BEFORE.search(text, max(0, start - 9), start)
+    if found is None:
+        return False
+    return found[1] in CURRENCY_BEFORE or found[1] == "r" and magnitude is not None
+
+
+def _apply_symbol(
+    text: str, atom: Atom, head: str, sign: str | None, closing: str | None
+) -> None:
+    """Set the currency of a symbol and the sign behind it, as in "$(0.12)" or "$-5"."""
+    atom.kind, atom.unit = "money", SYMBOLS[head]
+    atom.negative = sign in ("-", "–") or sign == "(" and closing is not None
+    if atom.scale == 0.01:
+        atom.scale, atom.worded = 1.0, False  # "$2.39 cents"
+    thousands = text.startswith(" 000", atom.end) and not text[atom.end + 4].isdigit()
+    if thousands and atom.scale == 1.0 and atom.quantum == 1.0 and atom.number < 1000:
+        atom.scale, atom.end = 1000.0, atom.end + 4  # "$720 000"
+
+
+def _set_currency(text: str, atom: Atom, head: str, reach: int) -> None:
+    """Set the currency that stands before a number, as in "SEK 410" or "US$30"."""
+    if atom.kind and (atom.kind != "money" or atom.worded):
+        return
+    start = atom.start
+    found = _BEFORE.search(text, max(0, start - 9), start + 1 if head == "$" else start)
+    if found is not None and found.start(1) >= reach:
+        word, blank = found[1], found[2]
+        if head == "$":
+            code = DOLLARS.get(word)
+            code = None if blank and word in ("a", "us", "s", "c", "r") else code
+        elif word == "r" and not blank:
+            code = "ZAR"
+        else:
+            code = CURRENCY_BEFORE.get(word)
+        if code is not None:
+            atom.kind, atom.unit, atom.start = "money", code, found.start(1)
+    if not atom.kind and (dollar := _US_DOLLAR.search(text, max(0, start - 14), start)):
+        if dollar.start() >= reach:
+            atom.kind, atom.unit, atom.start = "money", "USD", dollar.start()
+
+
+def _set_sign(text: str, atom: Atom, closing: str | None) -> None:
+    """Set the sign that stands before a number: "-5%", "(5.2)%", "($0.12)"."""
+    start = atom.start
+    if text[start - 1] in "-–" and text[start - 2] in " \n($":
+        atom.negative, atom.start = True, start - 1
+        start -= 1
+    if text[start - 1] != "(":
+        return
+    closes = text[atom.end] == ")" and atom.kind in ("money", "percent", "basis_points")
+    if closes or closing and (atom.kind or atom.scale > 1 or atom.quantum < 1):
+        atom.negative, atom.start = True, start - 1
+        atom.end += not closing
+
+
+def _add_half(atom: Atom, half: str) -> None:
+    """Add "and a half" or "1/2" to a number."""
+    if "/" in half:
+        top, bottom = half.lstrip(" -and").split("/")
+        atom.number += int(top) / int(bottom)
+    else:
+        atom.number += parse_fraction(half.removeprefix(" and ")) or 0.0
+    atom.quantum = 0.1

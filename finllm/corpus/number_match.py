@@ -1,0 +1,114 @@
+"""Which stated quantities are the same, allowing for rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from finllm.corpus.quantity import Quantity
+
+RELATIVE_LIMIT = 0.10
+
+
+@dataclass(frozen=True)
+class QuantityMatch:
+    """A one-to-one matching of two lists of quantities, by index."""
+
+    pairs: list[tuple[int, int]]  # (candidate, reference), in order of candidate
+    unmatched_candidate: list[int]
+    unmatched_reference: list[int]
+
+
+def quantities_agree(a: Quantity, b: Quantity) -> bool:
+    """Return whether two quantities state the same.
+
+    Kind, sign and unit must be equal, where both name one also what they are per. Values may
+    differ by half of the coarser last digit shown, and by 10 % at most: 1.2 billion agrees with
+    1.2314 billion, 2 billion does not with 2.4 billion. A range agrees with a range, end by end.
+    A period that names no year agrees with the same period of any year.
+    """
+    if a.kind != b.kind:
+        return _is_same_year(a, b)
+    if a.kind == "period":
+        return _periods_agree(a.unit, b.unit)
+    if a.kind == "year":
+        return a.value == b.value
+    if a.per and b.per and a.per != b.per:
+        return False
+    if a.kind == "count":
+        if a.unit and b.unit and _singular(a.unit) != _singular(b.unit):
+            return False
+    elif a.unit != b.unit:
+        return False
+    if (a.low is None) != (b.low is None):
+        return False
+    quantum = max(a.quantum, b.quantum)
+    if a.low is not None and b.low is not None:
+        return _close(a.low, b.low, quantum) and _close(a.high or 0.0, b.high or 0.0, quantum)
+    return _close(a.value, b.value, quantum)
+
+
+def match_quantities(
+    candidate: Sequence[Quantity], reference: Sequence[Quantity]
+) -> QuantityMatch:
+    """Return a one-to-one matching with as many agreeing pairs as possible, closest first."""
+    options = []
+    for quantity in candidate:
+        fits = [j for j, other in enumerate(reference) if quantities_agree(quantity, other)]
+        options.append(sorted(fits, key=lambda j: (abs(reference[j].value - quantity.value), j)))
+    taken: dict[int, int] = {}
+    for i in range(len(options)):
+        _assign(i, options, taken, set())
+    pairs = sorted((i, j) for j, i in taken.items())
+    matched = {i for i, _ in pairs}
+    return QuantityMatch(
+        pairs,
+        [i for i in range(len(candidate)) if i not in matched],
+        [j for j in range(len(reference)) if j not in taken],
+    )
+
+
+def _assign(i: int, options: list[list[int]], taken: dict[int, int], seen: set[int]) -> bool:
+    """Find a partner for candidate i, moving others to their next choice (Kuhn 1955)."""
+    for j in options[i]:
+        if j not in seen:
+            seen.add(j)
+            if j not in taken or _assign(taken[j], options, taken, seen):
+                taken[j] = i
+                return True
+    return False
+
+
+def _close(a: float, b: float, quantum: float) -> bool:
+    """Whether two values agree within rounding to the coarser of their last digits."""
+    if a * b < 0:
+        return False
+    gap, size = abs(a - b), max(abs(a), abs(b))
+    return gap <= size * 1e-9 or gap <= min(quantum / 2 * (1 + 1e-9), RELATIVE_LIMIT * size)
+
+
+def _periods_agree(a: str, b: str) -> bool:
+    """Whether two canonical periods agree, where one may lack its year."""
+    if a == b:
+        return True
+    (year_a, part_a), (year_b, part_b) = _split_period(a), _split_period(b)
+    return part_a == part_b and (not year_a or not year_b)
+
+
+def _split_period(period: str) -> tuple[str, str]:
+    """Split "2021Q3" into ("2021", "Q3") and "FY2022" into ("2022", "FY")."""
+    if period.startswith("FY"):
+        return period[2:], "FY"
+    return (period[:4], period[4:]) if period[:4].isdigit() else ("", period)
+
+
+def _is_same_year(a: Quantity, b: Quantity) -> bool:
+    """Whether one is a year and the other the full year of the same number."""
+    if {a.kind, b.kind} != {"year", "period"}:
+        return False
+    year, period = (a, b) if a.kind == "year" else (b, a)
+    return period.unit == f"FY{year.value:.0f}"
+
+
+def _singular(unit: str) -> str:
+    return unit.rstrip("s")

@@ -1,0 +1,160 @@
+"""Digits that are no quantity: names, codes, dates, times and phone numbers."""
+
+from __future__ import annotations
+
+import re
+
+from finllm.corpus.number_atom import Atom
+from finllm.corpus.number_counts import STOPS, counted_unit, is_year
+
+_MONTH = (
+    "january|february|march|april|may|june|july|august|september|october|november|december"
+    "|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
+)
+_NTH = r"\d{1,2}(?:st|nd|rd|th)?"
+_DAY_BEFORE = re.compile(rf"\b({_MONTH})\.? (?:{_NTH}(?:,|,? of)? (?:and |through |to )?)?$")
+_DATE_BEFORE = re.compile(rf"(?:\d (?:{_MONTH})|\b(?:{_MONTH})\.? {_NTH},?)\.? (?:of )?$")
+_MONTH_BEHIND = re.compile(rf"(?:st|nd|rd|th)?[ -](?:of )?({_MONTH})\b")
+_CODE_BEFORE = re.compile(
+    r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
+)
+_CODES = re.compile(
+    r"(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}|\+\d{1,3}(?:[ -]\d{2,4}){2,4}"
+    r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
+    r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
+    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
+)
+_NAME_BEHIND = re.compile(
+    r"-[a-z](?![a-z])|\([a-z]\)|['’]s |-(?:something|odd|eleven|figure|digit|way)\b"
+)
+_PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
+_PLANES = frozenset((707, 717, 727, 737, 747, 757, 767, 777, 787))
+_FILINGS = frozenset((8, 10, 401, 403))  # "10K"
+# words whose number is a name or a rank
+_NAMING = frozenset(
+    "s&p s&p's p nasdaq russell fortune ftse dow dax nikkei msci ifrs ias asc asu fas sfas topic "
+    "section sections rule rules regulation reg form forms slide slides page pages note notes "
+    "chapter chapters title phase phases tier tiers level levels class category series block "
+    "version generation gen exhibit item schedule appendix no no. nos # number numbers passcode "
+    "code id pin dial extension press star covid covid-19 basel stage stages step scope highway "
+    "interstate route top building room suite floor figure table chart wave part zone horizon "
+    "boeing airbus windows article proposition prop pier ps playstation xbox iphone galaxy euro "
+    "vision strategy project path roadmap formula pillar priority bucket question footnote volume "
+    "issue iso nfpa osha pm sars cov h1n1 omega company's forever studio channel pub l public law "
+    "mach rank ranked catch area apollo ab sb hb hr h.r. dot sub".split()
+)
+_LISTED = frozenset((" and ", ", ", " to ", "-", " through ", " & ", " or ", ", and "))
+_DOLLAR_GOES_ON = re.compile(
+    r" (?:\d\d|(?:and )?(?:\d|[a-z]+t[ey]|[a-z]+teen|ten|twelve|[a-z]+ cents)"
+    r"|(?:a|an|per) [a-z])|$|[.;]"
+)
+
+
+def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
+    """Return the atoms that are not names, dates, codes or phone numbers.
+
+    `cased` is the text as written and `text` the same in lower case, offset by offset alike.
+    """
+    kept: list[Atom] = []
+    named = -1  # where the last name ended: "slides 5 and 6" is two
+    for atom in atoms:
+        if atom.kind in ("", "year") and _is_code(text, atom.start, atom.end):
+            continue
+        listed = text[named : atom.start] in _LISTED and not counted_unit(text, atom.end, 1)
+        if _is_engine_class(text, atom) or (_may_name(text, atom) and listed):
+            named = atom.end
+        elif _may_name(text, atom) and _is_name(cased, text, atom):
+            named = atom.end
+        elif text[atom.start : atom.end] != "a dollar" or _DOLLAR_GOES_ON.match(text, atom.end):
+            kept.append(atom)
+    return kept
+
+
+def _may_name(text: str, atom: Atom) -> bool:
+    """Whether a number is plain, or has no more than a letter behind it, as in "phase 2b"."""
+    if atom.kind:
+        return False
+    lettered = text[atom.end - 1].isalpha() and text[atom.end - 2].isdigit()
+    return atom.scale == 1.0 or lettered or text[atom.start] == "-"
+
+
+def _is_engine_class(text: str, atom: Atom) -> bool:
+    """Whether an amount is "Euro 6", a class of engines."""
+    if atom.unit != "EUR" or atom.scale > 1 or atom.number > 7 or atom.number % 1:
+        return False
+    return text.startswith("euro ", atom.start)
+
+
+def _is_code(text: str, start: int, end: int) -> bool:
+    """Whether a number is a part of a phone number, a time, a date in digits or an "80/20"."""
+    joined = text[start - 1] in "-/:.)" or text[end] in "-/:.)"
+    spaced = text[end] == " " and (text[end + 1].isdigit() or text[end + 1] in "apo")
+    if not joined and not spaced and not text[end].isalpha():
+        if text[start - 1] != " " or not text[start - 2].isdigit():
+            return False
+    for match in _CODES.finditer(text, max(0, start - 16), end + 16):
+        if match.start() < end and match.end() > start:
+            return True
+    return False
+
+
+def _is_name(cased: str, text: str, atom: Atom) -> bool:
+    """Whether a plain number is part of a name or a date."""
+    start, end = atom.start, atom.end
+    if _NAME_BEHIND.match(text, end) or _is_known_name(text, atom):
+        return True
+    if text[start - 1] in "#&/" or text[start - 1] == "-" and text[start - 2].isalpha():
+        prefixed = text[start - 5 : start] in (" mid-", " pre-", "post-")
+        return not (is_year(atom, text) and prefixed)
+    window = text[max(0, start - 24) : start]
+    match = _PREVIOUS.search(window)
+    previous = "" if match is None else match[1]
+    if _is_day(cased, text, atom, window):
+        return True
+    if is_year(atom, text):
+        return _DATE_BEFORE.search(window) is not None or previous in ("act", "no", "russell")
+    if previous in _NAMING or text[start] == "-" and not atom.number % 1:
+        return True
+    if end - start >= 5 and text[start:end].isdigit():
+        if _CODE_BEFORE.search(text, max(0, start - 50), start):
+            return True
+    if text[start] == "0" and text[start + 1].isdigit():
+        return True
+    return _is_after_capital(cased, text, atom, previous)
+
+
+def _is_known_name(text: str, atom: Atom) -> bool:
+    """Whether a number is by itself, or with the word behind it, a well-known name."""
+    if counted_unit(text, atom.end, 1):
+        return (atom.number, text[atom.end : atom.end + 6]) == (529, " plans")
+    if atom.number in _PLANES or text[atom.start : atom.end] == "3m":
+        return True
+    if atom.scale == 1e3 and atom.number in _FILINGS:
+        return True
+    return atom.number == 529 and text.startswith(" plan", atom.end) or (
+        atom.number == 1031 and text.startswith(" exchange", atom.end)
+    )
+
+
+def _is_day(cased: str, text: str, atom: Atom, window: str) -> bool:
+    """Whether a number is the day of a date; "may" counts only as "May"."""
+    if atom.number > 31 or atom.number % 1:
+        return False
+    before = _DAY_BEFORE.search(window)
+    if before is not None:
+        at = atom.start - len(window) + before.start(1)
+        if before[1] != "may" or cased[at] == "M" or text.startswith("may ", atom.start - 4):
+            return True
+    behind = _MONTH_BEHIND.match(text, atom.end)
+    return behind is not None and (behind[1] != "may" or cased[behind.start(1)] == "M")
+
+
+def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
+    """Whether an integer follows a capitalised word, as in "Crosstrek 5", and counts nothing."""
+    if not previous[:1].isalpha() or not previous[-1].isalpha() or previous in STOPS:
+        return False
+    if atom.number % 1 or atom.number >= 10000 or "," in text[atom.start : atom.end]:
+        return False
+    at = atom.start - len(previous) - 1
+    first_word = cased[at - 1] in "\n.?!" or cased[at - 2] in ".?!\n"
+    return cased[at].isupper() and not first_word and not counted_unit(text, atom.end, 1)

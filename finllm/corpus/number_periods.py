@@ -1,0 +1,102 @@
+"""Fiscal periods: "third quarter of fiscal 2021", "Q3", "3Q21", "FY22", "year over year"."""
+
+from __future__ import annotations
+
+import re
+
+_ORDINAL = {"first": 1, "second": 2, "third": 3, "fourth": 4, "final": 4}
+_ORDINAL |= {"back": 2, "latter": 2, "front": 1}
+_ORDINAL |= {"1st": 1, "2nd": 2, "3rd": 3, "4th": 4, "one": 1, "two": 2, "three": 3, "four": 4, "1": 1, "2": 2, "3": 3, "4": 4}
+_YEAR = r"(?:20\d\d(?![\d,]\d|%)|(?<=')\d\d(?!\d)|(?<=’)\d\d(?!\d))"
+_OF_YEAR = (
+    rf"(?:[ ,-]{{0,2}}(?:of |in |for )?(?:the )?(?:our )?(?:fiscal |calendar )?(?:year )?"
+    rf"(?:fy ?)?['’]?({_YEAR}))?"
+)
+_QUARTER = re.compile(
+    r"(?:(?:fiscal|calendar)[ -])?(first|second|third|fourth|final|1st|2nd|3rd|4th|(?:back|front|latter)(?= half))[ -]"
+    r"(?:(?:fiscal|calendar)[ -])?(quarter|half|qtr)(?!ers?[ -](?:of a|point|percent))s?\b"
+    + _OF_YEAR
+)
+_Q = re.compile(r"([qh])([1-4])(?!\d|\.\d|-\d)['’]?" + _OF_YEAR + r"(?:fy)?\b")
+_NQ = re.compile(r"([1-4])([qh])[ -]?['’]?(?:fy)?((?:20)?\d\d)?\b")
+_QUARTER_N = re.compile(r"(quarter) (one|two|three|four|[1-4](?![\d.,%]\d|%))\b" + _OF_YEAR)
+_FY = re.compile(
+    r"(?:fy[ -]?|(?:full|fiscal)[ -](?:fiscal )?year(?!-over|s)[ -]?|fiscal[ -]?)"
+    r"['’]?((?:20)\d\d(?![\d,]\d|%)|(?<=['’])\d\d(?!\d)|(?<=fy)\d\d(?!\d))?"
+)
+_COMPARED = {
+    "year": "yoy",
+    "quarter": "qoq",
+    "month": "mom",
+    "yoy": "yoy",
+    "qoq": "qoq",
+    "y/y": "yoy",
+    "q/q": "qoq",
+    "y-o-y": "yoy",
+    "ytd": "ytd",
+}
+_OVER = re.compile(
+    r"(year|quarter|month)[ -](over|on|to)[ -](?:\1|date)\b|(yoy|qoq|y/y|q/q|y-o-y|ytd)\b"
+)
+
+PERIOD_STARTS = (
+    r"(?:first|second|third|fourth|final|1st|2nd|3rd|4th)[ -](?:fiscal |calendar )?(?:quarter|half|qtr)|(?:back|front|latter) half"
+    r"|[qh][1-4]\b|fy\b|fy['’ ]?\d|fiscal\b|full[ -](?:fiscal )?year\b|quarter (?:one|two|three|four|[1-4])\b"
+    r"|(?:year|quarter|month)[ -](?:over|on|to)[ -](?:year|quarter|month|date)"
+    r"|yoy|qoq|y/y|q/q|y-o-y|ytd"
+)
+
+
+def _full_year(digits: str | None) -> str:
+    """Return four digits of a year from two or four, empty for none."""
+    if not digits:
+        return ""
+    return digits if len(digits) == 4 else "20" + digits
+
+
+def _end(match: re.Match[str]) -> int:
+    """Return the offset behind a match without the blanks and quotes it ends with."""
+    return match.start() + len(match[0].rstrip(" -'’"))
+
+
+def parse_period(text: str, start: int) -> tuple[str, int] | None:
+    """Return a period's canonical text and the offset behind it, or None.
+
+    Canonical texts are "2021Q3", "Q3", "2021H1", "FY2022", "FY", "yoy", "qoq", "ytd".
+
+    >>> parse_period("third quarter of fiscal 2021", 0)
+    ('2021Q3', 28)
+    >>> parse_period("fy22 sales", 0)
+    ('FY2022', 4)
+    """
+    first = text[start]
+    if first.isdigit():
+        match = _NQ.match(text, start)
+        if match is not None:
+            number, letter, year = match.groups()
+            return f"{_full_year(year)}{letter.upper()}{number}", _end(match)
+    match = _QUARTER.match(text, start)
+    if match is not None:
+        ordinal, part, year = match.groups()
+        letter = "H" if part == "half" else "Q"
+        return f"{_full_year(year)}{letter}{_ORDINAL[ordinal]}", match.end()
+    if first in "qh":
+        match = _Q.match(text, start)
+        if match is not None:
+            letter, number, year = match.groups()
+            return f"{_full_year(year)}{letter.upper()}{number}", match.end()
+    if first in "qym":
+        match = _QUARTER_N.match(text, start)
+        if match is not None:
+            return f"{_full_year(match[3])}Q{_ORDINAL[match[2]]}", match.end()
+        match = _OVER.match(text, start)
+        if match is not None:
+            if match[2] == "to":
+                return ("ytd" if match[1] == "year" else match[1][0] + "td"), match.end()
+            return _COMPARED[match[1] or match[3]], match.end()
+    if first == "f":
+        match = _FY.match(text, start)
+        if match is not None and (match[1] or "year" in match[0] or match[0].startswith("fy")):
+            end = start + len(match[0].rstrip(" -'’"))
+            return f"FY{_full_year(match[1])}", end
+    return None

@@ -1,0 +1,200 @@
+"""What stands beside a number: magnitudes, currencies, percent signs and other units."""
+
+from __future__ import annotations
+
+MAGNITUDES = {
+    "hundred": 1e2,
+    "thousand": 1e3,
+    "lakh": 1e5,
+    "lakhs": 1e5,
+    "million": 1e6,
+    "millions": 1e6,
+    "mln": 1e6,
+    "mlns": 1e6,
+    "mio": 1e6,
+    "mn": 1e6,
+    "mm": 1e6,
+    "lakh crore": 1e12,
+    "lakh crores": 1e12,
+    "thousand crore": 1e10,
+    "thousand crores": 1e10,
+    "hundred crore": 1e9,
+    "hundred crores": 1e9,
+    "hundred thousand": 1e5,
+    "hundred million": 1e8,
+    "hundred billion": 1e11,
+    "thousand million": 1e9,
+    "crore": 1e7,
+    "crores": 1e7,
+    "billion": 1e9,
+    "billions": 1e9,
+    "bln": 1e9,
+    "bn": 1e9,
+    "trillion": 1e12,
+    "trln": 1e12,
+    "trn": 1e12,
+    "tn": 1e12,
+    "k": 1e3,
+    "m": 1e6,
+    "b": 1e9,
+    "t": 1e12,
+}
+SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
+DOLLARS = {
+    "us": "USD",
+    "u.s.": "USD",
+    "c": "CAD",
+    "ca": "CAD",
+    "cad": "CAD",
+    "cdn": "CAD",
+    "a": "AUD",
+    "au": "AUD",
+    "aud": "AUD",
+    "nz": "NZD",
+    "hk": "HKD",
+    "nt": "TWD",
+    "s": "SGD",
+    "sgd": "SGD",
+    "r": "BRL",
+    "mx": "MXN",
+    "usd": "USD",
+}
+CODES = (
+    "usd eur gbp jpy inr cad aud nzd chf cny rmb krw zar sek nok dkk brl mxn hkd sgd twd rub "
+    "try ils nis pln czk huf thb idr myr php vnd aed sar qar kwd egp ngn clp cop pen ars"
+).split()
+_NAMES = {
+    "dollar": "USD",
+    "us dollar": "USD",
+    "u.s. dollar": "USD",
+    "american dollar": "USD",
+    "buck": "USD",
+    "canadian dollar": "CAD",
+    "canadian": "CAD",
+    "australian dollar": "AUD",
+    "aussie dollar": "AUD",
+    "new zealand dollar": "NZD",
+    "hong kong dollar": "HKD",
+    "singapore dollar": "SGD",
+    "taiwan dollar": "TWD",
+    "new taiwan dollar": "TWD",
+    "euro": "EUR",
+    "pound sterling": "GBP",
+    "british pound": "GBP",
+    "sterling": "GBP",
+    "quid": "GBP",
+    "yen": "JPY",
+    "japanese yen": "JPY",
+    "rupee": "INR",
+    "indian rupee": "INR",
+    "yuan": "CNY",
+    "renminbi": "CNY",
+    "korean won": "KRW",
+    "won": "KRW",
+    "rand": "ZAR",
+    "south african rand": "ZAR",
+    "swiss franc": "CHF",
+    "franc": "CHF",
+    "swedish krona": "SEK",
+    "krona": "SEK",
+    "kronor": "SEK",
+    "swedish kronor": "SEK",
+    "norwegian krone": "NOK",
+    "norwegian kroner": "NOK",
+    "krone": "NOK",
+    "kroner": "NOK",
+    "danish krone": "DKK",
+    "danish kroner": "DKK",
+    "peso": "MXN",
+    "mexican peso": "MXN",
+    "philippine peso": "PHP",
+    "chilean peso": "CLP",
+    "colombian peso": "COP",
+    "argentine peso": "ARS",
+    "reais": "BRL",
+    "brazilian real": "BRL",
+    "brazilian reais": "BRL",
+    "shekel": "ILS",
+    "israeli shekel": "ILS",
+    "ruble": "RUB",
+    "rouble": "RUB",
+    "lira": "TRY",
+    "turkish lira": "TRY",
+    "zloty": "PLN",
+    "baht": "THB",
+    "ringgit": "MYR",
+    "rupiah": "IDR",
+    "dirham": "AED",
+    "riyal": "SAR",
+}
+_ALIASES = {"RMB": "CNY", "NIS": "ILS"}
+
+
+def _currencies_behind() -> dict[str, str]:
+    """Return every currency word that may follow a number, singular and plural, with its code."""
+    table = {code: _ALIASES.get(code.upper(), code.upper()) for code in CODES if code != "try"}
+    for name, code in _NAMES.items():
+        table[name] = code
+        if name[-1] not in "sn" or name.endswith("won"):
+            table[name + "s"] = code
+    table.pop("pen"), table.pop("cop")
+    return table
+
+
+CURRENCY_BEHIND = _currencies_behind()
+CURRENCY_BEFORE = {
+    **{code: _ALIASES.get(code.upper(), code.upper()) for code in CODES},
+    "rs": "INR",
+    "rs.": "INR",
+    "rupee": "INR",
+    "rupees": "INR",
+    "euro": "EUR",
+    "euros": "EUR",
+    "won": "KRW",
+    "rand": "ZAR",
+    "yen": "JPY",
+    "sterling": "GBP",
+    "renminbi": "CNY",
+}
+for _word in ("try", "pen", "cop", "won"):
+    CURRENCY_BEFORE.pop(_word)
+
+PERCENT = ("percent", 1.0)
+BASIS_POINTS = ("basis_points", 1.0)
+UNITS = {
+    "%": PERCENT,
+    "% points": PERCENT,
+    "% point": PERCENT,
+    "percent": PERCENT,
+    "per cent": PERCENT,
+    "pct": PERCENT,
+    "pcts": PERCENT,
+    "percentage": PERCENT,
+    "percentage point": PERCENT,
+    "percentage points": PERCENT,
+    "percent point": PERCENT,
+    "percent points": PERCENT,
+    "pct pts": PERCENT,
+    "pct points": PERCENT,
+    "point": PERCENT,
+    "points": PERCENT,
+    "pts": PERCENT,
+    "pp": PERCENT,
+    "p.p.": PERCENT,
+    "ppt": PERCENT,
+    "ppts": PERCENT,
+    "basis point": BASIS_POINTS,
+    "basis points": BASIS_POINTS,
+    "bps": BASIS_POINTS,
+    "bp": BASIS_POINTS,
+    "bp's": BASIS_POINTS,
+    "bips": BASIS_POINTS,
+    "x": ("multiple", 1.0),
+    "times": ("multiple", 1.0),
+    "fold": ("multiple", 1.0),
+    "cent": ("money", 0.01),
+    "cents": ("money", 0.01),
+    "¢": ("money", 0.01),
+    "pence": ("money", 0.01),
+    "eurocents": ("money", 0.01),
+}

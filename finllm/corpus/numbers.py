@@ -1,0 +1,92 @@
+"""Quantities in earnings calls: what was said, in base units and with its sign.
+
+`extract_quantities` turns "a net loss of $1.2 billion" into money, -1.2e9, USD. The steps, each in
+a module of its own: find numbers (`number_scan`), drop names (`number_names`), join what belongs
+together (`number_compounds`, `number_chains`), and ask the context for sign (`number_signs`) and
+denominator (`number_per`).
+"""
+
+from __future__ import annotations
+
+from finllm.corpus.number_atom import Atom
+from finllm.corpus.number_chains import join_ranges, share_units
+from finllm.corpus.number_compounds import join_compounds, join_ratios
+from finllm.corpus.number_counts import counted_unit, is_year
+from finllm.corpus.number_match import QuantityMatch, match_quantities, quantities_agree
+from finllm.corpus.number_names import without_names
+from finllm.corpus.number_per import mark_per
+from finllm.corpus.number_scan import scan
+from finllm.corpus.number_signs import mark_signs
+from finllm.corpus.quantity import KINDS, Quantity
+
+__all__ = [
+    "KINDS",
+    "Quantity",
+    "QuantityMatch",
+    "extract_quantities",
+    "match_quantities",
+    "quantities_agree",
+]
+
+
+def extract_quantities(text: str) -> list[Quantity]:
+    """Return the quantities of a text in order of start.
+
+    Values are in base units: 1.2 billion is 1.2e9, 56 cents 0.56, 5 % is 5, 50 basis points 50,
+    two thirds of something 66.7 percent. Losses, "negative", "minus" and accounting parentheses
+    are below zero; a decline ("down 5 %") is a change and keeps its size. Of a range, `value` is
+    the midpoint. Names, codes, dates and phone numbers are left out, and so is "one" unless a unit
+    or a magnitude follows it. No quantity crosses a line break. An amount without any currency
+    ("net income of 3.2 million") is a count, because that is all the text says.
+
+    Examples
+    --------
+    >>> [(q.kind, q.value, q.unit) for q in extract_quantities("a loss of 3 cents")]
+    [('money', -0.03, 'USD')]
+    >>> q = extract_quantities("revenue of $1.8 to $1.9 billion")[0]
+    >>> q.low, q.high
+    (1800000000.0, 1900000000.0)
+    """
+    cased = f"\n{text}\n"  # so that every number has a neighbour on both sides
+    lower = _lower(cased)
+    atoms = without_names(cased, lower, scan(lower))
+    share_units(lower, atoms)
+    atoms = join_compounds(lower, join_ratios(lower, atoms))
+    mark_signs(lower, atoms)
+    mark_per(lower, atoms)
+    atoms = join_ranges(lower, atoms)
+    return [q for atom in atoms if (q := _quantity(lower, atom)) is not None]
+
+
+def _lower(text: str) -> str:
+    """Return the text in lower case, of the same length."""
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _quantity(text: str, atom: Atom) -> Quantity | None:
+    """Return the finished record of an atom, None where it counts nothing."""
+    kind, unit, value = atom.kind, atom.unit, atom.value
+    if not kind:
+        if is_year(atom, text) and atom.low is None:
+            kind = "year"
+        else:
+            kind, unit = "count", counted_unit(text, atom.end)
+            if atom.worded and not unit and atom.scale == 1.0 and value < 1000:
+                return None
+    elif kind == "period":
+        year = unit[2:] if unit.startswith("FY") else unit[:4]
+        value = float(year) if year.isdigit() else 0.0
+    return Quantity(
+        kind,
+        round(-value if atom.negative and value else value, 10),
+        unit,
+        atom.per,
+        atom.start - 1,
+        atom.end - 1,
+        None if atom.low is None else round(atom.low, 10),
+        None if atom.high is None else round(atom.high, 10),
+        atom.quantum * atom.scale,
+    )

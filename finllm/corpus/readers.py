@@ -1,0 +1,272 @@
+"""Files to raw rows, a bad row at a time: bytes, lines, JSON, CSV, Parquet, text, Hub datasets."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from finllm.records import Reject
+
+MAX_RECORD_BYTES = 16 * 2**20  # the longest call of ECTSum has 70 kB: beyond this it is no call
+MAX_JSON_BYTES = 256 * 2**20  # a JSON file is read whole; larger ones belong in JSON lines
+MAX_NUL_SHARE = 0.01  # fewer are removed by cleaning
+
+Row = tuple[dict, Path, int]  # the record, its file, its line
+
+
+def list_files(base: Path, *, root: Path, suffixes: tuple[str, ...]) -> Iterator[Path | Reject]:
+    """The files below ``base`` with one of the suffixes, sorted; hidden ones are left out.
+
+    ``root`` is the folder of the source and may be a link: users keep data elsewhere. A file or
+    folder below it that leads out of it is a reject.
+    """
+    if base.is_file():
+        yield base
+        return
+    limit = os.path.realpath(root)
+    for folder, subfolders, names in os.walk(base):
+        subfolders.sort()
+        for name in subfolders:
+            path = os.path.join(folder, name)
+            if os.path.islink(path):  # os.walk does not enter it
+                yield Reject("", path, 0, "linked_folder", "links to folders are not followed")
+        for name in sorted(names):
+            if name.startswith(".") or not name.lower().endswith(suffixes):
+                continue
+            path = Path(folder, name)
+            yield leads_out(path, limit) or path
+
+
+def leads_out(path: Path, limit: str) -> Reject | None:
+    """A reject where a path is, or passes through, a link that leaves the folder ``limit``."""
+    target = os.path.realpath(path)
+    if target == limit or target.startswith(limit + os.sep):
+        return None
+    detail = f"links to {target}; only the `path` of source.yaml may lead out of the folder"
+    return Reject(path.stem, str(path), 0, "link_outside", detail)
+
+
+def decode(raw: bytes, *, encoding: str) -> tuple[str, str, str]:
+    """The text, or a reason code and a detail: (text, "", "") or ("", reason, detail).
+
+    Nothing is guessed: an encoding other than UTF-8 must be named in source.yaml.
+    """
+    if not encoding.startswith("utf-16") and raw.count(0) > MAX_NUL_SHARE * len(raw):
+        return "", "binary", f"{raw.count(0)} NUL bytes in {len(raw)} bytes"
+    try:
+        return raw.decode("utf-8-sig" if encoding == "utf-8" else encoding), "", ""
+    except UnicodeDecodeError as error:
+        byte = raw[error.start : error.start + 1].hex()
+        detail = f"byte 0x{byte} at {error.start} is not {encoding}; source.yaml can set `encoding`"
+        return "", "bad_encoding", detail
+
+
+def sniff(path: Path) -> Reject | None:
+    """A reject for a file that cannot hold records at all: empty, an HTML page, UTF-16 lines."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4096)
+    except OSError as error:
+        return Reject(path.stem, str(path), 0, "unreadable", str(error))
+    plain = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    reason, detail = "", ""
+    if not plain and len(start) < 4096:
+        reason, detail = "empty", "no text"
+    elif plain[:14].lower().startswith((b"<!doctype html", b"<html")):
+        reason, detail = "html", "an HTML page, not transcripts"
+    elif start[:2] in (b"\xff\xfe", b"\xfe\xff") and path.suffix.lower() != ".txt":
+        reason, detail = "bad_encoding", "UTF-16; write it as UTF-8"
+    return Reject(path.stem, str(path), 0, reason, detail) if reason else None
+
+
+def read_text_file(path: Path, *, encoding: str) -> str | Reject:
+    """The text of one file, or why it has none."""
+    if bad := sniff(path):
+        return bad
+    size = path.stat().st_size
+    if size > MAX_RECORD_BYTES:
+        detail = f"{size} bytes in one record, at most {MAX_RECORD_BYTES}"
+        return Reject(path.stem, str(path), 0, "too_large", detail)
+    raw = path.read_bytes()
+    marked = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+    text, reason, detail = decode(raw, encoding="utf-16" if marked else encoding)
+    if not reason and not text.strip():
+        reason, detail = "empty", "no text"
+    return Reject(path.stem, str(path), 0, reason, detail) if reason else text
+
+
+def bounded_lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
+    """The numbered lines of a file; ``None`` for a line over ``MAX_RECORD_BYTES``, never held."""
+    with open(path, "rb") as file:
+        number = 0
+        while line := file.readline(MAX_RECORD_BYTES + 1):
+            number += 1
+            if len(line) > MAX_RECORD_BYTES and not line.endswith(b"\n"):
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(MAX_RECORD_BYTES)
+                yield number, None
+            else:
+                yield number, line
+
+
+def jsonl_rows(path: Path, *, encoding: str) -> Iterator[Row | Reject]:
+    """The objects of a JSON-lines file, line by line.
+
+    Not through ``datasets``: its reader ends the file at the first broken line, and
+    gives a column one type for the whole file.
+    """
+    for number, raw in bounded_lines(path):
+        if raw is None:
+            detail = f"a line of more than {MAX_RECORD_BYTES} bytes"
+            yield Reject("", str(path), number, "too_large", detail)
+        elif raw.strip():
+            yield _json_row(raw, path, number, encoding)
+
+
+def _json_row(raw: bytes, path: Path, number: int, encoding: str) -> Row | Reject:
+    text, reason, detail = decode(raw, encoding=encoding)
+    if not reason:
+        try:
+            row = json.loads(text, strict=False)  # cleaning removes control characters
+        except (ValueError, RecursionError) as error:
+            reason, detail = "bad_json", str(error)
+        else:
+            if isinstance(row, dict):
+                return row, path, number
+            reason, detail = "bad_json", f"a {type(row).__name__}, must be an object"
+    return Reject("", str(path), number, reason, detail)
+
+
+def json_rows(path: Path, *, encoding: str) -> Iterator[Row | Reject]:
+    """The objects of a JSON file: a list of objects, or one object that holds such a list.
+
+    What stands before a break in a truncated file is read; the break is one reject.
+    """
+    size = path.stat().st_size
+    if size > MAX_JSON_BYTES:
+        detail = f"{size} bytes, at most {MAX_JSON_BYTES}: write JSON lines"
+        yield Reject("", str(path), 0, "too_large", detail)
+        return
+    text, reason, detail = decode(path.read_bytes(), encoding=encoding)
+    start = text.find("[")
+    if not reason and start < 0:
+        reason, detail = "bad_json", "no list of objects"
+    if reason:
+        yield Reject("", str(path), 0, reason, detail)
+        return
+    decoder = json.JSONDecoder(strict=False)
+    position, line = start + 1, text.count("\n", 0, start) + 1
+    while True:
+        at = position
+        while at < len(text) and text[at] in " \t\r\n,":
+            at += 1
+        line += text.count("\n", position, at)
+        if text[at : at + 1] == "]":
+            return
+        try:
+            row, position = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            yield Reject("", str(path), line, "bad_json", f"{error}; the rest of the file is lost")
+            return
+        if isinstance(row, dict):
+            yield row, path, line
+        else:
+            detail = f"a {type(row).__name__}, must be an object"
+            yield Reject("", str(path), line, "bad_json", detail)
+        line += text.count("\n", at, position)
+
+
+def csv_rows(path: Path, *, encoding: str, columns: set[str]) -> Iterator[Row | Reject]:
+    """The rows of a CSV file with a header line; ``columns`` are those the source maps."""
+    csv.field_size_limit(MAX_RECORD_BYTES)
+    feed = _CsvFeed(path, encoding)
+    reader = csv.reader(feed.lines(), strict=True)
+    header: list[str] | None = None
+    while True:
+        feed.trouble = ("", "")
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            detail = f"{error}; lines {line} to {reader.line_num} are lost"
+            yield Reject("", str(path), line, "bad_csv", detail)
+            continue
+        if cells is None:
+            break
+        reason, detail = feed.trouble
+        if not reason and header is None:
+            header = [cell.strip() for cell in cells]
+            if missing := sorted(columns - set(header)):
+                detail = f"no column {', '.join(missing)}; there are {', '.join(header)}"
+                yield Reject("", str(path), line, "missing_column", detail)
+                return
+            continue
+        if not reason and cells and len(cells) != len(header):
+            reason, detail = "bad_csv", f"{len(cells)} cells, the header has {len(header)}"
+        if reason:
+            yield Reject("", str(path), line, reason, detail)
+        elif cells:
+            yield dict(zip(header, cells, strict=True)), path, line
+
+
+class _CsvFeed:
+    """Decoded lines for ``csv.reader``, which remember what was wrong with the last of them."""
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        self.path, self.encoding, self.trouble = path, encoding, ("", "")
+
+    def lines(self) -> Iterator[str]:
+        for number, raw in bounded_lines(self.path):
+            if raw is None:
+                self.trouble = ("too_large", f"a line of more than {MAX_RECORD_BYTES} bytes")
+                yield "\n"
+            elif raw.strip():
+                text, reason, detail = decode(raw, encoding=self.encoding)
+                if reason:
+                    self.trouble = (reason, f"line {number}: {detail}")
+                    text = raw.decode("latin-1").replace("\0", "")
+                yield text
+            else:
+                yield "\n"
+
+
+def parquet_rows(path: Path) -> Iterator[Row | Reject]:
+    """The rows of a Parquet file, streamed by ``datasets``; damage costs the rest of the file."""
+    from datasets import load_dataset
+
+    number = 0
+    try:
+        rows = load_dataset("parquet", data_files=str(path), split="train", streaming=True)
+        for number, row in enumerate(rows, 1):
+            yield row, path, number
+    except Exception as error:  # whatever Arrow raises for a damaged file
+        detail = f"{type(error).__name__}: {error}"[:400] + "; the rest of the file is lost"
+        yield Reject("", str(path), number + 1, "unreadable", detail)
+    else:
+        if not number:
+            yield Reject("", str(path), 0, "empty", "no rows")
+
+
+def hub_rows(dataset: str, *, revision: str | None, split: str) -> Iterator[Row]:
+    """The rows of one split of a Hub dataset, or of a local dataset folder, streamed.
+
+    ``datasets`` 5 runs no code of a dataset, it only reads data files.
+
+    Raises
+    ------
+    ValueError
+        Where the dataset cannot be read to its end: a connection that breaks must not make a
+        smaller corpus.
+    """
+    from datasets import load_dataset
+
+    try:
+        rows = load_dataset(dataset, revision=revision, split=split, streaming=True)
+        for number, row in enumerate(rows, 1):
+            yield row, Path(dataset), number
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"[:400]
+        raise ValueError(f"dataset {dataset!r}, split {split!r}: {detail}") from error

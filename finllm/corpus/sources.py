@@ -1,0 +1,146 @@
+"""A source folder to transcripts and rejects, one at a time: ``source.yaml`` says how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from finllm.corpus import ectsum, readers, revcom
+from finllm.corpus.description import Description, describe_source
+from finllm.corpus.rows import call_from_row, transcript_from_row
+from finllm.records import Reject, Transcript
+
+Read = tuple[Transcript, Path, int]  # the record, its file, its line
+
+
+def read_source(folder: Path) -> Iterator[Transcript | Reject]:
+    """The records of a source in a fixed order, each a Transcript or the reason why it is none.
+
+    Turns of flat text have the role and section "unknown" here; cleaning infers them.
+
+    Raises
+    ------
+    ValueError
+        Where the source as a whole is unusable: see ``describe_source``, or it has no records.
+    """
+    source = describe_source(folder)
+    first_seen: dict[str, str] = {}
+    n_records = 0
+    for record in _records(source):
+        n_records += 1
+        if isinstance(record, tuple):
+            record, file, line = record
+            record = replace(record, provenance=source.provenance)
+            if record.id in first_seen:
+                detail = f"already at {first_seen[record.id]}"
+                record = Reject(record.id, str(file), line, "duplicate_id", detail)
+            else:
+                first_seen[record.id] = f"{file}:{line}"
+        yield _encodable(record)
+    if not n_records:
+        raise ValueError(f"{folder / 'source.yaml'}: no {source.format} records in {source.base}")
+
+
+def check_reject_share(n_rejected: int, n_read: int, max_reject_share: float) -> None:
+    """Stop a run whose source is mostly bad.
+
+    Raises
+    ------
+    ValueError
+        Where more than ``max_reject_share`` of the records are rejects, or none was read.
+    """
+    if n_read <= 0 or not 0 <= n_rejected <= n_read:
+        raise ValueError(f"{n_rejected} rejects of {n_read} records: nothing was read")
+    share = n_rejected / n_read
+    if share > max_reject_share:
+        raise ValueError(
+            f"{n_rejected} of {n_read} records are bad ({share:.1%}); max_reject_share allows"
+            f" {max_reject_share:.1%}. The rejects file names each with its reason"
+        )
+
+
+def _records(source: Description) -> Iterator[Read | Reject]:
+    if source.format == "ectsum":
+        yield from ectsum.read(source.base, source=source.name, encoding=source.encoding)
+    elif source.format == "revcom":
+        yield from revcom.read(source.base, source=source.name, encoding=source.encoding)
+    elif source.format == "text":
+        yield from _text_records(source)
+    else:
+        make = call_from_row if source.format == "calls" else transcript_from_row
+        for row in _rows(source):
+            if isinstance(row, Reject):
+                yield row
+                continue
+            values, file, line = row
+            record = make(values, source=source.name, fields=source.fields, file=file, line=line)
+            yield record if isinstance(record, Reject) else (record, file, line)
+
+
+def _rows(source: Description) -> Iterator[readers.Row | Reject]:
+    if source.format == "hub":
+        dataset = source.dataset or str(source.base)
+        revision = source.revision or None
+        yield from readers.hub_rows(dataset, revision=revision, split=source.split)
+        return
+    suffix = ".jsonl" if source.format == "calls" else "." + source.format
+    for path in readers.list_files(source.base, root=source.base, suffixes=(suffix,)):
+        if isinstance(path, Reject):
+            yield path
+        elif bad := readers.sniff(path):
+            yield bad
+        elif suffix == ".jsonl":
+            yield from readers.jsonl_rows(path, encoding=source.encoding)
+        elif suffix == ".json":
+            yield from readers.json_rows(path, encoding=source.encoding)
+        elif suffix == ".csv":
+            columns = set(source.fields.values())
+            yield from readers.csv_rows(path, encoding=source.encoding, columns=columns)
+        else:
+            yield from readers.parquet_rows(path)
+
+
+def _text_records(source: Description) -> Iterator[Read | Reject]:
+    pattern = re.compile(source.name_pattern)
+    for path in readers.list_files(source.base, root=source.base, suffixes=(".txt",)):
+        text = (
+            path
+            if isinstance(path, Reject)
+            else readers.read_text_file(path, encoding=source.encoding)
+        )
+        if isinstance(text, Reject):
+            yield text
+            continue
+        match = pattern.search(path.stem)
+        if not match:
+            detail = f"{path.stem!r} does not match name_pattern {source.name_pattern!r}"
+            yield Reject(path.stem, str(path), 0, "bad_name", detail)
+            continue
+        row = {
+            "id": path.relative_to(source.base).with_suffix("").as_posix(),
+            **match.groupdict(""),
+        }
+        fields = {key: key for key in (*row, "text")}
+        row["text"] = text
+        record = transcript_from_row(row, source=source.name, fields=fields, file=path, line=0)
+        yield record if isinstance(record, Reject) else (record, path, 0)
+
+
+def _encodable(record: Transcript | Reject) -> Transcript | Reject:
+    """The record without halves of surrogate pairs, which JSON can escape but no file can hold."""
+    if isinstance(record, Reject):
+        texts = {key: _whole(value) for key, value in vars(record).items() if key != "line"}
+        return replace(record, **texts)
+    keys = ("id", "company", "period", "sector")
+    turns = tuple(
+        replace(turn, speaker=_whole(turn.speaker), text=_whole(turn.text)) for turn in record.turns
+    )
+    summary = None if record.summary is None else _whole(record.summary)
+    texts = {key: _whole(value) for key, value in vars(record).items() if key in keys}
+    return replace(record, turns=turns, summary=summary, **texts)
+
+
+def _whole(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

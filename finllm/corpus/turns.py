@@ -1,0 +1,140 @@
+"""Who speaks, and where the questions begin: roles and sections by rule.
+
+The rules read what an operator says ("our next question comes from ..."), who spoke before it and
+who speaks after it. ``benchmarks/turns.py`` measures them on Earnings-21.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from finllm.corpus import cues, flat
+from finllm.records import Turn
+
+MIN_OPERATOR_SHARE = 0.34  # of the turns of a speaker, those that sound like an operator
+MIN_PREPARED_WORDS = 30  # said before the first question: enough to be a speaker of the company
+
+
+def assign(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The same words with roles and sections; what a source knew already stays.
+
+    A single turn without a speaker is first split where its text allows (``flat.split``).
+    What no rule decides is "unknown". Do not believe a role where one voice interprets for
+    many, or where names are missing from the transcript.
+    """
+    if all(turn.role != "unknown" and turn.section != "unknown" for turn in turns):
+        return tuple(turns)
+    if not any(turn.speaker for turn in turns):
+        turns = [part for turn in turns for part in flat.split(turn)]
+        if not any(turn.speaker for turn in turns):
+            return tuple(part for turn in turns for part in flat.divide(turn))
+    start = boundary(turns)
+    roles = speaker_roles(turns, start)
+    return tuple(
+        replace(
+            turn,
+            role=roles[turn.speaker] if turn.role == "unknown" else turn.role,
+            section=_section(turn, index, start, turns),
+        )
+        for index, turn in enumerate(turns)
+    )
+
+
+def operators(turns: Sequence[Turn]) -> set[str]:
+    """The speakers who sound like an operator in at least a third of their turns."""
+    n_turns, n_cues = Counter(), Counter()
+    for turn in turns:
+        n_turns[turn.speaker] += 1
+        n_cues[turn.speaker] += cues.sounds_like_operator(turn.text) or cues.hands_over(turn.text)
+    named = {turn.speaker for turn in turns if turn.role == "operator"}
+    named |= {name for name in n_turns if name.lower() in ("operator", "conference operator")}
+    return named | {
+        name
+        for name, n in n_turns.items()
+        if n_cues[name] / n >= MIN_OPERATOR_SHARE and (n > 1 or _is_brief(turns, name))
+    }
+
+
+def _is_brief(turns: Sequence[Turn], name: str) -> bool:
+    return all(len(turn.text.split()) < 150 for turn in turns if turn.speaker == name)
+
+
+def boundary(turns: Sequence[Turn]) -> int | None:
+    """The index of the turn with which the questions begin; None where none is found.
+
+    It is the first hand-over by an operator, or else the turn after the last opening of the floor
+    that an executive announces before anybody asks.
+    """
+    for index, turn in enumerate(turns):
+        if turn.section == "qa":
+            return index
+    speaking = operators(turns)
+    for index, turn in enumerate(turns):
+        if not index or turn.speaker not in speaking:
+            continue
+        if cues.begins_questions(turn.text):
+            return index
+    for index, turn in enumerate(turns[:-1]):
+        if index and cues.opens_floor(turn.text[-300:]):
+            return index + 1
+    return None
+
+
+def speaker_roles(turns: Sequence[Turn], start: int | None) -> dict[str, str]:
+    """A role for each speaker, where ``start`` is the turn with which the questions begin.
+
+    Operators sound like one. Executives have spoken before ``start``. An analyst is who speaks
+    first after a hand-over and in few of the exchanges that hand-overs divide the call into.
+    Others are what they mostly do: ask, or not.
+    """
+    roles = {turn.speaker: turn.role for turn in turns if turn.role != "unknown"}
+    speaking = operators(turns)
+    roles |= {name: "operator" for name in speaking if name not in roles}
+    head = turns if start is None else turns[:start]
+    n_said: Counter[str] = Counter()
+    for turn in head:
+        n_said[turn.speaker] += len(turn.text.split())
+    for name, n_words in n_said.items():
+        if n_words >= MIN_PREPARED_WORDS:
+            roles.setdefault(name, "executive" if start is not None else "unknown")
+    tail = [] if start is None else turns[start:]
+    chosen, n_exchanges = _called(tail, roles)
+    for name in dict.fromkeys(turn.speaker for turn in tail):
+        if name in roles:
+            continue
+        if chosen[name]:
+            roles[name] = "analyst" if 2 * chosen[name] >= n_exchanges[name] else "executive"
+        else:
+            said = [turn.text for turn in tail if turn.speaker == name]
+            asks = sum(1 for text in said if cues.ASKS.search(text))
+            roles[name] = "analyst" if 2 * asks > len(said) else "executive"
+    return {turn.speaker: "unknown" for turn in turns} | roles
+
+
+def _called(tail: Sequence[Turn], roles: dict[str, str]) -> tuple[Counter[str], Counter[str]]:
+    """How often a speaker is the first newcomer after a hand-over, and in how many exchanges."""
+    chosen: Counter[str] = Counter()
+    exchanges: Counter[str] = Counter()
+    waiting, seen = False, set()
+    for turn in tail:
+        if roles.get(turn.speaker) == "operator":
+            if cues.hands_over(turn.text) or cues.GOES_TO.search(turn.text):
+                waiting, seen = True, set()
+            continue
+        if turn.speaker not in seen:
+            seen.add(turn.speaker)
+            exchanges[turn.speaker] += 1
+        if waiting and roles.get(turn.speaker, "analyst") == "analyst":
+            chosen[turn.speaker] += 1
+            waiting = False
+    return chosen, exchanges
+
+
+def _section(turn: Turn, index: int, start: int | None, turns: Sequence[Turn]) -> str:
+    if turn.section != "unknown":
+        return turn.section
+    if start is None:
+        return "prepared" if cues.asks_nothing(" ".join(t.text for t in turns)) else "unknown"
+    return "prepared" if index < start else "qa"

@@ -1,0 +1,93 @@
+"""Prompt, answer and label mask: the one place where a model's chat format is applied.
+
+Training and prediction use the same functions, so the prompt that a model is trained on equals the
+prompt that it is asked, byte for byte. The mask is the difference of two encodings (prompt, and
+prompt with answer), never a search for marker strings or for the padding id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+PLAIN_PROMPT = "{system}\n\n{user}\n\nAnswer: "  # for a base model without a chat template
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of prompt and answer; the first ``n_prompt`` carry no loss."""
+
+    input_ids: list[int]
+    n_prompt: int
+
+
+def render_prompt(
+    tokenizer: PreTrainedTokenizerBase, *, system_prompt: str, instruction: str, excerpt: str
+) -> str:
+    """The text up to where the model starts to write, special tokens included."""
+    user = f"{instruction}\n\n{excerpt}"
+    if tokenizer.chat_template is None:
+        bos = tokenizer.bos_token or ""
+        return bos + PLAIN_PROMPT.format(system=system_prompt, user=user)
+    return tokenizer.apply_chat_template(
+        _messages(system_prompt, user), tokenize=False, add_generation_prompt=True
+    )
+
+
+def end_of_answer(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The token text that the chat template puts behind an answer.
+
+    Raises
+    ------
+    ValueError
+        Where the template does not render prompt + answer as an extension of the prompt: training
+        would then see another prompt than prediction.
+    """
+    if tokenizer.chat_template is None:
+        return tokenizer.eos_token
+    answer = "answer"
+    prompt = render_prompt(tokenizer, system_prompt="s", instruction="i", excerpt="e")
+    full = tokenizer.apply_chat_template(
+        [*_messages("s", "i\n\ne"), {"role": "assistant", "content": answer}], tokenize=False
+    )
+    if not full.startswith(prompt + answer):
+        raise ValueError(
+            f"the chat template of {tokenizer.name_or_path} renders the prompt differently with "
+            "and without an answer; training and prediction would not see the same prompt"
+        )
+    return full[len(prompt + answer) :].strip()
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
+    """The ids of a rendered prompt; its special tokens are in the text already."""
+    return tokenizer(prompt, add_special_tokens=False)["input_ids"]
+
+
+def encode_answer(tokenizer: PreTrainedTokenizerBase, answer: str) -> list[int]:
+    """The ids of an answer and of the token that ends it."""
+    text = answer + end_of_answer(tokenizer)
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def encode_example(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> Encoded:
+    """Prompt and answer as the ids of one training example."""
+    prompt_ids = encode_prompt(tokenizer, prompt)
+    return Encoded(prompt_ids + encode_answer(tokenizer, answer), len(prompt_ids))
+
+
+def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The ids at which an answer ends: the template's end of turn, and the end of text."""
+    end = tokenizer(end_of_answer(tokenizer), add_special_tokens=False)["input_ids"]
+    return sorted({end[0], tokenizer.eos_token_id})
+
+
+def prompt_sha256(prompt: str) -> str:
+    """The SHA-256 of a rendered prompt, by which two models' predictions are paired."""
+    return hashlib.sha256(prompt.encode()).hexdigest()
+
+
+def _messages(system: str, user: str) -> list[dict[str, str]]:
+    system_message = [{"role": "system", "content": system}] if system else []
+    return [*system_message, {"role": "user", "content": user}]

@@ -1,0 +1,167 @@
+"""A transcript to instruction examples, each within the token budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from finllm.corpus.lexicon import Lexicon
+from finllm.instruct import references, templates, windows
+from finllm.records import Example, Reject, Transcript
+
+MIN_ANSWER_WORDS = 4
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How tokens are counted, and how many there are."""
+
+    count_tokens: Callable[[list[str]], list[int]]
+    overhead: Callable[[str], int]  # tokens of a prompt with this instruction and no excerpt
+    max_tokens: int
+    max_answer_tokens: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An example before it has an id."""
+
+    excerpt: list[str]
+    answer: str
+    provenance: str
+
+
+def candidates(
+    transcript: Transcript, *, lexicon: Lexicon, budget: Budget, rng: np.random.Generator
+) -> Iterator[Example | Reject]:
+    """One example of each template, or the reason why there is none, in a fixed order."""
+    sentences = windows.sentences(transcript.text)
+    prepared = "\n".join(t.text for t in transcript.turns if t.section != "qa")
+    costs = [cost + 1 for cost in budget.count_tokens(sentences)]
+    weights = [windows.weight(s, len(lexicon.find(s))) for s in sentences]
+    n_prepared = len(windows.sentences(prepared)) if prepared else len(sentences)
+    call = _Call(transcript, sentences, costs, weights, n_prepared, lexicon, budget)
+    for template in templates.TEMPLATES:
+        wordings = templates.wordings(template)
+        instruction = wordings[int(rng.integers(len(wordings)))]
+        room = budget.max_tokens - budget.overhead(instruction)
+        draft = _DRAFTS[template](call, room, rng)
+        yield _finish(call, template, instruction, draft)
+
+
+@dataclass(frozen=True)
+class _Call:
+    transcript: Transcript
+    sentences: list[str]
+    costs: list[int]  # tokens of each sentence and of the space behind it
+    weights: list[float]
+    n_prepared: int  # the first sentences are prepared remarks
+    lexicon: Lexicon
+    budget: Budget
+
+
+def _understanding(call: _Call, room: int, rng: np.random.Generator) -> Draft | str:
+    chosen = _dense(call, room - call.budget.max_answer_tokens)
+    answer = references.analysis(chosen, call.lexicon)
+    return Draft(chosen, answer, "derived") if answer else "no_key_figure"
+
+
+def _completion(call: _Call, room: int, rng: np.random.Generator) -> Draft | str:
+    space = room - call.budget.max_answer_tokens
+    n = len(call.sentences)
+    start = int(rng.integers(max(1, n // 2)))
+    cut = windows.contiguous(call.costs, start, space)
+    end = windows.contiguous(call.costs, cut, call.budget.max_answer_tokens - 2)
+    if cut == start or end == cut:
+        return "no_continuation"
+    return Draft(call.sentences[start:cut], " ".join(call.sentences[cut:end]), "continuation")
+
+
+def _summarization(call: _Call, room: int, rng: np.random.Generator) -> Draft | str:
+    summary = call.transcript.summary
+    if not summary:
+        return "no_summary"
+    chosen = _dense(call, room - call.budget.max_answer_tokens)
+    return Draft(chosen, summary, call.transcript.provenance)
+
+
+def _questions(call: _Call, room: int, rng: np.random.Generator) -> Draft | str:
+    asked = references.analyst_questions(call.transcript)
+    if not asked:
+        return "no_analyst_question"
+    question = asked[int(rng.integers(len(asked)))]
+    chosen = _dense(call, room - call.budget.max_answer_tokens, until=call.n_prepared)
+    return Draft(chosen, question, call.transcript.provenance)
+
+
+_DRAFTS = {
+    templates.UNDERSTANDING: _understanding,
+    templates.COMPLETION: _completion,
+    templates.SUMMARIZATION: _summarization,
+    templates.QUESTIONS: _questions,
+}
+
+
+def _dense(call: _Call, room: int, until: int | None = None) -> list[str]:
+    indexes = windows.densest(call.weights[:until], call.costs[:until], room)
+    return [call.sentences[i] for i in indexes]
+
+
+def _finish(call: _Call, template: str, instruction: str, draft: Draft | str) -> Example | Reject:
+    transcript = call.transcript
+    key = f"{transcript.id}:{template}"
+    if isinstance(draft, str):
+        return Reject(key, "", 0, draft, "")
+    (n_answer,) = call.budget.count_tokens([draft.answer])
+    n_answer += 1  # the token that ends the answer
+    if n_answer > call.budget.max_answer_tokens:
+        allowed = call.budget.max_answer_tokens
+        return Reject(key, "", 0, "answer_too_long", f"{n_answer} tokens, allowed {allowed}")
+    if len(draft.answer.split()) < MIN_ANSWER_WORDS or not draft.excerpt:
+        return Reject(key, "", 0, "too_little_text", "")
+    excerpt = " ".join(draft.excerpt)
+    (n_excerpt,) = call.budget.count_tokens([excerpt])
+    n_prompt = n_excerpt + call.budget.overhead(instruction)
+    return Example(
+        id=key,
+        transcript_id=transcript.id,
+        company=transcript.company,
+        period=transcript.period,
+        sector=transcript.sector,
+        source=transcript.source,
+        template=template,
+        provenance=draft.provenance,
+        instruction=instruction,
+        excerpt=excerpt,
+        answer=draft.answer,
+        n_prompt_tokens=n_prompt,
+        n_answer_tokens=n_answer,
+    )
+
+
+def choose(
+    keys: list[tuple[str, str]],
+    *,
+    weights: dict[str, float],
+    max_examples: int,
+    rng: np.random.Generator,
+) -> tuple[set[str], dict[str, int]]:
+    """Which of the (template, example id) candidates to keep, and how many of each template.
+
+    Raises
+    ------
+    ValueError
+        Where a template with a positive weight has no candidate.
+    """
+    by_template: dict[str, list[str]] = {name: [] for name in templates.TEMPLATES}
+    for template, key in keys:
+        by_template[template].append(key)
+    available = {name: len(ids) for name, ids in by_template.items()}
+    quotas = templates.quotas(available, weights, max_examples)
+    chosen: set[str] = set()
+    for name, quota in quotas.items():
+        order = rng.permutation(len(by_template[name]))[:quota]
+        chosen.update(by_template[name][i] for i in order)
+    return chosen, quotas

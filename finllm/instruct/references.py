@@ -1,0 +1,100 @@
+"""What an example should be answered with, and where that answer comes from."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from finllm.corpus.lexicon import Lexicon
+from finllm.corpus.numbers import Quantity, extract_quantities
+from finllm.instruct.windows import is_guidance
+from finllm.records import Transcript
+
+UP = re.compile(
+    r"\b(?:rose|risen|grew|grown|increas\w+|improv\w+|up|higher|expand\w+|gain\w*|climb\w*)\b", re.I
+)
+DOWN = re.compile(
+    r"\b(?:fell|fallen|declin\w+|decreas\w+|down|lower|drop\w*|contract\w+|shrank|loss(?:es)?)\b",
+    re.I,
+)
+FIGURE_KINDS = ("money", "percent", "basis_points")
+_REACH = 80  # characters between a term and the figure that belongs to it
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A financial term with the figure said about it."""
+
+    term: str
+    figure: str  # as it is written in the call
+    direction: str  # "up", "down" or ""
+
+
+def key_figure(sentence: str, lexicon: Lexicon) -> KeyFigure | None:
+    """The first figure of a sentence and the financial term nearest before it, if there is one."""
+    terms = lexicon.find(sentence)
+    for quantity in extract_quantities(sentence):
+        if quantity.kind not in FIGURE_KINDS:
+            continue
+        before = [
+            term
+            for term in terms
+            if term[2] <= quantity.start and quantity.start - term[2] <= _REACH
+        ]
+        if before:
+            figure = " ".join(sentence[quantity.start : quantity.end].split())
+            return KeyFigure(before[-1][0], figure, direction(sentence, quantity))
+    return None
+
+
+def direction(sentence: str, quantity: Quantity) -> str:
+    """Up or down, by the words around a figure; empty where none or both are said."""
+    near = sentence[max(0, quantity.start - _REACH) : quantity.end + _REACH]
+    up, down = UP.search(near) is not None, DOWN.search(near) is not None
+    if up == down:
+        return ""
+    return "up" if up else "down"
+
+
+def analysis(sentences: Sequence[str], lexicon: Lexicon) -> str:
+    """A derived analysis of an excerpt: key figures, themes, outlook and tone, by rule.
+
+    It repeats what the excerpt says and nothing else; learning it is learning a rule. Empty where
+    the excerpt has no key figure.
+    """
+    results: dict[tuple[str, str], str] = {}
+    outlook: dict[tuple[str, str], str] = {}
+    for sentence in sentences:
+        found = key_figure(sentence, lexicon)
+        if found is None:
+            continue
+        target = outlook if is_guidance(sentence) else results
+        text = " ".join(filter(None, (found.term, found.direction, found.figure)))
+        target.setdefault((found.term, found.figure), text)
+    if not results:
+        return ""
+    excerpt = " ".join(sentences)
+    themes = [term for term, _ in Counter(t for t, *_ in lexicon.find(excerpt)).most_common(4)]
+    n_up, n_down = len(UP.findall(excerpt)), len(DOWN.findall(excerpt))
+    tone = "positive" if n_up > 2 * n_down else "negative" if n_down > 2 * n_up else "mixed"
+    lines = [
+        f"Key figures: {'; '.join(list(results.values())[:4])}.",
+        f"Themes: {', '.join(themes)}.",
+        f"Outlook: {'; '.join(list(outlook.values())[:2]) or 'no figures given'}.",
+        f"Tone: {tone}.",
+    ]
+    return "\n".join(lines)
+
+
+def analyst_questions(transcript: Transcript) -> list[str]:
+    """The questions that analysts really asked: their sentences that end in a question mark."""
+    found = []
+    for turn in transcript.turns:
+        if turn.role == "analyst" and turn.section != "prepared":
+            asked = re.findall(r"[^.?!\n]*\w[^.?!\n]*\?", turn.text)
+            question = " ".join(" ".join(asked).split())
+            if len(question.split()) >= 8:
+                found.append(question)
+    return found

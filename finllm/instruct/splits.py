@@ -1,0 +1,151 @@
+"""Examples to train, validation, test and transfer sets that share no company and no text."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from finllm.instruct.templates import apportion
+from finllm.records import Example
+
+SPLITS = ("train", "val", "test", "transfer")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the sets have in common: every count must be 0 but the contamination, a share."""
+
+    shared_companies: int
+    shared_transcripts: int
+    shared_duplicate_groups: int
+    test_answer_contamination: float  # share of the test answers' 13-grams seen in training
+
+    @property
+    def leaks(self) -> int:
+        """How many things two sets share that they must not."""
+        return self.shared_companies + self.shared_transcripts + self.shared_duplicate_groups
+
+
+def company_units(examples: Sequence[Example], groups: Mapping[str, str]) -> list[list[str]]:
+    """Companies that must stay together: one each, but for those joined by near-duplicate calls.
+
+    ``groups`` maps a transcript's id to its near-duplicate group, where it is in one.
+    """
+    parent = {example.company: example.company for example in examples}
+
+    def root(company: str) -> str:
+        while parent[company] != company:
+            company = parent[company]
+        return company
+
+    first_of_group: dict[str, str] = {}
+    for example in examples:
+        group = groups.get(example.transcript_id)
+        if group is not None:
+            other = first_of_group.setdefault(group, example.company)
+            parent[root(example.company)] = root(other)
+    units: dict[str, list[str]] = defaultdict(list)
+    for company in sorted(parent):
+        units[root(company)].append(company)
+    return [units[key] for key in sorted(units)]
+
+
+def assign_companies(
+    examples: Sequence[Example],
+    *,
+    groups: Mapping[str, str],
+    val_share: float,
+    test_share: float,
+    transfer_sectors: Sequence[str],
+    rng: np.random.Generator,
+) -> dict[str, str]:
+    """The split of every company, drawn at random; whole sectors may be held out for transfer.
+
+    Raises
+    ------
+    ValueError
+        Where a transfer sector does not occur, or a split would stay empty.
+    """
+    sectors = {example.company: example.sector for example in examples}
+    for sector in transfer_sectors:
+        if sector not in sectors.values():
+            known = ", ".join(sorted(set(sectors.values()) - {""})) or "none"
+            raise ValueError(
+                f"split.transfer_sectors names {sector!r}; the sectors of this source are: {known}"
+            )
+    split_of: dict[str, str] = {}
+    units = []
+    for unit in company_units(examples, groups):
+        if any(sectors[company] in transfer_sectors for company in unit):
+            split_of.update(dict.fromkeys(unit, "transfer"))
+        else:
+            units.append(unit)
+    units = [units[i] for i in rng.permutation(len(units))]
+    n_test = round(test_share * len(units))
+    n_val = max(1, round(val_share * len(units)))
+    if n_test < 1 or n_val + n_test >= len(units):
+        raise ValueError(
+            f"{len(units)} companies cannot be split into train, val and test with split.val_share "
+            f"{val_share} and split.test_share {test_share}; each set needs at least one company"
+        )
+    for i, unit in enumerate(units):
+        name = "test" if i < n_test else "val" if i < n_test + n_val else "train"
+        split_of.update(dict.fromkeys(unit, name))
+    return split_of
+
+
+def cap(examples: Sequence[Example], limit: int, rng: np.random.Generator) -> list[Example]:
+    """At most ``limit`` examples (0 is all): same template shares, spread over the companies.
+
+    Within a template the companies take turns, so that few examples still mean many companies.
+    """
+    if not limit or len(examples) <= limit:
+        return list(examples)
+    by_template: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        by_template[example.template].append(example)
+    quotas = apportion(limit, {name: len(rows) for name, rows in by_template.items()})
+    kept: set[str] = set()
+    load: dict[str, int] = defaultdict(int)
+    for name, rows in by_template.items():
+        waiting = [rows[i] for i in rng.permutation(len(rows))]
+        for _ in range(quotas[name]):
+            example = min(waiting, key=lambda row: load[row.company])
+            waiting.remove(example)
+            load[example.company] += 1
+            kept.add(example.id)
+    return [example for example in examples if example.id in kept]
+
+
+def audit(sets: Mapping[str, Sequence[Example]], groups: Mapping[str, str]) -> Audit:
+    """Count what any two sets share."""
+    return Audit(
+        shared_companies=_shared([{e.company for e in rows} for rows in sets.values()]),
+        shared_transcripts=_shared([{e.transcript_id for e in rows} for rows in sets.values()]),
+        shared_duplicate_groups=_shared(
+            [
+                {groups[e.transcript_id] for e in rows if e.transcript_id in groups}
+                for rows in sets.values()
+            ]
+        ),
+        test_answer_contamination=_contamination(sets["train"], sets["test"]),
+    )
+
+
+def _shared(sets: Sequence[set[str]]) -> int:
+    union = set().union(*sets)
+    return sum(sum(item in one for one in sets) > 1 for item in union)
+
+
+def _contamination(train: Sequence[Example], test: Sequence[Example], n: int = 13) -> float:
+    seen = {gram for e in train for gram in _ngrams(f"{e.excerpt} {e.answer}", n)}
+    grams = [gram for e in test for gram in _ngrams(e.answer, n)]
+    return sum(gram in seen for gram in grams) / len(grams) if grams else 0.0
+
+
+def _ngrams(text: str, n: int) -> list[tuple[str, ...]]:
+    words = text.lower().split()
+    return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]

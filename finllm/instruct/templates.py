@@ -1,0 +1,96 @@
+"""The four instruction templates, each with several wordings; the last of each is held out.
+
+The held-out wording is never used in training or for the verdict: it asks whether a tuned model
+learned the task or the sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+UNDERSTANDING = "understanding"
+COMPLETION = "completion"
+SUMMARIZATION = "summarization"
+QUESTIONS = "questions"
+
+INSTRUCTIONS = {
+    UNDERSTANDING: (
+        "Analyze the following business call transcript and provide key insights about the "
+        "financial discussion:",
+        "Give the key figures, the themes and the outlook of this earnings call excerpt:",
+        "What are the main financial insights in the following call?",
+        "Read this call as a financial analyst would and state what matters:",
+    ),
+    COMPLETION: (
+        "Complete this business call transcript:",
+        "Continue the following earnings call from where it stops:",
+        "Write the next sentences of this call:",
+        "What does the speaker say next in this call?",
+    ),
+    SUMMARIZATION: (
+        "Summarize the key points from this financial call excerpt:",
+        "Write the main results of this earnings call as short bullets:",
+        "State the key points of the following call, one a line:",
+        "Condense this earnings call to its most important facts:",
+    ),
+    QUESTIONS: (
+        "Based on this financial call transcript, what questions might investors ask?",
+        "Write a question that an analyst could ask after these remarks:",
+        "What would an investor want to know after this part of the call?",
+        "Act as a sell-side analyst and put a question to the management:",
+    ),
+}
+TEMPLATES = tuple(INSTRUCTIONS)
+
+
+def wordings(template: str) -> tuple[str, ...]:
+    """The wordings that training and evaluation use."""
+    return INSTRUCTIONS[template][:-1]
+
+
+def held_out_wording(template: str) -> str:
+    """The wording that neither training nor the verdict ever sees."""
+    return INSTRUCTIONS[template][-1]
+
+
+def quotas(
+    available: Mapping[str, int], weights: Mapping[str, float], max_examples: int
+) -> dict[str, int]:
+    """How many examples of each template to keep, so that the shares are exactly the weights.
+
+    The total is the largest that every template can serve (and at most ``max_examples``, where that
+    is not 0); its parts are rounded by largest remainder.
+
+    Raises
+    ------
+    ValueError
+        Where a template with a positive weight has no example at all.
+
+    >>> quotas({"a": 50, "b": 12}, {"a": 0.8, "b": 0.2}, 0)
+    {'a': 48, 'b': 12}
+    """
+    used = {name: weight for name, weight in weights.items() if weight > 0}
+    for name in used:
+        if available.get(name, 0) == 0:
+            raise ValueError(
+                f"templatize.weights.{name} is {used[name]:g}, but this source gives no example of "
+                f"{name}; set that weight to 0 and raise another"
+            )
+    total = min(math.floor(available[name] / weight + 1e-9) for name, weight in used.items())
+    if max_examples:
+        total = min(total, max_examples)
+    while any(count > available[name] for name, count in apportion(total, used).items()):
+        total -= 1  # rounding up can ask a template for one more than it has
+    return apportion(total, used)
+
+
+def apportion(total: int, weights: Mapping[str, float]) -> dict[str, int]:
+    """Whole parts of ``total`` in the ratio of the weights, by largest remainder."""
+    scale = sum(weights.values())
+    exact = {name: total * weight / scale for name, weight in weights.items()}
+    parts = {name: math.floor(value + 1e-9) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: parts[name] - exact[name])
+    for name in by_remainder[: total - sum(parts.values())]:
+        parts[name] += 1
+    return parts

@@ -1,0 +1,41 @@
+"""Saving an adapter, and putting it on a base model for prediction."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+
+def save_adapter(model: PeftModel, folder: Path, *, base_name: str, revision: str) -> None:
+    """Write safetensors and configuration that plain ``PeftModel.from_pretrained`` loads.
+
+    The configuration names the base model as params.yaml does, not by a path of this machine.
+    """
+    config = model.peft_config["default"]
+    config.base_model_name_or_path = base_name
+    config.revision = revision or None
+    temporary = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary, safe_serialization=True)
+    (temporary / "README.md").unlink(missing_ok=True)  # a card of blanks
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(temporary, folder)
+
+
+def with_adapter(model: PreTrainedModel, folder: Path, *, merge: bool) -> PreTrainedModel:
+    """The model with an adapter on it; merged, it decodes as fast as the base.
+
+    Merge only into weights that are not quantized: rounding the sum to four bits again ruins it.
+    """
+    tuned = PeftModel.from_pretrained(model, str(folder))
+    return tuned.merge_and_unload() if merge else tuned.get_base_model()
+
+
+def trainable_parameters(model: PeftModel) -> int:
+    """How many numbers training changes."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

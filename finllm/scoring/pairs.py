@@ -1,0 +1,57 @@
+"""Scores as paired arrays, base and tuned in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from finllm.records import METRICS, Score
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two models on the same examples; NaN where a metric is not defined."""
+
+    example_ids: list[str]
+    companies: list[str]
+    templates: list[str]
+    base: dict[str, np.ndarray]  # metric: shape (n_examples,)
+    tuned: dict[str, np.ndarray]
+
+    def difference(self, metric: str) -> np.ndarray:
+        """Tuned minus base, NaN where not defined."""
+        return self.tuned[metric] - self.base[metric]
+
+
+def pair(scores: Sequence[Score], *, split: str) -> Pairs:
+    """The base's and the tuned model's scores on one split, by example.
+
+    Raises
+    ------
+    ValueError
+        Where one of the two has an example that the other has not.
+    """
+    rows = {
+        model: {s.example_id: s for s in scores if s.model == model and s.split == split}
+        for model in ("base", "tuned")
+    }
+    if rows["base"].keys() != rows["tuned"].keys():
+        odd = sorted(rows["base"].keys() ^ rows["tuned"].keys())[0]
+        raise ValueError(f"{odd} was scored for one of base and tuned only; run evaluate again")
+    ids = list(rows["base"])
+    return Pairs(
+        example_ids=ids,
+        companies=[rows["base"][i].company for i in ids],
+        templates=[rows["base"][i].template for i in ids],
+        base=_columns(rows["base"], ids),
+        tuned=_columns(rows["tuned"], ids),
+    )
+
+
+def _columns(rows: dict[str, Score], ids: list[str]) -> dict[str, np.ndarray]:
+    return {
+        name: np.array([rows[i].values[name] for i in ids], dtype=np.float64)  # None becomes NaN
+        for name in METRICS
+    }

@@ -1,0 +1,105 @@
+"""The default procedure: one mean difference, its interval and its p-value, by company."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.stats
+from numpy.typing import ArrayLike
+
+from finllm.stats.clusters import cluster_means, is_constant, require_clusters
+from finllm.stats.resampling import check_levels, resampling_counts
+
+
+@dataclass(frozen=True)
+class MeanInference:
+    """What the examples say about the mean difference of the next company."""
+
+    estimate: float
+    low: float
+    high: float
+    p_value: float
+    standard_error: float
+    cluster_sd: float
+    n: int
+    n_clusters: int
+
+
+def infer_mean(
+    differences: ArrayLike,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    confidence: float = 0.95,
+    n_bootstrap: int = 10000,
+    rng: np.random.Generator,
+) -> MeanInference:
+    """The mean of cluster means, with the wider of two intervals and the larger of two p-values.
+
+    Each bound is the outer one of Student's t on the K cluster means (K - 1 df) and of the
+    bootstrap-t over them (Efron and Tibshirani 1993, section 12.5), each p-value the larger, so
+    that the interval excludes zero exactly when p < 1 - confidence, up to the resampling.
+
+    Why both: the t forgives heavy tails and many zeros, where the bootstrap-t rejects 8 to 10 %
+    of true nulls at 12 to 20 clusters; the bootstrap-t follows skew, where the t rejects 7 to 9 %.
+    Together they stay near 5 % over all of these (``benchmarks/calibration.py``), at the price of
+    intervals a few per cent wider on normal data.
+
+    Do not believe it below about ten clusters with strong skew. All differences zero: a p-value
+    of 1 and an interval of width zero. All cluster means equal but not zero: the width is zero
+    as well and the p-value NaN, since nothing varied.
+
+    Raises
+    ------
+    ValueError
+        For NaN, infinities, or fewer than two clusters.
+    """
+    check_levels(confidence, n_bootstrap)
+    groups = cluster_means(differences, clusters)
+    means, k = groups.means, len(groups.means)
+    require_clusters(k, at_least=2)
+    estimate, sd = float(means.mean()), float(means.std(ddof=1))
+    n = int(groups.sizes.sum())
+    if is_constant(means):
+        p_value = float("nan") if means.any() else 1.0
+        return MeanInference(estimate, estimate, estimate, p_value, 0.0, 0.0, n, k)
+    error = sd / np.sqrt(k)
+    t_star = bootstrap_t(means, n_bootstrap=n_bootstrap, rng=rng)
+    tail = (1 - confidence) / 2
+    t_low, t_high = np.quantile(t_star, [tail, 1 - tail])
+    critical = scipy.stats.t.isf(tail, k - 1)
+    return MeanInference(
+        estimate,
+        float(estimate - max(t_high, critical) * error),
+        float(estimate - min(t_low, -critical) * error),
+        float(max(_bootstrap_p(estimate / error, t_star), _student_p(estimate / error, k))),
+        float(error),
+        sd,
+        n,
+        k,
+    )
+
+
+def bootstrap_t(means: np.ndarray, *, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
+    """Student's t of resampled values about their observed mean; resamples without spread left out.
+
+    Where no resample has any spread (two values) the answer is a single zero.
+    """
+    centred = means - means.mean()
+    k = len(means)
+    counts = resampling_counts(k, n_bootstrap, rng)
+    resampled = counts @ centred / k
+    variance = np.maximum(counts @ centred**2 / k - resampled**2, 0.0) / (k - 1)
+    usable = variance > 1e-12 * variance.max()
+    return resampled[usable] / np.sqrt(variance[usable]) if usable.any() else np.zeros(1)
+
+
+def _student_p(t: float, k: int) -> float:
+    return 2 * scipy.stats.t.sf(abs(t), k - 1)
+
+
+def _bootstrap_p(t: float, t_star: np.ndarray) -> float:
+    """Twice the smaller tail, the observed t counted in."""
+    tail = 1 + min((t_star >= t).sum(), (t_star <= t).sum())
+    return min(1.0, 2 * tail / (1 + len(t_star)))

@@ -1,0 +1,253 @@
+"""The fit: TRL's SFTTrainer with the loss computed at the labelled positions only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState
+from trl import SFTConfig, SFTTrainer
+
+from finllm.instruct.chat import Encoded
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training did."""
+
+    log: list[dict[str, float]]  # the rows that the trainer logged, in order
+    n_steps: int
+    n_train_tokens: int  # prompt and answer tokens that went through the model
+    initial_val_loss_nats: float
+    best_val_loss_nats: float
+    best_step: int
+    stopped_early: bool
+    seconds: float
+
+
+class LabelledLossTrainer(SFTTrainer):
+    """SFTTrainer that asks the head for logits only where a label is.
+
+    TRL's own loss also computes entropy and accuracy, which on a CPU nearly doubles a step
+    (docs/experiments.md). The loss is the sum over labelled tokens divided by their number in the
+    whole effective batch, so that accumulation does not change the gradient.
+    """
+
+    def compute_loss(
+        self,
+        model: PeftModel,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Mean negative log-likelihood of the answer tokens, in nats."""
+        base = self.accelerator.unwrap_model(model).get_base_model()
+        hidden = base.model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            use_cache=False,
+        ).last_hidden_state
+        labels = inputs["labels"][:, 1:]
+        labelled = labels != -100
+        logits = base.lm_head(hidden[:, :-1][labelled]).float()
+        total = torch.nn.functional.cross_entropy(logits, labels[labelled], reduction="sum")
+        return total / (labelled.sum() if num_items_in_batch is None else num_items_in_batch)
+
+
+class BestAdapter(TrainerCallback):
+    """Keeps the adapter of the lowest validation loss and stops when it no longer falls.
+
+    Parameters
+    ----------
+    model
+        The model that is trained.
+    patience
+        Evaluations in a row without improvement before stopping; 0 is never.
+    min_improvement
+        What counts as an improvement, in nats.
+    """
+
+    def __init__(self, model: PeftModel, *, patience: int, min_improvement: float) -> None:
+        self.model = model
+        self.patience = patience
+        self.min_improvement = min_improvement
+        self.best_loss = math.inf
+        self.best_step = 0
+        self.stopped = False
+        self._state: dict[str, torch.Tensor] = {}
+        self._waited = 0
+
+    def on_evaluate(
+        self,
+        args: SFTConfig,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float],
+        **_: Any,
+    ) -> None:
+        """Compare with the best so far."""
+        loss = metrics["eval_loss"]
+        improved = loss < self.best_loss - self.min_improvement
+        if loss < self.best_loss:
+            self.best_loss, self.best_step = loss, state.global_step
+            adapter = get_peft_model_state_dict(self.model)
+            self._state = {name: value.detach().clone() for name, value in adapter.items()}
+        self._waited = 0 if improved else self._waited + 1
+        if self.patience and self._waited >= self.patience:
+            self.stopped = control.should_training_stop = True
+
+    def restore(self) -> None:
+        """Put the best adapter back."""
+        set_peft_model_state_dict(self.model, self._state)
+
+
+class FiniteLoss(TrainerCallback):
+    """Stops with a message when the loss or a gradient is no longer a number."""
+
+    def on_log(
+        self,
+        args: SFTConfig,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float],
+        **_: Any,
+    ) -> None:
+        """Raise where a logged loss or gradient norm is not finite."""
+        for name in ("loss", "grad_norm", "eval_loss"):
+            if name in logs and not math.isfinite(float(logs[name])):
+                raise ValueError(
+                    f"training diverged: {name} is {logs[name]} at step {state.global_step}; lower "
+                    "train.learning_rate or train.max_grad_norm"
+                )
+
+
+def training_arguments(
+    *,
+    output_dir: str,
+    n_train: int,
+    learning_rate: float,
+    warmup_share: float,
+    schedule: str,
+    epochs: float,
+    max_steps: int,
+    batch_size: int,
+    accumulation: int,
+    max_grad_norm: float,
+    weight_decay: float,
+    optimizer: str,
+    evals_per_run: int,
+    seed: int,
+    bfloat16: bool,
+) -> SFTConfig:
+    """The trainer's settings; evaluations are spaced evenly over the steps.
+
+    On a CPU nothing runs under autocast: the frozen weights are in the compute dtype already, and
+    the casts would cost more than they save.
+    """
+    on_gpu = torch.cuda.is_available()
+    if optimizer == "paged_adamw_8bit" and not on_gpu:
+        raise ValueError(
+            "train.optimizer is paged_adamw_8bit, which keeps its state in CUDA's unified memory, "
+            "and this machine has no GPU; use adamw"
+        )
+    per_step = batch_size * accumulation
+    n_steps = max_steps or max(1, math.ceil(epochs * math.ceil(n_train / per_step)))
+    return SFTConfig(
+        output_dir=output_dir,
+        per_device_train_batch_size=batch_size,
+        per_device_eval_batch_size=batch_size,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=learning_rate,
+        lr_scheduler_type=schedule,
+        warmup_steps=math.ceil(warmup_share * n_steps),
+        max_steps=n_steps,
+        max_grad_norm=max_grad_norm,
+        weight_decay=weight_decay,
+        optim="adamw_torch_fused" if optimizer == "adamw" else optimizer,
+        train_sampling_strategy="group_by_length",
+        seed=seed,
+        data_seed=seed,
+        bf16=on_gpu and bfloat16,
+        use_cpu=not on_gpu,
+        gradient_checkpointing=False,  # switched on with the adapter, where asked for
+        eval_strategy="steps",
+        eval_steps=max(1, n_steps // evals_per_run),
+        eval_on_start=True,
+        prediction_loss_only=True,
+        save_strategy="no",
+        logging_steps=1,
+        report_to="none",
+        max_length=None,
+        dataloader_pin_memory=on_gpu,
+    )
+
+
+def fit(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    train: Sequence[Encoded],
+    val: Sequence[Encoded],
+    arguments: SFTConfig,
+    patience: int,
+    min_improvement: float,
+) -> Fit:
+    """Train the adapter in place and leave the best one (by validation loss) in it.
+
+    Raises
+    ------
+    ValueError
+        Where a set is empty, the loss is no longer finite, or the first step left every B at 0.
+    """
+    if not train or not val:
+        empty = "training" if not train else "validation"
+        raise ValueError(
+            f"the {empty} set is empty; see metrics/split.json for where examples went"
+        )
+    best = BestAdapter(model, patience=patience, min_improvement=min_improvement)
+    trainer = LabelledLossTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=_dataset(train),
+        eval_dataset=_dataset(val),
+        processing_class=tokenizer,
+        callbacks=[best, FiniteLoss()],
+    )
+    result = trainer.train()
+    best.restore()
+    log = trainer.state.log_history
+    n_steps = trainer.state.global_step
+    return Fit(
+        log=[{key: float(value) for key, value in row.items()} for row in log],
+        n_steps=n_steps,
+        n_train_tokens=_tokens_seen(
+            train, n_steps * arguments.train_batch_size * arguments.gradient_accumulation_steps
+        ),
+        initial_val_loss_nats=next(row["eval_loss"] for row in log if "eval_loss" in row),
+        best_val_loss_nats=best.best_loss,
+        best_step=best.best_step,
+        stopped_early=best.stopped,
+        seconds=float(result.metrics["train_runtime"]),
+    )
+
+
+def _tokens_seen(train: Sequence[Encoded], n_examples: int) -> int:
+    mean = sum(len(row.input_ids) for row in train) / len(train)
+    return round(mean * n_examples)
+
+
+def _dataset(rows: Sequence[Encoded]) -> Dataset:
+    return Dataset.from_list(
+        [
+            {
+                "input_ids": row.input_ids,
+                "completion_mask": [0] * row.n_prompt + [1] * (len(row.input_ids) - row.n_prompt),
+            }
+            for row in rows
+        ]
+    )

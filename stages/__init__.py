@@ -1,0 +1,1 @@
+"""One adapter per stage of dvc.yaml: read, call the library, write."""

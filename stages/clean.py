@@ -1,0 +1,54 @@
+"""Raw calls to clean transcripts, and rejects with reasons."""
+
+from collections import Counter
+
+from finllm.corpus.cleaning import clean_transcript
+from finllm.corpus.sources import check_reject_share, read_source
+from finllm.records import Reject, write_json, write_jsonl
+from stages import adapter
+
+
+def main() -> None:
+    """Read the source, clean, write."""
+    at = adapter.paths("source", "transcripts", "rejects", "metrics")
+    p = adapter.params().clean
+    rejects: list[Reject] = []
+    counts: Counter[str] = Counter()
+
+    def kept():  # noqa: ANN202
+        for record in read_source(at.source):
+            counts["records_read"] += 1
+            if not isinstance(record, Reject):
+                record, repairs = clean_transcript(
+                    record,
+                    repair_mojibake=p.repair_mojibake,
+                    infer_turns=p.infer_turns,
+                    removable=p.remove_boilerplate,
+                )
+                counts.update(repairs)
+            if isinstance(record, Reject):
+                rejects.append(record)
+            else:
+                yield record
+
+    n_kept = write_jsonl(at.transcripts, kept())
+    write_jsonl(at.rejects, rejects)
+    check_reject_share(len(rejects), counts["records_read"], p.max_reject_share)
+    if not n_kept:
+        raise ValueError(f"{at.source}: no record could be read; see {at.rejects}")
+    reasons = Counter(reject.reason for reject in rejects)
+    write_json(
+        at.metrics,
+        {
+            "records_read": counts.pop("records_read"),
+            "kept": n_kept,
+            "rejected": len(rejects),
+            "rejected_by_reason": dict(reasons),
+            "text": dict(counts),
+        },
+    )
+    print(f"clean: {n_kept} transcripts, {len(rejects)} rejects")
+
+
+if __name__ == "__main__":
+    adapter.run(main)

@@ -1,0 +1,79 @@
+"""Scores of both models and of the trivial baselines, one row per example and model."""
+
+import time
+
+from tqdm import tqdm
+
+from finllm.corpus.lexicon import BUILTIN, Lexicon
+from finllm.records import Score, read_examples, read_predictions, write_json, write_jsonl
+from finllm.scoring import baselines
+from finllm.scoring.score import check_paired, means, score_rows
+from finllm.scoring.semantic import encoder_folder, semantic_scores
+from stages import adapter
+
+
+def main() -> None:
+    """Pair, score, summarise."""
+    at = adapter.paths("train", "test", "transfer", "base", "tuned", "scores", "metrics")
+    p = adapter.params().evaluate
+    sets = {"test": read_examples(at.test), "transfer": read_examples(at.transfer)}
+    examples = sets["test"] + sets["transfer"]
+    predictions = {"base": read_predictions(at.base), "tuned": read_predictions(at.tuned)}
+    check_paired(examples, predictions)
+    texts = {
+        model: {row.example_id: row.text for row in rows} for model, rows in predictions.items()
+    }
+    train = read_examples(at.train)
+    texts["lead"] = {example.id: baselines.lead(example) for example in examples}
+    texts["nearest"] = {
+        example.id: baselines.nearest_training_answer(example, train) for example in examples
+    }
+    encoder = encoder_folder(p.encoder, package=p.encoder_package)
+    lexicon = Lexicon(BUILTIN)
+    started = time.perf_counter()
+    scores: list[Score] = []
+    n_truncated = 0
+    for model in tqdm(texts, desc="evaluate", unit="model"):
+        for split, rows in sets.items():
+            answers = [texts[model][example.id] for example in rows]
+            semantic = semantic_scores(
+                answers,
+                [example.answer for example in rows],
+                encoder=encoder,
+                layer=p.encoder_layer,
+                batch_size=p.encoder_batch_size,
+            )
+            n_truncated += semantic.n_truncated
+            scores += score_rows(model, split, rows, answers, semantic, lexicon=lexicon)
+    write_jsonl(at.scores, scores)
+
+    def table(**where: str) -> dict[str, dict[str, float]]:
+        chosen = [s for s in scores if all(vars(s)[key] == value for key, value in where.items())]
+        return {model: means([s for s in chosen if s.model == model]) for model in texts}
+
+    templates = sorted({example.template for example in examples})
+    provenances = sorted({example.provenance for example in examples})
+    write_json(
+        at.metrics,
+        {
+            "test": table(split="test"),
+            "transfer": table(split="transfer") if sets["transfer"] else {},
+            "test_by_template": {t: table(split="test", template=t) for t in templates},
+            "test_by_provenance": {v: table(split="test", provenance=v) for v in provenances},
+            "counts": {
+                "test_examples": len(sets["test"]),
+                "transfer_examples": len(sets["transfer"]),
+                "empty_answers": {
+                    model: sum(not text.strip() for text in by_id.values())
+                    for model, by_id in texts.items()
+                },
+                "texts_longer_than_the_encoder_reads": n_truncated,
+            },
+            "timing": {"seconds": time.perf_counter() - started},
+        },
+    )
+    print(f"evaluate: {len(scores)} scored answers")
+
+
+if __name__ == "__main__":
+    adapter.run(main)

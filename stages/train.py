@@ -1,0 +1,112 @@
+"""Fit a LoRA adapter on the training set and keep the best one by validation loss."""
+
+import os
+import tempfile
+
+from finllm.instruct import chat
+from finllm.model.adapter import save_adapter, trainable_parameters
+from finllm.model.loading import add_lora, load_base
+from finllm.model.memory import peak_memory_gb
+from finllm.model.tokenizer import load_tokenizer
+from finllm.model.weights import file_sha256, model_folder
+from finllm.records import Example, read_examples, write_json
+from finllm.training.curves import write_curves
+from finllm.training.trainer import fit, training_arguments
+from stages import adapter
+
+
+def main() -> None:
+    """Load, train, save."""
+    at = adapter.paths("train", "val", "adapter", "curves", "metrics")
+    params = adapter.params()
+    m, p = params.model, params.train
+    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
+    tokenizer = load_tokenizer(folder, revision=m.revision)
+
+    def encode(example: Example) -> chat.Encoded:
+        prompt = chat.render_prompt(
+            tokenizer,
+            system_prompt=params.templatize.system_prompt,
+            instruction=example.instruction,
+            excerpt=example.excerpt,
+        )
+        return chat.encode_example(tokenizer, prompt, example.answer)
+
+    train = [encode(example) for example in read_examples(at.train)]
+    val = [encode(example) for example in read_examples(at.val)]
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = training_arguments(
+            output_dir=scratch,
+            n_train=len(train),
+            learning_rate=p.learning_rate,
+            warmup_share=p.warmup_share,
+            schedule=p.schedule,
+            epochs=p.epochs,
+            max_steps=p.max_steps,
+            batch_size=p.batch_size,
+            accumulation=p.accumulation,
+            max_grad_norm=p.max_grad_norm,
+            weight_decay=p.weight_decay,
+            optimizer=p.optimizer,
+            evals_per_run=p.evals_per_run,
+            seed=p.seed,
+            bfloat16=m.compute_dtype == "bfloat16",
+        )
+        model = load_base(
+            folder,
+            revision=m.revision,
+            quantization=m.quantization,
+            double_quantization=m.double_quantization,
+            compute_dtype=m.compute_dtype,
+            attention_kernel=m.attention,
+        )
+        model = add_lora(
+            model,
+            **{key: value for key, value in vars(params.lora).items()},
+            gradient_checkpointing=p.gradient_checkpointing,
+            seed=p.seed,
+        )
+        print(
+            f"train: effective batch {p.batch_size * p.accumulation}, {arguments.max_steps} steps"
+        )
+        result = fit(
+            model,
+            tokenizer,
+            train=train,
+            val=val,
+            arguments=arguments,
+            patience=p.early_stopping_patience,
+            min_improvement=p.early_stopping_min_improvement,
+        )
+    save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
+    write_curves(result.log, at.curves)
+    write_json(
+        at.metrics,
+        {
+            "n_train_examples": len(train),
+            "n_val_examples": len(val),
+            "effective_batch_size": p.batch_size * p.accumulation,
+            "n_steps": result.n_steps,
+            "n_train_tokens": result.n_train_tokens,
+            "trainable_parameters": trainable_parameters(model),
+            "initial_val_loss_nats": result.initial_val_loss_nats,
+            "best_val_loss_nats": result.best_val_loss_nats,
+            "best_step": result.best_step,
+            "stopped_early": result.stopped_early,
+            "adapter_sha256": file_sha256(at.adapter / "adapter_model.safetensors"),
+            "cost": {
+                "seconds": result.seconds,
+                "tokens_per_second": result.n_train_tokens / result.seconds,
+                "peak_memory_gb": peak_memory_gb(),
+                "adapter_mb": os.path.getsize(at.adapter / "adapter_model.safetensors") / 1e6,
+            },
+        },
+    )
+    print(
+        f"train: validation loss {result.initial_val_loss_nats:.3f} -> "
+        f"{result.best_val_loss_nats:.3f} nats at step {result.best_step} of {result.n_steps}"
+    )
+
+
+if __name__ == "__main__":
+    adapter.run(main)
