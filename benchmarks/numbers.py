@@ -1,4 +1,4 @@
-"""Measure `finllm.corpus.numbers` on gold tags, on hard mentions and for speed, beside two libraries.
+"""Measure `finllm.corpus.numbers`: gold tags, hard mentions, speed, beside two libraries.
 
     python benchmarks/numbers.py
     python benchmarks/numbers.py --libraries quantulum3 recognizers --calls 4
@@ -29,6 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # this file's own folder would hide the standard library's `numbers`
 
+from finllm.corpus.notation import signature, standardise_notation  # noqa: E402
 from finllm.corpus.numbers import extract_quantities  # noqa: E402
 
 TAG_KINDS = {"MONEY": "money", "PERCENT": "percent"}
@@ -245,6 +246,23 @@ def megabytes_per_second(extract: Extractor, folder: Path, megabytes: float) -> 
     return size / 1e6 / (time.process_time() - start)
 
 
+def notation_changes(folder: Path) -> dict[str, float]:
+    """Return how many files standard notation rewrites, and in how many a quantity changes."""
+    counts: Counter[str] = Counter()
+    for path in sorted(folder.glob("*/*/*.txt")):
+        text = path.read_text(encoding="utf-8")
+        new = standardise_notation(text)
+        counts["rewritten"] += new != text
+        same = signature(extract_quantities(new)) == signature(extract_quantities(text))
+        counts["changed"] += not same
+        counts["files"] += 1
+    return {
+        "notation_files": counts["files"],
+        "notation_rewritten": counts["rewritten"],
+        "notation_changed": counts["changed"],
+    }
+
+
 def main() -> None:
     """Print a table, and the figures as one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -252,9 +270,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=1000, help="tagged calls to read at most")
     parser.add_argument("--megabytes", type=float, default=20.0, help="text to time")
     parser.add_argument("--set", default="", help="only hard mentions of this set")
-    parser.add_argument(
-        "--libraries", nargs="*", default=[], choices=["quantulum3", "recognizers"]
-    )
+    parser.add_argument("--libraries", nargs="*", default=[], choices=["quantulum3", "recognizers"])
+    parser.add_argument("--notation", action="store_true", help="check notation on all of ECTSum")
     args = parser.parse_args()
     extractors: dict[str, Extractor] = {"finllm": finllm_extractor}
     if "quantulum3" in args.libraries:
@@ -272,9 +289,13 @@ def main() -> None:
         megabytes = args.megabytes if own else 0.02
         scores["mb_per_second"] = megabytes_per_second(extract, folder, megabytes)
         figures[name] = {key: round(value, 4) for key, value in scores.items()}
+    if args.notation:
+        for key, value in notation_changes(args.data / "ectsum").items():
+            print(f"{key:32}{value:14}")
+            figures["finllm"][key] = value
     print(f"{'':32}" + "".join(f"{name:>14}" for name in figures))
-    for key in figures["finllm"]:
-        print(f"{key:32}" + "".join(f"{scores[key]:14.4g}" for scores in figures.values()))
+    for key in scores:
+        print(f"{key:32}" + "".join(f"{said[key]:14.4g}" for said in figures.values()))
     print(json.dumps(figures))
 
 

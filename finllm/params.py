@@ -1,7 +1,7 @@
-"""params.yaml as typed, frozen records: unknown, missing, mistyped and out-of-range values are errors.
+"""params.yaml as typed, frozen records, which refuse what is unknown, missing or out of range.
 
-A field's type is its annotation; what else is allowed stands beside it, as a range (``within``) or a
-list (``one_of``). No field has a default value: params.yaml tells the whole truth.
+A field's type is its annotation; what else is allowed stands beside it, as a range (``within``)
+or a list (``one_of``). No field has a default value: params.yaml tells the whole truth.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ class Templatize:
     def __post_init__(self) -> None:
         if self.max_answer_tokens * 2 > self.max_tokens:
             raise ValueError(
-                f"templatize.max_answer_tokens is {self.max_answer_tokens} and templatize.max_tokens "
-                f"is {self.max_tokens}; the answer may take at most half of the tokens"
+                f"templatize.max_answer_tokens is {self.max_answer_tokens} and "
+                f"templatize.max_tokens is {self.max_tokens}; the answer may take at most half"
             )
 
 

@@ -1,4 +1,4 @@
-"""What flows between the stages: plain frozen records, and reading and writing them as JSON lines."""
+"""What flows between the stages: plain frozen records, read and written as JSON lines."""
 
 from __future__ import annotations
 

@@ -25,9 +25,7 @@ def main() -> None:
     }
     train = read_examples(at.train)
     texts["lead"] = {example.id: baselines.lead(example) for example in examples}
-    texts["nearest"] = {
-        example.id: baselines.nearest_training_answer(example, train) for example in examples
-    }
+    texts["nearest"] = baselines.nearest_training_answers(examples, train)
     encoder = encoder_folder(p.encoder, package=p.encoder_package)
     lexicon = Lexicon(BUILTIN)
     started = time.perf_counter()

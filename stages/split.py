@@ -47,6 +47,7 @@ def main() -> None:
             "with more companies, or lower split.min_test_companies (at least 2)"
         )
     kept = {e.id for rows in sets.values() for e in rows}
+    capped = [e for e in examples if e.id not in kept]
     for name, rows in sets.items():
         write_jsonl(at.folder / f"{name}.jsonl", rows)
     write_jsonl(
@@ -71,7 +72,7 @@ def main() -> None:
         {
             "examples_read": len(examples),
             "kept": len(kept),
-            "over_cap": len(examples) - len(kept),
+            "over_cap": len(capped),
             "sets": counts,
             "audit": dataclasses.asdict(audit),
         },

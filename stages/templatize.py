@@ -28,13 +28,13 @@ def main() -> None:
         rows = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
         return [len(row) for row in rows]
 
-    def overhead(instruction: str) -> int:
+    def count_prompt(instruction: str, excerpt: str) -> int:
         prompt = chat.render_prompt(
-            tokenizer, system_prompt=p.system_prompt, instruction=instruction, excerpt=""
+            tokenizer, system_prompt=p.system_prompt, instruction=instruction, excerpt=excerpt
         )
         return len(chat.encode_prompt(tokenizer, prompt))
 
-    budget = Budget(count_tokens, overhead, p.max_tokens, p.max_answer_tokens)
+    budget = Budget(count_tokens, count_prompt, p.max_tokens, p.max_answer_tokens)
     lexicon = Lexicon(BUILTIN)
     rng = np.random.default_rng(p.seed)
     rejects: list[Reject] = []

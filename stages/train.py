@@ -10,7 +10,7 @@ from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import file_sha256, model_folder
 from finllm.records import Example, read_examples, write_json
-from finllm.training.curves import write_curves
+from finllm.training.curves import LiveCurves, open_live
 from finllm.training.trainer import fit, training_arguments
 from stages import adapter
 
@@ -34,6 +34,7 @@ def main() -> None:
 
     train = [encode(example) for example in read_examples(at.train)]
     val = [encode(example) for example in read_examples(at.val)]
+    batch = p.batch_size * p.accumulation
     with tempfile.TemporaryDirectory() as scratch:
         arguments = training_arguments(
             output_dir=scratch,
@@ -69,23 +70,24 @@ def main() -> None:
         print(
             f"train: effective batch {p.batch_size * p.accumulation}, {arguments.max_steps} steps"
         )
-        result = fit(
-            model,
-            tokenizer,
-            train=train,
-            val=val,
-            arguments=arguments,
-            patience=p.early_stopping_patience,
-            min_improvement=p.early_stopping_min_improvement,
-        )
+        with open_live(str(at.curves)) as live:
+            result = fit(
+                model,
+                tokenizer,
+                train=train,
+                val=val,
+                arguments=arguments,
+                patience=p.early_stopping_patience,
+                min_improvement=p.early_stopping_min_improvement,
+                callbacks=[LiveCurves(live)],
+            )
     save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
-    write_curves(result.log, at.curves)
     write_json(
         at.metrics,
         {
             "n_train_examples": len(train),
             "n_val_examples": len(val),
-            "effective_batch_size": p.batch_size * p.accumulation,
+            "effective_batch_size": batch,
             "n_steps": result.n_steps,
             "n_train_tokens": result.n_train_tokens,
             "trainable_parameters": trainable_parameters(model),

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finllm.corpus import boilerplate, ectsum
@@ -103,6 +103,7 @@ def test_what_was_repaired_is_counted():
     }
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=200))
 def test_cleaning_twice_changes_nothing_more_on_plain_characters(text):
     once, _ = clean_text_counted(re.sub(r"[&<\[]", "", text), repair_mojibake=False)
@@ -110,6 +111,7 @@ def test_cleaning_twice_changes_nothing_more_on_plain_characters(text):
     once.encode("utf-8")
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.from_regex(r"\A[$-]?[0-9]{1,3}(,[0-9]{3})*(\.[0-9]{1,2})?( ?%| million)?\Z"))
 def test_any_plain_figure_survives(figure):
     assert clean_text(f"It was \u201c{figure}\u201d.") == f'It was "{figure}".'

@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finllm.corpus.lexicon import BUILTIN, Lexicon, fold, plurals, trie_pattern, words
@@ -79,6 +79,7 @@ def test_density_is_the_share_of_words_inside_terms():
     assert LEXICON.density("nothing of the kind") == 0.0
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(alphabet="ab c-.,&'EPSFCF\n", max_size=80))
 def test_spans_are_in_order_and_do_not_overlap(text):
     spans = [(start, end) for _, start, end in LEXICON.find(text)]

@@ -36,8 +36,9 @@ _TAG = re.compile(
 )
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _MARK = re.compile(
-    r"(?i)[<\[](?:inaudible|crosstalk|cross-talk|silence|laugh(?:s|ter|ing)?|unk|foreign(?: language)?"
-    r"|indiscernible|music(?: playing)?|technical difficult(?:y|ies)|audio gap)(?: [\d:.]+)?[>\]]"
+    r"(?i)[<\[](?:inaudible|crosstalk|cross-talk|silence|laugh(?:s|ter|ing)?|unk"
+    r"|foreign(?: language)?|indiscernible|music(?: playing)?|technical difficult(?:y|ies)"
+    r"|audio gap)(?: [\d:.]+)?[>\]]"
 )
 _SPACES = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r" ?\n[ \n]*")

@@ -29,7 +29,9 @@ _EXPONENTS = {
     "k": 3,
 }
 _NUMBER = re.compile(r"(?<![\d.,])(\d[\d,]*(?:\.\d+)?)(?:[ -]?([A-Za-z]+)\b)?")
-_PERCENT = re.compile(r"(?<=\d) ?-?(?:percent|per cent|pct)(?![a-z])(?! points?\b)(?!-)", re.IGNORECASE)
+_PERCENT = re.compile(
+    r"(?<=\d) ?-?(?:percent|per cent|pct)(?![a-z])(?! points?\b)(?!-)", re.IGNORECASE
+)
 _BASIS = re.compile(r"(?<=\d)[ -]?(?:bps|bp|bp's|bips)(?![a-z'])", re.IGNORECASE)
 
 

@@ -14,16 +14,14 @@ _ABOUT = (
 )
 _TO = re.compile(
     rf" (?:to|through) {_ABOUT}"
-    r"(positive |plus |negative |minus |a positive |a negative |loss of )?| ?[-–—] ?"
+    r"(positive |plus |negative |minus |a positive |a negative |loss of )?|-to-| ?[-–—] ?"
 )
 _AND = re.compile(r",? (?:and|or|and/or) " + _ABOUT)
 _BETWEEN = re.compile(r"\b(?:between|range|ranging)\b[^.;]{0,24}$")
 _FROM = re.compile(
     r"\bfrom (?:about |approximately |roughly |around |a |an |negative |minus |nearly |just )*$"
 )
-_RANGED = re.compile(
-    r"\b(?:rang\w+|anywhere|guidance|outlook|target\w*) (?:\w+ ){0,2}from \S* ?$"
-)
+_RANGED = re.compile(r"\b(?:rang\w+|anywhere|guidance|outlook|target\w*) (?:\w+ ){0,2}from \S* ?$")
 _CHANGED = re.compile(
     r"\b(?:increased|decreased|declined|rose|fell|grew|dropped|improved|up|down|climbed|reduced"
     r"|lowered|raised|increase of|decrease of|improvement of|decline of|increasing|decreasing"
@@ -88,11 +86,16 @@ def _share_back(text: str, first: Atom, second: Atom, third: Atom | None) -> Non
     if first.kind == "money":
         if first.scale == 1.0 < second.scale and second.kind in ("", "money"):
             rises = first.number <= second.number
-            if ranged and rises or first.number <= second.number * 1.5 and (
-                _is_between(text, first)
-                or not second.kind
-                or ranged
-                and _FROM.search(text, max(0, first.start - 30), first.start)
+            if (
+                ranged
+                and rises
+                or first.number <= second.number * 1.5
+                and (
+                    _is_between(text, first)
+                    or not second.kind
+                    or ranged
+                    and _FROM.search(text, max(0, first.start - 30), first.start)
+                )
             ):
                 first.scale = second.scale
     elif not first.kind and not (is_year(first, text) and second.number < 1900):

@@ -59,9 +59,7 @@ def counted_unit(text: str, end: int, reach: int = 4) -> str:
 
 def _is_plural(word: str) -> bool:
     """Whether a lower-case word looks like a plural noun."""
-    return (
-        len(word) > 3 and word[-1] == "s" and word[-2] not in "su'’" and word not in _NO_PLURALS
-    )
+    return len(word) > 3 and word[-1] == "s" and word[-2] not in "su'’" and word not in _NO_PLURALS
 
 
 def is_year(atom: Atom, text: str) -> bool:

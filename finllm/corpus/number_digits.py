@@ -9,9 +9,7 @@ from finllm.corpus.number_periods import parse_period
 from finllm.corpus.number_units import CURRENCY_BEFORE, DOLLARS, SYMBOLS
 from finllm.corpus.number_words import parse_fraction
 
-_HALF = (
-    r"( and (?:a|one)[ -]half|[ -](?:and )?[1-7]/[2-8](?![\d/])| and (?:a|three)[ -]quarters?)?"
-)
+_HALF = r"( and (?:a|one)[ -]half|[ -](?:and )?[1-7]/[2-8](?![\d/])| and (?:a|three)[ -]quarters?)?"
 NUMBER = re.compile(
     r"([$€£¥₹\d])(?:(?<=\d)|(?:[ ]?([-–(]))?[ ]?(?=\.?\d))"
     rf"(\d{{0,3}}(?:,\d{{3}})+(?!\d)|\d*)(\.\d+)?(\))?{_HALF}{TAIL}"
@@ -82,9 +80,7 @@ def _touches_currency(text: str, start: int, magnitude: str | None) -> bool:
     return found[1] in CURRENCY_BEFORE or found[1] == "r" and magnitude is not None
 
 
-def _apply_symbol(
-    text: str, atom: Atom, head: str, sign: str | None, closing: str | None
-) -> None:
+def _apply_symbol(text: str, atom: Atom, head: str, sign: str | None, closing: str | None) -> None:
     """Set the currency of a symbol and the sign behind it, as in "$(0.12)" or "$-5"."""
     atom.kind, atom.unit = "money", SYMBOLS[head]
     atom.negative = sign in ("-", "–") or sign == "(" and closing is not None

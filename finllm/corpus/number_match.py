@@ -48,9 +48,7 @@ def quantities_agree(a: Quantity, b: Quantity) -> bool:
     return _close(a.value, b.value, quantum)
 
 
-def match_quantities(
-    candidate: Sequence[Quantity], reference: Sequence[Quantity]
-) -> QuantityMatch:
+def match_quantities(candidate: Sequence[Quantity], reference: Sequence[Quantity]) -> QuantityMatch:
     """Return a one-to-one matching with as many agreeing pairs as possible, closest first."""
     options = []
     for quantity in candidate:

@@ -103,7 +103,7 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
     start, end = atom.start, atom.end
     if _NAME_BEHIND.match(text, end) or _is_known_name(text, atom):
         return True
-    if text[start - 1] in "#&/" or text[start - 1] == "-" and text[start - 2].isalpha():
+    if text[start - 1] in "#&/" or _is_prefixed(text, start):
         prefixed = text[start - 5 : start] in (" mid-", " pre-", "post-")
         return not (is_year(atom, text) and prefixed)
     window = text[max(0, start - 24) : start]
@@ -123,6 +123,12 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
     return _is_after_capital(cased, text, atom, previous)
 
 
+def _is_prefixed(text: str, start: int) -> bool:
+    """Whether letters and a hyphen precede, as in "covid-19", but not "12-to-18"."""
+    hyphen = text[start - 1] == "-" and text[start - 2].isalpha()
+    return hyphen and not text.endswith("-to-", 0, start)
+
+
 def _is_known_name(text: str, atom: Atom) -> bool:
     """Whether a number is by itself, or with the word behind it, a well-known name."""
     if counted_unit(text, atom.end, 1):
@@ -131,8 +137,10 @@ def _is_known_name(text: str, atom: Atom) -> bool:
         return True
     if atom.scale == 1e3 and atom.number in _FILINGS:
         return True
-    return atom.number == 529 and text.startswith(" plan", atom.end) or (
-        atom.number == 1031 and text.startswith(" exchange", atom.end)
+    return (
+        atom.number == 529
+        and text.startswith(" plan", atom.end)
+        or (atom.number == 1031 and text.startswith(" exchange", atom.end))
     )
 
 

@@ -6,16 +6,29 @@ import re
 
 _ORDINAL = {"first": 1, "second": 2, "third": 3, "fourth": 4, "final": 4}
 _ORDINAL |= {"back": 2, "latter": 2, "front": 1}
-_ORDINAL |= {"1st": 1, "2nd": 2, "3rd": 3, "4th": 4, "one": 1, "two": 2, "three": 3, "four": 4, "1": 1, "2": 2, "3": 3, "4": 4}
+_ORDINAL |= {
+    "1st": 1,
+    "2nd": 2,
+    "3rd": 3,
+    "4th": 4,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "1": 1,
+    "2": 2,
+    "3": 3,
+    "4": 4,
+}
 _YEAR = r"(?:20\d\d(?![\d,]\d|%)|(?<=')\d\d(?!\d)|(?<=’)\d\d(?!\d))"
 _OF_YEAR = (
     rf"(?:[ ,-]{{0,2}}(?:of |in |for )?(?:the )?(?:our )?(?:fiscal |calendar )?(?:year )?"
     rf"(?:fy ?)?['’]?({_YEAR}))?"
 )
 _QUARTER = re.compile(
-    r"(?:(?:fiscal|calendar)[ -])?(first|second|third|fourth|final|1st|2nd|3rd|4th|(?:back|front|latter)(?= half))[ -]"
-    r"(?:(?:fiscal|calendar)[ -])?(quarter|half|qtr)(?!ers?[ -](?:of a|point|percent))s?\b"
-    + _OF_YEAR
+    r"(?:(?:fiscal|calendar)[ -])?"
+    r"(first|second|third|fourth|final|1st|2nd|3rd|4th|(?:back|front|latter)(?= half))[ -]"
+    r"(?:(?:fiscal|calendar)[ -])?(quarter|half|qtr)s?\b" + _OF_YEAR
 )
 _Q = re.compile(r"([qh])([1-4])(?!\d|\.\d|-\d)['’]?" + _OF_YEAR + r"(?:fy)?\b")
 _NQ = re.compile(r"([1-4])([qh])[ -]?['’]?(?:fy)?((?:20)?\d\d)?\b")
@@ -40,11 +53,12 @@ _OVER = re.compile(
 )
 
 PERIOD_STARTS = (
-    r"(?:first|second|third|fourth|final|1st|2nd|3rd|4th)[ -](?:fiscal |calendar )?(?:quarter|half|qtr)|(?:back|front|latter) half"
-    r"|[qh][1-4]\b|fy\b|fy['’ ]?\d|fiscal\b|full[ -](?:fiscal )?year\b|quarter (?:one|two|three|four|[1-4])\b"
+    r"(?:first|second|third|fourth|final|1st|2nd|3rd|4th)[ -](?:fiscal |calendar )?"
+    r"(?:quarter|half|qtr)|(?:back|front|latter) half|[qh][1-4]\b|fy\b|fy['’ ]?\d|fiscal\b"
+    r"|full[ -](?:fiscal )?year\b|quarter (?:one|two|three|four|[1-4])\b"
     r"|(?:year|quarter|month)[ -](?:over|on|to)[ -](?:year|quarter|month|date)"
     r"|yoy|qoq|y/y|q/q|y-o-y|ytd"
-)
+)  # what a pattern must see before `parse_period` is worth a call
 
 
 def _full_year(digits: str | None) -> str:

@@ -36,6 +36,9 @@ _OTHER = re.compile(
     r"|proceeds|provision|retention|while|but|because|excluding|excludes|including|impact"
     r"|compensation)\b|[$€£]|(?<!inc)(?<!corp)(?<!co)(?<!ltd)(?<!u\.s)\. [a-z]|\d%"
 )
+_LOSS_ON = re.compile(
+    r"^ (?:on|from) (?:the )?(?:[a-z-]+ ){0,4}(?:debt|investments?|assets?|equity|securities)\b"
+)
 _LOST = re.compile(rf"\blost {_GAP}$")
 # from one amount of a loss to the next: "$3 million or $0.12 per share compared to"
 _SAME = re.compile(
@@ -127,4 +130,4 @@ def _says_loss(window: str) -> bool:
     match = _LOSS.search(window)
     if match is None or _SET_ASIDE.search(window[: match.start()]):
         return False
-    return _OTHER.search(match[1]) is None
+    return _OTHER.search(_LOSS_ON.sub("", match[1])) is None

@@ -22,7 +22,7 @@ WORD = re.compile(
     r"|half(?= (?:an? |of (?:1|one|an?) ?)?"
     r"(?:dozen|million|billion|percent|%|point|trillion|cent|basis)\b)"
     r"|half(?= of (?:the|our|all|its|their|that|this|those|these|total|them|us|it|which)\b"
-    r"(?! (?:(?:fiscal |calendar )?year|20\d\d|month|quarter)))"
+    r"(?! (?:(?:fiscal |calendar )?year(?!-over)|20\d\d|month|quarter)))"
     r"|quarter (?=(?:point|percent|of an? (?:percent|point))\b)))"
 )
 _FOLD = re.compile(rf"({_MANY})fold\b")

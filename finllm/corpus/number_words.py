@@ -89,48 +89,68 @@ def parse_spelled(text: str, start: int) -> tuple[float, float, int] | None:
     >>> parse_spelled("one point two billion", 0)
     (1200000000.0, 100000000.0, 21)
     """
-    total, group, scale_limit = 0.0, 0.0, 1e15
-    quantum, end, position = 1.0, -1, start
-    last = ""
+    reading = _Reading()
+    position = start
     while (match := _WORD.match(text, position)) is not None:
-        word = match.group()
-        if word in SCALES:
-            scale = SCALES[word]
-            if word == "hundred" and 0 < group < 100:
-                group *= 100
-                quantum = 100.0
-            elif word != "hundred" and group > 0 and scale < scale_limit:
-                quantum = quantum * scale
-                total, group, scale_limit = total + group * scale, 0.0, scale
-            else:
-                break
-        elif word in ONES and _fits(group, ONES[word], last):
-            group, quantum = group + ONES[word], 1.0
-        elif word in TENS and _fits(group, TENS[word], last):
-            group, quantum = group + TENS[word], 1.0
-        elif word in ("a", "an") and end < 0:
-            group = 1.0
-        elif word == "and" and last in SCALES:
-            if not _continues(text, match.end()):
-                break
-        elif word == "point" and end > 0 and last in {**ONES, **TENS}:
-            digits, behind = _decimals(text, match.end())
-            if not digits:
-                break
-            group, quantum = group + float("0." + digits), 10.0 ** -len(digits)
-            end, position, last = behind, behind + 1, "decimals"
-            continue
-        else:
+        end = reading.take(match.group(), text, match.end())
+        if end is None or end >= len(text) or text[end] not in " -":
             break
-        last = word
-        if word != "and":
-            end = match.end()
-        if match.end() >= len(text) or text[match.end()] not in " -":
-            break
-        position = match.end() + 1
-    if end < 0 or last in ("a", "an"):
+        position = end + 1
+    if reading.end < 0 or reading.last in ("a", "an"):
         return None
-    return _with_fraction(text, total + group, quantum, end, last)
+    return _with_fraction(text, reading)
+
+
+class _Reading:
+    """A spelled-out number as far as it has been read."""
+
+    def __init__(self) -> None:
+        self.total = 0.0  # thousands, millions, ... that are complete
+        self.group = 0.0  # what was said since the last of them
+        self.limit = 1e15  # a scale must be below the one before it
+        self.quantum = 1.0
+        self.end = -1  # offset behind the last word that belongs to the number
+        self.last = ""
+
+    def take(self, word: str, text: str, end: int) -> int | None:
+        """Take in the next word; return where to go on, None where the number is over."""
+        if word in SCALES:
+            if not self._scale(word):
+                return None
+        elif word in ONES or word in TENS:
+            value = ONES[word] if word in ONES else TENS[word]
+            if not _fits(self.group, value, self.last):
+                return None
+            self.group, self.quantum = self.group + value, 1.0
+        elif word in ("a", "an") and self.end < 0:
+            self.group = 1.0
+        elif word == "and" and self.last in SCALES and _continues(text, end):
+            self.last = word
+            return end
+        elif word == "point" and (self.last in ONES or self.last in TENS):
+            digits, end = _decimals(text, end)
+            if not digits:
+                return None
+            self.group, self.quantum = self.group + float("0." + digits), 10.0 ** -len(digits)
+            word = "decimals"
+        else:
+            return None
+        self.last, self.end = word, end
+        return end
+
+    def _scale(self, word: str) -> bool:
+        """Multiply by a scale word; return whether it may stand here."""
+        scale = SCALES[word]
+        if word == "hundred":
+            if not 0 < self.group < 100:
+                return False
+            self.group, self.quantum = self.group * 100, 100.0
+            return True
+        if self.group <= 0 or scale >= self.limit:
+            return False
+        self.total, self.group, self.limit = self.total + self.group * scale, 0.0, scale
+        self.quantum *= scale
+        return True
 
 
 def _fits(group: float, value: int, last: str) -> bool:
@@ -165,15 +185,14 @@ def _decimals(text: str, position: int) -> tuple[str, int]:
     return digits, end
 
 
-def _with_fraction(
-    text: str, value: float, quantum: float, end: int, last: str
-) -> tuple[float, float, int]:
-    """Add "and a half" behind a number, before or after its scale."""
+def _with_fraction(text: str, reading: _Reading) -> tuple[float, float, int]:
+    """Return the number read, with an "and a half" before or after its scale."""
+    value, quantum, end = reading.total + reading.group, reading.quantum, reading.end
     match = _AND_FRACTION.match(text, end)
     if match is None:
         return value, quantum, end
     fraction = parse_fraction(match.group().lstrip(" -")[4:]) or 0.0
-    unit = quantum if last in SCALES else 1.0
+    unit = quantum if reading.last in SCALES else 1.0
     value, quantum, end = value + fraction * unit, unit / 10, match.end()
     scale = _WORD.match(text, end + 1) if end < len(text) and text[end] in " -" else None
     if scale is not None and scale.group() in SCALES:

@@ -43,7 +43,7 @@ def end_of_answer(tokenizer: PreTrainedTokenizerBase) -> str:
     ------
     ValueError
         Where the template does not render prompt + answer as an extension of the prompt: training
-        would then see another prompt than prediction.
+        would then see another prompt than prediction. Where nothing ends an answer.
     """
     if tokenizer.chat_template is None:
         return tokenizer.eos_token
@@ -57,7 +57,13 @@ def end_of_answer(tokenizer: PreTrainedTokenizerBase) -> str:
             f"the chat template of {tokenizer.name_or_path} renders the prompt differently with "
             "and without an answer; training and prediction would not see the same prompt"
         )
-    return full[len(prompt + answer) :].strip()
+    end = full[len(prompt + answer) :].strip()
+    if not end:
+        raise ValueError(
+            f"the chat template of {tokenizer.name_or_path} writes no token that ends an answer; "
+            "a model trained with it would never stop"
+        )
+    return end
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:

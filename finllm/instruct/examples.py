@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class Budget:
     """How tokens are counted, and how many there are."""
 
     count_tokens: Callable[[list[str]], list[int]]
-    overhead: Callable[[str], int]  # tokens of a prompt with this instruction and no excerpt
+    count_prompt: Callable[[str, str], int]  # tokens of a prompt with this instruction and excerpt
     max_tokens: int
     max_answer_tokens: int
 
@@ -38,15 +39,15 @@ def candidates(
 ) -> Iterator[Example | Reject]:
     """One example of each template, or the reason why there is none, in a fixed order."""
     sentences = windows.sentences(transcript.text)
-    prepared = "\n".join(t.text for t in transcript.turns if t.section != "qa")
+    opening = takewhile(lambda t: t.section != "qa" and t.role != "analyst", transcript.turns)
+    n_prepared = len(windows.sentences("\n".join(turn.text for turn in opening)))
     costs = [cost + 1 for cost in budget.count_tokens(sentences)]
     weights = [windows.weight(s, len(lexicon.find(s))) for s in sentences]
-    n_prepared = len(windows.sentences(prepared)) if prepared else len(sentences)
     call = _Call(transcript, sentences, costs, weights, n_prepared, lexicon, budget)
     for template in templates.TEMPLATES:
         wordings = templates.wordings(template)
         instruction = wordings[int(rng.integers(len(wordings)))]
-        room = budget.max_tokens - budget.overhead(instruction)
+        room = budget.max_tokens - budget.count_prompt(instruction, "")
         draft = _DRAFTS[template](call, room, rng)
         yield _finish(call, template, instruction, draft)
 
@@ -57,7 +58,7 @@ class _Call:
     sentences: list[str]
     costs: list[int]  # tokens of each sentence and of the space behind it
     weights: list[float]
-    n_prepared: int  # the first sentences are prepared remarks
+    n_prepared: int  # the first sentences come before any question
     lexicon: Lexicon
     budget: Budget
 
@@ -122,8 +123,9 @@ def _finish(call: _Call, template: str, instruction: str, draft: Draft | str) ->
     if len(draft.answer.split()) < MIN_ANSWER_WORDS or not draft.excerpt:
         return Reject(key, "", 0, "too_little_text", "")
     excerpt = " ".join(draft.excerpt)
-    (n_excerpt,) = call.budget.count_tokens([excerpt])
-    n_prompt = n_excerpt + call.budget.overhead(instruction)
+    n_prompt = call.budget.count_prompt(instruction, excerpt)
+    if n_prompt + n_answer > call.budget.max_tokens:  # the template or the joints took a few more
+        return Reject(key, "", 0, "prompt_too_long", f"{n_prompt} tokens and {n_answer} of answer")
     return Example(
         id=key,
         transcript_id=transcript.id,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from finllm.corpus.lexicon import Lexicon
 from finllm.corpus.numbers import Quantity, extract_quantities
 from finllm.instruct.windows import is_guidance
+from finllm.instruct.windows import sentences as sentences_of
 from finllm.records import Transcript
 
 UP = re.compile(
@@ -20,6 +21,9 @@ DOWN = re.compile(
     re.I,
 )
 FIGURE_KINDS = ("money", "percent", "basis_points")
+NOT_AN_ITEM = ("growth", "guidance", "reporting")  # categories that name no figure of their own
+_UNITS = ("per share", "share count")  # what a figure is counted in
+NOT_A_THEME = ("reporting",)
 _REACH = 80  # characters between a term and the figure that belongs to it
 
 
@@ -34,7 +38,11 @@ class KeyFigure:
 
 def key_figure(sentence: str, lexicon: Lexicon) -> KeyFigure | None:
     """The first figure of a sentence and the financial term nearest before it, if there is one."""
-    terms = lexicon.find(sentence)
+    terms = [
+        term
+        for term in lexicon.find(sentence)
+        if lexicon.categories[term[0]] not in NOT_AN_ITEM and term[0] not in _UNITS
+    ]
     for quantity in extract_quantities(sentence):
         if quantity.kind not in FIGURE_KINDS:
             continue
@@ -76,12 +84,16 @@ def analysis(sentences: Sequence[str], lexicon: Lexicon) -> str:
     if not results:
         return ""
     excerpt = " ".join(sentences)
-    themes = [term for term, _ in Counter(t for t, *_ in lexicon.find(excerpt)).most_common(4)]
+    themes = Counter(
+        term
+        for term, *_ in lexicon.find(excerpt)
+        if lexicon.categories[term] not in NOT_A_THEME and term not in _UNITS
+    )
     n_up, n_down = len(UP.findall(excerpt)), len(DOWN.findall(excerpt))
     tone = "positive" if n_up > 2 * n_down else "negative" if n_down > 2 * n_up else "mixed"
     lines = [
         f"Key figures: {'; '.join(list(results.values())[:4])}.",
-        f"Themes: {', '.join(themes)}.",
+        f"Themes: {', '.join(term for term, _ in themes.most_common(4))}.",
         f"Outlook: {'; '.join(list(outlook.values())[:2]) or 'no figures given'}.",
         f"Tone: {tone}.",
     ]
@@ -93,7 +105,7 @@ def analyst_questions(transcript: Transcript) -> list[str]:
     found = []
     for turn in transcript.turns:
         if turn.role == "analyst" and turn.section != "prepared":
-            asked = re.findall(r"[^.?!\n]*\w[^.?!\n]*\?", turn.text)
+            asked = [s[: s.rfind("?") + 1] for s in sentences_of(turn.text) if "?" in s]
             question = " ".join(" ".join(asked).split())
             if len(question.split()) >= 8:
                 found.append(question)

@@ -50,7 +50,7 @@ def company_units(examples: Sequence[Example], groups: Mapping[str, str]) -> lis
     units: dict[str, list[str]] = defaultdict(list)
     for company in sorted(parent):
         units[root(company)].append(company)
-    return [units[key] for key in sorted(units)]
+    return sorted(units.values())
 
 
 def assign_companies(

@@ -5,23 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_ABBREVIATIONS = r"(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?<!\bInc)(?<!\bCorp)(?<!\bU\.S)(?<!\bvs)"
-_BOUNDARY = re.compile(_ABBREVIATIONS + r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9$])")
+_ABBREVIATIONS = "".join(rf"(?<!\b{word}\.)" for word in ("Mr", "Ms", "Dr", "Mrs", r"U\.S", "vs"))
+_BOUNDARY = re.compile(_ABBREVIATIONS + r"(?<=[.!?])([\"')\]]*)\s+(?=[\"'(\[]*[A-Z0-9$])")
 _FIGURE = re.compile(r"\d")
 _GUIDANCE = re.compile(
-    r"\b(?:expect|guidance|outlook|anticipate|forecast|project|target|reaffirm|raising|full[- ]year)",
+    r"\b(?:expect|guidance|outlook|anticipate|forecast|project|target|reaffirm|raising"
+    r"|full[- ]year)",
     re.IGNORECASE,
 )
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text; a line break always ends one.
+    r"""The sentences of a text; a line break always ends one.
 
-    >>> sentences("Revenue was $1.2 billion. It rose 4.5%.\\nThank you.")
+    >>> sentences("Revenue was $1.2 billion. It rose 4.5%.\nThank you.")
     ['Revenue was $1.2 billion.', 'It rose 4.5%.', 'Thank you.']
     """
-    lines = (line.strip() for line in text.split("\n"))
-    return [part for line in lines if line for part in _BOUNDARY.split(line) if part]
+    found = []
+    for line in text.split("\n"):
+        start = 0
+        for boundary in _BOUNDARY.finditer(line):
+            found.append(line[start : boundary.end(1)].strip())
+            start = boundary.end()
+        found.append(line[start:].strip())
+    return [sentence for sentence in found if sentence]
 
 
 def weight(sentence: str, n_terms: int) -> float:

@@ -18,6 +18,7 @@ def save_adapter(model: PeftModel, folder: Path, *, base_name: str, revision: st
     config = model.peft_config["default"]
     config.base_model_name_or_path = base_name
     config.revision = revision or None
+    config.target_modules = sorted(config.target_modules)  # a set is written in another order a run
     temporary = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     model.save_pretrained(temporary, safe_serialization=True)

@@ -8,7 +8,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import torch
 from bitsandbytes.nn import Linear4bit
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
     BitsAndBytesConfig,
@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from finllm.model import attention
-from finllm.model.dropout import use_byte_dropout
+from finllm.model.lora_linear import use_lean_lora
 
 LORA_TARGETS = {
     "all-linear": "all-linear",
@@ -43,8 +43,8 @@ def load_base(
     revision
         The Hub commit; empty for a local folder.
     quantization
-        ``nf4`` or ``fp4`` (bitsandbytes, 4 bits a weight of the linear layers; Dettmers et al. 2023,
-        arXiv 2305.14314), or ``none``.
+        ``nf4`` or ``fp4`` (bitsandbytes, 4 bits a weight of the linear layers; Dettmers et al.
+        2023, arXiv 2305.14314), or ``none``.
     double_quantization
         Whether the quantization constants are quantized too (section 3 there).
     compute_dtype
@@ -101,14 +101,14 @@ def add_lora(
 ) -> PeftModel:
     """The model with a new adapter: W + (alpha / r) B A, with B = 0 at the start.
 
-    Hu et al. 2021, arXiv 2106.09685, section 4.1. Only A and B are trained, in float32.
+    Hu et al. 2021, arXiv 2106.09685, section 4.1. Only A and B are trained, in float32; the
+    frozen embeddings and norms keep the compute dtype, as they have in prediction (PEFT's helper
+    would raise them to float32, and with them every activation between the layers).
     """
-    if model.is_loaded_in_4bit:
-        model = prepare_model_for_kbit_training(
-            model,
-            use_gradient_checkpointing=gradient_checkpointing,
-            gradient_checkpointing_kwargs={"use_reentrant": False},
-        )
+    model.requires_grad_(False)
+    if gradient_checkpointing:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+        model.enable_input_require_grads()
     config = LoraConfig(
         r=r,
         lora_alpha=alpha,
@@ -118,6 +118,5 @@ def add_lora(
     )
     torch.manual_seed(seed)
     peft_model = get_peft_model(model, config)
-    if not torch.cuda.is_available():
-        use_byte_dropout(peft_model)
+    use_lean_lora(peft_model)
     return peft_model

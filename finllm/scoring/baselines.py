@@ -16,19 +16,32 @@ def lead(example: Example) -> str:
     return " ".join(sentences(example.excerpt)[:3])
 
 
-def nearest_training_answer(example: Example, train: Sequence[Example]) -> str:
-    """The answer of the training example of the same template whose excerpt shares most words.
+def nearest_training_answers(
+    examples: Sequence[Example], train: Sequence[Example]
+) -> dict[str, str]:
+    """For each example, the answer of the training example of its template that is most alike.
 
-    Jaccard similarity of lower-case words; the first among equals; empty where there is none. On
-    ECTSum's own split, where companies recur, such a copy ties published models on ROUGE.
+    Alike by the Jaccard similarity of the excerpts' lower-case words; the first among equals; empty
+    where the template has no training example. On ECTSum's own split, where companies recur, such
+    a copy ties published models on ROUGE.
     """
-    target = set(words(example.excerpt.lower()))
-    best, best_overlap = "", -1.0
-    for other in train:
-        if other.template != example.template:
-            continue
-        bag = set(words(other.excerpt.lower()))
-        overlap = len(target & bag) / max(1, len(target | bag))
-        if overlap > best_overlap:
-            best, best_overlap = other.answer, overlap
-    return best
+    bags = [(other, _bag(other)) for other in train]
+    found = {}
+    for example in examples:
+        target = _bag(example)
+        same = [
+            (_overlap(target, bag), other)
+            for other, bag in bags
+            if other.template == example.template
+        ]
+        best = max(same, key=lambda pair: pair[0], default=None)
+        found[example.id] = best[1].answer if best else ""
+    return found
+
+
+def _bag(example: Example) -> frozenset[str]:
+    return frozenset(words(example.excerpt.lower()))
+
+
+def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
+    return len(a & b) / len(a | b) if a | b else 0.0

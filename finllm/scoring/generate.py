@@ -101,6 +101,9 @@ def greedy_batch(
     pad_id
         Any id; what stands behind a prompt is never attended to.
     """
+    for i, prompt in enumerate(prompts):
+        if not prompt:
+            raise ValueError(f"prompt {i} is empty; there is no token to continue from")
     config = model.config
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
     n_longest = int(lengths.max())
@@ -115,6 +118,7 @@ def greedy_batch(
         config.head_dim,
         like=model.model.norm.weight,
     )
+    cache.n_used = n_longest
     positions = torch.arange(n_longest, device=model.device)[None]
     hidden = model.model(input_ids=ids, position_ids=positions, past_key_values=cache)[0]
     last = hidden[torch.arange(len(prompts), device=model.device), lengths - 1]

@@ -1,6 +1,7 @@
 """Numbers to evidence: differences are tuned minus base, and the company is the unit.
 
-The default procedure is ``inference.infer_mean`` on the primary metric, ``max_t_permutation`` over
-the others, ``bayes_model.fit_paired_model`` beside it, and ``verdict.decide`` on both. Nothing
-here imports torch; PyMC is imported when a model is fitted.
+The default procedure, whose error rates ``benchmarks/calibration.py`` measures: ``infer_mean`` on
+every metric; the primary metric at alpha; the p-values of the others through ``holm``, and through
+``gatekeep`` behind the primary; ``fit_paired_model`` beside it; ``decide`` on both. Nothing here
+imports torch, and PyMC is imported when a model is fitted.
 """

@@ -12,7 +12,13 @@ from numpy.typing import ArrayLike
 
 from finllm.stats.bayes_factor import conditional_savage_dickey, log_bf10_given
 from finllm.stats.bayes_sampling import PairedData, import_quietly, paired_data, sample
-from finllm.stats.clusters import cluster_codes, finite_vector, is_constant, require_clusters
+from finllm.stats.clusters import (
+    cluster_codes,
+    cluster_means,
+    finite_vector,
+    is_constant,
+    require_clusters,
+)
 from finllm.stats.posterior import hdi, share_above, share_inside
 
 LIKELIHOODS = ("normal", "student_t")
@@ -80,7 +86,9 @@ def fit_paired_model(
     deviation of one example's difference, a flat prior in its log within a factor of e^5 of the
     observed one; the share of s^2 that lies between companies is uniform on 0 to 1; template
     effects are normal about zero with a half-normal spread (0.5 observed sd), balanced so that
-    ``mu = delta s`` is the mean over the mix of templates seen. ``mu`` is what to expect of the *next company*, in units of the metric.
+    ``mu = delta s`` is the mean over the mix of templates seen. ``mu`` is what to expect of the
+    *next company*, in units of the metric; companies with more examples weigh somewhat more in
+    it, so that it differs from the mean of cluster means where the effect goes with their number.
 
     - ``likelihood="normal"`` (the default): mu is the mean. Company effects are integrated out
       exactly. Without clusters and templates the Bayes factor is the closed-form JZS one.
@@ -96,6 +104,8 @@ def fit_paired_model(
     leaves mu right but its interval slightly too narrow below 20 companies; compare with
     ``infer_mean``. Read the Bayes factor with its Monte Carlo error, ``log_bf10_mcse``.
 
+    Where the examples of every company are copies of one, each company counts as one example.
+
     The same seed gives the same floats on the same machine and versions, whatever the machine's
     load. The first fit in a process compiles for some ten seconds; later ones reuse it.
 
@@ -110,11 +120,14 @@ def fit_paired_model(
     labels, codes = cluster_codes(clusters, len(values))
     require_clusters(len(labels), at_least=2)
     _check_choices(values, likelihood, prior, prior_scale, rope_low, rope_high)
+    n, n_clusters = len(values), len(labels)
+    if n_clusters < n and _are_copies(values, codes):
+        values, codes, templates = cluster_means(values, codes).means, np.arange(n_clusters), None
     unit = float(values.std(ddof=1))
     data = paired_data(values / unit, codes, templates)
     sampled = sample(data, likelihood, prior, prior_scale, n_draws, n_tune, n_chains, seed)
     draws = {name: array.reshape(-1, *array.shape[2:]) for name, array in sampled.items()}
-    if len(labels) == len(values):  # one example each: nothing lies between companies
+    if n_clusters == len(values):  # one example each: nothing lies between companies
         draws["share"] = np.zeros_like(draws["share"])
     mu = draws["delta"] * draws["scale"] * unit
     log_ratios = _log_density_ratios(data, draws, likelihood, prior, prior_scale)
@@ -137,7 +150,7 @@ def fit_paired_model(
         bf10=factor.bf10,
         log_bf10=factor.log_bf10,
         log_bf10_mcse=_log_mean_error(log_ratios),
-        company_share=float(draws["share"].mean()) if len(labels) < len(values) else float("nan"),
+        company_share=float(draws["share"].mean()) if n_clusters < len(values) else float("nan"),
         nu=float(np.median(draws["nu"])) if likelihood == "student_t" else float("inf"),
         prior_low=-reach,
         prior_high=reach,
@@ -152,8 +165,8 @@ def fit_paired_model(
             and min(ess_bulk, ess_tail) >= min_ess
             and n_divergences <= max_divergences
         ),
-        n=len(values),
-        n_clusters=len(labels),
+        n=n,
+        n_clusters=n_clusters,
         mu_draws=mu,
         delta_draws=draws["delta"],
     )
@@ -268,6 +281,12 @@ def _diagnostics(sampled: dict[str, np.ndarray]) -> tuple[float, float, float]:
         float(min(arviz.ess(p, method="bulk") for p in parameters)),
         float(min(arviz.ess(p, method="tail") for p in parameters)),
     )
+
+
+def _are_copies(values: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether the examples of every company are equal: then nothing is left for a residual."""
+    first = values[np.unique(codes, return_index=True)[1]][codes]
+    return bool(np.abs(values - first).max() <= 1e-12 * np.abs(values).max())
 
 
 def _check_choices(

@@ -11,6 +11,7 @@ import numpy as np
 from finllm.stats.clusters import cluster_means
 from finllm.stats.effects import cohens_d, cohens_d_z
 from finllm.stats.inference import infer_mean
+from finllm.stats.multiplicity import bonferroni, gatekeep
 from finllm.stats.paired_tests import (
     paired_t_test,
     shapiro_wilk,
@@ -87,11 +88,9 @@ def compare(
         for position, name in enumerate(base)
     }
     gate = found[primary].p_value
-    n_others = sum(np.isfinite(c.p_value) for name, c in found.items() if name != primary)
-    corrected = {
-        name: gate if name == primary else max(gate, min(1.0, c.p_value * n_others))
-        for name, c in found.items()
-    }
+    others = [name for name in found if name != primary]
+    adjusted = gatekeep(gate, bonferroni([found[name].p_value for name in others]))
+    corrected = {primary: gate, **dict(zip(others, adjusted, strict=True))}
     return {
         name: dataclasses.replace(c, p_corrected=float(corrected[name]))
         for name, c in found.items()
@@ -119,7 +118,11 @@ def _one_metric(
     d = x - y
     mean = infer_mean(d, companies, confidence=confidence, n_bootstrap=n_bootstrap, rng=rng)
     interval = bootstrap_ci(
-        d, n_bootstrap=n_bootstrap, confidence=confidence, method="bca", clusters=companies, rng=rng
+        cluster_means(d, companies).means,
+        n_bootstrap=n_bootstrap,
+        confidence=confidence,
+        method="bca",
+        rng=rng,
     )
     enough = len(set(companies)) >= 3
     return MetricComparison(

@@ -41,10 +41,10 @@ def infer_mean(
     bootstrap-t over them (Efron and Tibshirani 1993, section 12.5), each p-value the larger, so
     that the interval excludes zero exactly when p < 1 - confidence, up to the resampling.
 
-    Why both: the t forgives heavy tails and many zeros, where the bootstrap-t rejects 8 to 10 %
-    of true nulls at 12 to 20 clusters; the bootstrap-t follows skew, where the t rejects 7 to 9 %.
-    Together they stay near 5 % over all of these (``benchmarks/calibration.py``), at the price of
-    intervals a few per cent wider on normal data.
+    Why both: the t forgives heavy tails and many ties, where the bootstrap-t rejects 7 to 9 % of
+    true nulls at 12 to 40 companies; the bootstrap-t follows skew, where the t rejects up to 11 %.
+    Together they rejected 3 to 5.5 % over all of these (``benchmarks/calibration.py``), at the
+    price of intervals a few per cent wider on normal data.
 
     Do not believe it below about ten clusters with strong skew. All differences zero: a p-value
     of 1 and an interval of width zero. All cluster means equal but not zero: the width is zero

@@ -1,26 +1,42 @@
-"""The training curves as files that DVC plots."""
+"""The training curves, written by DVCLive while the model learns and drawn by ``dvc plots``."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-CURVES = {  # file: columns, as the trainer logs them and as they are plotted
-    "train_loss.csv": {"loss": "train_loss_nats"},
-    "val_loss.csv": {"eval_loss": "val_loss_nats"},
-    "gradient_norm.csv": {"grad_norm": "gradient_norm"},
-    "learning_rate.csv": {"learning_rate": "learning_rate"},
+from dvclive import Live
+from transformers import TrainerCallback, TrainerControl, TrainerState
+from trl import SFTConfig
+
+CURVES = {  # the trainer's name: ours, which is also the file's name
+    "loss": "train/loss_nats",
+    "grad_norm": "train/gradient_norm",
+    "learning_rate": "train/learning_rate",
+    "eval_loss": "val/loss_nats",
 }
 
 
-def write_curves(log: Sequence[dict[str, float]], folder: Path) -> None:
-    """One CSV file a curve, with the optimizer step in front."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, columns in CURVES.items():
-        with open(folder / name, "w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(["step", *columns.values()])
-            for entry in log:
-                if all(column in entry for column in columns):
-                    rows.writerow([int(entry["step"]), *(entry[column] for column in columns)])
+def open_live(folder: str) -> Live:
+    """A DVCLive that only writes the curves: DVC itself tracks metrics and experiments."""
+    return Live(dir=folder, dvcyaml=None, save_dvc_exp=False, report=None)
+
+
+class LiveCurves(TrainerCallback):
+    """Hands what the trainer logs to DVCLive, by optimizer step."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+
+    def on_log(
+        self,
+        args: SFTConfig,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any],
+        **_: Any,
+    ) -> None:
+        """Write one point of every curve that is in the log."""
+        self.live.step = state.global_step
+        for name, ours in CURVES.items():
+            if name in logs:
+                self.live.log_metric(ours, float(logs[name]))

@@ -20,9 +20,8 @@ from finllm.instruct.chat import Encoded
 class Fit:
     """What a training did."""
 
-    log: list[dict[str, float]]  # the rows that the trainer logged, in order
     n_steps: int
-    n_train_tokens: int  # prompt and answer tokens that went through the model
+    n_train_tokens: int  # prompt and answer tokens that went through the model, padding left out
     initial_val_loss_nats: float
     best_val_loss_nats: float
     best_step: int
@@ -106,8 +105,29 @@ class BestAdapter(TrainerCallback):
         set_peft_model_state_dict(self.model, self._state)
 
 
-class FiniteLoss(TrainerCallback):
-    """Stops with a message when the loss or a gradient is no longer a number."""
+class SoundFit(TrainerCallback):
+    """Stops with a message when the loss is no longer a number, or the adapter does not move.
+
+    Parameters
+    ----------
+    model
+        The model that is trained.
+    """
+
+    def __init__(self, model: PeftModel) -> None:
+        self.model = model
+
+    def on_step_end(
+        self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Raise where the first step with a learning rate above 0 left every B at 0."""
+        if state.global_step != args.warmup_steps + 1:  # the warmup's first step has rate 0
+            return
+        if not any(p.any() for name, p in self.model.named_parameters() if "lora_B" in name):
+            raise ValueError(
+                "the first step left every B of the adapter at 0: no gradient reaches it; see "
+                "train.gradient_checkpointing, lora.targets and model.quantization"
+            )
 
     def on_log(
         self,
@@ -144,7 +164,7 @@ def training_arguments(
     seed: int,
     bfloat16: bool,
 ) -> SFTConfig:
-    """The trainer's settings; evaluations are spaced evenly over the steps.
+    """The trainer's settings; at most ``evals_per_run`` evaluations, evenly spaced, one at the end.
 
     On a CPU nothing runs under autocast: the frozen weights are in the compute dtype already, and
     the casts would cost more than they save.
@@ -176,9 +196,10 @@ def training_arguments(
         use_cpu=not on_gpu,
         gradient_checkpointing=False,  # switched on with the adapter, where asked for
         eval_strategy="steps",
-        eval_steps=max(1, n_steps // evals_per_run),
+        eval_steps=math.ceil(n_steps / evals_per_run),
         eval_on_start=True,
         prediction_loss_only=True,
+        include_num_input_tokens_seen="non_padding",
         save_strategy="no",
         logging_steps=1,
         report_to="none",
@@ -196,6 +217,7 @@ def fit(
     arguments: SFTConfig,
     patience: int,
     min_improvement: float,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> Fit:
     """Train the adapter in place and leave the best one (by validation loss) in it.
 
@@ -216,18 +238,17 @@ def fit(
         train_dataset=_dataset(train),
         eval_dataset=_dataset(val),
         processing_class=tokenizer,
-        callbacks=[best, FiniteLoss()],
+        callbacks=[best, SoundFit(model)],
     )
+    for parameter in model.parameters():
+        if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
+            parameter.data = parameter.data.float()
     result = trainer.train()
     best.restore()
     log = trainer.state.log_history
-    n_steps = trainer.state.global_step
     return Fit(
-        log=[{key: float(value) for key, value in row.items()} for row in log],
-        n_steps=n_steps,
-        n_train_tokens=_tokens_seen(
-            train, n_steps * arguments.train_batch_size * arguments.gradient_accumulation_steps
-        ),
+        n_steps=trainer.state.global_step,
+        n_train_tokens=int(trainer.state.num_input_tokens_seen),
         initial_val_loss_nats=next(row["eval_loss"] for row in log if "eval_loss" in row),
         best_val_loss_nats=best.best_loss,
         best_step=best.best_step,
@@ -236,17 +257,12 @@ def fit(
     )
 
 
-def _tokens_seen(train: Sequence[Encoded], n_examples: int) -> int:
-    mean = sum(len(row.input_ids) for row in train) / len(train)
-    return round(mean * n_examples)
-
-
 def _dataset(rows: Sequence[Encoded]) -> Dataset:
     return Dataset.from_list(
         [
             {
                 "input_ids": row.input_ids,
-                "completion_mask": [0] * row.n_prompt + [1] * (len(row.input_ids) - row.n_prompt),
+                "labels": [-100] * row.n_prompt + row.input_ids[row.n_prompt :],
             }
             for row in rows
         ]

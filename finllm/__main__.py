@@ -1,0 +1,5 @@
+"""``python -m finllm``."""
+
+from finllm.cli import main
+
+main()

@@ -1,0 +1,71 @@
+"""What a reader must know before believing the verdict: each a sentence, from the metrics alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from finllm.report import wording
+from finllm.report.outcome import Outcome
+
+MIN_COMPANIES = 12  # the smallest test sets that benchmarks/calibration.py has checked
+MUCH_CUT = 0.25  # a share of answers stopped by the length limit that bends every overlap score
+
+
+def is_fictional(source: str, templatize: Mapping) -> bool:
+    """Whether a generator wrote the calls."""
+    return source == "sample" or "synthetic" in templatize["examples_by_provenance"]
+
+
+def cautions(found: Outcome, metrics: Mapping[str, Mapping]) -> list[str]:
+    """The cautions that apply to this run, the weightiest first; empty where there is none."""
+    said = [
+        _baselines(found, metrics["evaluate"]["test"]),
+        _few_companies(found.n_companies),
+        _cut_answers(metrics["predict_base"], metrics["predict_tuned"]),
+        _derived(metrics["evaluate"]["test_by_provenance"]),
+    ]
+    return [sentence for sentence in said if sentence]
+
+
+def _baselines(found: Outcome, test: Mapping[str, Mapping[str, float]]) -> str:
+    name = found.primary_metric
+    tuned = test["tuned"].get(name)
+    above = [
+        f"“{model}” ({wording.score(test[model][name])})"
+        for model in ("lead", "nearest")
+        if tuned is not None and test.get(model, {}).get(name, -1.0) >= tuned
+    ]
+    if not above:
+        return ""
+    return (
+        f"A baseline without a model does at least as well as the tuned model "
+        f"({wording.score(tuned)}) on {wording.metric_in_sentence(name)}: {' and '.join(above)}."
+    )
+
+
+def _few_companies(n_companies: int) -> str:
+    if n_companies >= MIN_COMPANIES:
+        return ""
+    return (
+        f"The test set has {n_companies} companies; below {MIN_COMPANIES} the error rates of "
+        "these tests were not measured."
+    )
+
+
+def _cut_answers(base: Mapping, tuned: Mapping) -> str:
+    shares = base["hit_limit_share"], tuned["hit_limit_share"]
+    if max(shares) < MUCH_CUT:
+        return ""
+    return (
+        f"The length limit cut {shares[0]:.0%} of the base model’s answers and {shares[1]:.0%} of "
+        "the tuned model’s; part of a difference may be learning when to stop."
+    )
+
+
+def _derived(by_provenance: Mapping[str, Mapping]) -> str:
+    if "derived" not in by_provenance:
+        return ""
+    return (
+        "Some references were derived by a rule; scores on those show that the rule was learned, "
+        "not finance. Read the table by provenance."
+    )

@@ -1,0 +1,79 @@
+"""Everything that a report is made of, as the stages left it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from finllm.records import Example, Prediction, Score
+
+STAGES = (
+    "clean",
+    "filter",
+    "templatize",
+    "split",
+    "train",
+    "predict_base",
+    "predict_tuned",
+    "evaluate",
+    "significance",
+    "bayes_stats",
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The metrics by stage, the plotted series, and the rows behind them."""
+
+    metrics: Mapping[str, Mapping]  # by the names in STAGES
+    curves: Mapping[str, Sequence[tuple[float, float]]]  # train_loss, ...: (step, value)
+    posterior: Sequence[tuple[float, float]]  # (bin centre, density); empty where there is none
+    scores: Sequence[Score]
+    examples: Sequence[Example]  # of the test set
+    base: Sequence[Prediction]
+    tuned: Sequence[Prediction]
+
+
+def read_metrics(folder: Path) -> dict[str, dict]:
+    """The metrics of every stage but the report, by stage.
+
+    Raises
+    ------
+    ValueError
+        Where one is missing or is not JSON; names the file.
+    """
+    found = {}
+    for stage in STAGES:
+        path = folder / f"{stage}.json"
+        if not path.is_file():
+            raise ValueError(f"{path}: no such file; run `dvc repro`")
+        try:
+            found[stage] = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}: not JSON ({error})") from None
+    return found
+
+
+def read_series(path: Path) -> list[tuple[float, float]]:
+    """The rows of a two-column CSV or TSV file under a header; empty where there is none."""
+    if not path.is_file():
+        return []
+    delimiter = "\t" if path.suffix == ".tsv" else ","
+    with open(path, newline="", encoding="utf-8") as file:
+        return [(float(x), float(y)) for x, y in list(csv.reader(file, delimiter=delimiter))[1:]]
+
+
+def read_curves(folder: Path) -> dict[str, list[tuple[float, float]]]:
+    """The training curves as DVCLive wrote them; a missing one is empty."""
+    files = {
+        "train_loss": "train/loss_nats",
+        "val_loss": "val/loss_nats",
+        "gradient_norm": "train/gradient_norm",
+    }
+    return {
+        name: read_series(folder / "plots" / "metrics" / f"{file}.tsv")
+        for name, file in files.items()
+    }

@@ -1,0 +1,115 @@
+"""The verdict on the primary metric with the figures behind it, as verdict.json holds them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from finllm.stats.verdict import decide
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict and its figures; None where the data do not give one."""
+
+    primary_metric: str
+    verdict: str  # one of finllm.stats.verdict.VERDICTS
+    frequentist: str
+    bayesian: str
+    reason: str
+    disagreement: str
+    alpha: float
+    rope: float
+    n_examples: int
+    n_companies: int
+    base_mean: float  # mean of company means
+    tuned_mean: float
+    difference: float
+    bayes_usable: bool
+    n_clusters_needed: int | None = None
+    low: float | None = None
+    high: float | None = None
+    p_corrected: float | None = None
+    cohens_d: float | None = None
+    p_better: float | None = None
+    p_rope: float | None = None
+    hdi_low: float | None = None
+    hdi_high: float | None = None
+    bf10: float | None = None
+    log_bf10: float | None = None
+
+
+def outcome(
+    significance: Mapping, bayes_stats: Mapping, *, primary: str, alpha: float, rope: float
+) -> Outcome:
+    """The verdict on the ``primary`` metric, from what the two statistics stages wrote.
+
+    The region of practical equivalence is ``[-rope, rope]``. Do not read the Bayesian figures where
+    ``bayes_usable`` is false: the sampler's diagnostics failed, or nothing varied.
+
+    Raises
+    ------
+    ValueError
+        Where one of the two was written for another primary metric: its correction is not for
+        this one.
+    """
+    for name, row in (("significance", significance), ("bayes_stats", bayes_stats)):
+        if row["primary_metric"] != primary:
+            raise ValueError(
+                f"{name} was run for the primary metric {row['primary_metric']}, and "
+                f"verdict.primary_metric is {primary}; run `dvc repro`"
+            )
+    tests, posterior = significance["metrics"][primary], bayes_stats["metrics"][primary]
+    usable = posterior["usable"]
+    nan = math.nan
+    found = decide(
+        estimate=tests["difference"],
+        low=tests.get("low", nan),
+        high=tests.get("high", nan),
+        p_value=tests.get("p_corrected", nan),
+        alpha=alpha,
+        rope_low=-rope,
+        rope_high=rope,
+        p_better=posterior.get("p_better", nan),
+        p_rope=posterior.get("p_rope", nan),
+        bayes_usable=usable,
+        n_clusters=tests["n_clusters"],
+        cluster_sd=tests.get("cluster_sd", nan),
+    )
+    from_posterior = ("p_better", "p_rope", "hdi_low", "hdi_high", "bf10", "log_bf10")
+    return Outcome(
+        primary_metric=primary,
+        alpha=alpha,
+        rope=rope,
+        n_examples=tests["n"],
+        n_companies=tests["n_clusters"],
+        base_mean=tests["base_mean"],
+        tuned_mean=tests["tuned_mean"],
+        difference=tests["difference"],
+        bayes_usable=usable,
+        **{key: tests.get(key) for key in ("low", "high", "p_corrected", "cohens_d")},
+        **{key: posterior.get(key) for key in from_posterior},
+        **dataclasses.asdict(found),
+    )
+
+
+def to_metrics(found: Outcome) -> dict[str, float | str | bool]:
+    """The scalars of verdict.json: what is not there is left out, since DVC compares no nulls."""
+    fields = dataclasses.asdict(found)
+    return {key: value for key, value in fields.items() if value is not None and value != ""}
+
+
+def from_metrics(row: Mapping) -> Outcome:
+    """The inverse of ``to_metrics``.
+
+    Raises
+    ------
+    ValueError
+        Where a key is missing or unknown: the file is another version's.
+    """
+    try:
+        return Outcome(**{"reason": "", "disagreement": "", **row})
+    except TypeError as error:
+        raise ValueError(f"not a verdict of this version ({error}); run `make repro`") from None

@@ -1,0 +1,184 @@
+"""Evidence to the two reports: one HTML page, and one screen of Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jinja2
+
+from finllm.report import figures, tables, wording
+from finllm.report.cautions import cautions, is_fictional
+from finllm.report.evidence import Evidence
+from finllm.report.forest import ForestRow, forest_axis
+from finllm.report.funnel import funnel
+from finllm.report.outcome import Outcome
+from finllm.report.showcase import (
+    ANSWER_CHARACTERS,
+    EXCERPT_CHARACTERS,
+    Pair,
+    paired_scores,
+    showcase,
+)
+from finllm.report.verdict_text import sentence
+
+
+def html(
+    found: Outcome,
+    forest: Sequence[ForestRow],
+    evidence: Evidence,
+    *,
+    parameters: Mapping[str, Mapping[str, object]],
+    n_examples: int,
+    include_text: bool,
+) -> str:
+    """The page: one file that loads nothing, with every figure as a table as well.
+
+    ``parameters`` are sections of params.yaml to show, ``data`` and ``model`` among them. The same
+    evidence gives the same bytes. Without ``include_text`` the page holds no word of the calls, the
+    references and the answers.
+    """
+    pairs = paired_scores(evidence.scores, found.primary_metric)
+    shown = showcase(
+        pairs,
+        evidence.examples,
+        evidence.base,
+        evidence.tuned,
+        n=n_examples,
+        include_text=include_text,
+    )
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            **_common(found, forest, evidence, parameters),
+            **_figures(found, forest, evidence, pairs),
+            **_tables(found, forest, evidence, parameters),
+            shown=shown,
+            include_text=include_text,
+            excerpt_characters=EXCERPT_CHARACTERS,
+            answer_characters=ANSWER_CHARACTERS,
+        )
+    )
+
+
+def markdown(
+    found: Outcome,
+    forest: Sequence[ForestRow],
+    evidence: Evidence,
+    *,
+    parameters: Mapping[str, Mapping[str, object]],
+) -> str:
+    """The comment for a pull request; wall-clock figures only in its line about cost."""
+    return (
+        _environment()
+        .get_template("report.md.j2")
+        .render(
+            **_common(found, forest, evidence, parameters),
+            **_tables(found, forest, evidence, parameters),
+        )
+    )
+
+
+def _common(
+    found: Outcome,
+    forest: Sequence[ForestRow],
+    evidence: Evidence,
+    parameters: Mapping[str, Mapping[str, object]],
+) -> dict[str, object]:
+    metrics = evidence.metrics
+    return {
+        "found": found,
+        "wording": wording,
+        "sentence": sentence(found),
+        "explanation": wording.typeset(f"{found.reason} {found.disagreement}".strip()),
+        "confidence": _confidence(found),
+        "cautions": cautions(found, metrics),
+        "fictional": is_fictional(str(parameters["data"]["source"]), metrics["templatize"]),
+        "forest": forest,
+        "source": parameters["data"]["source"],
+        "model": parameters["model"]["name"],
+        "metrics": metrics,
+    }
+
+
+def _figures(
+    found: Outcome, forest: Sequence[ForestRow], evidence: Evidence, pairs: Sequence[Pair]
+) -> dict[str, object]:
+    by_company: defaultdict[str, list[float]] = defaultdict(list)
+    for pair in pairs:
+        by_company[pair.company].append(pair.difference)
+    loss = {"training batches": "train_loss", "validation set": "val_loss"}
+    marks = [0.0, -found.rope, found.rope, found.hdi_low, found.hdi_high]
+    return {
+        "forest_axis": forest_axis(forest, rope=found.rope),
+        "posterior": figures.posterior_figure(
+            evidence.posterior, also=[mark for mark in marks if mark is not None]
+        ),
+        "companies": figures.company_figure(by_company),
+        "loss": figures.curve_figure({name: evidence.curves[key] for name, key in loss.items()}),
+        "gradient": figures.curve_figure({"gradient norm": evidence.curves["gradient_norm"]}),
+    }
+
+
+def _tables(
+    found: Outcome,
+    forest: Sequence[ForestRow],
+    evidence: Evidence,
+    parameters: Mapping[str, Mapping[str, object]],
+) -> dict[str, object]:
+    metrics, primary = evidence.metrics, found.primary_metric
+    scored = metrics["evaluate"]
+    caption = "Mean over the examples, {}"
+    return {
+        "comparison_table": tables.comparison(forest, confidence=_confidence(found)),
+        "test_table": tables.by_model(
+            scored["test"], caption=caption.format("test set"), primary=primary
+        ),
+        "transfer_table": tables.by_model(
+            scored["transfer"], caption=caption.format("transfer set"), primary=primary
+        )
+        if scored["transfer"]
+        else None,
+        "template_table": tables.by_group(
+            scored["test_by_template"],
+            Counter(e.template for e in evidence.examples),
+            group="template",
+            metric=primary,
+        ),
+        "provenance_table": tables.by_group(
+            scored["test_by_provenance"],
+            Counter(e.provenance for e in evidence.examples),
+            group="provenance",
+            metric=primary,
+        ),
+        "provenance_meaning": {
+            name: meaning
+            for name, meaning in tables.PROVENANCE_MEANING.items()
+            if name in scored["test_by_provenance"]
+        },
+        "tests_table": tables.classical_tests(metrics["significance"]["metrics"]),
+        "posteriors_table": tables.posteriors(metrics["bayes_stats"]["metrics"]),
+        "cost_table": tables.costs(metrics),
+        "sets_table": tables.sets(metrics["split"]["sets"]),
+        "parameters_table": tables.parameters(parameters),
+        "funnel": funnel(
+            metrics["clean"], metrics["filter"], metrics["templatize"], metrics["split"]
+        ),
+    }
+
+
+def _confidence(found: Outcome) -> str:
+    return f"{100 * (1 - found.alpha):g}%"
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,176 @@
+"""Tables of the report as plain rows of text: rounded, labelled, and not yet marked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from finllm.records import METRICS
+from finllm.report import wording
+from finllm.report.forest import ForestRow
+
+MODELS = ("base", "tuned", "lead", "nearest")
+PROVENANCE_MEANING = {
+    "human": "people wrote the reference: a reporter’s bullets, an analyst’s real question",
+    "synthetic": "the generator of the fictional calls wrote the reference",
+    "continuation": "the reference is the call’s own next words",
+    "derived": "a rule made the reference from the call",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, the columns' names, and rows of text whose first cell names the row."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    strong: int = -1  # the row that is the primary metric's; -1 for none
+
+
+def by_model(means: Mapping[str, Mapping[str, float]], *, caption: str, primary: str) -> Table:
+    """Metrics in rows, base, tuned and the trivial baselines in columns, the primary first."""
+    models = [model for model in MODELS if model in means]
+    names = [primary, *(name for name in METRICS if name != primary)]
+    rows = [
+        [wording.metric_label(name), *(wording.score(means[m].get(name)) for m in models)]
+        for name in names
+    ]
+    return Table(caption, ["metric", *models], rows, strong=0)
+
+
+def by_group(
+    groups: Mapping[str, Mapping[str, Mapping[str, float]]],
+    sizes: Mapping[str, int],
+    *,
+    group: str,
+    metric: str,
+) -> Table:
+    """Groups of examples in rows: the mean of one metric for every model, and tuned minus base.
+
+    ``sizes`` is the number of test examples by group; a group without any has no row.
+    """
+    rows = []
+    for name in sorted(name for name in groups if sizes.get(name)):
+        means = {model: groups[name].get(model, {}).get(metric) for model in MODELS}
+        base, tuned = means["base"], means["tuned"]
+        change = None if base is None or tuned is None else tuned - base
+        rows.append(
+            [
+                name,
+                wording.count(sizes[name]),
+                *(wording.score(means[model]) for model in ("base", "tuned")),
+                wording.signed(change),
+                *(wording.score(means[model]) for model in ("lead", "nearest")),
+            ]
+        )
+    columns = [group, "examples", "base", "tuned", "difference", "lead", "nearest"]
+    return Table(f"{wording.metric_label(metric)} by {group}", columns, rows)
+
+
+def comparison(rows: Sequence[ForestRow], *, confidence: str) -> Table:
+    """The forest plot as a table: means of company means, and what they say."""
+    cells = [
+        [
+            wording.metric_label(row.metric),
+            wording.score(row.base_mean),
+            wording.score(row.tuned_mean),
+            f"{wording.signed(row.difference)} {wording.interval(row.low, row.high)}",
+            wording.p_value(row.p_corrected),
+            wording.share(row.p_better),
+        ]
+        for row in rows
+    ]
+    interval = f"difference [{confidence} interval]"
+    columns = ["metric", "base", "tuned", interval, "corrected p", "P(better)"]
+    return Table("Tuned against base, means of company means", columns, cells, strong=0)
+
+
+def classical_tests(tests: Mapping[str, Mapping[str, float]]) -> Table:
+    """The tests that stand beside the one that decides, uncorrected, and the effect sizes."""
+    rows = []
+    for name in (name for name in METRICS if name in tests):
+        t = tests[name]
+        d = t.get("cohens_d")
+        rows.append(
+            [
+                wording.metric_label(name),
+                *(wording.p_value(t.get(f"p_{test}")) for test in ("paired_t", "wilcoxon")),
+                *(wording.p_value(t.get(f"p_{test}")) for test in ("sign_flip", "shapiro")),
+                wording.interval(t.get("bootstrap_low"), t.get("bootstrap_high")),
+                f"{wording.signed(d)} {wording.effect_label(d)}".strip(),
+                wording.signed(t.get("cohens_d_z")),
+            ]
+        )
+    columns = "metric|t|Wilcoxon|sign flip|Shapiro|BCa bootstrap|Cohen’s d|d of differences"
+    return Table("Classical tests, p-values uncorrected", columns.split("|"), rows)
+
+
+def posteriors(found: Mapping[str, Mapping]) -> Table:
+    """The Bayesian model of every metric, with what says whether to believe it."""
+    rows = []
+    for name in (name for name in METRICS if name in found):
+        p = found[name]
+        ess = [p[key] for key in ("ess_bulk", "ess_tail") if key in p]
+        rows.append(
+            [
+                wording.metric_label(name),
+                wording.signed(p.get("mean")),
+                wording.interval(p.get("hdi_low"), p.get("hdi_high")),
+                wording.share(p.get("p_better")),
+                wording.share(p.get("p_rope")),
+                wording.bayes_factor(p.get("log_bf10")),
+                f"{p['r_hat']:.3f}" if "r_hat" in p else wording.MISSING,
+                wording.count(min(ess)) if ess else wording.MISSING,
+                "yes" if p["usable"] else "no",
+            ]
+        )
+    columns = "metric|mean|HDI|P(better)|P(in ROPE)|BF₁₀|R-hat|ESS|usable"
+    return Table("Bayesian model of the paired differences", columns.split("|"), rows)
+
+
+def costs(metrics: Mapping[str, Mapping]) -> Table:
+    """Seconds, tokens a second and peak memory, where a stage measured them."""
+    rows = []
+    for stage in ("train", "predict_base", "predict_tuned", "evaluate", "bayes_stats"):
+        cost = {**metrics[stage].get("timing", {}), **metrics[stage].get("cost", {})}
+        if not cost:
+            continue
+        speed = cost.get("tokens_per_second", cost.get("new_tokens_per_second"))
+        memory = cost.get("peak_memory_gb")
+        rows.append(
+            [
+                stage.replace("_", " "),
+                wording.duration(cost["seconds"]),
+                wording.MISSING if speed is None else wording.count(speed),
+                wording.MISSING if memory is None else f"{memory:.2f} GB",
+            ]
+        )
+    return Table("What the stages took", ["stage", "time", "tokens/s", "peak memory"], rows)
+
+
+def sets(split: Mapping[str, Mapping]) -> Table:
+    """The sizes of the four sets."""
+    names = [name for name in ("train", "val", "test", "transfer") if name in split]
+    keys = ("examples", "transcripts", "companies")
+    rows = [[name, *(wording.count(split[name][key]) for key in keys)] for name in names]
+    columns = ["set", "examples", "calls", "companies"]
+    return Table("The sets; no company is in two of them", columns, rows)
+
+
+def parameters(sections: Mapping[str, Mapping[str, object]]) -> Table:
+    """The run's parameters as in params.yaml."""
+    rows = [
+        [f"{section}.{key}", _plain(value)]
+        for section, values in sections.items()
+        for key, value in values.items()
+    ]
+    return Table("Parameters of this run", ["parameter", "value"], rows)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) if value != "" else wording.MISSING

@@ -1,0 +1,61 @@
+"""The verdict in words: one sentence, and the lines that ``python -m finllm verdict`` prints."""
+
+from __future__ import annotations
+
+from finllm.report import wording
+from finllm.report.outcome import Outcome
+
+
+def sentence(found: Outcome) -> str:
+    """The verdict in one sentence, with its figures."""
+    metric = wording.metric_in_sentence(found.primary_metric)
+    change = f"{wording.signed(found.difference)} {wording.interval(found.low, found.high)}"
+    means = f"from {wording.score(found.base_mean)} to {wording.score(found.tuned_mean)}"
+    companies = f"{found.n_companies} unseen companies"
+    if found.verdict == "better":
+        return f"Better: fine-tuning raised {metric} {means} on {companies}, by {change}."
+    if found.verdict == "worse":
+        return f"Worse: fine-tuning lowered {metric} {means} on {companies}, by {change}."
+    if found.verdict == "equivalent":
+        return (
+            f"Equivalent: fine-tuning moved {metric} by {change} on {companies}, "
+            f"within the ±{found.rope:g} that counts as nothing."
+        )
+    return (
+        f"Inconclusive: {companies} do not settle whether fine-tuning helped; "
+        f"{metric} moved by {change}."
+    )
+
+
+def terminal(found: Outcome, report: str) -> str:
+    """The verdict as a few lines of plain ASCII.
+
+    ``report`` is where the page lies.
+    """
+    confidence = f"{100 * (1 - found.alpha):g}%"
+    bayes = "" if found.bayes_usable else "  (not usable)"
+    label = wording.evidence_label(found.log_bf10)
+    rows = [
+        ("base", wording.score(found.base_mean)),
+        ("tuned", wording.score(found.tuned_mean)),
+        (
+            "difference",
+            f"{wording.signed(found.difference)}  "
+            f"{wording.interval(found.low, found.high)} ({confidence} interval)",
+        ),
+        ("corrected p", wording.p_value(found.p_corrected)),
+        ("P(better)", wording.share(found.p_better) + bayes),
+        ("Bayes factor", wording.bayes_factor(found.log_bf10) + (f"  ({label})" if label else "")),
+    ]
+    lines = [
+        f"{wording.metric_label(found.primary_metric)}, the primary metric: "
+        f"{found.n_examples} examples of {found.n_companies} companies",
+        *(f"  {name:<13} {value}" for name, value in rows),
+        "",
+        sentence(found),
+        found.reason,
+        *([found.disagreement] if found.disagreement else []),
+        f"The report: {report}",
+    ]
+    plain = {wording.MINUS: "-", wording.MISSING: "-", "±": "+-"}
+    return "\n".join(lines).translate(str.maketrans(plain))

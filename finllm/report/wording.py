@@ -1,0 +1,180 @@
+"""Figures and names as people read them: the only place where anything is rounded or labelled."""
+
+from __future__ import annotations
+
+import math
+import re
+
+MINUS = "\N{MINUS SIGN}"
+MISSING = "\N{EN DASH}"
+METRIC_LABELS = {
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rougeL": "ROUGE-L",
+    "bleu": "BLEU",
+    "word_overlap": "Word overlap",
+    "bertscore": "BERTScore",
+    "similarity": "Embedding similarity",
+    "term_recall": "Term recall",
+    "number_accuracy": "Number accuracy",
+}
+D_LABELS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))  # Cohen 1988, section 2.2.3
+BF_LABELS = ((3, "anecdotal"), (10, "moderate"), (30, "strong"), (100, "very strong"))
+
+
+def metric_label(name: str) -> str:
+    """A metric's name in a table."""
+    return METRIC_LABELS[name]
+
+
+def metric_in_sentence(name: str) -> str:
+    """A metric's name in the middle of a sentence.
+
+    >>> metric_in_sentence("number_accuracy"), metric_in_sentence("bertscore")
+    ('number accuracy', 'BERTScore')
+    """
+    label = METRIC_LABELS[name]
+    return label[0].lower() + label[1:] if label[1].islower() else label
+
+
+def score(value: float | None) -> str:
+    """A score or a mean to three decimals; a dash where there is none.
+
+    >>> score(0.12345), score(None)
+    ('0.123', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{value:.3f}"
+    return text.replace("-", MINUS) if float(text) else "0.000"
+
+
+def signed(value: float | None) -> str:
+    """A difference to three decimals, with its sign.
+
+    >>> signed(0.0456), signed(-0.0004)
+    ('+0.046', '0.000')
+    """
+    text = score(value)
+    return "+" + text if value is not None and text[0].isdigit() and float(text) else text
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Two ends in brackets; a dash where there is no interval.
+
+    >>> interval(0.01, 0.0899)
+    '[0.010, 0.090]'
+    """
+    return MISSING if low is None or high is None else f"[{score(low)}, {score(high)}]"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value to three decimals, never zero.
+
+    >>> p_value(0.0004), p_value(0.0123)
+    ('<0.001', '0.012')
+    """
+    if value is None:
+        return MISSING
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def share(value: float | None) -> str:
+    """A share of posterior draws to three decimals; never 0 or 1, since draws are finite.
+
+    >>> share(1.0), share(0.5)
+    ('>0.999', '0.500')
+    """
+    if value is None:
+        return MISSING
+    if value >= 0.9995:
+        return ">0.999"
+    return "<0.001" if value < 0.0005 else f"{value:.3f}"
+
+
+def bayes_factor(log_bf10: float | None) -> str:
+    """A Bayes factor from its natural log; in powers of ten beyond ten thousand.
+
+    >>> bayes_factor(math.log(12.34)), bayes_factor(math.log(2e9))
+    ('12.3', '10^9.3')
+    """
+    if log_bf10 is None:
+        return MISSING
+    exponent = log_bf10 / math.log(10)
+    if abs(exponent) >= 4:
+        return f"10^{exponent:.1f}".replace("-", MINUS)
+    return f"{math.exp(log_bf10):.3g}"
+
+
+def evidence_label(log_bf10: float | None) -> str:
+    """What a Bayes factor says, in the words of Lee and Wagenmakers (2013), table 7.1.
+
+    >>> evidence_label(math.log(1 / 12))
+    'strong evidence for no difference'
+    """
+    if log_bf10 is None:
+        return ""
+    strength = _first_below(math.exp(min(abs(log_bf10), 700.0)), BF_LABELS, "extreme")
+    return f"{strength} evidence for {'a' if log_bf10 > 0 else 'no'} difference"
+
+
+def effect_label(d: float | None) -> str:
+    """Cohen's own words for the size of d; they know nothing of what matters in finance.
+
+    >>> effect_label(-0.6)
+    'medium'
+    """
+    return "" if d is None else _first_below(abs(d), D_LABELS, "large")
+
+
+def count(value: float) -> str:
+    """A whole number with thousands separated.
+
+    >>> count(134515008)
+    '134,515,008'
+    """
+    return f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, in three digits at most.
+
+    >>> duration(41.23), duration(754), duration(7300)
+    ('41 s', '12.6 min', '2.03 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.3g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
+def reason(code: str) -> str:
+    """The code of a rejection as words.
+
+    >>> reason("too_short")
+    'too short'
+    """
+    return code.replace("_", " ")
+
+
+def excerpt(text: str, n_characters: int) -> str:
+    """The beginning of a text, cut at a word, with an ellipsis where something is missing.
+
+    >>> excerpt("Revenue grew twelve percent", 14)
+    'Revenue grew …'
+    """
+    if len(text) <= n_characters:
+        return text
+    return text[:n_characters].rsplit(None, 1)[0] + " …"
+
+
+def typeset(text: str) -> str:
+    """A sentence with minus signs instead of hyphens before numbers.
+
+    >>> typeset("[-0.02, 0.02]")
+    '[−0.02, 0.02]'
+    """
+    return re.sub(r"-(?=\d)", MINUS, text)
+
+
+def _first_below(value: float, labels: tuple[tuple[float, str], ...], last: str) -> str:
+    return next((label for bound, label in labels if value < bound), last)

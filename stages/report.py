@@ -1,0 +1,56 @@
+"""The verdict, as figures, as a page, and as a pull request's comment."""
+
+import dataclasses
+
+from finllm.records import read_examples, read_predictions, read_scores, write_json, write_text
+from finllm.report import outcome, page
+from finllm.report.evidence import Evidence, read_curves, read_metrics, read_series
+from finllm.report.forest import forest_csv, forest_rows
+from finllm.report.verdict_text import sentence
+from stages import adapter
+
+
+def main() -> None:
+    """Decide, draw, write."""
+    at = adapter.paths(
+        *("metrics", "plots", "examples", "base", "tuned", "scores"),
+        *("verdict", "forest", "html", "markdown"),
+    )
+    params = adapter.params()
+    v, p = params.verdict, params.report
+    evidence = Evidence(
+        metrics=read_metrics(at.metrics),
+        curves=read_curves(at.plots / "training"),
+        posterior=read_series(at.plots / "posterior.csv"),
+        scores=read_scores(at.scores),
+        examples=read_examples(at.examples),
+        base=read_predictions(at.base),
+        tuned=read_predictions(at.tuned),
+    )
+    tests, posterior = evidence.metrics["significance"], evidence.metrics["bayes_stats"]
+    found = outcome.outcome(tests, posterior, primary=v.primary_metric, alpha=v.alpha, rope=v.rope)
+    rows = forest_rows(tests, posterior, alpha=v.alpha)
+    sections = {
+        name: dataclasses.asdict(section)
+        for name, section in vars(params).items()
+        if name in ("data", "model", "lora", "train", "verdict")
+    }
+    write_json(at.verdict, outcome.to_metrics(found))
+    write_text(at.forest, forest_csv(rows))
+    write_text(
+        at.html,
+        page.html(
+            found,
+            rows,
+            evidence,
+            parameters=sections,
+            n_examples=p.n_examples,
+            include_text=p.include_text,
+        ),
+    )
+    write_text(at.markdown, page.markdown(found, rows, evidence, parameters=sections))
+    print(f"report: {sentence(found)}")
+
+
+if __name__ == "__main__":
+    adapter.run(main)

@@ -1,0 +1,607 @@
+"""The report: the verdict in words, a page that loads nothing, a comment for a pull request."""
+
+import csv
+import html
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from finllm import cli
+from finllm.records import METRICS, Example, Prediction, Score, to_json
+from finllm.report import page, tables, wording
+from finllm.report.axis import axis
+from finllm.report.cautions import cautions, is_fictional
+from finllm.report.evidence import Evidence, read_metrics
+from finllm.report.figures import MAX_POINTS, company_figure, curve_figure, posterior_figure, thin
+from finllm.report.forest import forest_csv, forest_rows
+from finllm.report.funnel import funnel
+from finllm.report.outcome import from_metrics, outcome, to_metrics
+from finllm.report.showcase import Pair, extremes, paired_scores, showcase
+from finllm.report.verdict_text import sentence, terminal
+
+ROOT = Path(__file__).parent.parent
+PRIMARY = "number_accuracy"
+COMPANIES = ("Acme", "Breskara", "Calder", "Dunmore")
+TEMPLATES = {"summarization": "synthetic", "understanding": "derived"}
+CASES = {  # verdict: difference, low, high, p, P(better), P(in ROPE)
+    "better": (0.08, 0.04, 0.12, 0.001, 0.999, 0.001),
+    "worse": (-0.08, -0.12, -0.04, 0.001, 0.001, 0.001),
+    "equivalent": (0.002, -0.01, 0.014, 0.7, 0.6, 0.99),
+    "inconclusive": (0.03, -0.02, 0.08, 0.2, 0.9, 0.3),
+}
+
+
+def test_metrics(case="better", **changes):
+    """What significance.json and bayes_stats.json hold."""
+    difference, low, high, p, p_better, p_rope = CASES[case]
+    test = {
+        "base_mean": 0.4,
+        "tuned_mean": 0.4 + difference,
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "p_value": p,
+        "p_corrected": p,
+        "p_paired_t": p,
+        "p_wilcoxon": p,
+        "p_sign_flip": p,
+        "p_shapiro": 0.4,
+        "bootstrap_low": low,
+        "bootstrap_high": high,
+        "cohens_d": 10 * difference,
+        "cohens_d_z": 8 * difference,
+        "cluster_sd": 0.06,
+        "n": 16,
+        "n_clusters": 18,
+    }
+    posterior = {
+        "mean": difference,
+        "hdi_low": low,
+        "hdi_high": high,
+        "p_better": p_better,
+        "p_rope": p_rope,
+        "bf10": math.exp(3.2),
+        "log_bf10": 3.2,
+        "r_hat": 1.001,
+        "ess_bulk": 3000.0,
+        "ess_tail": 2900.0,
+        "usable": True,
+    }
+    tests = {name: dict(test) for name in METRICS}
+    posteriors = {name: dict(posterior) for name in METRICS}
+    tests[PRIMARY].update(changes)
+    return (
+        {"primary_metric": PRIMARY, "metrics": tests},
+        {"primary_metric": PRIMARY, "metrics": posteriors, "timing": {"seconds": 41.0}},
+    )
+
+
+test_metrics.__test__ = False
+
+
+def make_evidence(case="better", *, transfer=False, base_text="Flat.", **changes):
+    """A whole run on four companies with four examples each."""
+    significance, bayes_stats = test_metrics(case, **changes)
+    examples, base, tuned, scores = [], [], [], []
+    for i in range(16):
+        company, template = COMPANIES[i % 4], list(TEMPLATES)[i // 4 % 2]
+        key = f"c{i:02d}:{template}"
+        provenance = TEMPLATES[template]
+        examples.append(
+            Example(
+                key,
+                f"c{i:02d}",
+                company,
+                "2021Q3",
+                "Energy",
+                "sample",
+                template,
+                provenance,
+                "Secret instruction?",
+                f"Secret excerpt {i}: revenue grew 12%.",
+                "Secret reference.",
+                10,
+                5,
+            )
+        )
+        for model, rows, text in (("base", base, base_text), ("tuned", tuned, "Secret gain.")):
+            rows.append(Prediction(key, model, text, "00", 10, 4, i % 2 == 0))
+            value = 0.5 if model == "base" else 0.5 + (i - 6) / 20
+            scores.append(
+                Score(
+                    key,
+                    model,
+                    "test",
+                    company,
+                    "Energy",
+                    "2021Q3",
+                    template,
+                    provenance,
+                    {name: value for name in METRICS},
+                )
+            )
+    means = {
+        model: dict.fromkeys(METRICS, value)
+        for model, value in {"base": 0.4, "tuned": 0.5, "lead": 0.3, "nearest": 0.2}.items()
+    }
+    counts = {"examples": 16, "transcripts": 16, "companies": 4}
+    predict = {"hit_limit_share": 0.1, "cost": {"seconds": 48.2, "new_tokens_per_second": 150.7}}
+    metrics = {
+        "clean": {"records_read": 20, "kept": 18, "rejected_by_reason": {"not_json": 2}},
+        "filter": {"transcripts_read": 18, "kept": 16, "dropped_by_reason": {"too_short": 2}},
+        "templatize": {
+            "candidates": 40,
+            "examples": 32,
+            "rejected_by_reason": {"over_quota": 7, "answer_too_long": 1},
+            "examples_by_provenance": {"synthetic": 16, "derived": 16},
+        },
+        "split": {
+            "examples_read": 32,
+            "kept": 30,
+            "over_cap": 2,
+            "sets": {name: counts for name in ("train", "val", "test", "transfer")},
+        },
+        "train": {
+            "n_train_examples": 167,
+            "n_val_examples": 32,
+            "n_train_tokens": 58018,
+            "n_steps": 42,
+            "effective_batch_size": 4,
+            "trainable_parameters": 4884480,
+            "initial_val_loss_nats": 3.38,
+            "best_val_loss_nats": 2.11,
+            "best_step": 40,
+            "stopped_early": False,
+            "cost": {"seconds": 329.4, "tokens_per_second": 176.1, "peak_memory_gb": 6.75},
+        },
+        "predict_base": predict,
+        "predict_tuned": predict,
+        "evaluate": {
+            "test": means,
+            "transfer": means if transfer else {},
+            "test_by_template": {name: means for name in TEMPLATES},
+            "test_by_provenance": {name: means for name in TEMPLATES.values()},
+            "counts": {"test_examples": 16, "transfer_examples": 8 if transfer else 0},
+            "timing": {"seconds": 23.4},
+        },
+        "significance": significance,
+        "bayes_stats": bayes_stats,
+    }
+    return Evidence(
+        metrics=metrics,
+        curves={
+            "train_loss": [(1.0, 3.1), (2.0, 2.9), (3.0, 2.7)],
+            "val_loss": [(0.0, 3.4), (3.0, 2.6)],
+            "gradient_norm": [(1.0, 0.6), (2.0, 0.5), (3.0, 0.4)],
+        },
+        posterior=[(0.01 * i, math.exp(-((i - 8) ** 2) / 8)) for i in range(17)],
+        scores=scores,
+        examples=examples,
+        base=base,
+        tuned=tuned,
+    )
+
+
+PARAMETERS = {
+    "data": {"source": "sample"},
+    "model": {"name": "Tiny", "revision": "", "double_quantization": True},
+    "train": {"learning_rate": 1e-3},
+}
+
+
+def decided(evidence):
+    return outcome(
+        evidence.metrics["significance"],
+        evidence.metrics["bayes_stats"],
+        primary=PRIMARY,
+        alpha=0.05,
+        rope=0.02,
+    )
+
+
+def rows_of(evidence):
+    return forest_rows(
+        evidence.metrics["significance"], evidence.metrics["bayes_stats"], alpha=0.05
+    )
+
+
+def render(evidence, *, parameters=PARAMETERS, include_text=True, n_examples=6):
+    return page.html(
+        decided(evidence),
+        rows_of(evidence),
+        evidence,
+        parameters=parameters,
+        n_examples=n_examples,
+        include_text=include_text,
+    )
+
+
+def render_markdown(evidence):
+    return page.markdown(decided(evidence), rows_of(evidence), evidence, parameters=PARAMETERS)
+
+
+# --- the verdict and its words
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_of_verdict_reaches_every_output(case):
+    evidence = make_evidence(case)
+    found = decided(evidence)
+    assert found.verdict == case
+    words = sentence(found)
+    assert words.startswith(case.capitalize() + ":")
+    assert f'<span class="{case}">{case.capitalize()}:</span>' in render(evidence)
+    assert f"**{words}**" in render_markdown(evidence)
+    assert words.split(" by ")[0] in terminal(found, "r.html")
+
+
+def test_the_verdict_survives_its_json_and_holds_neither_null_nor_nan():
+    found = decided(make_evidence("equivalent"))
+    row = to_metrics(found)
+    assert "n_clusters_needed" not in row and "disagreement" not in row
+    assert all(value is not None and value == value for value in row.values())
+    assert from_metrics(json.loads(json.dumps(row, allow_nan=False))) == found
+
+
+def test_a_metric_without_spread_still_gets_a_verdict():
+    evidence = make_evidence(difference=0.0, low=0.0, high=0.0, p_corrected=1.0, cluster_sd=0.0)
+    tests, posteriors = evidence.metrics["significance"], evidence.metrics["bayes_stats"]
+    posteriors["metrics"][PRIMARY] = {"usable": False}
+    for key in ("cohens_d", "cohens_d_z", "p_wilcoxon"):
+        del tests["metrics"][PRIMARY][key]
+    bare = Evidence(**{**vars(evidence), "posterior": []})
+    found = decided(bare)
+    assert (found.verdict, found.bayesian) == ("equivalent", "not usable")
+    assert "hdi_low" not in to_metrics(found)
+    assert "There is no posterior" in render(bare)
+    assert "(not usable)" in terminal(found, "r.html")
+
+
+def test_all_differences_equal_and_not_zero_are_inconclusive_without_a_p_value():
+    evidence = make_evidence(difference=0.1, low=0.1, high=0.1, cluster_sd=0.0)
+    del evidence.metrics["significance"]["metrics"][PRIMARY]["p_corrected"]
+    evidence.metrics["bayes_stats"]["metrics"][PRIMARY] = {"usable": False}
+    found = decided(evidence)
+    assert found.verdict == "inconclusive" and found.p_corrected is None
+    assert wording.MISSING in render(evidence)
+
+
+def test_statistics_for_another_primary_metric_are_refused():
+    significance, bayes_stats = test_metrics()
+    significance["primary_metric"] = "bleu"
+    with pytest.raises(ValueError, match="primary metric bleu, and verdict.primary_metric is"):
+        outcome(significance, bayes_stats, primary=PRIMARY, alpha=0.05, rope=0.02)
+
+
+def test_cautions_name_a_baseline_that_wins_and_answers_that_were_cut():
+    evidence = make_evidence()
+    found = decided(evidence)
+    evidence.metrics["evaluate"]["test"]["lead"][PRIMARY] = 0.9
+    evidence.metrics["predict_base"]["hit_limit_share"] = 0.98
+    said = " ".join(cautions(found, evidence.metrics))
+    assert "“lead” (0.900)" in said and "nearest" not in said
+    assert "98%" in said
+
+
+def test_cautions_are_silent_where_nothing_is_wrong():
+    evidence = make_evidence()
+    del evidence.metrics["evaluate"]["test_by_provenance"]["derived"]
+    assert cautions(decided(evidence), evidence.metrics) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "provenances", "fictional"),
+    [("sample", {}, True), ("mine", {"synthetic": 3}, True), ("ectsum", {"human": 3}, False)],
+)
+def test_generated_calls_are_called_fictional(source, provenances, fictional):
+    assert is_fictional(source, {"examples_by_provenance": provenances}) is fictional
+
+
+# --- tables, figures, the choice of examples
+
+
+def test_the_forest_has_the_primary_metric_first_and_every_metric_once():
+    lines = list(csv.reader(forest_csv(rows_of(make_evidence())).splitlines()))
+    assert lines[0] == ["metric", "difference", "low", "high"]
+    assert lines[1] == [PRIMARY, "0.08", "0.04", "0.12"]
+    assert sorted(line[0] for line in lines[1:]) == sorted(METRICS)
+
+
+def test_a_metric_is_marked_only_where_the_corrected_p_is_small():
+    evidence = make_evidence()
+    evidence.metrics["significance"]["metrics"]["bleu"]["p_corrected"] = 0.06
+    marks = {row.metric: row.is_significant for row in rows_of(evidence)}
+    assert not marks.pop("bleu") and all(marks.values())
+    assert render(evidence).count('class="dot open"') == 1
+
+
+@pytest.mark.parametrize("values", [[0.3], [0.0], [-1e-9, 1e-9], [1e4, 1e6], [-3, 7]])
+@pytest.mark.parametrize("tight", [False, True])
+def test_an_axis_holds_its_values_and_has_ticks(values, tight):
+    line = axis(values, 5, tight=tight)
+    assert line.low <= min(values) and line.high >= max(values)
+    assert len(line.ticks) == len(line.labels) >= 2
+    assert len(set(line.labels)) == len(line.labels)
+    assert all(line.low - 1e-12 <= tick <= line.high + 1e-12 for tick in line.ticks)
+
+
+def test_bars_stand_on_zero_and_are_counted():
+    figure = company_figure({"A": [0.2, 0.4], "B": [-0.1], "C": [0.0]})
+    assert [bar.company for bar in figure.bars] == ["B", "C", "A"]
+    assert (figure.n_up, figure.n_down, figure.n_same) == (1, 1, 1)
+    down, same, up = figure.bars
+    zero = figure.y.flipped(0.0)
+    assert down.top == zero and same.height == 0
+    assert up.top + up.height == pytest.approx(zero)
+
+
+def test_no_series_no_figure():
+    assert posterior_figure([], also=[0.0]) is None
+    assert curve_figure({"loss": []}) is None
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_ends():
+    points = [(float(i), 1.0) for i in range(9999)]
+    kept = thin(points)
+    assert len(kept) <= MAX_POINTS + 1
+    assert (kept[0], kept[-1]) == (points[0], points[-1])
+
+
+def test_the_funnel_counts_every_loss_and_shows_what_has_no_reason():
+    evidence = make_evidence()
+    m = evidence.metrics
+    steps = funnel(m["clean"], m["filter"], m["templatize"], m["split"])
+    assert [step.n_unexplained for step in steps] == [0, 0, 0, 0]
+    assert steps[2].removed == (("over quota", 7), ("answer too long", 1))
+    assert "without a reason" not in render(evidence)
+    m["filter"]["kept"] = 15
+    assert "without a reason: 1" in render(evidence)
+
+
+def test_regressions_come_first_then_gains_and_ties_never():
+    pairs = [Pair(f"e{i}", "A", "t", "human", 0.5, 0.5 + i / 10) for i in range(-2, 5)]
+    assert [p.example_id for p in extremes(pairs, 4)] == ["e-2", "e-1", "e4", "e3"]
+    assert [p.example_id for p in extremes(pairs, 6)] == ["e-2", "e-1", "e4", "e3", "e2", "e1"]
+    assert extremes(pairs, 0) == []
+    assert extremes([pairs[2]], 4) == []
+
+
+def test_pairs_leave_out_transfer_and_undefined_scores():
+    scores = make_evidence().scores
+    scores[0] = Score(**{**vars(scores[0]), "values": dict.fromkeys(METRICS)})
+    scores += [Score(**{**vars(s), "split": "transfer"}) for s in scores[:4]]
+    assert len(paired_scores(scores, PRIMARY)) == 15
+
+
+def test_a_scored_example_without_its_text_is_an_error():
+    pairs = [Pair("gone", "A", "t", "human", 0.0, 1.0)]
+    with pytest.raises(ValueError, match="gone was scored"):
+        showcase(pairs, [], [], [], n=3, include_text=True)
+
+
+def test_groups_without_test_examples_have_no_row():
+    groups = {"questions": {}, "completion": {"base": {"bleu": 0.1}, "tuned": {"bleu": 0.2}}}
+    table = tables.by_group(groups, {"completion": 3}, group="template", metric="bleu")
+    missing = wording.MISSING
+    assert table.rows == [["completion", "3", "0.100", "0.200", "+0.100", missing, missing]]
+
+
+# --- the page
+
+
+class Balance(HTMLParser):
+    """Fails where a tag is not closed in order."""
+
+    VOID = ("meta", "br", "hr", "img", "input", "link")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> at {self.getpos()}"
+
+
+def test_the_page_is_well_formed_and_loads_nothing():
+    text = render(make_evidence(transfer=True))
+    parser = Balance()
+    parser.feed(text)
+    assert parser.open == []
+    assert not {"script", "link", "img", "iframe", "object"} & set(parser.seen)
+    assert not re.search(r"""(?:src|href)\s*=|url\(|@import|https?://""", text)
+    assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
+
+
+def test_two_renderings_are_the_same_bytes():
+    assert render(make_evidence()) == render(make_evidence())
+    assert render_markdown(make_evidence()) == render_markdown(make_evidence())
+
+
+def test_a_script_in_an_answer_is_shown_and_not_run():
+    text = render(make_evidence(base_text="<script>alert('x')</script>"))
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(&#39;x&#39;)" in text
+
+
+def test_every_figure_is_also_a_table():
+    text = render(make_evidence())
+    n_svg_figures = len(re.findall(r"<figcaption>", text))
+    assert n_svg_figures == 5
+    assert len(re.findall(r"<summary>[^<]* as a table", text)) == n_svg_figures + 1  # two losses
+
+
+def test_without_leave_to_show_text_there_is_none_of_it():
+    evidence = make_evidence(base_text="Secret loss.")
+    assert "Secret" in render(evidence)
+    text = render(evidence, include_text=False)
+    assert "Secret" not in text and "revenue grew" not in text
+    assert "c00:summarization" in text and "report.include_text" in text
+    assert "Secret" not in render_markdown(evidence)
+
+
+def test_transfer_appears_only_when_there_is_a_transfer_set():
+    assert "Transfer: sectors" in render(make_evidence(transfer=True))
+    assert "Transfer: sectors" not in render(make_evidence())
+
+
+def test_the_fictional_source_is_announced_and_a_real_one_is_not():
+    evidence = make_evidence()
+    assert 'id="fictional"' in render(evidence)
+    assert "calls are fictional" in render_markdown(evidence)
+    evidence.metrics["templatize"]["examples_by_provenance"] = {"human": 32}
+    real = {**PARAMETERS, "data": {"source": "ectsum"}}
+    assert 'id="fictional"' not in render(evidence, parameters=real)
+
+
+def test_the_markdown_is_one_screen_and_keeps_wall_clock_in_its_last_line():
+    lines = render_markdown(make_evidence()).splitlines()
+    assert len(lines) < 40
+    assert [line for line in lines if re.search(r"\d (s|min|h)\b", line)] == [lines[-1]]
+    assert lines[-1].startswith("Cost: ")
+    assert f"| **Number accuracy** | 0.400 | 0.480 | +0.080 [0.040, 0.120] |" in "\n".join(lines)
+
+
+# --- in a browser
+
+
+def chromium():
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = next((path for path in map(shutil.which, names) if path), None)
+    if found is None and os.environ.get("CI"):
+        pytest.fail("chromium is not installed, and the CI must look at the page")
+    return found or pytest.skip("chromium is not installed")
+
+
+def browse(path, scratch):
+    """The DOM after loading, and what the console said."""
+    command = [
+        *(chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+        *("--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"),
+        *("--enable-logging=stderr", "--v=0", "--virtual-time-budget=2000", "--dump-dom"),
+        *("--window-size=1280,2000", f"--user-data-dir={scratch}", path.as_uri()),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def framed(text, width):
+    """The page in a frame as wide as a phone, everything unfolded, and a script that measures it."""
+    return f"""<!doctype html><body><iframe id="f" style="width:{width}px;height:900px;border:0"
+srcdoc="{html.escape(text)}"></iframe><script>onload = () => {{
+  const page = document.getElementById("f").contentDocument;
+  for (const part of page.querySelectorAll("details")) part.open = true;
+  document.body.dataset.overflow = page.documentElement.scrollWidth - {width};
+  const cells = [...page.querySelectorAll("svg, p, h1, dd")].map(e => e.getBoundingClientRect());
+  document.body.dataset.outside = cells.filter(r => r.width > {width}).length;
+  document.body.dataset.flat = cells.filter(r => r.width == 0).length;
+}}</script></body>"""
+
+
+def test_a_browser_shows_the_page_without_a_complaint_and_asks_nobody(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(render(make_evidence(transfer=True)), encoding="utf-8")
+    dom, console = browse(path, tmp_path / "profile")
+    assert console == []
+    for key in ("verdict", "fictional", "metrics", "posterior", "companies", "training", "run"):
+        assert f'id="{key}"' in dom
+    path.write_text(path.read_text().replace("</h1>", "</h1><img src='https://x.test/a.png'>"))
+    assert browse(path, tmp_path / "profile")[1], "the console reports nothing: the test is blind"
+
+
+@pytest.mark.parametrize("width", [375, 1100])
+def test_the_page_fits_its_window_with_everything_unfolded(width, tmp_path):
+    path = tmp_path / "frame.html"
+    path.write_text(framed(render(make_evidence(transfer=True)), width), encoding="utf-8")
+    dom, _ = browse(path, tmp_path / "profile")
+    body = re.search(r"<body[^>]*>", dom)[0]
+    assert 'data-overflow="0"' in body and 'data-outside="0"' in body, body
+
+
+# --- the stage and the command
+
+
+def write_run(folder, evidence):
+    """The evidence as the stages leave it on disk; the arguments of the report stage."""
+    for name, row in evidence.metrics.items():
+        path = folder / "metrics" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(row), encoding="utf-8")
+    series = {f"training/{name}": rows for name, rows in evidence.curves.items()}
+    for name, rows in {**series, "posterior": evidence.posterior}.items():
+        path = folder / "plots" / f"{name}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in rows), encoding="utf-8")
+    for name in ("examples", "base", "tuned", "scores"):
+        lines = "".join(to_json(record) + "\n" for record in vars(evidence)[name])
+        (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    inputs = {"metrics": "metrics", "plots": "plots"}
+    inputs |= {name: f"{name}.jsonl" for name in ("examples", "base", "tuned", "scores")}
+    outputs = {"verdict": "metrics/verdict.json", "forest": "plots/forest.csv"}
+    outputs |= {"html": "reports/report.html", "markdown": "reports/report.md"}
+    return [word for name, path in (inputs | outputs).items() for word in (f"--{name}", path)]
+
+
+def test_the_stage_writes_its_four_files_and_the_command_prints_them(tmp_path, monkeypatch, capsys):
+    from stages import report
+
+    arguments = write_run(tmp_path, make_evidence("inconclusive"))
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["report", *arguments])
+    report.main()
+    capsys.readouterr()
+    verdict = json.loads(Path("metrics/verdict.json").read_text())
+    assert verdict["verdict"] == "inconclusive" and verdict["n_clusters_needed"] > 18
+    assert Path("plots/forest.csv").read_text().startswith("metric,difference,low,high\n")
+    assert "lora.r" in Path("reports/report.html").read_text()
+    assert Path("reports/report.md").read_text().startswith("**Inconclusive: ")
+
+    cli.main(["verdict"])
+    printed = capsys.readouterr().out
+    assert printed.isascii()
+    for part in ("base          0.400", "tuned         0.430", "+0.030  [-0.020, 0.080]", "0.200"):
+        assert part in printed
+    assert "P(better)     0.900" in printed and "Bayes factor  24.5" in printed
+    assert printed.endswith("The report: reports/report.html\n")
+
+
+def test_the_command_without_a_run_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="verdict.json: no such file; run `make repro` first"):
+        cli.main(["verdict"])
+    Path("old.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(SystemExit, match="not a verdict of this version"):
+        cli.main(["verdict", "--verdict", "old.json"])
+    Path("old.json").write_text("{", encoding="utf-8")
+    with pytest.raises(SystemExit, match="old.json: not JSON"):
+        cli.main(["verdict", "--verdict", "old.json"])
+
+
+def test_missing_and_broken_metrics_are_named(tmp_path):
+    with pytest.raises(ValueError, match="clean.json: no such file"):
+        read_metrics(tmp_path)
+    (tmp_path / "clean.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match="clean.json: not JSON"):
+        read_metrics(tmp_path)
+
+
+def test_the_command_starts_without_torch():
+    code = "import sys, finllm.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -1,0 +1,167 @@
+from collections import Counter
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from conftest import make_example
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finllm.instruct import splits
+
+TEMPLATES = ("understanding", "completion", "summarization", "questions")
+
+
+def corpus(n_companies=20, n_calls=2, sectors=("Energy", "Health", "Retail")):
+    """Four examples of every call."""
+    return [
+        make_example(
+            f"c{i:02}-{j}:{template}",
+            transcript_id=f"c{i:02}-{j}",
+            company=f"c{i:02}",
+            sector=sectors[i % len(sectors)],
+            template=template,
+            answer=f"answer {i} {j} {template}",
+        )
+        for i in range(n_companies)
+        for j in range(n_calls)
+        for template in TEMPLATES
+    ]
+
+
+def assign(examples, *, groups=None, sectors=(), seed=0, val=0.1, test=0.4):
+    return splits.assign_companies(
+        examples,
+        groups=groups or {},
+        val_share=val,
+        test_share=test,
+        transfer_sectors=sectors,
+        rng=np.random.default_rng(seed),
+    )
+
+
+def sets_of(examples, split_of):
+    return {
+        name: [e for e in examples if split_of[e.company] == name] for name in splits.SPLITS
+    }
+
+
+@given(st.integers(4, 40), st.integers(0, 999))
+def test_no_company_call_or_duplicate_is_in_two_sets(n_companies, seed):
+    examples = corpus(n_companies, n_calls=1)
+    groups = {"c00-0": "g", f"c{n_companies // 2:02}-0": "g"}
+    sets = sets_of(examples, assign(examples, groups=groups, seed=seed))
+    audit = splits.audit(sets, groups)
+    assert audit.leaks == 0
+    assert sum(map(len, sets.values())) == len(examples)
+    assert all(sets[name] for name in ("train", "val", "test"))
+
+
+def test_shares_are_of_the_companies():
+    found = Counter(assign(corpus(20)).values())
+    assert found == {"train": 10, "val": 2, "test": 8}
+
+
+def test_near_duplicates_join_their_companies_also_by_way_of_a_third():
+    # c00 and c05 share group g; c05 and c09 share group h
+    groups = {"c00-0": "g", "c05-0": "g", "c05-1": "h", "c09-1": "h"}
+    units = splits.company_units(corpus(), groups)
+    assert ["c00", "c05", "c09"] in units and len(units) == 18
+    for seed in range(20):
+        split_of = assign(corpus(), groups=groups, seed=seed)
+        assert split_of["c00"] == split_of["c05"] == split_of["c09"]
+
+
+def test_the_units_do_not_depend_on_the_order_of_the_examples():
+    groups = {"c03-0": "g", "c11-0": "g"}
+    assert splits.company_units(corpus(), groups) == splits.company_units(corpus()[::-1], groups)
+
+
+def test_a_sector_held_out_is_in_the_transfer_set_and_nowhere_else():
+    examples = corpus()
+    split_of = assign(examples, sectors=("Health",))
+    for example in examples:
+        assert (split_of[example.company] == "transfer") == (example.sector == "Health")
+
+
+def test_a_near_duplicate_of_a_held_out_company_is_held_out_too():
+    groups = {"c00-0": "g", "c01-0": "g"}  # Energy and Health
+    split_of = assign(corpus(), groups=groups, sectors=("Health",))
+    assert split_of["c00"] == split_of["c01"] == "transfer"
+
+
+def test_a_sector_that_does_not_occur_is_named_with_those_that_do():
+    with pytest.raises(ValueError, match="'Helth'.*Energy, Health, Retail"):
+        assign(corpus(), sectors=("Helth",))
+
+
+def test_one_seed_gives_one_split_and_another_seed_another():
+    assert assign(corpus(), seed=1) == assign(corpus(), seed=1) != assign(corpus(), seed=2)
+
+
+@pytest.mark.parametrize("n_companies", [1, 2])
+def test_too_few_companies_are_an_error_that_names_the_shares(n_companies):
+    with pytest.raises(ValueError, match="split.val_share 0.1 and split.test_share 0.4"):
+        assign(corpus(n_companies))
+
+
+def test_no_cap_keeps_everything():
+    examples = corpus(4)
+    assert splits.cap(examples, 0, np.random.default_rng(0)) == examples
+    assert splits.cap(examples, 999, np.random.default_rng(0)) == examples
+
+
+def test_a_cap_keeps_the_shares_of_the_templates_and_the_order():
+    examples = [e for e in corpus(20) if e.template != "questions" or e.company < "c10"]
+    kept = splits.cap(examples, 35, np.random.default_rng(0))
+    assert Counter(e.template for e in kept) == dict(zip(TEMPLATES, (10, 10, 10, 5), strict=True))
+    assert kept == [e for e in examples if e in kept]
+
+
+@given(st.integers(1, 160), st.integers(0, 99))
+def test_a_cap_spreads_over_as_many_companies_as_it_can(limit, seed):
+    kept = splits.cap(corpus(20), limit, np.random.default_rng(seed))
+    loads = Counter(e.company for e in kept)
+    assert len(kept) == limit
+    assert len(loads) == min(limit, 20)
+    assert max(loads.values()) - min(loads.values()) <= len(TEMPLATES)
+
+
+def clean_sets():
+    rows = [
+        make_example(f"{name}:x", transcript_id=name, company=name, answer=f"answer of {name}")
+        for name in ("train", "val", "test", "transfer")
+    ]
+    return {row.company: [row] for row in rows}
+
+
+def test_an_audit_of_clean_sets_finds_nothing():
+    assert set(asdict(splits.audit(clean_sets(), {})).values()) == {0}
+
+
+@pytest.mark.parametrize("pair", [("train", "test"), ("val", "test"), ("train", "transfer")])
+@pytest.mark.parametrize("kind", ["company", "transcript", "group"])
+def test_an_audit_finds_a_planted_leak_of_each_kind_between_any_two_sets(pair, kind):
+    sets, groups = clean_sets(), {}
+    one, other = pair
+    if kind == "company":
+        sets[other].append(make_example("new", transcript_id="new", company=one))
+    elif kind == "transcript":
+        sets[other].append(make_example("new", transcript_id=one, company="new"))
+    else:
+        groups = {one: "g", other: "g"}
+    found = splits.audit(sets, groups)
+    counts = {
+        "company": found.shared_companies,
+        "transcript": found.shared_transcripts,
+        "group": found.shared_duplicate_groups,
+    }
+    assert found.leaks == 1 and counts[kind] == 1
+
+
+def test_an_audit_measures_how_much_of_the_test_answers_training_has_seen():
+    sets = clean_sets()
+    said = " ".join(f"w{i}" for i in range(14))  # two 13-grams
+    sets["train"] = [make_example("a", company="train", excerpt=f"So {said}", transcript_id="a")]
+    sets["test"] = [make_example("b", company="test", answer=f"{said} x", transcript_id="b")]
+    assert splits.audit(sets, {}).test_answer_contamination == pytest.approx(2 / 3)
