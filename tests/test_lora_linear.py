@@ -48,7 +48,7 @@ def loss_and_gradients(model):
 @pytest.mark.parametrize("threshold", [0, 1, 26, 128, 230])
 def test_the_share_of_zeros_is_the_threshold_over_256(threshold):
     torch.manual_seed(0)
-    kept = drawn(1000, 1001, threshold=threshold)
+    kept = drawn(200, 1001, threshold=threshold)
     share = threshold / 256
     error = (share * (1 - share) / kept.numel()) ** 0.5
     assert abs((~kept).double().mean() - share) <= 5 * error
@@ -111,8 +111,8 @@ def test_dropout_leaves_the_expectation_as_it_is():
     x, base, a, b = (tensor.detach() for tensor in arguments())
     exact = LoraUpdate.apply(x, base, a, b, 1.0, 0)
     torch.manual_seed(0)
-    draws = torch.stack([LoraUpdate.apply(x, base, a, b, 1.0, 26) for _ in range(4000)])
-    error = draws.std(0) / 4000**0.5
+    draws = torch.stack([LoraUpdate.apply(x, base, a, b, 1.0, 26) for _ in range(1000)])
+    error = draws.std(0) / 1000**0.5
     assert ((draws.mean(0) - exact).abs() <= 5 * error).all()
 
 

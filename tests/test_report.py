@@ -39,7 +39,7 @@ CASES = {  # verdict: difference, low, high, p, P(better), P(in ROPE)
 }
 
 
-def test_metrics(case="better", **changes):
+def statistics(case="better", **changes):
     """What significance.json and bayes_stats.json hold."""
     difference, low, high, p, p_better, p_rope = CASES[case]
     test = {
@@ -84,12 +84,9 @@ def test_metrics(case="better", **changes):
     )
 
 
-test_metrics.__test__ = False
-
-
 def make_evidence(case="better", *, transfer=False, base_text="Flat.", **changes):
     """A whole run on four companies with four examples each."""
-    significance, bayes_stats = test_metrics(case, **changes)
+    significance, bayes_stats = statistics(case, **changes)
     examples, base, tuned, scores = [], [], [], []
     for i in range(16):
         company, template = COMPANIES[i % 4], list(TEMPLATES)[i // 4 % 2]
@@ -275,7 +272,7 @@ def test_all_differences_equal_and_not_zero_are_inconclusive_without_a_p_value()
 
 
 def test_statistics_for_another_primary_metric_are_refused():
-    significance, bayes_stats = test_metrics()
+    significance, bayes_stats = statistics()
     significance["primary_metric"] = "bleu"
     with pytest.raises(ValueError, match="primary metric bleu, and verdict.primary_metric is"):
         outcome(significance, bayes_stats, primary=PRIMARY, alpha=0.05, rope=0.02)
@@ -334,12 +331,13 @@ def test_an_axis_holds_its_values_and_has_ticks(values, tight):
 
 
 def test_bars_stand_on_zero_and_are_counted():
-    figure = company_figure({"A": [0.2, 0.4], "B": [-0.1], "C": [0.0]})
+    figure = company_figure({"A": [0.2, 0.4], "B": [-0.1], "C": [0.7, -0.3 - 0.4 + 1e-17]})
     assert [bar.company for bar in figure.bars] == ["B", "C", "A"]
     assert (figure.n_up, figure.n_down, figure.n_same) == (1, 1, 1)
     down, same, up = figure.bars
     zero = figure.y.flipped(0.0)
     assert down.top == zero and same.height == 0
+    assert down.height > 0 and up.height > 0
     assert up.top + up.height == pytest.approx(zero)
 
 
@@ -474,7 +472,7 @@ def test_the_markdown_is_one_screen_and_keeps_wall_clock_in_its_last_line():
     assert len(lines) < 40
     assert [line for line in lines if re.search(r"\d (s|min|h)\b", line)] == [lines[-1]]
     assert lines[-1].startswith("Cost: ")
-    assert f"| **Number accuracy** | 0.400 | 0.480 | +0.080 [0.040, 0.120] |" in "\n".join(lines)
+    assert "| **Number accuracy** | 0.400 | 0.480 | +0.080 [0.040, 0.120] |" in "\n".join(lines)
 
 
 # --- in a browser
@@ -501,16 +499,17 @@ def browse(path, scratch):
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-def framed(text, width):
-    """The page in a frame as wide as a phone, everything unfolded, and a script that measures it."""
-    return f"""<!doctype html><body><iframe id="f" style="width:{width}px;height:900px;border:0"
-srcdoc="{html.escape(text)}"></iframe><script>onload = () => {{
-  const page = document.getElementById("f").contentDocument;
-  for (const part of page.querySelectorAll("details")) part.open = true;
-  document.body.dataset.overflow = page.documentElement.scrollWidth - {width};
-  const cells = [...page.querySelectorAll("svg, p, h1, dd")].map(e => e.getBoundingClientRect());
-  document.body.dataset.outside = cells.filter(r => r.width > {width}).length;
-  document.body.dataset.flat = cells.filter(r => r.width == 0).length;
+def framed(text, widths):
+    """The page in frames of some widths, everything unfolded, and a script that measures them."""
+    frame = f'<iframe style="width:WIDTHpx;height:900px;border:0" srcdoc="{html.escape(text)}">'
+    frames = "".join(frame.replace("WIDTH", str(width)) + "</iframe>" for width in widths)
+    return f"""<!doctype html><body>{frames}<script>onload = () => {{
+  const pages = [...document.querySelectorAll("iframe")].map(f => f.contentDocument);
+  for (const page of pages) page.querySelectorAll("details").forEach(d => d.open = true);
+  const sizes = pages.map(p => p.documentElement).map(e => e.scrollWidth - e.clientWidth);
+  document.body.dataset.overflow = sizes.join(" ");
+  document.body.dataset.empty = pages.map(p => [...p.querySelectorAll("svg, h1, dd, table")]
+    .filter(e => !e.getBoundingClientRect().width || !e.getBoundingClientRect().height).length);
 }}</script></body>"""
 
 
@@ -525,13 +524,12 @@ def test_a_browser_shows_the_page_without_a_complaint_and_asks_nobody(tmp_path):
     assert browse(path, tmp_path / "profile")[1], "the console reports nothing: the test is blind"
 
 
-@pytest.mark.parametrize("width", [375, 1100])
-def test_the_page_fits_its_window_with_everything_unfolded(width, tmp_path):
+def test_the_page_fits_a_phone_and_a_desk_with_everything_unfolded(tmp_path):
     path = tmp_path / "frame.html"
-    path.write_text(framed(render(make_evidence(transfer=True)), width), encoding="utf-8")
+    path.write_text(framed(render(make_evidence(transfer=True)), (375, 1100)), encoding="utf-8")
     dom, _ = browse(path, tmp_path / "profile")
     body = re.search(r"<body[^>]*>", dom)[0]
-    assert 'data-overflow="0"' in body and 'data-outside="0"' in body, body
+    assert 'data-overflow="0 0"' in body and 'data-empty="0,0"' in body, body
 
 
 # --- the stage and the command

@@ -5,11 +5,13 @@ Percent, so that a figure is as wide as the screen while its text keeps its size
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from finllm.report.axis import Axis, axis
 
+ROUNDING = 1e-12  # a mean difference below this is none
 MAX_POINTS = 400  # of a curve; more cannot be seen
 
 
@@ -87,7 +89,7 @@ def posterior_figure(
 
 def company_figure(differences: Mapping[str, Sequence[float]]) -> CompanyFigure:
     """Bars from zero, one a company, in the order of their mean difference."""
-    means = {company: sum(d) / len(d) for company, d in differences.items()}
+    means = {company: math.fsum(d) / len(d) for company, d in differences.items()}
     ordered = sorted(means, key=lambda company: (means[company], company))
     y = axis([*means.values(), 0.0], 3)
     slot = 100 / len(ordered)
@@ -105,7 +107,7 @@ def company_figure(differences: Mapping[str, Sequence[float]]) -> CompanyFigure:
                 height=round(bottom - top, 3),
             )
         )
-    n_up, n_down = (sum(sign * m > 0 for m in means.values()) for sign in (1, -1))
+    n_up, n_down = (sum(sign * m > ROUNDING for m in means.values()) for sign in (1, -1))
     return CompanyFigure(y, bars, n_up, n_down, len(means) - n_up - n_down)
 
 

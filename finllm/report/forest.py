@@ -62,7 +62,7 @@ def forest_rows(significance: Mapping, bayes_stats: Mapping, *, alpha: float) ->
 def forest_axis(rows: Sequence[ForestRow], *, rope: float) -> Axis:
     """An axis that holds every interval, zero and the region of equivalence."""
     ends = [end for r in rows for end in (r.difference, r.low, r.high) if end is not None]
-    return axis([*ends, 0.0, -rope, rope], 5)
+    return axis([*ends, 0.0, -rope, rope], 4)
 
 
 def forest_csv(rows: Sequence[ForestRow]) -> str:

@@ -194,7 +194,7 @@ def training_arguments(
         data_seed=seed,
         bf16=on_gpu and bfloat16,
         use_cpu=not on_gpu,
-        gradient_checkpointing=False,  # switched on with the adapter, where asked for
+        activation_checkpointing=False,  # switched on with the adapter, where asked for
         eval_strategy="steps",
         eval_steps=math.ceil(n_steps / evals_per_run),
         eval_on_start=True,

@@ -1,0 +1,260 @@
+"""dvc.yaml says the truth: what each stage needs, and what a change runs again."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from finllm.params import load_params
+
+ROOT = Path(__file__).parents[1]
+STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+
+
+def body(name: str) -> dict:
+    return STAGES[name].get("do", STAGES[name])
+
+
+def imports(path: Path) -> set[Path]:
+    """The files of this repository that a module imports, directly."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            base = ROOT / name.replace(".", "/")
+            if name.split(".")[0] in ("finllm", "stages"):
+                found |= {p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()}
+    return found
+
+
+def reachable(path: Path) -> set[Path]:
+    seen, todo = set(), [path]
+    while todo:
+        current = todo.pop()
+        if current not in seen:
+            seen.add(current)
+            todo += imports(current)
+    return seen
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_depends_on_every_file_that_it_imports(name):
+    deps = [ROOT / str(dep) for dep in body(name)["deps"] if "$" not in str(dep)]
+    needed = {p for p in reachable(ROOT / "stages" / f"{name}.py") if p.name != "__init__.py"}
+    missing = [
+        path.relative_to(ROOT)
+        for path in sorted(needed)
+        if not any(dep == path or dep in path.parents for dep in deps)
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_dependency_in_code_exists(name):
+    for dep in body(name)["deps"]:
+        if str(dep).startswith(("finllm", "stages")):
+            assert (ROOT / dep).exists(), dep
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_reads_only_the_parameters_that_it_declares(name):
+    declared = {str(p).split(".")[0] for p in body(name).get("params", [])}
+    tree = ast.parse((ROOT / "stages" / f"{name}.py").read_text(encoding="utf-8"))
+    sections = set(load_params(ROOT / "params.yaml").__dataclass_fields__)
+    read = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in sections:
+            owner = ast.unparse(node.value)
+            if owner in ("params", "adapter.params()"):
+                read.add(node.attr)
+    assert read <= declared
+    assert read, "a stage without a parameter would never change"
+
+
+def test_the_torch_free_half_imports_without_torch():
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import finllm.records, finllm.params, finllm.corpus.sources, finllm.corpus.cleaning\n"
+        "import finllm.corpus.numbers, finllm.corpus.synthetic, finllm.corpus.duplicates\n"
+        "import finllm.stats.comparison, finllm.stats.verdict, finllm.stats.bayes_model\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+# What a change runs again, on a copy of the pipeline whose stages only write their outputs.
+
+FAKE = """
+import pathlib, sys
+pairs = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+for out in sys.argv[sys.argv.index("--") + 1:]:
+    path = pathlib.Path(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix:
+        path.write_text('{"value": 1}' if path.suffix == ".json" else "step,value\\n0,1\\n")
+    else:
+        path.mkdir(exist_ok=True)
+        (path / "file.txt").write_text("x")
+"""
+
+
+def outputs(stage: dict, key: str = "") -> list[str]:
+    found = []
+    for kind in ("outs", "metrics", "plots"):
+        for out in stage.get(kind, []):
+            path = next(iter(out)) if isinstance(out, dict) else out
+            found.append(str(path).replace("${key}", key or "${key}"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The repository's dvc.yaml and code with stages that do nothing but write, run once."""
+    root = tmp_path_factory.mktemp("project")
+    for folder in ("finllm", "stages"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("params.yaml", "requirements-models.txt", ".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / file, root / file)
+    (root / "fake.py").write_text(FAKE)
+    document = YAML(typ="safe").load(ROOT / "dvc.yaml")
+    for stage in document["stages"].values():
+        target = stage.get("do", stage)
+        target["cmd"] = "python fake.py -- " + " ".join(outputs(target))
+    document.pop("plots")
+    with open(root / "dvc.yaml", "w", encoding="utf-8") as file:
+        YAML(typ="safe").dump(document, file)
+    git(root, "init", "-q")
+    git(root, "config", "user.email", "test@example.org")
+    git(root, "config", "user.name", "test")
+    dvc(root, "init", "-q")
+    dvc(root, "repro", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "run")
+    return root
+
+
+def environment() -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "DVC_TEST": "1"}
+
+
+def git(root: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=root, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def dvc(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def changed_stages(root: Path) -> set[str]:
+    """The stages that ``dvc repro`` runs, by really running it on the writing stages."""
+    out = dvc(root, "repro")
+    return {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage '")}
+
+
+@pytest.fixture
+def params(project):
+    """Set one parameter for the test, and put the file back."""
+    path = project / "params.yaml"
+    before = path.read_text(encoding="utf-8")
+
+    def change(section: str, key: str, value: object) -> None:
+        yaml = YAML()
+        document = yaml.load(path)
+        document[section][key] = value
+        with open(path, "w", encoding="utf-8") as file:
+            yaml.dump(document, file)
+
+    yield change
+    path.write_text(before, encoding="utf-8")
+    dvc(project, "repro", "-q")
+
+
+def test_a_second_repro_runs_nothing(project):
+    assert changed_stages(project) == set()
+
+
+def test_a_new_rank_runs_training_and_what_follows_and_nothing_else(project, params):
+    params("lora", "r", 8)
+    status = dvc(project, "status")
+    assert status.split(":")[0].strip() == "train"
+    # the writing stage writes the same adapter, so what follows is asked of the graph
+    assert downstream(project, "train") == {
+        "predict@tuned",
+        "evaluate",
+        "significance",
+        "bayes_stats",
+        "report",
+    }
+
+
+def test_a_new_prior_runs_bayes_stats_and_the_report_and_nothing_else(project, params):
+    params("bayes_stats", "prior_scale", 1.0)
+    status = dvc(project, "status")
+    assert status.split(":")[0].strip() == "bayes_stats"
+    assert downstream(project, "bayes_stats") == {"report"}
+
+
+def test_another_source_runs_cleaning_and_not_the_sample(project, params):
+    (project / "data" / "raw" / "other").mkdir(exist_ok=True)
+    (project / "data" / "raw" / "other" / "calls.txt").write_text("x")
+    params("data", "source", "other")
+    assert changed_stages(project) == {"clean", "report"}
+
+
+def downstream(root: Path, stage: str) -> set[str]:
+    """All stages that depend on what this one writes."""
+    edges = [line.strip() for line in dvc(root, "dag", "--dot").splitlines() if "->" in line]
+    pairs = [[part.strip().strip('";') for part in edge.split("->")] for edge in edges]
+    found, todo = set(), [stage]
+    while todo:
+        current = todo.pop()
+        following = {b for a, b in pairs if a == current} - found
+        found |= following
+        todo += following
+    return found
+
+
+def test_an_experiment_records_the_changed_rank_and_its_metrics(project):
+    dvc(project, "exp", "run", "-S", "lora.r=8", "-n", "rank-8", "--temp")
+    table = dvc(project, "exp", "show", "--csv")
+    assert "rank-8" in table
+    row = next(line for line in table.splitlines() if "rank-8" in line)
+    header = table.splitlines()[0].split(",")
+    assert row.split(",")[header.index("lora.r")] == "8"
+    difference = dvc(project, "params", "diff", "HEAD", "rank-8", "--md")
+    assert "lora.r" in difference
+    assert dvc(project, "metrics", "diff", "HEAD", "rank-8", "--all", "--md").count("|") > 10
+
+
+def test_a_misspelt_parameter_is_refused_by_the_experiment(project):
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "exp", "run", "-S", "lora.rnak=8"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "rnak" in done.stderr

@@ -1,0 +1,289 @@
+import math
+
+import pytest
+import torch
+from conftest import tiny_llama
+from peft import get_peft_model_state_dict
+
+from finllm.instruct import chat
+from finllm.instruct.chat import Encoded
+from finllm.model import attention
+from finllm.model.loading import add_lora
+from finllm.training.trainer import LabelledLossTrainer, _dataset, fit, training_arguments
+
+SENTENCES = (
+    "Revenue rose 12%.",
+    "Margin fell 50 basis points in the quarter.",
+    "We expect $17 billion.",
+    "Net income was $310 million, and cash $2 billion.",
+)
+SETTINGS = {
+    "n_train": 4,
+    "learning_rate": 1e-2,
+    "warmup_share": 0.0,
+    "schedule": "constant",
+    "epochs": 1.0,
+    "max_steps": 1,
+    "batch_size": 4,
+    "accumulation": 1,
+    "max_grad_norm": 1.0,
+    "weight_decay": 0.0,
+    "optimizer": "adamw",
+    "evals_per_run": 1,
+    "seed": 3,
+    "bfloat16": False,
+}
+
+
+@pytest.fixture
+def rows(chatml):
+    """Four examples of different lengths."""
+    found = []
+    for n, answer in enumerate(SENTENCES, 1):
+        prompt = chat.render_prompt(
+            chatml, system_prompt="s", instruction="Summarize:", excerpt="Thank you. " * n
+        )
+        found.append(chat.encode_example(chatml, prompt, answer))
+    return found
+
+
+@pytest.fixture
+def settings(tmp_path):
+    def made(**changes):
+        return training_arguments(output_dir=str(tmp_path), **{**SETTINGS, **changes})
+
+    return made
+
+
+def lora(*, dropout=0.0, seed=0, checkpointing=False):
+    return add_lora(
+        tiny_llama(attention.NAME),
+        r=4,
+        alpha=8,
+        dropout=dropout,
+        targets="all-linear",
+        gradient_checkpointing=checkpointing,
+        seed=seed,
+    )
+
+
+def trained(tokenizer, rows, arguments, *, patience=0, min_improvement=0.0, val=None, **options):
+    """The adapter after a fit, and what the fit says of itself."""
+    model = lora(**options)
+    done = fit(
+        model,
+        tokenizer,
+        train=rows,
+        val=val or rows[:2],
+        arguments=arguments,
+        patience=patience,
+        min_improvement=min_improvement,
+    )
+    adapter = get_peft_model_state_dict(model)
+    return {name: value.detach().clone() for name, value in adapter.items()}, done, model
+
+
+def loss_by_hand(model, rows):
+    """Minus the mean log-probability of the answers' tokens, one example at a time."""
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for row in rows:
+            ids = torch.tensor([row.input_ids])
+            logs = model(ids, use_cache=False).logits[0].log_softmax(-1)
+            for position in range(row.n_prompt, len(row.input_ids)):
+                total -= logs[position - 1, row.input_ids[position]].item()
+                count += 1
+    return total / count
+
+
+def test_a_batch_labels_the_answers_with_their_end_and_nothing_else(chatml, rows, settings):
+    assert chatml.pad_token_id == chatml.eos_token_id
+    trainer = LabelledLossTrainer(
+        model=lora(),
+        args=settings(),
+        train_dataset=_dataset(rows),
+        eval_dataset=_dataset(rows),
+        processing_class=chatml,
+    )
+    (batch,) = trainer.get_train_dataloader()
+    by_ids = {tuple(row.input_ids): row for row in rows}
+    for ids, labels, mask in zip(
+        batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True
+    ):
+        length = int(mask.sum())
+        row = by_ids.pop(tuple(ids[:length].tolist()))  # and so the padding is on the right
+        answer = row.input_ids[row.n_prompt :]
+        assert answer[-1] == chatml.eos_token_id
+        assert labels.tolist() == [-100] * row.n_prompt + answer + [-100] * (len(ids) - length)
+    assert not by_ids
+
+
+def test_the_loss_is_that_of_the_answers_tokens_computed_by_hand(chatml, rows, settings):
+    _, done, _ = trained(chatml, rows, settings(), val=rows)
+    expected = loss_by_hand(lora().eval(), rows)
+    first = next(row["loss"] for row in done.log if "loss" in row)
+    assert first == pytest.approx(expected, rel=1e-5)
+    assert done.initial_val_loss_nats == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_prompts_words_do_not_enter_the_loss(chatml, rows, settings):
+    def loss(ids):
+        row = Encoded(ids, rows[0].n_prompt)
+        return trained(chatml, [row] * 4, settings(), val=[row])[1].log[1]["loss"]
+
+    ids = rows[0].input_ids
+    assert loss(ids) == pytest.approx(loss_by_hand(lora().eval(), [rows[0]]), rel=1e-5)
+    assert loss([*ids[:-1], 7]) != pytest.approx(loss(ids), rel=1e-3)  # the end token does
+
+
+def test_accumulation_does_not_change_the_gradient(chatml, rows, settings):
+    whole, done, _ = trained(chatml, rows, settings(batch_size=4, accumulation=1))
+    parts, other, _ = trained(chatml, rows, settings(batch_size=1, accumulation=4))
+    norm = next(row["grad_norm"] for row in done.log if "grad_norm" in row)
+    assert next(row["grad_norm"] for row in other.log if "grad_norm" in row) == pytest.approx(
+        norm, rel=1e-4
+    )
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, atol=1e-5, rtol=0)
+
+
+def test_gradient_checkpointing_gives_the_same_adapter(chatml, rows, settings):
+    plain, _, _ = trained(chatml, rows, settings(max_steps=2), dropout=0.2)
+    checked, _, model = trained(
+        chatml, rows, settings(max_steps=2), dropout=0.2, checkpointing=True
+    )
+    assert model.get_base_model().is_activation_checkpointing
+    for name, value in plain.items():
+        torch.testing.assert_close(checked[name], value, atol=1e-5, rtol=0)
+
+
+def test_every_b_moves_in_the_first_step_and_the_base_model_never(chatml, rows, settings):
+    adapter, _, model = trained(chatml, rows, settings())
+    b = {name: value for name, value in adapter.items() if "lora_B" in name}
+    assert len(b) == 14 and all(value.any() for value in b.values())
+    before = tiny_llama().state_dict()
+    for name, value in model.get_base_model().state_dict().items():
+        if "lora_" not in name:
+            assert value.equal(before[name.replace(".base_layer", "")]), name
+
+
+def test_an_adapter_that_no_gradient_reaches_is_an_error(chatml, rows, settings):
+    model = lora()
+    for module in model.modules():  # a defect as in transformers#42489: the chain is cut
+        if type(module).__name__ == "LlamaDecoderLayer":
+            module.register_forward_hook(
+                lambda _, __, out: out.detach().requires_grad_(out.requires_grad)
+            )
+    with pytest.raises(ValueError, match="left every B of the adapter at 0"):
+        cut = model.get_base_model().model
+        cut.norm.register_forward_hook(lambda _, __, out: out.detach().requires_grad_())
+        fit(
+            model,
+            chatml,
+            train=rows,
+            val=rows,
+            arguments=settings(),
+            patience=0,
+            min_improvement=0.0,
+        )
+
+
+def test_a_warmup_whose_first_step_has_rate_zero_is_no_error(chatml, rows, settings):
+    adapter, done, _ = trained(chatml, rows, settings(max_steps=4, warmup_share=0.25))
+    rates = [row["learning_rate"] for row in done.log if "learning_rate" in row]
+    assert rates[0] == 0 and rates[-1] == 1e-2
+    assert any(value.any() for name, value in adapter.items() if "lora_B" in name)
+
+
+def test_one_seed_gives_byte_identical_adapters_and_another_seed_does_not(chatml, rows, settings):
+    def adapter(seed):
+        arguments = settings(max_steps=3, batch_size=2, seed=seed)
+        return trained(chatml, rows, arguments, dropout=0.1, seed=seed)[0]
+
+    first, again, other = adapter(1), adapter(1), adapter(2)
+    assert all(first[name].equal(again[name]) for name in first)
+    assert not all(first[name].equal(other[name]) for name in first)
+
+
+def test_the_best_adapter_by_validation_loss_is_put_back(chatml, rows, settings):
+    # a rate so high that training on some rows soon harms the others
+    _, done, model = trained(
+        chatml,
+        rows[:2],
+        settings(max_steps=12, evals_per_run=12, learning_rate=0.05, n_train=2),
+        val=rows[2:],
+    )
+    losses = {row["step"]: row["eval_loss"] for row in done.log if "eval_loss" in row}
+    assert len(losses) == 13  # before the first step, and after each
+    assert done.best_val_loss_nats == min(losses.values()) == losses[done.best_step]
+    assert losses[12] > done.best_val_loss_nats
+    assert loss_by_hand(model.eval(), rows[2:]) == pytest.approx(done.best_val_loss_nats, rel=1e-4)
+
+
+def test_training_stops_when_validation_no_longer_improves(chatml, rows, settings):
+    arguments = settings(max_steps=20, evals_per_run=20)
+    _, done, _ = trained(chatml, rows, arguments, patience=2, min_improvement=100.0)
+    assert done.stopped_early and done.n_steps == 2  # the evaluation before the start is the first
+    _, done, _ = trained(chatml, rows, arguments, patience=0, min_improvement=100.0)
+    assert not done.stopped_early and done.n_steps == 20
+
+
+def test_the_count_of_tokens_is_exact(chatml, rows, settings):
+    lengths = [len(row.input_ids) for row in rows]
+    # two steps an epoch: three examples, then the one that is left
+    _, done, _ = trained(chatml, rows, settings(max_steps=4, batch_size=3))
+    assert done.n_train_tokens == 2 * sum(lengths)
+
+
+@pytest.mark.parametrize(
+    ("n_train", "batch", "accumulation", "epochs", "max_steps", "steps"),
+    [
+        (10, 4, 1, 1.0, 0, 3),
+        (10, 2, 2, 2.0, 0, 6),
+        (10, 4, 1, 0.5, 0, 2),
+        (1, 4, 8, 1.0, 0, 1),
+        (10, 4, 1, 1.0, 7, 7),
+    ],
+)
+def test_the_steps_are_those_of_the_epochs_unless_they_are_given(
+    settings, n_train, batch, accumulation, epochs, max_steps, steps
+):
+    arguments = settings(
+        n_train=n_train,
+        batch_size=batch,
+        accumulation=accumulation,
+        epochs=epochs,
+        max_steps=max_steps,
+    )
+    assert arguments.max_steps == steps
+
+
+@pytest.mark.parametrize(("steps", "evals"), [(7, 4), (10, 4), (100, 4), (3, 4), (1, 1)])
+def test_there_are_no_more_evaluations_than_asked_for(settings, steps, evals):
+    arguments = settings(max_steps=steps, evals_per_run=evals)
+    assert math.ceil(steps / arguments.eval_steps) <= evals
+
+
+@pytest.mark.parametrize(("train", "val", "name"), [(0, 2, "training"), (2, 0, "validation")])
+def test_an_empty_set_is_named(chatml, rows, settings, train, val, name):
+    with pytest.raises(ValueError, match=f"the {name} set is empty"):
+        fit(
+            lora(),
+            chatml,
+            train=rows[:train],
+            val=rows[:val],
+            arguments=settings(),
+            patience=0,
+            min_improvement=0.0,
+        )
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step_and_what_to_change(chatml, rows, settings):
+    with pytest.raises(ValueError, match=r"nan at step \d.*train.learning_rate"):
+        trained(chatml, rows, settings(max_steps=5, learning_rate=1e38, max_grad_norm=1e38))
+
+
+def test_an_optimizer_that_needs_a_gpu_is_refused_without_one(settings, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="train.optimizer is paged_adamw_8bit"):
+        settings(optimizer="paged_adamw_8bit")
