@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from finllm.presets import apply_preset
 from finllm.report.outcome import from_metrics
 from finllm.report.verdict_text import terminal
 
@@ -32,6 +33,12 @@ def verdict(parsed: argparse.Namespace) -> None:
     print(terminal(from_metrics(row), str(parsed.report)))
 
 
+def preset(parsed: argparse.Namespace) -> None:
+    """Write a preset's values into params.yaml."""
+    changed = apply_preset(parsed.name, folder=parsed.presets, params=Path("params.yaml"))
+    print(f"{parsed.name}: {len(changed)} values changed in params.yaml; see: git diff params.yaml")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="finllm", description="Did fine-tuning help?")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -39,4 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--verdict", type=Path, default=Path("metrics/verdict.json"))
     command.add_argument("--report", type=Path, default=Path("reports/report.html"))
     command.set_defaults(run=verdict)
+    command = commands.add_parser("preset", help="write a preset's values into params.yaml")
+    command.add_argument("name", help="a file of presets/, without .yaml")
+    command.add_argument("--presets", type=Path, default=Path("presets"))
+    command.set_defaults(run=preset)
     return parser

@@ -268,14 +268,19 @@ def load_params(path: Path) -> Params:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; it holds every parameter of the pipeline")
+    return check_params(path.read_text(encoding="utf-8"), str(path))
+
+
+def check_params(text: str, where: str) -> Params:
+    """The checked contents of a params.yaml given as text; ``where`` names it in messages."""
     try:
-        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        raw = YAML(typ="safe").load(text)
     except YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
     try:
         return _record(Params, raw, "")
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _record(kind: type, raw: object, prefix: str) -> typing.Any:

@@ -1,0 +1,58 @@
+"""Presets: the values of params.yaml that differ for a setting, written into it with its comments."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+
+from finllm.params import check_params
+from finllm.records import write_text
+
+
+def preset_names(folder: Path) -> list[str]:
+    """The presets that a folder holds, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def apply_preset(name: str, *, folder: Path, params: Path) -> list[str]:
+    """Write a preset's values into params.yaml; the keys whose values changed.
+
+    Comments and order stay, so that ``git diff`` shows exactly what changed. Nothing is written
+    unless the result is a valid params.yaml.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such preset, it names a key that params.yaml has not, or the result is
+        not allowed.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        raise ValueError(f"no preset {name!r}; there are: {', '.join(preset_names(folder))}")
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    document = yaml.load(params.read_text(encoding="utf-8"))
+    values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    changed = _merge(document, values, f"{path}: ", "")
+    text = io.StringIO()
+    yaml.dump(document, text)
+    check_params(text.getvalue(), f"{params} with preset {name}")
+    write_text(params, text.getvalue())
+    return changed
+
+
+def _merge(target: CommentedMap, values: dict, where: str, prefix: str) -> list[str]:
+    changed = []
+    for key, value in values.items():
+        if key not in target:
+            raise ValueError(f"{where}unknown key {prefix}{key} (allowed: {', '.join(target)})")
+        if isinstance(value, dict):
+            changed += _merge(target[key], value, where, f"{prefix}{key}.")
+        elif target[key] != value:
+            target[key] = value
+            changed.append(f"{prefix}{key}")
+    return changed
