@@ -22,8 +22,8 @@ format: $(VENV)/.installed-dev  ## mend the style
 	ruff check --fix .
 	ruff format .
 
-ectsum: $(VENV)/.installed  ## real calls, about half an hour: see README, "Real calls"
-	benchmarks/ectsum.sh
+ectsum: $(VENV)/.installed  ## real calls, half an hour: make ectsum ECTSUM=folder with train/ and val/
+	benchmarks/ectsum.sh "$(ECTSUM)"
 
 reproducibility: $(VENV)/.installed  ## two fresh clones must write the same metrics
 	benchmarks/reproducibility.sh

@@ -1,4 +1,4 @@
-"""Presets: the values of params.yaml that differ for a setting, written into it with its comments."""
+"""Presets: the values that differ for a setting, written into params.yaml."""
 
 from __future__ import annotations
 

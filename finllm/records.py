@@ -165,11 +165,14 @@ def write_jsonl(path: Path, records: Iterable[object]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     count = 0
-    with open(temporary, "w", encoding="utf-8") as file:
-        for record in records:
-            file.write(to_json(record) + "\n")
-            count += 1
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            for record in records:
+                file.write(to_json(record) + "\n")
+                count += 1
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return count
 
 

@@ -29,6 +29,8 @@ def main() -> None:
         defined = np.isfinite(differences)
         if is_constant(differences[defined]):
             found[name] = {"usable": False}  # nothing varies, so there is nothing to model
+            if name == v.primary_metric:
+                _write_histogram(np.empty(0), at.posterior)
             continue
         fitted = fit_paired_model(
             differences[defined],
@@ -50,6 +52,7 @@ def main() -> None:
         at.metrics,
         {
             "primary_metric": v.primary_metric,
+            "hdi_probability": p.hdi_probability,
             "metrics": found,
             "timing": {"seconds": time.perf_counter() - started},
         },
@@ -64,12 +67,13 @@ def _scalars(fitted: object) -> dict[str, float]:
 
 
 def _write_histogram(draws: np.ndarray, path) -> None:  # noqa: ANN001
-    density, edges = np.histogram(draws, bins=N_BINS, density=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["difference", "density"])
-        rows.writerows(zip((edges[:-1] + edges[1:]) / 2, density, strict=True))
+        if draws.size:
+            density, edges = np.histogram(draws, bins=N_BINS, density=True)
+            rows.writerows(zip((edges[:-1] + edges[1:]) / 2, density, strict=True))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny products only wait for a second thread
 
 import pytest
 
@@ -67,9 +68,7 @@ def byte_level_tokenizer(special, *, bos=None, eos, template=None, vocab_size=30
 def chatml():
     """Like SmolLM2's: padding, end of turn and end of text are one token."""
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    return byte_level_tokenizer(
-        special, bos="<|im_start|>", eos="<|im_end|>", template=CHATML
-    )
+    return byte_level_tokenizer(special, bos="<|im_start|>", eos="<|im_end|>", template=CHATML)
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ def tensors(n_query=7, n_key=7, *, batch=3, heads=6, kv_heads=2, head_dim=8, see
     """Query, key and value with gradients, in double precision."""
     generator = torch.Generator().manual_seed(seed)
     return [
-        torch.randn(batch, n, length, head_dim, generator=generator, dtype=torch.float64)
-        .requires_grad_()
+        torch.randn(
+            batch, n, length, head_dim, generator=generator, dtype=torch.float64
+        ).requires_grad_()
         for n, length in ((heads, n_query), (kv_heads, n_key), (kv_heads, n_key))
     ]
 

@@ -45,9 +45,11 @@ def prompt_of(tokenizer, instruction, excerpt):
 
 def budget_for(tokenizer, *, max_tokens=1500, max_answer_tokens=400):
     return examples.Budget(
-        lambda texts: [len(row) for row in tokenizer(texts, add_special_tokens=False).input_ids]
-        if texts
-        else [],
+        lambda texts: (
+            [len(row) for row in tokenizer(texts, add_special_tokens=False).input_ids]
+            if texts
+            else []
+        ),
         lambda instruction, excerpt: len(
             chat.encode_prompt(tokenizer, prompt_of(tokenizer, instruction, excerpt))
         ),

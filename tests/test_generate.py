@@ -18,9 +18,7 @@ def model():
 @pytest.fixture(scope="module")
 def prompts():
     generator = torch.Generator().manual_seed(5)
-    return [
-        torch.randint(3, 320, (n,), generator=generator).tolist() for n in (1, 30, 7, 7, 2, 19)
-    ]
+    return [torch.randint(3, 320, (n,), generator=generator).tolist() for n in (1, 30, 7, 7, 2, 19)]
 
 
 def ours(model, prompts, stop=(), n_new=N_NEW, pad=0):
@@ -93,9 +91,7 @@ def test_a_stop_id_as_the_last_allowed_token_is_no_hit_of_the_limit(model, promp
 
 def test_every_prompt_is_answered_once_and_the_shortest_answers_come_first(model, prompts):
     stop = [ours(model, prompts)[2].ids[1]]
-    answers = list(
-        greedy_batch(model, prompts, max_new_tokens=N_NEW, stop_ids=stop, pad_id=0)
-    )
+    answers = list(greedy_batch(model, prompts, max_new_tokens=N_NEW, stop_ids=stop, pad_id=0))
     assert sorted(answer.index for answer in answers) == list(range(len(prompts)))
     lengths = [len(answer.ids) for answer in answers]
     assert lengths == sorted(lengths) and lengths[0] < N_NEW

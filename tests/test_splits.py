@@ -41,9 +41,7 @@ def assign(examples, *, groups=None, sectors=(), seed=0, val=0.1, test=0.4):
 
 
 def sets_of(examples, split_of):
-    return {
-        name: [e for e in examples if split_of[e.company] == name] for name in splits.SPLITS
-    }
+    return {name: [e for e in examples if split_of[e.company] == name] for name in splits.SPLITS}
 
 
 @given(st.integers(4, 40), st.integers(0, 999))

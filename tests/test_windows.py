@@ -42,7 +42,7 @@ def test_a_closing_quotation_mark_stays_with_its_sentence():
     assert windows.sentences('He said "no." She left.') == ['He said "no."', "She left."]
 
 
-@given(st.text(alphabet='aB1$ .!?"\')]\n', max_size=80))
+@given(st.text(alphabet="aB1$ .!?\"')]\n", max_size=80))
 def test_no_character_but_blanks_is_lost_or_moved(text):
     joined = "".join(windows.sentences(text))
     assert re.sub(r"\s", "", joined) == re.sub(r"\s", "", text)

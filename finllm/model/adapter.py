@@ -21,7 +21,8 @@ def save_adapter(model: PeftModel, folder: Path, *, base_name: str, revision: st
     config.target_modules = sorted(config.target_modules)  # a set is written in another order a run
     temporary = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, safe_serialization=True)
+    # "auto" would ask the Hub for the base's vocabulary; the embeddings are never trained here
+    model.save_pretrained(temporary, safe_serialization=True, save_embedding_layers=False)
     (temporary / "README.md").unlink(missing_ok=True)  # a card of blanks
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # a notice about an optional package
-
 import torch
 from bitsandbytes.nn import Linear4bit
 from peft import LoraConfig, PeftModel, get_peft_model

@@ -22,6 +22,7 @@ def cautions(found: Outcome, metrics: Mapping[str, Mapping]) -> list[str]:
         _baselines(found, metrics["evaluate"]["test"]),
         _few_companies(found.n_companies),
         _cut_answers(metrics["predict_base"], metrics["predict_tuned"]),
+        _opposed(found, metrics["evaluate"]["test_by_provenance"]),
         _derived(metrics["evaluate"]["test_by_provenance"]),
     ]
     return [sentence for sentence in said if sentence]
@@ -59,6 +60,25 @@ def _cut_answers(base: Mapping, tuned: Mapping) -> str:
     return (
         f"The length limit cut {shares[0]:.0%} of the base model’s answers and {shares[1]:.0%} of "
         "the tuned model’s; part of a difference may be learning when to stop."
+    )
+
+
+def _opposed(found: Outcome, by_provenance: Mapping[str, Mapping]) -> str:
+    changes = {
+        name: means["tuned"][found.primary_metric] - means["base"][found.primary_metric]
+        for name, means in by_provenance.items()
+        if found.primary_metric in means["tuned"] and found.primary_metric in means["base"]
+    }
+    against = [
+        f"“{name}” ({wording.signed(change)})"
+        for name, change in sorted(changes.items())
+        if change * found.difference < 0 and abs(change) > found.rope
+    ]
+    if not against:
+        return ""
+    return (
+        "The difference is not the same everywhere; it points the other way for references of the "
+        f"provenance {' and '.join(against)}, which was not tested."
     )
 
 

@@ -31,8 +31,15 @@ def pair(scores: Sequence[Score], *, split: str) -> Pairs:
     Raises
     ------
     ValueError
-        Where one of the two has an example that the other has not.
+        Where one of the two has an example that the other has not, or has it twice.
     """
+    seen: set[tuple[str, str]] = set()
+    for score in (score for score in scores if score.split == split):
+        if (score.model, score.example_id) in seen:
+            raise ValueError(
+                f"{score.example_id} was scored twice for {score.model}; run evaluate again"
+            )
+        seen.add((score.model, score.example_id))
     rows = {
         model: {s.example_id: s for s in scores if s.model == model and s.split == split}
         for model in ("base", "tuned")

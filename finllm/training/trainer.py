@@ -94,7 +94,7 @@ class BestAdapter(TrainerCallback):
         improved = loss < self.best_loss - self.min_improvement
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, state.global_step
-            adapter = get_peft_model_state_dict(self.model)
+            adapter = get_peft_model_state_dict(self.model, save_embedding_layers=False)
             self._state = {name: value.detach().clone() for name, value in adapter.items()}
         self._waited = 0 if improved else self._waited + 1
         if self.patience and self._waited >= self.patience:
@@ -238,7 +238,7 @@ def fit(
         train_dataset=_dataset(train),
         eval_dataset=_dataset(val),
         processing_class=tokenizer,
-        callbacks=[best, SoundFit(model)],
+        callbacks=[best, SoundFit(model), *callbacks],
     )
     for parameter in model.parameters():
         if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
