@@ -7,8 +7,12 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny products only wait for a second thread
 
 import pytest
+from hypothesis import settings
 
 from finllm.records import Example, Transcript, Turn
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+settings.load_profile("patient")
 
 CHATML = (
     "{% for message in messages %}"

@@ -48,7 +48,7 @@ def saved(tmp_path):
 def test_a_saved_adapter_gives_the_same_answers_on_a_fresh_base(saved, merge):
     folder, expected = saved
     tuned = with_adapter(tiny_llama("eager"), folder, merge=merge)
-    torch.testing.assert_close(logits(tuned), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(logits(tuned), expected, atol=1e-4, rtol=1e-4)
     assert logits(tuned).equal(logits(tuned))  # no dropout
     assert not torch.allclose(expected, logits(tiny_llama("eager")), atol=1e-2)
 
@@ -62,13 +62,14 @@ def test_a_merged_model_has_no_adapter_left(saved):
 def test_plain_peft_loads_the_folder(saved):
     folder, expected = saved
     model = PeftModel.from_pretrained(tiny_llama("eager"), str(folder))
-    torch.testing.assert_close(logits(model), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(logits(model), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_configuration_names_the_base_of_params_and_no_path_of_this_machine(saved):
     config = json.loads((saved[0] / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "some/base"
     assert config["revision"] is None
+    assert config["target_modules"] == sorted(config["target_modules"])  # as bytes, a set varies
     assert str(Path.home()) not in json.dumps(config)
 
 
@@ -84,6 +85,7 @@ def test_saving_replaces_what_was_there(saved):
     assert [path.name for path in folder.parent.iterdir()] == ["adapter"]
 
 
+@pytest.mark.slow
 def test_an_adapters_files_do_not_depend_on_the_process_that_wrote_them(tmp_path):
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"

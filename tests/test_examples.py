@@ -87,9 +87,7 @@ def test_prompt_and_answer_never_exceed_the_budget_as_really_encoded(
         assert row.n_answer_tokens <= max_tokens // 3
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     words=st.lists(st.sampled_from(["Revenue", "$4.2", "é€✓", "x" * 30, "rose. We", "12%.", "\n"])),
     max_tokens=st.integers(120, 400),
