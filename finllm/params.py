@@ -56,6 +56,8 @@ class Clean:
     repair_mojibake: bool
     infer_turns: bool
     remove_boilerplate: tuple[str, ...]
+    standardise_notation: bool
+    company_for_missing: str = one_of("id", "reject")
 
 
 @dataclass(frozen=True)
