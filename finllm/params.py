@@ -70,6 +70,9 @@ class Filter:
     duplicate_threshold: float = within(0, 1, above_low=True)
     duplicate_permutations: int = within(16, 4096)
     max_outlier_z: float = within(0, above_low=True)
+    lexicon: str
+    min_reference_support: float = within(0, 1)
+    n_review: int = within(0, 100_000)
     seed: int = within(0)
 
     def __post_init__(self) -> None:

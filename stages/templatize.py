@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import tqdm
 
-from finllm.corpus.lexicon import BUILTIN, Lexicon
+from finllm.corpus.lexicon import load_lexicon
 from finllm.instruct import chat
 from finllm.instruct.examples import Budget, candidates, choose
 from finllm.model.tokenizer import load_tokenizer
@@ -35,7 +35,7 @@ def main() -> None:
         return len(chat.encode_prompt(tokenizer, prompt))
 
     budget = Budget(count_tokens, count_prompt, p.max_tokens, p.max_answer_tokens)
-    lexicon = Lexicon(BUILTIN)
+    lexicon = load_lexicon(params.filter.lexicon)
     rng = np.random.default_rng(p.seed)
     rejects: list[Reject] = []
 
