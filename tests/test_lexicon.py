@@ -147,8 +147,8 @@ def test_a_users_file_adds_terms_and_synonyms_to_the_projects_own(tmp_path):
     mine.write_text(f"{head}yarn loss\tresults\tspun waste\tYLS\n")
     assert load_lexicon(str(mine)).canonical_terms("spun waste and EBITDA")[1:] == ("yarn loss",)
     assert "yarn loss" not in load_lexicon("").canonical_terms("spun waste and EBITDA")
-    mine.write_text(f"{head}ebitda\tresults\tcash earnings figure\t\n")
-    assert "ebitda" in load_lexicon(str(mine)).canonical_terms("a cash earnings figure")
+    mine.write_text(f"{head}EBITDA\tresults\tcash earnings figure\t\n")
+    assert "EBITDA" in load_lexicon(str(mine)).canonical_terms("a cash earnings figure")
 
 
 def test_a_users_form_that_another_term_owns_is_an_error_that_names_both_files(tmp_path):
