@@ -103,6 +103,7 @@ class Templatize:
     """Transcripts to instruction examples."""
 
     weights: Weights
+    paraphrases: bool
     system_prompt: str
     max_tokens: int = within(64, 1_000_000)
     max_answer_tokens: int = within(8, 100_000)
