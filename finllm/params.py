@@ -122,6 +122,10 @@ class Templatize:
 class Split:
     """Companies to train, validation, test and transfer sets."""
 
+    mode: str = one_of("random", "chronological")
+    embargo_quarters: int = within(0, 40)
+    n_folds: int = within(0, 100)
+    fold: int = within(0, 99)
     val_share: float = within(0, 0.9, above_low=True)
     test_share: float = within(0, 0.9, above_low=True)
     transfer_sectors: tuple[str, ...]
@@ -137,6 +141,11 @@ class Split:
             raise ValueError(
                 f"split.val_share is {self.val_share} and split.test_share is {self.test_share}; "
                 "together they must leave something for training (less than 1)"
+            )
+        if self.n_folds == 1 or self.fold >= max(1, self.n_folds):
+            raise ValueError(
+                f"split.fold is {self.fold} and split.n_folds is {self.n_folds}; n_folds must be 0 "
+                "(off) or at least 2, and fold below it"
             )
 
 
