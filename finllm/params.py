@@ -129,6 +129,7 @@ class Split:
     val_share: float = within(0, 0.9, above_low=True)
     test_share: float = within(0, 0.9, above_low=True)
     transfer_sectors: tuple[str, ...]
+    augment_share: float = within(0, 1)
     max_train_examples: int = within(0)
     max_val_examples: int = within(0)
     max_test_examples: int = within(0)

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 
 from finllm.instruct import chronology, splits
+from finllm.instruct.augment import augment
 from finllm.records import Reject, read_examples, write_json, write_jsonl
 from stages import adapter
 
@@ -62,6 +63,8 @@ def main() -> None:
         for e in examples
         if e.id not in kept
     ]
+    copies = augment(sets["train"], share=p.augment_share, rng=rng)
+    sets["train"] += copies
     for name, rows in sets.items():
         write_jsonl(at.folder / f"{name}.jsonl", rows)
     write_jsonl(at.folder / "rejects.jsonl", rejects)
@@ -70,6 +73,7 @@ def main() -> None:
         {
             "examples_read": len(examples),
             "kept": len(kept),
+            "augmented": len(copies),
             "over_cap": sum(r.reason == "over_cap" for r in rejects),
             "out_of_time": len(reasons),
             "rejected_by_reason": dict(Counter(r.reason for r in rejects)),
