@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from finllm.params import load_params
 from finllm.presets import apply_preset
+from finllm.records import read_examples, read_scores, write_json
 from finllm.report.outcome import from_metrics
 from finllm.report.verdict_text import terminal
 
@@ -39,6 +43,64 @@ def preset(parsed: argparse.Namespace) -> None:
     print(f"{parsed.name}: {len(changed)} values changed in params.yaml; see: git diff params.yaml")
 
 
+def inspect(parsed: argparse.Namespace) -> None:
+    """Print one training example with its prompt, answer, mask and special tokens."""
+    from finllm.instruct import chat, inspection
+    from finllm.model.tokenizer import load_tokenizer
+    from finllm.model.weights import model_folder
+
+    if not parsed.examples.is_file():
+        raise ValueError(f"{parsed.examples}: no such file; run `dvc repro split` first")
+    rows = read_examples(parsed.examples)
+    example = inspection.pick(rows, template=parsed.template, index=parsed.index)
+    params = load_params(parsed.params)
+    m = params.model
+    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
+    tokenizer = load_tokenizer(folder, revision=m.revision)
+    prompt = chat.render_prompt(
+        tokenizer,
+        system_prompt=params.templatize.system_prompt,
+        instruction=example.instruction,
+        excerpt=example.excerpt,
+    )
+    encoded = chat.encode_example(tokenizer, prompt, example.answer)
+    print(inspection.show(tokenizer, example, encoded, colour=sys.stdout.isatty()))
+
+
+def pool(parsed: argparse.Namespace) -> None:
+    """Compare base and tuned over the test sets of all folds of a cross-validation."""
+    from finllm.scoring import folds
+    from finllm.scoring.pairs import pair
+    from finllm.stats.comparison import compare
+
+    params = load_params(parsed.params)
+    p, v = params.significance, params.verdict
+    scores = folds.pool({str(path): read_scores(path) for path in parsed.scores})
+    pairs = pair(scores, split="test")
+    found = compare(
+        pairs.base,
+        pairs.tuned,
+        pairs.companies,
+        primary=v.primary_metric,
+        confidence=1 - v.alpha,
+        n_permutations=p.n_permutations,
+        n_bootstrap=p.n_bootstrap,
+        seed=p.seed,
+    )
+    n_companies = len(set(pairs.companies))
+    print(f"{len(parsed.scores)} folds, {n_companies} companies; tuned - base [interval], p")
+    for name, one in found.items():
+        mark = "*" if name == v.primary_metric else " "
+        interval = f"[{one.low:+.3f}, {one.high:+.3f}]"
+        print(f"{mark} {name:16} {one.difference:+.3f} {interval} {one.p_corrected:.4f}")
+    if parsed.out:
+        rows = {name: dataclasses.asdict(one) for name, one in found.items()}
+        finite = {n: {k: x for k, x in r.items() if math.isfinite(x)} for n, r in rows.items()}
+        counts = {"n_folds": len(parsed.scores), "n_companies": n_companies}
+        counts |= {"n_examples": len(pairs.example_ids), "primary_metric": v.primary_metric}
+        write_json(parsed.out, {**counts, "metrics": finite})
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="finllm", description="Did fine-tuning help?")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -50,4 +112,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="a file of presets/, without .yaml")
     command.add_argument("--presets", type=Path, default=Path("presets"))
     command.set_defaults(run=preset)
+    command = commands.add_parser("inspect", help="print a training example as the model sees it")
+    command.add_argument("--template", default="", help="of this template only")
+    command.add_argument("--index", type=int, default=0)
+    command.add_argument("--examples", type=Path, default=Path("data/split/train.jsonl"))
+    command.add_argument("--params", type=Path, default=Path("params.yaml"))
+    command.set_defaults(run=inspect)
+    command = commands.add_parser("pool", help="compare over the folds of a cross-validation")
+    command.add_argument("scores", type=Path, nargs="+", help="each fold's scores.jsonl")
+    command.add_argument("--out", type=Path, help="write the comparison here as JSON")
+    command.add_argument("--params", type=Path, default=Path("params.yaml"))
+    command.set_defaults(run=pool)
     return parser

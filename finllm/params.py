@@ -56,6 +56,8 @@ class Clean:
     repair_mojibake: bool
     infer_turns: bool
     remove_boilerplate: tuple[str, ...]
+    standardise_notation: bool
+    company_for_missing: str = one_of("id", "reject")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ class Filter:
     duplicate_threshold: float = within(0, 1, above_low=True)
     duplicate_permutations: int = within(16, 4096)
     max_outlier_z: float = within(0, above_low=True)
+    lexicon: str
+    min_reference_support: float = within(0, 1)
+    n_review: int = within(0, 100_000)
     seed: int = within(0)
 
     def __post_init__(self) -> None:
@@ -98,6 +103,7 @@ class Templatize:
     """Transcripts to instruction examples."""
 
     weights: Weights
+    paraphrases: bool
     system_prompt: str
     max_tokens: int = within(64, 1_000_000)
     max_answer_tokens: int = within(8, 100_000)
@@ -116,9 +122,14 @@ class Templatize:
 class Split:
     """Companies to train, validation, test and transfer sets."""
 
+    mode: str = one_of("random", "chronological")
+    embargo_quarters: int = within(0, 40)
+    n_folds: int = within(0, 100)
+    fold: int = within(0, 99)
     val_share: float = within(0, 0.9, above_low=True)
     test_share: float = within(0, 0.9, above_low=True)
     transfer_sectors: tuple[str, ...]
+    augment_share: float = within(0, 1)
     max_train_examples: int = within(0)
     max_val_examples: int = within(0)
     max_test_examples: int = within(0)
@@ -131,6 +142,11 @@ class Split:
             raise ValueError(
                 f"split.val_share is {self.val_share} and split.test_share is {self.test_share}; "
                 "together they must leave something for training (less than 1)"
+            )
+        if self.n_folds == 1 or self.fold >= max(1, self.n_folds):
+            raise ValueError(
+                f"split.fold is {self.fold} and split.n_folds is {self.n_folds}; n_folds must be 0 "
+                "(off) or at least 2, and fold below it"
             )
 
 

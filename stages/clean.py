@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from finllm.corpus.cleaning import clean_transcript
+from finllm.corpus.cleaning import clean_transcript, own_company
+from finllm.corpus.notation import standardise_transcript
 from finllm.corpus.sources import check_reject_share, read_source
 from finllm.records import Reject, write_json, write_jsonl
 from stages import adapter
@@ -26,6 +27,12 @@ def main() -> None:
                     removable=p.remove_boilerplate,
                 )
                 counts.update(repairs)
+            if not isinstance(record, Reject):
+                counts["without_company"] += not record.company
+                record = own_company(record, policy=p.company_for_missing)
+            if p.standardise_notation and not isinstance(record, Reject):
+                record, n_lines = standardise_transcript(record)
+                counts["lines_standardised"] += n_lines
             if isinstance(record, Reject):
                 rejects.append(record)
             else:
@@ -44,6 +51,7 @@ def main() -> None:
             "kept": n_kept,
             "rejected": len(rejects),
             "rejected_by_reason": dict(reasons),
+            "without_company": counts.pop("without_company"),
             "text": dict(counts),
         },
     )

@@ -6,13 +6,14 @@ from collections import Counter
 
 import numpy as np
 
-from finllm.instruct import splits
+from finllm.instruct import chronology, splits
+from finllm.instruct.augment import augment
 from finllm.records import Reject, read_examples, write_json, write_jsonl
 from stages import adapter
 
 
 def main() -> None:
-    """Assign companies, cap, audit, write."""
+    """Assign companies, cut in time where asked for, cap, audit, write."""
     at = adapter.paths("examples", "groups", "folder", "metrics")
     p = adapter.params().split
     examples = read_examples(at.examples)
@@ -25,7 +26,16 @@ def main() -> None:
         test_share=p.test_share,
         transfer_sectors=p.transfer_sectors,
         rng=rng,
+        fold=p.fold,
+        n_folds=p.n_folds,
     )
+    reasons: dict[str, str] = {}
+    if p.mode == "chronological":
+        embargo = p.embargo_quarters
+        cutoff = chronology.choose_cutoff(examples, split_of, embargo_quarters=embargo)
+        reasons = chronology.out_of_time(
+            examples, split_of, cutoff=cutoff, embargo_quarters=embargo
+        )
     caps = {
         "train": p.max_train_examples,
         "val": p.max_val_examples,
@@ -33,47 +43,41 @@ def main() -> None:
         "transfer": p.max_transfer_examples,
     }
     sets = {
-        name: splits.cap([e for e in examples if split_of[e.company] == name], caps[name], rng)
-        for name in splits.SPLITS
+        name: splits.cap(
+            [e for e in examples if split_of[e.company] == name and e.id not in reasons], limit, rng
+        )
+        for name, limit in caps.items()
     }
     audit = splits.audit(sets, groups)
-    if audit.leaks:
-        raise ValueError(f"the sets leak into each other: {audit}")
-    n_companies = {name: len({e.company for e in rows}) for name, rows in sets.items()}
-    if n_companies["test"] < p.min_test_companies:
-        raise ValueError(
-            f"the test set has {n_companies['test']} companies and split.min_test_companies is "
-            f"{p.min_test_companies}: too few for statistics. Raise split.test_share, use a source "
-            "with more companies, or lower split.min_test_companies (at least 2)"
-        )
+    n_early = (
+        chronology.n_too_early(sets, embargo_quarters=p.embargo_quarters)
+        if p.mode == "chronological"
+        else 0
+    )
+    if audit.leaks or n_early:
+        raise ValueError(f"the sets leak into each other: {audit}, {n_early} tested too early")
+    splits.check_test_companies(sets, p.min_test_companies)
     kept = {e.id for rows in sets.values() for e in rows}
-    capped = [e for e in examples if e.id not in kept]
+    rejects = [
+        Reject(e.id, "", 0, reasons.get(e.id, "over_cap"), split_of[e.company])
+        for e in examples
+        if e.id not in kept
+    ]
+    copies = augment(sets["train"], share=p.augment_share, rng=rng)
+    sets["train"] += copies
     for name, rows in sets.items():
         write_jsonl(at.folder / f"{name}.jsonl", rows)
-    write_jsonl(
-        at.folder / "rejects.jsonl",
-        (
-            Reject(e.id, "", 0, "over_cap", split_of[e.company])
-            for e in examples
-            if e.id not in kept
-        ),
-    )
-    counts = {
-        name: {
-            "examples": len(rows),
-            "companies": n_companies[name],
-            "transcripts": len({e.transcript_id for e in rows}),
-            "examples_by_template": dict(Counter(e.template for e in rows)),
-        }
-        for name, rows in sets.items()
-    }
+    write_jsonl(at.folder / "rejects.jsonl", rejects)
     write_json(
         at.metrics,
         {
             "examples_read": len(examples),
             "kept": len(kept),
-            "over_cap": len(capped),
-            "sets": counts,
+            "augmented": len(copies),
+            "over_cap": sum(r.reason == "over_cap" for r in rejects),
+            "out_of_time": len(reasons),
+            "rejected_by_reason": dict(Counter(r.reason for r in rejects)),
+            "sets": {name: splits.describe(rows) for name, rows in sets.items()},
             "audit": dataclasses.asdict(audit),
         },
     )

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import tqdm
 
-from finllm.corpus.lexicon import BUILTIN, Lexicon
+from finllm.corpus.lexicon import load_lexicon
 from finllm.instruct import chat
 from finllm.instruct.examples import Budget, candidates, choose
+from finllm.instruct.reference_audit import audit_references
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import model_folder
-from finllm.records import Example, Reject, read_examples, read_transcripts, write_json, write_jsonl
+from finllm.records import Example, Reject, read_jsonl, read_transcripts, write_json, write_jsonl
 from stages import adapter
 
 
@@ -35,42 +36,62 @@ def main() -> None:
         return len(chat.encode_prompt(tokenizer, prompt))
 
     budget = Budget(count_tokens, count_prompt, p.max_tokens, p.max_answer_tokens)
-    lexicon = Lexicon(BUILTIN)
+    lexicon = load_lexicon(params.filter.lexicon)
     rng = np.random.default_rng(p.seed)
     rejects: list[Reject] = []
+    n_calls = sum(1 for _ in read_jsonl(at.kept))
 
     def drafted() -> Iterator[Example]:
-        for call in tqdm(list(read_transcripts(at.kept)), desc="templatize", unit="call"):
-            for draft in candidates(call, lexicon=lexicon, budget=budget, rng=rng):
+        calls = tqdm(read_transcripts(at.kept), total=n_calls, desc="templatize", unit="call")
+        for call in calls:
+            for draft in candidates(
+                call, lexicon=lexicon, budget=budget, paraphrases=p.paraphrases, rng=rng
+            ):
                 if isinstance(draft, Reject):
                     rejects.append(draft)
                 else:
                     yield draft
 
-    write_jsonl(at.examples, drafted())
-    keys = [(example.template, example.id) for example in read_examples(at.examples)]
+    drafts = at.examples.with_suffix(".tmp")
+    write_jsonl(drafts, drafted())
+    keys = [(row["template"], row["id"]) for row in read_jsonl(drafts)]
     chosen, quotas = choose(
         keys, weights=dataclasses.asdict(p.weights), max_examples=p.max_examples, rng=rng
     )
     rejects += [Reject(key, "", 0, "over_quota", "") for _, key in keys if key not in chosen]
-    examples = [example for example in read_examples(at.examples) if example.id in chosen]
-    write_jsonl(at.examples, examples)
+    shape: Counter[str] = Counter()
+    provenances: Counter[str] = Counter()
+
+    def kept() -> Iterator[Example]:
+        for row in read_jsonl(drafts):
+            if row["id"] in chosen:
+                example = Example(**row)
+                provenances[example.provenance] += 1
+                shape.update(prompt=example.n_prompt_tokens, answer=example.n_answer_tokens)
+                n_tokens = example.n_prompt_tokens + example.n_answer_tokens
+                shape["longest"] = max(shape["longest"], n_tokens)
+                yield example
+
+    n_examples = write_jsonl(at.examples, kept())
+    drafts.unlink()
     write_jsonl(at.rejects, rejects)
+    examples = (Example(**row) for row in read_jsonl(at.examples))
     write_json(
         at.metrics,
         {
             "candidates": len(keys) + sum(r.reason != "over_quota" for r in rejects),
-            "examples": len(examples),
+            "examples": n_examples,
             "examples_by_template": quotas,
-            "share_by_template": {name: n / len(examples) for name, n in quotas.items()},
-            "examples_by_provenance": dict(Counter(e.provenance for e in examples)),
+            "share_by_template": {name: n / n_examples for name, n in quotas.items()},
+            "examples_by_provenance": dict(provenances),
             "rejected_by_reason": dict(Counter(r.reason for r in rejects)),
-            "mean_prompt_tokens": sum(e.n_prompt_tokens for e in examples) / len(examples),
-            "mean_answer_tokens": sum(e.n_answer_tokens for e in examples) / len(examples),
-            "max_tokens": max(e.n_prompt_tokens + e.n_answer_tokens for e in examples),
+            "mean_prompt_tokens": shape["prompt"] / n_examples,
+            "mean_answer_tokens": shape["answer"] / n_examples,
+            "max_tokens": shape["longest"],
+            "references": audit_references(examples, read_transcripts(at.kept)),
         },
     )
-    print(f"templatize: {len(examples)} examples")
+    print(f"templatize: {n_examples} examples")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finllm.corpus import boilerplate, ectsum
-from finllm.corpus.cleaning import clean_text, clean_text_counted, clean_transcript, unwrap
+from finllm.corpus.cleaning import (
+    clean_text,
+    clean_text_counted,
+    clean_transcript,
+    own_company,
+    unwrap,
+)
 from finllm.records import Reject, Transcript, Turn
 
 ECTSUM = Path(__file__).parents[1] / "../shared/data/ectsum"
@@ -228,3 +235,11 @@ def test_cleaning_keeps_every_digit_of_real_calls():
         assert figures.findall(cleaned.text) == figures.findall(record.text)
         n_calls += 1
     assert n_calls > 200
+
+
+def test_calls_of_unknown_companies_are_companies_of_their_own_or_go_no_further():
+    known, unknown = call("Sales rose."), replace(call("Sales rose."), company="")
+    assert own_company(known, policy="id") is known
+    assert own_company(unknown, policy="id").company == unknown.id
+    reject = own_company(unknown, policy="reject")
+    assert isinstance(reject, Reject) and reject.reason == "no_company"

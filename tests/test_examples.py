@@ -58,12 +58,14 @@ def budget_for(tokenizer, *, max_tokens=1500, max_answer_tokens=400):
     )
 
 
-def draft_all(calls, lexicon, budget, seed=0):
+def draft_all(calls, lexicon, budget, seed=0, paraphrases=True):
     rng = np.random.default_rng(seed)
     return [
         row
         for call in calls
-        for row in examples.candidates(call, lexicon=lexicon, budget=budget, rng=rng)
+        for row in examples.candidates(
+            call, lexicon=lexicon, budget=budget, paraphrases=paraphrases, rng=rng
+        )
     ]
 
 
@@ -230,3 +232,13 @@ def test_a_choice_is_drawn_and_not_the_first_in_the_file():
         for seed in (1, 1, 2)
     ]
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_without_paraphrases_every_instruction_is_the_methods_own(chatml, calls, lexicon):
+    budget = budget_for(chatml)
+    plain = made(draft_all(calls, lexicon, budget, paraphrases=False))
+    assert {(r.template, r.instruction) for r in plain} == {
+        (name, templates.wordings(name)[0]) for name in templates.TEMPLATES
+    }
+    varied = made(draft_all(calls, lexicon, budget))
+    assert len({r.instruction for r in varied}) > len(templates.TEMPLATES)

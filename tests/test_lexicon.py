@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finllm.corpus.lexicon import BUILTIN, Lexicon, fold, plurals, trie_pattern, words
+from finllm.corpus.lexicon import BUILTIN, Lexicon, fold, load_lexicon, plurals, trie_pattern, words
 
 LEXICON = Lexicon(BUILTIN)
 
@@ -139,3 +139,20 @@ def test_plurals_and_folding():
     assert list(plurals("loss")) == ["loss", "losses"]
     assert list(plurals("10-k")) == ["10-k", "10-ks"]
     assert fold("year-over-year,  now") == "year over year now"
+
+
+def test_a_users_file_adds_terms_and_synonyms_to_the_projects_own(tmp_path):
+    mine = tmp_path / "mine.tsv"
+    head = "canonical\tcategory\tsynonyms\tcased\n"
+    mine.write_text(f"{head}yarn loss\tresults\tspun waste\tYLS\n")
+    assert load_lexicon(str(mine)).canonical_terms("spun waste and EBITDA")[1:] == ("yarn loss",)
+    assert "yarn loss" not in load_lexicon("").canonical_terms("spun waste and EBITDA")
+    mine.write_text(f"{head}EBITDA\tresults\tcash earnings figure\t\n")
+    assert "EBITDA" in load_lexicon(str(mine)).canonical_terms("a cash earnings figure")
+
+
+def test_a_users_form_that_another_term_owns_is_an_error_that_names_both_files(tmp_path):
+    mine = tmp_path / "mine.tsv"
+    mine.write_text("canonical\tcategory\tsynonyms\tcased\nyarn\tresults\tebitda\t\n")
+    with pytest.raises(ValueError, match="lexicon.tsv, .*mine.tsv: 'ebitda' belongs to both"):
+        load_lexicon(str(mine))

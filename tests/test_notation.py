@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finllm.corpus.notation import signature, standardise_notation
+from finllm.corpus.notation import (
+    signature,
+    standardise_notation,
+    standardise_transcript,
+)
 from finllm.corpus.numbers import extract_quantities
+from finllm.records import Transcript, Turn
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 
@@ -89,3 +94,12 @@ def test_the_quantities_of_real_calls_and_summaries_do_not_change(split):
             text = path.read_text(encoding="utf-8")
             new = standardise_notation(text)
             assert signature(extract_quantities(new)) == signature(extract_quantities(text)), path
+
+
+def test_a_call_and_its_summary_are_written_in_one_notation():
+    turn = Turn("Ann", "executive", "prepared", "Sales of USD 1.2bn.\nThank you.")
+    call = Transcript("a", "A", "", "", "x", (turn,), "Sales: 1,200 million dollars")
+    new, n_lines = standardise_transcript(call)
+    assert new.text == "Sales of $1.2 billion.\nThank you." and n_lines == 2
+    assert new.summary == "Sales: $1.2 billion"
+    assert standardise_transcript(new) == (new, 0)

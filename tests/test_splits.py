@@ -163,3 +163,11 @@ def test_an_audit_measures_how_much_of_the_test_answers_training_has_seen():
     sets["train"] = [make_example("a", company="train", excerpt=f"So {said}", transcript_id="a")]
     sets["test"] = [make_example("b", company="test", answer=f"{said} x", transcript_id="b")]
     assert splits.audit(sets, {}).test_answer_contamination == pytest.approx(2 / 3)
+
+
+def test_an_audit_measures_how_much_of_the_test_excerpts_training_has_seen():
+    sets = clean_sets()
+    said = " ".join(f"w{i}" for i in range(14))
+    sets["train"] = [make_example("a", company="train", excerpt=said, transcript_id="a")]
+    sets["test"] = [make_example("b", company="test", excerpt=f"{said} x", transcript_id="b")]
+    assert splits.audit(sets, {}).test_excerpt_contamination == pytest.approx(2 / 3)

@@ -173,3 +173,18 @@ def clean_transcript(
         summary=summary,
     )
     return record, counts
+
+
+def own_company(transcript: Transcript, *, policy: str) -> Transcript | Reject:
+    """A transcript whose company is known, or stands in for itself, or a reject.
+
+    Splits keep a company together. Calls of unknown companies are not one company: under the policy
+    ``id`` each is a company of its own, by its id; under ``reject`` it goes no further. Under
+    ``id`` two calls of one unknown company can land on both sides of a split; near-duplicates
+    still stay together.
+    """
+    if transcript.company:
+        return transcript
+    if policy == "reject":
+        return Reject(transcript.id, transcript.source, 0, "no_company", "the source names none")
+    return dataclasses.replace(transcript, company=transcript.id)

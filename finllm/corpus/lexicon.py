@@ -107,6 +107,11 @@ def _branch(node: dict) -> str:
     return alternatives[0] if len(alternatives) == 1 else "(?:" + "|".join(alternatives) + ")"
 
 
+def load_lexicon(extension: str) -> Lexicon:
+    """The project's own lexicon, and the terms of the file ``extension`` where it is not empty."""
+    return Lexicon(BUILTIN, *([Path(extension)] if extension else []))
+
+
 class Lexicon:
     """A compiled lexicon.
 
@@ -114,6 +119,8 @@ class Lexicon:
     ----------
     path
         A file as ``read_terms`` takes it; ``BUILTIN`` is the project's own.
+    more
+        Further files: their rows add terms, or synonyms to a term that is there already.
 
     Raises
     ------
@@ -121,18 +128,19 @@ class Lexicon:
         Where the file is malformed, or one form belongs to two canonical terms.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.terms = read_terms(path)
+    def __init__(self, path: Path, *more: Path) -> None:
+        self.terms = [term for file in (path, *more) for term in read_terms(file)]
+        where = ", ".join(str(file) for file in (path, *more))
         self.categories = {term.canonical: term.category for term in self.terms}
         self._canonical: dict[str, str] = {}
         self._cased: dict[str, str] = {}
         for term in self.terms:
             for form in (term.canonical, *term.synonyms):
                 for variant in plurals(fold(form.lower())):
-                    _claim(self._canonical, variant, term.canonical, path)
+                    _claim(self._canonical, variant, term.canonical, where)
             for form in term.cased:
-                _claim(self._cased, fold(form), term.canonical, path)
-                _claim(self._cased, fold(form) + "s", term.canonical, path)
+                _claim(self._cased, fold(form), term.canonical, where)
+                _claim(self._cased, fold(form) + "s", term.canonical, where)
         self._pattern = _compile(self._canonical)
         self._cased_pattern = _compile(self._cased) if self._cased else None
 
@@ -174,10 +182,10 @@ class Lexicon:
         return sum(len(WORD.findall(text, start, end)) for _, start, end in self.find(text))
 
 
-def _claim(forms: dict[str, str], form: str, canonical: str, path: Path) -> None:
+def _claim(forms: dict[str, str], form: str, canonical: str, where: str) -> None:
     owner = forms.setdefault(form, canonical)
     if owner != canonical:
-        raise ValueError(f"{path}: {form!r} belongs to both {owner!r} and {canonical!r}")
+        raise ValueError(f"{where}: {form!r} belongs to both {owner!r} and {canonical!r}")
 
 
 def _compile(forms: Iterable[str]) -> re.Pattern[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from decimal import Decimal
 
 from finllm.corpus.numbers import Quantity, extract_quantities
+from finllm.records import Transcript
 
 _SCALES = (("trillion", 12), ("billion", 9), ("million", 6))
 _EXPONENTS = {
@@ -48,6 +50,24 @@ def standardise_notation(text: str) -> str:
     'sales of $1.2 billion, or $1.2 billion, rose 5%'
     """
     return "\n".join(_standardise_line(line) for line in text.split("\n"))
+
+
+def standardise_transcript(transcript: Transcript) -> tuple[Transcript, int]:
+    """The transcript with call and summary in one notation, and the number of lines rewritten."""
+    n_lines = 0
+    turns = []
+    for turn in transcript.turns:
+        text = standardise_notation(turn.text)
+        n_lines += _n_changed(turn.text, text)
+        turns.append(dataclasses.replace(turn, text=text))
+    summary = transcript.summary and standardise_notation(transcript.summary)
+    n_lines += _n_changed(transcript.summary or "", summary or "")
+    return dataclasses.replace(transcript, turns=tuple(turns), summary=summary), n_lines
+
+
+def _n_changed(before: str, after: str) -> int:
+    pairs = zip(before.split("\n"), after.split("\n"), strict=True)
+    return sum(one != other for one, other in pairs)
 
 
 def _standardise_line(line: str) -> str:

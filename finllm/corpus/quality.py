@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -139,6 +142,35 @@ def _outliers(
         size = z if name == "repetition" else np.abs(z)
         for index in np.flatnonzero(size > max_outlier_z):
             yield calls[index].id, name, values[index], z[index]
+
+
+def write_lengths(path: Path, measures: Iterable[CallMeasures], dropped: dict[str, Reject]) -> None:
+    """Length and term density of every call and whether it was kept, for a plot."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["n_words", "term_density", "kept"])
+        rows.writerows(
+            [m.n_words, round(m.term_density, 5), str(m.id not in dropped).lower()]
+            for m in measures
+        )
+
+
+def check_some_kept(n_calls: int, dropped: dict[str, Reject]) -> None:
+    """Stop a run whose filter keeps nothing.
+
+    Raises
+    ------
+    ValueError
+        Where every call was dropped; names the reasons.
+    """
+    if len(dropped) == n_calls:
+        reasons = Counter(reject.reason for reject in dropped.values())
+        raise ValueError(
+            f"all {n_calls} transcripts were filtered out "
+            f"({', '.join(f'{reason}: {n}' for reason, n in reasons.most_common())}); "
+            "loosen filter.min_words, filter.max_words or filter.min_term_density"
+        )
 
 
 def filter_transcripts(

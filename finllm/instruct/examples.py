@@ -35,9 +35,18 @@ class Draft:
 
 
 def candidates(
-    transcript: Transcript, *, lexicon: Lexicon, budget: Budget, rng: np.random.Generator
+    transcript: Transcript,
+    *,
+    lexicon: Lexicon,
+    budget: Budget,
+    paraphrases: bool,
+    rng: np.random.Generator,
 ) -> Iterator[Example | Reject]:
-    """One example of each template, or the reason why there is none, in a fixed order."""
+    """One example of each template, or the reason why there is none, in a fixed order.
+
+    With ``paraphrases`` the instruction is drawn from the template's wordings in use; without, it
+    is always the first, the method's own.
+    """
     sentences = windows.sentences(transcript.text)
     opening = takewhile(lambda t: t.section != "qa" and t.role != "analyst", transcript.turns)
     n_prepared = len(windows.sentences("\n".join(turn.text for turn in opening)))
@@ -46,7 +55,8 @@ def candidates(
     call = _Call(transcript, sentences, costs, weights, n_prepared, lexicon, budget)
     for template in templates.TEMPLATES:
         wordings = templates.wordings(template)
-        instruction = wordings[int(rng.integers(len(wordings)))]
+        drawn = int(rng.integers(len(wordings)))
+        instruction = wordings[drawn if paraphrases else 0]
         room = budget.max_tokens - budget.count_prompt(instruction, "")
         draft = _DRAFTS[template](call, room, rng)
         yield _finish(call, template, instruction, draft)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
+from finllm.instruct.folds import assign_fold
 from finllm.instruct.templates import apportion
 from finllm.records import Example
 
 SPLITS = ("train", "val", "test", "transfer")
+NGRAM = 13  # words in a row that are no coincidence
+MERGE_EVERY = 10_000_000
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,7 @@ class Audit:
     shared_transcripts: int
     shared_duplicate_groups: int
     test_answer_contamination: float  # share of the test answers' 13-grams seen in training
+    test_excerpt_contamination: float  # the same of the test excerpts
 
     @property
     def leaks(self) -> int:
@@ -61,8 +68,13 @@ def assign_companies(
     test_share: float,
     transfer_sectors: Sequence[str],
     rng: np.random.Generator,
+    fold: int = 0,
+    n_folds: int = 0,
 ) -> dict[str, str]:
     """The split of every company, drawn at random; whole sectors may be held out for transfer.
+
+    With ``n_folds`` above 0 the test set is the part ``fold`` of so many, and ``test_share`` is of
+    no account: see ``folds.assign_fold``.
 
     Raises
     ------
@@ -84,6 +96,10 @@ def assign_companies(
         else:
             units.append(unit)
     units = [units[i] for i in rng.permutation(len(units))]
+    if n_folds:
+        return split_of | assign_fold(
+            units, examples, fold=fold, n_folds=n_folds, val_share=val_share
+        )
     n_test = round(test_share * len(units))
     n_val = max(1, round(val_share * len(units)))
     if n_test < 1 or n_val + n_test >= len(units):
@@ -120,6 +136,30 @@ def cap(examples: Sequence[Example], limit: int, rng: np.random.Generator) -> li
     return [example for example in examples if example.id in kept]
 
 
+def check_test_companies(sets: Mapping[str, Sequence[Example]], minimum: int) -> None:
+    """Stop a run whose test set cannot carry the statistics, or that has an empty train or val."""
+    n = len({example.company for example in sets["test"]})
+    if n < minimum:
+        raise ValueError(
+            f"the test set has {n} companies and split.min_test_companies is {minimum}: too few "
+            "for statistics. Raise split.test_share, use a source with more companies, or lower "
+            "split.min_test_companies (at least 2)"
+        )
+    for name in ("train", "val"):
+        if not sets[name]:
+            raise ValueError(f"the {name} set has no example; lower split.embargo_quarters")
+
+
+def describe(rows: Sequence[Example]) -> dict[str, object]:
+    """How many examples, companies and calls a set has, and examples by template."""
+    return {
+        "examples": len(rows),
+        "companies": len({e.company for e in rows}),
+        "transcripts": len({e.transcript_id for e in rows}),
+        "examples_by_template": dict(Counter(e.template for e in rows)),
+    }
+
+
 def audit(sets: Mapping[str, Sequence[Example]], groups: Mapping[str, str]) -> Audit:
     """Count what any two sets share."""
     return Audit(
@@ -131,7 +171,7 @@ def audit(sets: Mapping[str, Sequence[Example]], groups: Mapping[str, str]) -> A
                 for rows in sets.values()
             ]
         ),
-        test_answer_contamination=_contamination(sets["train"], sets["test"]),
+        **_contamination(sets["train"], sets["test"]),
     )
 
 
@@ -140,12 +180,37 @@ def _shared(sets: Sequence[set[str]]) -> int:
     return sum(sum(item in one for one in sets) > 1 for item in union)
 
 
-def _contamination(train: Sequence[Example], test: Sequence[Example], n: int = 13) -> float:
-    seen = {gram for e in train for gram in _ngrams(f"{e.excerpt} {e.answer}", n)}
-    grams = [gram for e in test for gram in _ngrams(e.answer, n)]
-    return sum(gram in seen for gram in grams) / len(grams) if grams else 0.0
+def _contamination(train: Sequence[Example], test: Sequence[Example]) -> dict[str, float]:
+    seen = _distinct(f"{e.excerpt} {e.answer}" for e in train)
+    answers = [gram for e in test for gram in _ngrams(e.answer)]
+    excerpts = [gram for e in test for gram in _ngrams(e.excerpt)]
+    return {
+        "test_answer_contamination": _share_in(answers, seen),
+        "test_excerpt_contamination": _share_in(excerpts, seen),
+    }
 
 
-def _ngrams(text: str, n: int) -> list[tuple[str, ...]]:
-    words = text.lower().split()
-    return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+def _distinct(texts: Iterable[str]) -> np.ndarray:
+    """The sorted n-grams, 8 bytes each; merged now and then, so that repeats take no memory."""
+    merged, waiting = np.zeros(0, dtype=np.int64), array("q")
+    for text in texts:
+        waiting.extend(_ngrams(text))
+        if len(waiting) > MERGE_EVERY:
+            merged, waiting = np.union1d(merged, np.asarray(waiting)), array("q")
+    return np.union1d(merged, np.asarray(waiting, dtype=np.int64))
+
+
+def _share_in(grams: Sequence[int], seen: np.ndarray) -> float:
+    return float(np.isin(np.asarray(grams, dtype=np.int64), seen).mean()) if grams else 0.0
+
+
+def _ngrams(text: str) -> list[int]:
+    """A 64-bit hash of every run of thirteen words; the same in every process."""
+    codes = [crc32(word.encode()) for word in text.lower().split()]
+    if len(codes) < NGRAM:
+        return []
+    words = np.asarray(codes, dtype=np.uint64)
+    runs = np.zeros(len(codes) - NGRAM + 1, dtype=np.uint64)
+    for offset in range(NGRAM):
+        runs = runs * _MULTIPLIER + words[offset : offset + runs.size]
+    return runs.view(np.int64).tolist()

@@ -1,0 +1,75 @@
+"""From the filter's verdicts to a sheet for raters, and from their ratings to metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from finllm.corpus.quality import CallMeasures
+from finllm.corpus.review import (
+    QUESTIONS,
+    Rating,
+    agreement,
+    filter_error_rates,
+    read_ratings,
+)
+from finllm.records import Reject
+
+NEAR = 0.25  # a kept call this close to a bound, relative to it, is a stratum of its own
+CONFIDENCE = 0.95
+
+
+def strata(
+    measures: Sequence[CallMeasures],
+    dropped: Mapping[str, Reject],
+    *,
+    min_words: int,
+    max_words: int,
+    min_term_density: float,
+) -> dict[str, str]:
+    """Call id to "kept", "near_bound" (kept, but not by much) or the reason of the reject."""
+    found = {}
+    for call in measures:
+        near = (
+            call.n_words < (1 + NEAR) * min_words
+            or call.n_words > (1 - NEAR) * max_words
+            or call.term_density < (1 + NEAR) * min_term_density
+        )
+        reject = dropped.get(call.id)
+        found[call.id] = reject.reason if reject else "near_bound" if near else "kept"
+    return found
+
+
+def rating_metrics(folder: Path, kept: dict[str, bool]) -> dict[str, object]:
+    """What the filled sheets ``filled*.csv`` of a folder say about the filter.
+
+    Returns
+    -------
+    dict
+        ``n_ratings``; ``n_ratings_of_other_calls`` (of calls that are not in ``kept``, left out);
+        where there are ratings ``agreement`` by question (what is undefined is left out) and
+        ``error_rate`` by group (kept, dropped, all) with its 95 % Wilson interval. Do not believe
+        the rates where the sheet was not the drawn sample.
+
+    Raises
+    ------
+    ValueError
+        Where a sheet is malformed or a rater rated one call twice.
+    """
+    every: list[Rating] = []
+    for path in sorted(folder.glob("filled*.csv")):
+        every += read_ratings(path)
+    ratings = [rating for rating in every if rating.id in kept]
+    metrics: dict[str, object] = {
+        "n_ratings": len(ratings),
+        "n_ratings_of_other_calls": len(every) - len(ratings),
+    }
+    if ratings:
+        metrics["agreement"] = {
+            question: {k: v for k, v in agreement(ratings, question).items() if v is not None}
+            for question in QUESTIONS
+        }
+        rates = filter_error_rates(ratings, kept, confidence=CONFIDENCE)
+        metrics["error_rate"] = {name: dataclasses.asdict(r) for name, r in rates.items()}
+    return metrics

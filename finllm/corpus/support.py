@@ -1,0 +1,70 @@
+"""Whether a reference's figures are in the call: those that are not teach invention."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from finllm.corpus.numbers import Quantity, extract_quantities, quantities_agree
+from finllm.records import Reject, Transcript
+
+STATED = ("money", "percent", "basis_points", "multiple", "count")  # kinds that carry a result
+
+
+@dataclass(frozen=True)
+class Support:
+    """How many figures a reference states, and how many of them a text supports."""
+
+    n_figures: int
+    n_supported: int
+
+
+def stated_figures(text: str) -> list[Quantity]:
+    """The quantities of a text that state a result; periods and years are not among them."""
+    return [quantity for quantity in extract_quantities(text) if quantity.kind in STATED]
+
+
+def support(reference: str, known: Sequence[Quantity]) -> Support:
+    """How many of the reference's figures are among the ``known`` ones, allowing for rounding.
+
+    One known figure may support several: a reference that repeats itself invents nothing. A figure
+    that follows from two others by arithmetic counts as unsupported, so the share is a lower bound.
+
+    >>> support("Sales rose 5% to $2 billion", stated_figures("sales of $2.03 billion"))
+    Support(n_figures=2, n_supported=1)
+    """
+    found = stated_figures(reference)
+    return Support(len(found), sum(any(quantities_agree(f, k) for k in known) for f in found))
+
+
+def trim_summary(
+    transcript: Transcript, *, min_support: float
+) -> tuple[Transcript, list[Reject], Support]:
+    """The call without the bullets whose figures it does not support, these bullets, and the audit.
+
+    A bullet without figures stays. A summary that loses all its bullets becomes None, so that no
+    example is built on it. The audit is of the summary as it came.
+
+    Parameters
+    ----------
+    min_support
+        The share of a bullet's figures that the call must state; 0 keeps every bullet.
+    """
+    if not transcript.summary:
+        return transcript, [], Support(0, 0)
+    known = stated_figures(transcript.text)
+    kept, trimmed, n_figures, n_supported = [], [], 0, 0
+    for number, bullet in enumerate(transcript.summary.split("\n"), 1):
+        found = support(bullet, known)
+        n_figures += found.n_figures
+        n_supported += found.n_supported
+        if found.n_supported < min_support * found.n_figures:
+            detail = f"{found.n_supported} of {found.n_figures} figures in the call: {bullet}"
+            trimmed.append(Reject(transcript.id, "", number, "unsupported_figures", detail))
+        else:
+            kept.append(bullet)
+    audit = Support(n_figures, n_supported)
+    if not trimmed:
+        return transcript, [], audit
+    return dataclasses.replace(transcript, summary="\n".join(kept) or None), trimmed, audit

@@ -1,0 +1,112 @@
+"""More training examples without new calls: other names and other amounts, consistently.
+
+All amounts of money in an example are scaled by one factor, so that growth rates, margins and
+ratios between them still hold; percentages, counts and periods stay. An augmented example is used
+only if its answer's figures agree with its excerpt's exactly where they did before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import numpy as np
+
+from finllm.corpus.numbers import Quantity, extract_quantities, quantities_agree
+from finllm.instruct.templates import wordings
+from finllm.records import Example
+
+N_TRIES = 8
+LOW, HIGH = 0.55, 0.95  # factors below 1, so that no amount grows longer than it was
+_DIGITS = re.compile(r"\d[\d,]*(?:\.\d+)?")
+
+
+def augment(
+    examples: Sequence[Example], *, share: float, rng: np.random.Generator
+) -> list[Example]:
+    """Perturbed copies of a share of the training examples, with ids that end in ":augmented".
+
+    The copy keeps its company, so that it stays in its cluster and its split; its token counts are
+    the original's, which it does not exceed in characters. Examples for which no factor keeps the
+    figures consistent are left out, so there may be fewer than ``share``.
+    """
+    names = sorted({example.company for example in examples})
+    n = round(share * len(examples))
+    copies = []
+    for index in sorted(rng.permutation(len(examples))[:n].tolist()):
+        copy = perturb(examples[index], names, rng)
+        if copy is not None:
+            copies.append(copy)
+    return copies
+
+
+def perturb(example: Example, names: Sequence[str], rng: np.random.Generator) -> Example | None:
+    """The example with another company name and scaled amounts, None where none is consistent."""
+    shorter = [name for name in names if len(name) <= len(example.company)]
+    name = shorter[int(rng.integers(len(shorter)))] if shorter else example.company
+    asked = [w for w in wordings(example.template) if len(w) <= len(example.instruction)]
+    instruction = asked[int(rng.integers(len(asked)))] if asked else example.instruction
+    for _ in range(N_TRIES):
+        factor = Decimal(str(round(float(rng.uniform(LOW, HIGH)), 3)))
+        excerpt, answer = (scale_money(text, factor) for text in (example.excerpt, example.answer))
+        if agreements(excerpt, answer) != agreements(example.excerpt, example.answer):
+            continue
+        return dataclasses.replace(
+            example,
+            id=f"{example.id}:augmented",
+            instruction=instruction,
+            excerpt=_renamed(excerpt, example.company, name),
+            answer=_renamed(answer, example.company, name),
+        )
+    return None
+
+
+def scale_money(text: str, factor: Decimal) -> str:
+    """The text with every amount of money times the factor, with as many decimals as before.
+
+    >>> scale_money("EPS of $0.80, sales up 5% to $1,200.5 million", Decimal("0.5"))
+    'EPS of $0.40, sales up 5% to $600.2 million'
+    """
+    parts, reach = [], 0
+    for quantity in extract_quantities(text):
+        if quantity.kind == "money":
+            mention = text[quantity.start : quantity.end]
+            scaled = _DIGITS.sub(lambda match: _scaled(match.group(), factor), mention)
+            parts += [text[reach : quantity.start], scaled]
+            reach = quantity.end
+    return "".join(parts) + text[reach:]
+
+
+def agreements(excerpt: str, answer: str) -> list[tuple[str, tuple[bool, ...]]]:
+    """Of each figure of the answer its kind, and with which figures of the excerpt it agrees."""
+    shown, stated = extract_quantities(excerpt), extract_quantities(answer)
+    kinds = tuple(quantity.kind for quantity in shown)
+    found: list[tuple[str, tuple[bool, ...]]] = [
+        (quantity.kind, tuple(quantities_agree(quantity, other) for other in shown))
+        for quantity in stated
+    ]
+    return [*found, (",".join(kinds), tuple(_negative(q) for q in shown + stated))]
+
+
+def _negative(quantity: Quantity) -> bool:
+    return quantity.value < 0
+
+
+def _scaled(digits: str, factor: Decimal) -> str:
+    decimals = len(digits.partition(".")[2])
+    value = Decimal(digits.replace(",", "")) * factor
+    rounded = value.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN)
+    return f"{rounded:,f}" if "," in digits else f"{rounded:f}"
+
+
+def _renamed(text: str, old: str, new: str) -> str:
+    """The text with the company's full name and its first word replaced alike."""
+    if not old or old == new:
+        return text
+    text = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", lambda _: new, text)
+    one, other = old.split()[0], new.split()[0]
+    if len(one) < 4 or not one[0].isupper() or len(other) > len(one):
+        return text
+    return re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", lambda _: other, text)

@@ -1,0 +1,85 @@
+"""Splits in time: what is tested was said later than everything that training has seen.
+
+Companies are split as always; then one quarter, the cutoff, divides the calls. Test and transfer
+keep their calls from the cutoff on; train and validation keep those that are at least the embargo
+earlier. What falls out is a reject with its reason, so the sets are smaller than at random: that is
+the price of asking about the future without having met the company.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from finllm.records import Example
+
+LATER = ("test", "transfer")
+_PERIOD = re.compile(r"(\d{4})Q([1-4])")
+
+
+def quarter_number(period: str) -> int | None:
+    """Quarters since year 0, None where the period is unknown.
+
+    >>> quarter_number("2021Q3") - quarter_number("2020Q4")
+    3
+    """
+    match = _PERIOD.fullmatch(period)
+    return 4 * int(match[1]) + int(match[2]) - 1 if match else None
+
+
+def choose_cutoff(
+    examples: Iterable[Example], split_of: Mapping[str, str], *, embargo_quarters: int
+) -> int:
+    """The first quarter of the test set, as a number: the one that keeps most of both sides.
+
+    It maximises the product of the shares of train and of test examples that stay.
+
+    Raises
+    ------
+    ValueError
+        Where no quarter leaves both some training and some test examples.
+    """
+    dates: dict[str, list[int]] = {"train": [], "test": []}
+    for example in examples:
+        date, name = quarter_number(example.period), split_of[example.company]
+        if date is not None and name in dates:
+            dates[name].append(date)
+    best, cutoff = 0, 0
+    for quarter in sorted(set(dates["test"])):
+        n_train = sum(date < quarter - embargo_quarters for date in dates["train"])
+        n_test = sum(date >= quarter for date in dates["test"])
+        if n_train * n_test > best:
+            best, cutoff = n_train * n_test, quarter
+    if not best:
+        raise ValueError(
+            f"split.mode chronological with split.embargo_quarters {embargo_quarters}: no quarter "
+            "leaves training calls before and test calls after it"
+        )
+    return cutoff
+
+
+def out_of_time(
+    examples: Sequence[Example], split_of: Mapping[str, str], *, cutoff: int, embargo_quarters: int
+) -> dict[str, str]:
+    """Example id to the reason why its set cannot have it; the others stay."""
+    reasons = {}
+    for example in examples:
+        date = quarter_number(example.period)
+        if date is None:
+            reasons[example.id] = "no_period"
+        elif split_of[example.company] in LATER:
+            if date < cutoff:
+                reasons[example.id] = "before_cutoff"
+        elif date >= cutoff:
+            reasons[example.id] = "after_cutoff"
+        elif date >= cutoff - embargo_quarters:
+            reasons[example.id] = "in_embargo"
+    return reasons
+
+
+def n_too_early(sets: Mapping[str, Sequence[Example]], *, embargo_quarters: int) -> int:
+    """How many test and transfer examples are not later than all training ones plus the embargo."""
+    dates = [quarter_number(e.period) for name in ("train", "val") for e in sets[name]]
+    latest = max((date for date in dates if date is not None), default=0)
+    later = [quarter_number(e.period) for name in LATER for e in sets[name]]
+    return dates.count(None) + sum(d is None or d - embargo_quarters <= latest for d in later)

@@ -1,0 +1,73 @@
+"""One training example as the model sees it: which tokens are prompt, answer and special."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+from finllm.instruct.chat import Encoded
+from finllm.records import Example
+
+PROMPT, ANSWER, SPECIAL, RESET = "\x1b[2m", "\x1b[32m", "\x1b[35;1m", "\x1b[0m"
+
+
+def pick(examples: Sequence[Example], *, template: str, index: int) -> Example:
+    """The example at ``index`` among those of a template ("" is all).
+
+    Raises
+    ------
+    ValueError
+        Where the template or the index does not exist; names what does.
+    """
+    rows = [example for example in examples if template in ("", example.template)]
+    if not rows:
+        known = ", ".join(sorted({example.template for example in examples})) or "none"
+        raise ValueError(f"no example of template {template!r}; there are: {known}")
+    if not 0 <= index < len(rows):
+        raise ValueError(f"index {index}: must be in 0 to {len(rows) - 1}")
+    return rows[index]
+
+
+def segments(
+    tokenizer: PreTrainedTokenizerBase, encoded: Encoded
+) -> list[tuple[str, bool, bool, int]]:
+    """Runs of alike tokens as (text, is special, carries loss, number of tokens).
+
+    Decoded run by run, so that characters of several tokens stay whole.
+    """
+    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    runs: list[tuple[list[int], bool, bool]] = []
+    for position, token in enumerate(encoded.input_ids):
+        kind = (token in special, position >= encoded.n_prompt)
+        if runs and runs[-1][1:] == kind:
+            runs[-1][0].append(token)
+        else:
+            runs.append(([token], *kind))
+    return [
+        (tokenizer.decode(ids, skip_special_tokens=False), is_special, has_loss, len(ids))
+        for ids, is_special, has_loss in runs
+    ]
+
+
+def show(
+    tokenizer: PreTrainedTokenizerBase, example: Example, encoded: Encoded, *, colour: bool
+) -> str:
+    """The example's facts, its text as encoded, and where the loss begins.
+
+    With ``colour`` the prompt is dim, what carries loss is green, special tokens are magenta;
+    without, the text from which the loss begins stands behind a line that says so.
+    """
+    n_answer = len(encoded.input_ids) - encoded.n_prompt
+    head = (
+        f"{example.id}  template {example.template}, reference {example.provenance}\n"
+        f"{encoded.n_prompt} tokens of prompt without loss, {n_answer} of answer with loss\n"
+    )
+    parts, marked = [], False
+    for text, is_special, has_loss, _ in segments(tokenizer, encoded):
+        if has_loss and not marked and not colour:
+            parts.append("\n--- loss begins here ---\n")
+        marked |= has_loss
+        tint = SPECIAL if is_special else ANSWER if has_loss else PROMPT
+        parts.append(f"{tint}{text}{RESET}" if colour else text)
+    return head + "\n" + "".join(parts)

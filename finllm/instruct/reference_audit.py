@@ -1,0 +1,62 @@
+"""How many of a reference's figures its call supports, and how many the excerpt still shows."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import groupby
+
+from finllm.corpus.support import stated_figures, support
+from finllm.records import Example, Transcript
+
+
+def audit_references(
+    examples: Iterable[Example], calls: Iterable[Transcript]
+) -> dict[str, dict[str, float]]:
+    """The figures of the answers by template, against the call and against the excerpt.
+
+    Both are read once, in the same order of calls; memory is for one call.
+
+    Returns
+    -------
+    dict
+        By template ``n_figures`` in the answers; ``share_supported``, those that the call states;
+        ``recall_ceiling``, those that the excerpt states, which is as far as number recall goes by
+        reading alone; ``share_lost_by_cut``, supported by the call but not in the excerpt. Figures
+        that arithmetic gives (a growth from two amounts) count as unsupported, so the ceiling is a
+        lower bound; for completion it is what a guess could not know. Shares of nothing are left
+        out.
+
+    Raises
+    ------
+    ValueError
+        Where an example's call is not among the calls, or out of order.
+    """
+    totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    remaining = iter(calls)
+    for call_id, rows in groupby(examples, key=lambda example: example.transcript_id):
+        call = next((call for call in remaining if call.id == call_id), None)
+        if call is None:
+            raise ValueError(f"{call_id}: an example's call is missing or out of order")
+        said = stated_figures(call.text)
+        for example in rows:
+            in_call = support(example.answer, said)
+            shown = support(example.answer, stated_figures(example.excerpt))
+            totals[example.template].update(
+                n_figures=in_call.n_figures,
+                in_call=in_call.n_supported,
+                in_excerpt=min(shown.n_supported, in_call.n_supported),
+            )
+    return {template: _shares(total) for template, total in sorted(totals.items())}
+
+
+def _shares(total: Counter[str]) -> dict[str, float]:
+    n = total["n_figures"]
+    if not n:
+        return {"n_figures": 0}
+    return {
+        "n_figures": n,
+        "share_supported": total["in_call"] / n,
+        "recall_ceiling": total["in_excerpt"] / n,
+        "share_lost_by_cut": (total["in_call"] - total["in_excerpt"]) / n,
+    }

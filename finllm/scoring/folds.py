@@ -1,0 +1,45 @@
+"""The scores of several cross-validation folds as one set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from finllm.records import Score
+
+
+def pool(folds: Mapping[str, Sequence[Score]]) -> list[Score]:
+    """The test scores of all folds; transfer scores are left out, since every fold has them.
+
+    Each company was tested once, by models that never trained on it, so companies stay the unit of
+    evidence. Do not read the pooled interval as that of one adapter: it is of the recipe, and since
+    the folds' training sets overlap their differences are slightly dependent, so that the interval
+    is somewhat too narrow (Bengio and Grandvalet 2004).
+
+    Parameters
+    ----------
+    folds
+        A name for messages, such as the file, to the scores of its run.
+
+    Raises
+    ------
+    ValueError
+        Where fewer than two folds are given, a fold has no test scores, or two folds tested the
+        same company: they are then not folds of one split.
+    """
+    if len(folds) < 2:
+        raise ValueError(f"{len(folds)} folds: pooling needs at least two")
+    owner: dict[str, str] = {}
+    pooled: list[Score] = []
+    for name, scores in folds.items():
+        tested = [score for score in scores if score.split == "test"]
+        if not tested:
+            raise ValueError(f"{name}: no test scores")
+        for company in sorted({score.company for score in tested}):
+            if company in owner:
+                raise ValueError(
+                    f"{name} tests {company}, and so does {owner[company]}; they are not folds of "
+                    "one split: run them with one split.n_folds and split.seed, and each fold once"
+                )
+            owner[company] = name
+        pooled += tested
+    return pooled
