@@ -83,10 +83,12 @@ def test_a_stage_reads_only_the_parameters_that_it_declares(name):
 
 def test_the_torch_free_half_imports_without_torch():
     code = (
-        "import sys; sys.modules['torch'] = None\n"
+        "import sys\n"
         "import finllm.records, finllm.params, finllm.corpus.sources, finllm.corpus.cleaning\n"
         "import finllm.corpus.numbers, finllm.corpus.synthetic, finllm.corpus.duplicates\n"
         "import finllm.stats.comparison, finllm.stats.verdict, finllm.stats.bayes_model\n"
+        "import finllm.cli\n"
+        "assert 'torch' not in sys.modules and 'pymc' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
