@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finllm.corpus.lexicon import BUILTIN, Lexicon
-from finllm.scoring.domain import figures, number_accuracy, term_recall
+from finllm.corpus.support import stated_figures
+from finllm.scoring.domain import number_accuracy, term_recall
 
 CALL = "Revenue rose 12% to $452.2 million. Net loss was $3 million. Margin was 18.5%."
 
@@ -63,7 +64,7 @@ def test_saying_one_figure_twice_does_not_state_two():
 
 
 def test_periods_and_years_are_no_figures():
-    assert [q.kind for q in figures("In 2021 and Q3 2022 it was $5 million.")] == ["money"]
+    assert [q.kind for q in stated_figures("In 2021 and Q3 2022 it was $5 million.")] == ["money"]
 
 
 @given(st.lists(st.sampled_from(["$5 million", "12%", "$9 billion", "rose"]), max_size=6))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from finllm.corpus.lexicon import Lexicon
-from finllm.corpus.numbers import Quantity, extract_quantities, match_quantities
-
-STATED = ("money", "percent", "basis_points", "multiple", "count")  # kinds that carry a result
+from finllm.corpus.numbers import match_quantities
+from finllm.corpus.support import stated_figures, support
 
 
 def term_recall(candidate: str, reference: str, lexicon: Lexicon) -> float | None:
@@ -31,16 +30,10 @@ def number_accuracy(candidate: str, reference: str, source: str) -> float:
     without figures: nothing false was said. Where only the candidate has none, it is 0. Do not
     believe it on a handful of examples, and not across templates: a continuation cannot be known.
     """
-    stated, wanted = figures(candidate), figures(reference)
-    known = figures(source) + wanted
-    supported = sum(bool(match_quantities([figure], known).pairs) for figure in stated)
-    support = supported / len(stated) if stated else float(not wanted)
+    stated, wanted = stated_figures(candidate), stated_figures(reference)
+    said = support(candidate, stated_figures(source) + wanted)
+    supported = said.n_supported / said.n_figures if stated else float(not wanted)
     if not wanted:
-        return support
+        return supported
     recall = len(match_quantities(stated, wanted).pairs) / len(wanted)
-    return 2 * recall * support / (recall + support) if recall + support else 0.0
-
-
-def figures(text: str) -> list[Quantity]:
-    """The quantities of a text that state a result; periods and years are not among them."""
-    return [quantity for quantity in extract_quantities(text) if quantity.kind in STATED]
+    return 2 * recall * supported / (recall + supported) if recall + supported else 0.0
