@@ -11,6 +11,11 @@ import numpy as np
 
 from finllm.model.weights import package_folder
 
+# The last digits of a float32 product depend on batch and memory alignment, which change from run
+# to run (bert_score batches in the order of a set). The encoders run in float64, and this many
+# decimals of what they say are kept: enough for any use, and the same in every run.
+N_DECIMALS = 8
+
 
 @dataclass(frozen=True)
 class SemanticScores:
@@ -47,7 +52,12 @@ def semantic_scores(
         pairs = [candidates[i] for i in filled], [references[i] for i in filled]
         cosine[filled], n_truncated = _similarity(*pairs, encoder, batch_size)
         f1[filled] = _bertscore(*pairs, encoder, layer, batch_size)
-    return SemanticScores(np.clip(f1, 0, 1).tolist(), np.clip(cosine, 0, 1).tolist(), n_truncated)
+    return SemanticScores(_settled(f1), _settled(cosine), n_truncated)
+
+
+def _settled(values: np.ndarray) -> list[float]:
+    """The values in 0 to 1, rounded to what does not depend on the run."""
+    return np.clip(values, 0, 1).round(N_DECIMALS).tolist()
 
 
 def _similarity(
@@ -55,7 +65,7 @@ def _similarity(
 ) -> tuple[np.ndarray, int]:
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(Path(encoder)) if Path(encoder).exists() else encoder)
+    model = SentenceTransformer(str(Path(encoder)) if Path(encoder).exists() else encoder).double()
     texts = candidates + references
     limit = model.max_seq_length
     lengths = [len(ids) for ids in model.tokenizer(texts)["input_ids"]]
@@ -74,5 +84,6 @@ def _bertscore(
         from bert_score import BERTScorer
 
         scorer = BERTScorer(model_type=encoder, num_layers=layer, batch_size=batch_size, idf=False)
+        scorer._model.double()
         _, _, f1 = scorer.score(candidates, references)
     return f1.numpy()
