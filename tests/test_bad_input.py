@@ -36,8 +36,10 @@ def change(folder: Path, section: str, **values: object) -> None:
 
 def stage(folder: Path, name: str) -> subprocess.CompletedProcess:
     """Run one stage by its own command from dvc.yaml."""
-    source = YAML(typ="safe").load(folder / "params.yaml")["data"]["source"]
-    command = [part.replace("${data.source}", str(source)) for part in COMMANDS[name]]
+    command = COMMANDS[name]
+    if any("${data.source}" in part for part in command):
+        source = YAML(typ="safe").load(folder / "params.yaml")["data"]["source"]
+        command = [part.replace("${data.source}", source) for part in command]
     return subprocess.run(
         [sys.executable, *command[1:]],
         cwd=folder,
