@@ -5,8 +5,8 @@
 
 The libraries live in an environment of their own, which needs nothing else:
 
-    python -m venv /tmp/numbers-venv
-    /tmp/numbers-venv/bin/pip install quantulum3 recognizers-text-suite "emoji<2" "setuptools<80"
+    python -m venv numbers-venv
+    numbers-venv/bin/pip install quantulum3 recognizers-text-suite "emoji<2" "setuptools<80"
 
 and the second command then runs with that environment's Python. A library's range is right when
 both ends are found; sign and value are judged on money, percent and counts, which it can name.

@@ -54,7 +54,7 @@ def files(folder: Path) -> set[Path]:
     return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
 
 
-def refuses(folder: Path, name: str, *words: str, keeps: bool = True) -> None:
+def assert_refuses(folder: Path, name: str, *words: str, keeps: bool = True) -> None:
     """The stage ends with exit code 1 and one line that has these words, and writes nothing."""
     before = files(folder)
     done = stage(folder, name)
@@ -76,46 +76,46 @@ def runs(folder: Path, *names: str) -> None:
 def test_a_misspelt_key_is_named_with_the_right_one(workspace):
     text = (workspace / "params.yaml").read_text()
     (workspace / "params.yaml").write_text(text.replace("  r: 16 ", "  rnak: 16 "))
-    refuses(workspace, "sample", "params.yaml", "lora.rnak")
+    assert_refuses(workspace, "sample", "params.yaml", "lora.rnak")
 
 
 def test_a_wrong_type_is_named_with_the_value_and_what_is_allowed(workspace):
     change(workspace, "lora", r="eight")
-    refuses(workspace, "sample", "lora.r", "'eight'", "whole number")
+    assert_refuses(workspace, "sample", "lora.r", "'eight'", "whole number")
 
 
 def test_a_value_out_of_range_is_named_with_its_bounds(workspace):
     change(workspace, "lora", dropout=1.5)
-    refuses(workspace, "sample", "lora.dropout", "1.5", "at most 0.9")
+    assert_refuses(workspace, "sample", "lora.dropout", "1.5", "at most 0.9")
 
 
 def test_a_broken_params_file_is_named(workspace):
     (workspace / "params.yaml").write_text("lora: [")
-    refuses(workspace, "sample", "params.yaml", "not YAML")
+    assert_refuses(workspace, "sample", "params.yaml", "not YAML")
 
 
 def test_a_missing_source_folder_is_named(workspace):
     change(workspace, "data", source="nowhere")
-    refuses(workspace, "clean", "data/raw/nowhere", "no such source folder")
+    assert_refuses(workspace, "clean", "data/raw/nowhere", "no such source folder")
 
 
 def test_a_source_without_a_description_is_told_what_to_write(workspace):
     change(workspace, "data", source="mine")
     (workspace / "data/raw/mine").mkdir(parents=True)
-    refuses(workspace, "clean", "source.yaml", "format")
+    assert_refuses(workspace, "clean", "source.yaml", "format")
 
 
 def test_an_empty_source_is_named(workspace):
     change(workspace, "data", source="mine")
     (workspace / "data/raw/mine").mkdir(parents=True)
     (workspace / "data/raw/mine/source.yaml").write_text("format: text\n")
-    refuses(workspace, "clean", "data/raw/mine", "no text records")
+    assert_refuses(workspace, "clean", "data/raw/mine", "no text records")
 
 
 def test_a_source_of_which_every_call_is_filtered_out_is_told_why(workspace):
     change(workspace, "filter", min_words=19000)
     runs(workspace, "sample", "clean")
-    refuses(workspace, "filter", "all ", "too_short", "filter.min_words")
+    assert_refuses(workspace, "filter", "all ", "too_short", "filter.min_words")
 
 
 def test_a_source_of_unreadable_records_is_an_error_with_its_share(workspace):
@@ -124,7 +124,7 @@ def test_a_source_of_unreadable_records_is_an_error_with_its_share(workspace):
     folder.mkdir(parents=True)
     (folder / "source.yaml").write_text("format: jsonl\npath: calls.jsonl\nfields: {text: words}\n")
     (folder / "calls.jsonl").write_text('{"words": "Revenue rose."}\n{"words": \n{"wor\n')
-    refuses(workspace, "clean", "2 of 3", "max_reject_share", keeps=False)
+    assert_refuses(workspace, "clean", "2 of 3", "max_reject_share", keeps=False)
     assert (workspace / "data/clean/rejects.jsonl").read_text().count("\n") == 2
     assert not (workspace / "metrics/clean.json").exists()
 
@@ -133,14 +133,14 @@ def test_a_source_of_unreadable_records_is_an_error_with_its_share(workspace):
 def test_a_test_split_too_small_for_statistics_says_what_to_change(workspace):
     change(workspace, "split", transfer_sectors=[])
     runs(workspace, "sample", "clean", "filter", "templatize")
-    refuses(workspace, "split", "split.min_test_companies", "split.test_share")
+    assert_refuses(workspace, "split", "split.min_test_companies", "split.test_share")
 
 
 @pytest.mark.slow
 def test_a_sector_that_the_source_has_not_is_named_with_those_it_has(workspace):
     change(workspace, "split", transfer_sectors=["whaling"])
     runs(workspace, "sample", "clean", "filter", "templatize")
-    refuses(workspace, "split", "whaling", "banking")
+    assert_refuses(workspace, "split", "whaling", "banking")
 
 
 def test_a_paged_optimizer_without_a_gpu_says_what_to_use():
