@@ -32,7 +32,7 @@ class Fit:
 class LabelledLossTrainer(SFTTrainer):
     """SFTTrainer that asks the head for logits only where a label is.
 
-    TRL's own loss also computes entropy and accuracy, which on a CPU nearly doubles a step
+    TRL's own loss also computes entropy and accuracy, which on a CPU made a step 1.6 times as long
     (docs/experiments.md). The loss is the sum over labelled tokens divided by their number in the
     whole effective batch, so that accumulation does not change the gradient.
     """
