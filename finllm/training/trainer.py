@@ -14,6 +14,8 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerContro
 from trl import SFTConfig, SFTTrainer
 
 from finllm.instruct.chat import Encoded
+from finllm.model.fused import FusedLlama, why_not_fused
+from finllm.model.head_loss import HeadLoss
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,20 @@ class Fit:
 class LabelledLossTrainer(SFTTrainer):
     """SFTTrainer that asks the head for logits only where a label is.
 
-    TRL's own loss also computes entropy and accuracy, which on a CPU made a step 1.6 times as long
-    (docs/experiments.md). The loss is the sum over labelled tokens divided by their number in the
-    whole effective batch, so that accumulation does not change the gradient.
+    TRL's own loss also computes entropy and accuracy, and the head's logits for the prompt. The
+    loss is the sum over labelled tokens divided by their number in the whole effective batch, so
+    that accumulation does not change the gradient. On a CPU the layers are fused where they can be
+    (`finllm.model.fused`), and the batch's examples lie end to end.
+
+    Parameters
+    ----------
+    fused
+        The model's fused layers, or None to run the model as it is.
     """
+
+    def __init__(self, *args: Any, fused: FusedLlama | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fused = fused
 
     def compute_loss(
         self,
@@ -46,15 +58,17 @@ class LabelledLossTrainer(SFTTrainer):
     ) -> torch.Tensor:
         """Mean negative log-likelihood of the answer tokens, in nats."""
         base = self.accelerator.unwrap_model(model).get_base_model()
-        hidden = base.model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            use_cache=False,
-        ).last_hidden_state
-        labels = inputs["labels"][:, 1:]
+        ids, real = inputs["input_ids"], inputs["attention_mask"].bool()
+        labels = torch.nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=-100)  # of the next
         labelled = labels != -100
-        logits = base.lm_head(hidden[:, :-1][labelled]).float()
-        total = torch.nn.functional.cross_entropy(logits, labels[labelled], reduction="sum")
+        if self.fused is not None:
+            offsets = [0, *real.sum(dim=1).cumsum(0).tolist()]
+            hidden = self.fused.hidden_states(ids[real], offsets)[labelled[real]]
+            total = HeadLoss.apply(hidden, base.lm_head.weight, labels[labelled])
+        else:
+            hidden = base.model(input_ids=ids, attention_mask=real.long(), use_cache=False)
+            logits = base.lm_head(hidden.last_hidden_state[labelled]).float()
+            total = torch.nn.functional.cross_entropy(logits, labels[labelled], reduction="sum")
         return total / (labelled.sum() if num_items_in_batch is None else num_items_in_batch)
 
 
@@ -243,6 +257,8 @@ def fit(
     for parameter in model.parameters():
         if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
             parameter.data = parameter.data.float()
+    if not why_not_fused(model):
+        trainer.fused = FusedLlama(model)
     result = trainer.train()
     best.restore()
     log = trainer.state.log_history

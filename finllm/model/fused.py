@@ -1,0 +1,154 @@
+"""The whole model as a chain of fused layers, for training and evaluation on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bitsandbytes.functional
+import numpy as np
+import torch
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+from transformers.models.llama.modeling_llama import LlamaForCausalLM
+
+from finllm.model.fused_layer import AttentionHalf, GatedHalf, Projection, Shape
+
+
+def why_not_fused(model: torch.nn.Module) -> str:
+    """Empty where ``FusedLlama`` can run the model, else the reason why not."""
+    if not isinstance(model, PeftModel) or not isinstance(model.get_base_model(), LlamaForCausalLM):
+        return "only a Llama with a LoRA adapter has fused layers"
+    base, config = model.get_base_model(), model.get_base_model().config
+    if base.device.type != "cpu" or base.dtype != torch.bfloat16:
+        return "fused layers are for bfloat16 on a CPU"
+    if config.hidden_act != "silu" or config.attention_bias or config.mlp_bias:
+        return "fused layers have SiLU gates and no biases"
+    lora = model.peft_config["default"]
+    if base.is_gradient_checkpointing:
+        return "fused layers do not recompute activations"
+    if lora.use_dora or lora.bias != "none" or model.active_adapters != ["default"]:
+        return "fused layers have one plain LoRA adapter"
+    return ""
+
+
+class FusedLlama:
+    """The layers of a LoRA model, fused; the adapter's parameters stay the model's own.
+
+    Parameters
+    ----------
+    model
+        A model for which ``why_not_fused`` is empty. Its frozen weights are dequantized here, once:
+        2 bytes a weight of the linear layers.
+    """
+
+    def __init__(self, model: PeftModel) -> None:
+        self.model = model
+        self.base = model.get_base_model()
+        self.layers = [
+            (
+                _projection(layer.self_attn, "q_proj", "k_proj", "v_proj"),
+                _projection(layer.self_attn, "o_proj"),
+                _projection(layer.mlp, "gate_proj", "up_proj"),
+                _projection(layer.mlp, "down_proj"),
+            )
+            for layer in self.base.model.layers
+        ]
+
+    def hidden_states(self, ids: torch.Tensor, offsets: Sequence[int]) -> torch.Tensor:
+        """The last hidden states of examples that lie end to end.
+
+        Parameters
+        ----------
+        ids
+            Shape (n,): the tokens of all examples, without padding.
+        offsets
+            Where each example starts, and the end: 0, ..., n.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (n, hidden), after the final norm.
+        """
+        lengths = [b - a for a, b in zip(offsets, offsets[1:], strict=False)]
+        positions = torch.cat([torch.arange(length) for length in lengths])
+        x = self.base.model.embed_tokens(ids)
+        cos, sin = self.base.model.rotary_emb(x[None], positions[None])
+        for i in range(len(self.layers)):
+            x = self._layer(i, x, cos[0], sin[0], tuple(offsets))
+        return self.base.model.norm(x)
+
+    def _layer(
+        self,
+        i: int,
+        x: torch.Tensor,
+        cos: torch.Tensor,
+        sin: torch.Tensor,
+        offsets: tuple[int, ...],
+    ) -> torch.Tensor:
+        layer, config = self.base.model.layers[i], self.base.config
+        lora = self.model.peft_config["default"]
+        dropout = lora.lora_dropout if self.model.training else 0.0
+        shape = Shape(
+            eps=np.float32(config.rms_norm_eps),
+            heads=config.num_attention_heads,
+            kv_heads=config.num_key_value_heads,
+            head_dim=layer.self_attn.head_dim,
+            offsets=offsets,
+            scale=_scaling(layer) / (1 - dropout),
+            threshold=np.uint32(dropout * 2**32),
+            seed=np.uint32(torch.randint(2**32, ()).item() if dropout else 0),
+        )
+        qkv, out, gate_up, down = self.layers[i]
+        attention, mlp = layer.self_attn, layer.mlp
+        x = AttentionHalf.apply(
+            x,
+            layer.input_layernorm.weight,
+            cos,
+            sin,
+            qkv,
+            out,
+            shape,
+            *_adapters(attention, "q_proj", "k_proj", "v_proj", "o_proj"),
+        )
+        return GatedHalf.apply(
+            x,
+            layer.post_attention_layernorm.weight,
+            gate_up,
+            down,
+            shape,
+            *_adapters(mlp, "gate_proj", "up_proj", "down_proj"),
+        )
+
+
+def _projection(block: torch.nn.Module, *names: str) -> Projection:
+    weights = [_dense(getattr(block, name)) for name in names]
+    return Projection(torch.cat(weights), tuple(len(weight) for weight in weights))
+
+
+def _dense(layer: torch.nn.Module) -> torch.Tensor:
+    """The frozen weight (d_out, d_in) in bfloat16."""
+    weight = (layer.base_layer if isinstance(layer, LoraLayer) else layer).weight
+    state = getattr(weight, "quant_state", None)
+    if state is None:
+        return weight.detach()
+    return bitsandbytes.functional.dequantize_4bit(weight.data, state).to(torch.bfloat16)
+
+
+def _adapters(block: torch.nn.Module, *names: str) -> list[torch.Tensor | None]:
+    """A, B, A, B ... of the named layers."""
+    found: list[torch.Tensor | None] = []
+    for name in names:
+        layer = getattr(block, name)
+        if isinstance(layer, LoraLayer):
+            found += [layer.lora_A["default"].weight, layer.lora_B["default"].weight]
+        else:
+            found += [None, None]
+    return found
+
+
+def _scaling(layer: torch.nn.Module) -> float:
+    """Alpha / r (or its rank-stabilised form), the same for all adapters of a layer."""
+    for module in layer.modules():
+        if isinstance(module, LoraLayer):
+            return module.scaling["default"]
+    return 1.0

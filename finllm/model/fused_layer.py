@@ -1,0 +1,355 @@
+"""A Llama decoder layer with LoRA in bfloat16 on a CPU, forward and backward written out.
+
+What it computes is transformers' LlamaDecoderLayer with PEFT's LoRA. What makes it fast:
+
+- examples lie end to end in one row of tokens, so that no padding is computed;
+- projections that read the same input are one product (q/k/v, gate/up), and so are their adapters;
+- the frozen weights are dequantized once, not in every pass (2 bytes a weight);
+- norms, rotary positions, softmax, gates and dropout are one pass each (`finllm.model.kernels`);
+- attention skips the keys behind a block of queries; residuals are added inside the products;
+- only what the backward pass cannot cheaply find again is kept.
+
+One thing differs from PEFT: adapters that read the same input share one dropout mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from finllm.model import kernels
+from finllm.model.kernels import bits
+
+QUERY_BLOCK = 256  # tokens that attend in one product
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Linear layers that read the same input, as one frozen matrix.
+
+    ``weight`` is (d_out, d_in) in bfloat16, and ``widths``, the layers' outputs, add up to d_out.
+    """
+
+    weight: torch.Tensor
+    widths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a layer is told about itself and the batch."""
+
+    eps: np.float32
+    heads: int
+    kv_heads: int
+    head_dim: int
+    offsets: tuple[int, ...]  # where each example starts in the row of tokens, and where it ends
+    scale: float  # of the adapters: alpha / r, over the share of inputs that dropout keeps
+    threshold: np.uint32  # the share of inputs that dropout sets to zero, times 2 ** 32
+    seed: np.uint32  # of the layer's dropout masks
+
+
+@dataclass(frozen=True)
+class Update:
+    """The adapters of a projection for one pass: all A below one another, all B on a diagonal.
+
+    An adapter's A is (r, d_in) and its B (width, r), in float32; a layer may have none.
+    """
+
+    a: torch.Tensor  # (sum of ranks, d_in)
+    b: torch.Tensor  # (d_out, sum of ranks), scaled
+    scale: float  # alpha / r, over the share that dropout keeps
+    cuts: tuple[tuple[slice, slice], ...]  # each layer's rows and columns of b
+
+    @classmethod
+    def of(
+        cls, projection: Projection, adapters: Sequence[torch.Tensor | None], scale: float
+    ) -> Update:
+        """From A, B, A, B ...; None for a layer without an adapter."""
+        pairs = list(zip(adapters[0::2], adapters[1::2], strict=True))
+        ranks = [0 if a is None else len(a) for a, _ in pairs]
+        rows, columns = np.cumsum([0, *projection.widths]), np.cumsum([0, *ranks])
+        weight = projection.weight
+        stacked_a = weight.new_empty(columns[-1], weight.shape[1])
+        stacked_b = weight.new_zeros(weight.shape[0], columns[-1])
+        cuts = []
+        for i, (a, b) in enumerate(pairs):
+            row, column = slice(*rows[i : i + 2]), slice(*columns[i : i + 2])
+            if a is not None:
+                stacked_a[column] = a
+                stacked_b[row, column] = b * scale
+            cuts.append((row, column))
+        return cls(stacked_a, stacked_b, scale, tuple(cuts))
+
+    def gradients(
+        self,
+        grad: torch.Tensor,
+        grad_middle: torch.Tensor,
+        x_dropped: torch.Tensor,
+        middle: torch.Tensor,
+    ) -> list[torch.Tensor | None]:
+        """Of A, B, A, B ..., in float32; None for a layer without an adapter."""
+        grad_a = (grad_middle.T @ x_dropped).float()
+        found: list[torch.Tensor | None] = []
+        for row, column in self.cuts:
+            if column.start == column.stop:
+                found += [None, None]
+            else:
+                grad_b = grad[:, row].T @ middle[:, column]
+                found += [grad_a[column], grad_b.float().mul_(self.scale)]
+        return found
+
+
+def _project(
+    projection: Projection,
+    update: Update,
+    x: torch.Tensor,
+    x_dropped: torch.Tensor,
+    residual: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The projection of x (plus the residual), and the adapters' rank-r middle."""
+    weight = projection.weight.T
+    out = x @ weight if residual is None else torch.addmm(residual, x, weight)
+    middle = x_dropped @ update.a.T
+    return out.addmm_(middle, update.b.T), middle
+
+
+def _project_backward(
+    projection: Projection, update: Update, grad: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Gradients of x through the weight, of the dropped x through the adapters, of the middle."""
+    grad_middle = grad @ update.b
+    return grad @ projection.weight, grad_middle @ update.a, grad_middle
+
+
+class AttentionHalf(torch.autograd.Function):
+    """x + O(attention(QKV(norm(x)))), for rows of tokens x (n, d)."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        x: torch.Tensor,
+        norm_weight: torch.Tensor,
+        cos: torch.Tensor,
+        sin: torch.Tensor,
+        qkv: Projection,
+        out: Projection,
+        shape: Shape,
+        *adapters: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """``adapters`` are A, B of q, k, v and o, None where there is none."""
+        n, kv, dim = len(x), shape.kv_heads, shape.head_dim
+        ctx.qkv_update = Update.of(qkv, adapters[:6], shape.scale)
+        ctx.out_update = Update.of(out, adapters[6:], shape.scale)
+        normed, normed_dropped = torch.empty_like(x), torch.empty_like(x)
+        kernels.norm(
+            bits(x),
+            bits(norm_weight),
+            shape.eps,
+            shape.seed,
+            shape.threshold,
+            bits(normed),
+            bits(normed_dropped),
+        )
+        rows, qkv_middle = _project(qkv, ctx.qkv_update, normed, normed_dropped)
+        q = x.new_empty(kv, n, shape.heads // kv, dim)
+        k, v = x.new_empty(kv, n, dim), x.new_empty(kv, n, dim)
+        scale = np.float32(dim**-0.5)
+        kernels.rotate(bits(rows), bits(cos), bits(sin), scale, bits(q), bits(k), bits(v))
+        attended = torch.empty_like(q)
+        weights = []
+        for start, block in _blocks(shape.offsets):
+            queries = q[:, block].reshape(kv, -1, dim)
+            keys = slice(start, block.stop)
+            scores = torch.bmm(queries, k[:, keys].transpose(1, 2))
+            kernels.softmax_(bits(scores), q.shape[2], block.start - start)
+            attended[:, block] = torch.bmm(scores, v[:, keys]).view(kv, -1, q.shape[2], dim)
+            weights.append(scores)
+        gathered = x.new_empty(n, out.weight.shape[1])
+        gathered_dropped = torch.empty_like(gathered)
+        kernels.gather_heads(
+            bits(attended),
+            shape.seed ^ np.uint32(1),
+            shape.threshold,
+            bits(gathered),
+            bits(gathered_dropped),
+        )
+        y, out_middle = _project(out, ctx.out_update, gathered, gathered_dropped, residual=x)
+        ctx.layer = (qkv, out, shape)
+        ctx.save_for_backward(
+            x,
+            norm_weight,
+            cos,
+            sin,
+            normed_dropped,
+            qkv_middle,
+            q,
+            k,
+            v,
+            gathered_dropped,
+            out_middle,
+            *weights,
+        )
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Gradients of x and of the adapters."""
+        qkv, out, shape = ctx.layer
+        (
+            x,
+            norm_weight,
+            cos,
+            sin,
+            normed_dropped,
+            qkv_middle,
+            q,
+            k,
+            v,
+            gathered_dropped,
+            out_middle,
+            *weights,
+        ) = ctx.saved_tensors
+        kv, dim = shape.kv_heads, shape.head_dim
+        through, to_adapter, grad_middle = _project_backward(out, ctx.out_update, grad)
+        of_out = ctx.out_update.gradients(grad, grad_middle, gathered_dropped, out_middle)
+        grad_attended = torch.empty_like(q)
+        kernels.scatter_heads(
+            bits(through),
+            bits(to_adapter),
+            shape.seed ^ np.uint32(1),
+            shape.threshold,
+            bits(grad_attended),
+        )
+        grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        for (start, block), p in zip(_blocks(shape.offsets), weights, strict=True):
+            keys = slice(start, block.stop)
+            rows = grad_attended[:, block].reshape(kv, -1, dim)
+            queries = q[:, block].reshape(kv, -1, dim)
+            grad_v[:, keys] += torch.bmm(p.transpose(1, 2), rows)
+            grad_scores = torch.bmm(rows, v[:, keys].transpose(1, 2))
+            kernels.softmax_backward_(bits(grad_scores), bits(p), q.shape[2], block.start - start)
+            grad_q[:, block] = torch.bmm(grad_scores, k[:, keys]).view(kv, -1, q.shape[2], dim)
+            grad_k[:, keys] += torch.bmm(grad_scores.transpose(1, 2), queries)
+        grad_rows = x.new_empty(len(x), sum(qkv.widths))
+        kernels.rotate_backward(
+            bits(grad_q),
+            bits(grad_k),
+            bits(grad_v),
+            bits(cos),
+            bits(sin),
+            np.float32(dim**-0.5),
+            bits(grad_rows),
+        )
+        through, to_adapter, grad_middle = _project_backward(qkv, ctx.qkv_update, grad_rows)
+        of_qkv = ctx.qkv_update.gradients(grad_rows, grad_middle, normed_dropped, qkv_middle)
+        grad_x = _norm_backward(through, to_adapter, x, norm_weight, grad, shape, shape.seed)
+        return (grad_x, None, None, None, None, None, None, *of_qkv, *of_out)
+
+
+class GatedHalf(torch.autograd.Function):
+    """x + Down(SiLU(Gate(norm(x))) * Up(norm(x))), for rows of tokens x (n, d)."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        x: torch.Tensor,
+        norm_weight: torch.Tensor,
+        gate_up: Projection,
+        down: Projection,
+        shape: Shape,
+        *adapters: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """``adapters`` are A, B of gate, up and down, None where there is none."""
+        ctx.gate_up_update = Update.of(gate_up, adapters[:4], shape.scale)
+        ctx.down_update = Update.of(down, adapters[4:], shape.scale)
+        normed, normed_dropped = torch.empty_like(x), torch.empty_like(x)
+        kernels.norm(
+            bits(x),
+            bits(norm_weight),
+            shape.eps,
+            shape.seed ^ np.uint32(2),
+            shape.threshold,
+            bits(normed),
+            bits(normed_dropped),
+        )
+        rows, gate_up_middle = _project(gate_up, ctx.gate_up_update, normed, normed_dropped)
+        gated = x.new_empty(len(x), down.weight.shape[1])
+        gated_dropped = torch.empty_like(gated)
+        kernels.gate(
+            bits(rows),
+            shape.seed ^ np.uint32(3),
+            shape.threshold,
+            bits(gated),
+            bits(gated_dropped),
+        )
+        y, down_middle = _project(down, ctx.down_update, gated, gated_dropped, residual=x)
+        ctx.layer = (gate_up, down, shape)
+        ctx.save_for_backward(
+            x, norm_weight, normed_dropped, gate_up_middle, rows, gated_dropped, down_middle
+        )
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Gradients of x and of the adapters."""
+        gate_up, down, shape = ctx.layer
+        x, norm_weight, normed_dropped, gate_up_middle, rows, gated_dropped, down_middle = (
+            ctx.saved_tensors
+        )
+        through, to_adapter, grad_middle = _project_backward(down, ctx.down_update, grad)
+        of_down = ctx.down_update.gradients(grad, grad_middle, gated_dropped, down_middle)
+        grad_rows = torch.empty_like(rows)
+        kernels.gate_backward(
+            bits(through),
+            bits(to_adapter),
+            bits(rows),
+            shape.seed ^ np.uint32(3),
+            shape.threshold,
+            bits(grad_rows),
+        )
+        through, to_adapter, grad_middle = _project_backward(gate_up, ctx.gate_up_update, grad_rows)
+        of_gate_up = ctx.gate_up_update.gradients(
+            grad_rows, grad_middle, normed_dropped, gate_up_middle
+        )
+        seed = shape.seed ^ np.uint32(2)
+        grad_x = _norm_backward(through, to_adapter, x, norm_weight, grad, shape, seed)
+        return (grad_x, None, None, None, None, *of_gate_up, *of_down)
+
+
+def _norm_backward(
+    through: torch.Tensor,
+    to_adapter: torch.Tensor,
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    residual: torch.Tensor,
+    shape: Shape,
+    seed: np.uint32,
+) -> torch.Tensor:
+    grad = torch.empty_like(x)
+    kernels.norm_backward(
+        bits(through),
+        bits(to_adapter),
+        bits(x),
+        bits(weight),
+        shape.eps,
+        bits(residual),
+        seed,
+        shape.threshold,
+        bits(grad),
+    )
+    return grad
+
+
+def _blocks(offsets: Sequence[int]) -> list[tuple[int, slice]]:
+    """Blocks of queries, each with the start of its example."""
+    return [
+        (start, slice(at, min(at + QUERY_BLOCK, stop)))
+        for start, stop in zip(offsets, offsets[1:], strict=False)
+        for at in range(start, stop, QUERY_BLOCK)
+    ]

@@ -1,0 +1,44 @@
+"""The language model's head and its loss, at labelled positions only and in chunks.
+
+A vocabulary of 49,152 makes logits the largest tensor of a training step. Here a chunk of rows at a
+time goes to its loss and at once to its gradient, so that no more than a chunk is ever held and the
+backward pass has nothing left to do but to scale.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+CHUNK = 128  # rows of logits at a time
+
+
+class HeadLoss(torch.autograd.Function):
+    """Sum of -log softmax(W h)[label] over rows, in nats; W is frozen."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss; hidden (n, d), weight (vocabulary, d), labels (n,), none to be ignored."""
+        total = hidden.new_zeros((), dtype=torch.float32)
+        grad = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        for at in range(0, len(hidden), CHUNK):
+            rows = slice(at, at + CHUNK)
+            logits = (hidden[rows] @ weight.T).float()
+            chosen = labels[rows, None]
+            log_total = torch.logsumexp(logits, dim=-1, keepdim=True)
+            total += (log_total - logits.gather(1, chosen)).sum()
+            if grad is not None:
+                slope = logits.sub_(log_total).exp_()
+                slope.scatter_add_(1, chosen, slope.new_full(chosen.shape, -1.0))
+                grad[rows] = slope.to(hidden.dtype) @ weight
+        ctx.save_for_backward(grad)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """The gradient of hidden."""
+        (found,) = ctx.saved_tensors
+        return found * grad.to(found.dtype), None, None

@@ -1,0 +1,207 @@
+"""The fused layers against transformers' own, and each kernel against plain PyTorch."""
+
+import numpy as np
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from finllm.model import kernels
+from finllm.model.fused import FusedLlama, why_not_fused
+from finllm.model.head_loss import HeadLoss
+from finllm.model.kernels import bits
+
+BF16 = torch.bfloat16
+NEVER = np.uint32(0)  # nothing is dropped
+
+
+def tiny(dtype, *, targets="all-linear", dropout=0.0, seed=3):
+    """Two layers with grouped queries, and an adapter that is not zero."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=320,
+        hidden_size=64,
+        intermediate_size=160,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+    )
+    model = LlamaForCausalLM(config).to(dtype)
+    lora = LoraConfig(
+        r=4, lora_alpha=8, lora_dropout=dropout, target_modules=targets, task_type="CAUSAL_LM"
+    )
+    model = get_peft_model(model, lora, autocast_adapter_dtype=False)
+    torch.manual_seed(seed + 1)
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            parameter.data = torch.randn(parameter.shape) * 0.1
+    return model.train()
+
+
+def batch():
+    """Three examples, one of them longer than a block of queries, end to end and padded."""
+    torch.manual_seed(5)
+    rows = [torch.randint(5, 320, (n,)) for n in (300, 17, 1)]
+    padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    real = torch.arange(padded.shape[1])[None] < torch.tensor([[len(row)] for row in rows])
+    return torch.cat(rows), [0, 300, 317, 318], padded, real
+
+
+def gradients(model, hidden):
+    """Of a loss over all of the last hidden states, by parameter."""
+    torch.manual_seed(6)
+    model.zero_grad(set_to_none=True)
+    (hidden.float() * torch.randn(hidden.shape)).sum().backward()
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+def distance(found, expected):
+    """The relative distance of two sets of tensors."""
+    assert found.keys() == expected.keys()
+    difference = sum((found[name].float() - expected[name]).square().sum() for name in expected)
+    return float((difference / sum(value.square().sum() for value in expected.values())).sqrt())
+
+
+@pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "v_proj"], ["gate_proj", "o_proj"]])
+def test_the_fused_model_is_as_close_to_float32_as_the_plain_one(targets):
+    ids, offsets, padded, real = batch()
+    exact = tiny(torch.float32, targets=targets)
+    hidden = exact.get_base_model().model(input_ids=padded, attention_mask=real.long())
+    expected = hidden.last_hidden_state[real]
+    of_exact = gradients(exact, expected)
+    exact_hidden = expected.detach()
+
+    plain = tiny(BF16, targets=targets)
+    for a, b in zip(plain.parameters(), exact.parameters(), strict=True):
+        a.data = a.data if a.requires_grad else b.data.to(BF16)
+    fused_hidden = FusedLlama(plain).hidden_states(ids, offsets)
+    of_fused = gradients(plain, fused_hidden)
+    assert distance({"h": fused_hidden.detach()}, {"h": exact_hidden}) < 0.02
+    assert distance(of_fused, of_exact) < 0.03
+
+
+def test_examples_that_lie_end_to_end_do_not_see_each_other():
+    ids, offsets, _, _ = batch()
+    model = tiny(BF16)
+    fused = FusedLlama(model)
+    together = fused.hidden_states(ids, offsets)[300:317]
+    alone = fused.hidden_states(ids[300:317], [0, 17])
+    assert torch.equal(together, alone)
+
+
+def test_evaluation_drops_nothing_and_training_draws_its_masks_from_the_seed():
+    ids, offsets, _, _ = batch()
+    model = tiny(BF16, dropout=0.5)
+    fused = FusedLlama(model)
+    torch.manual_seed(1)
+    first = fused.hidden_states(ids, offsets)
+    second = fused.hidden_states(ids, offsets)
+    torch.manual_seed(1)
+    again = fused.hidden_states(ids, offsets)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    model.eval()
+    without = FusedLlama(tiny(BF16)).hidden_states(ids, offsets)
+    assert torch.equal(fused.hidden_states(ids, offsets), without)
+
+
+def test_dropout_averages_to_the_update_without_dropout():
+    ids, _, _, _ = batch()
+    model = tiny(BF16, dropout=0.3)
+    fused = FusedLlama(model)
+    x = fused.base.model.embed_tokens(ids)
+    cos, sin = fused.base.model.rotary_emb(x[None], torch.arange(len(ids))[None])
+
+    def layer(size):  # a small update of the values alone, in which the layer is linear
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.data = torch.ones_like(parameter) * size * ("v_proj" in name)
+        with torch.no_grad():
+            return fused._layer(0, x, cos[0], sin[0], (0, len(ids))).float()
+
+    torch.manual_seed(2)
+    mean = sum(layer(0.2) for _ in range(300)) / 300
+    model.eval()
+    update = layer(0.2) - layer(0.0)
+    error = torch.linalg.vector_norm(mean - layer(0.2))
+    assert error < 0.2 * torch.linalg.vector_norm(update)
+    wrong_scale = torch.linalg.vector_norm(mean - layer(0.2 * 0.7))
+    assert error < wrong_scale
+
+
+def test_the_masks_have_the_share_asked_for_and_are_independent():
+    n, d = 400, 512
+    rows = torch.ones(n, d, dtype=BF16)
+    masks = []
+    for seed in (1, 2):
+        out, dropped = torch.empty_like(rows), torch.empty_like(rows)
+        threshold = np.uint32(0.1 * 2**32)
+        heads = rows.view(1, n, 1, d)
+        kernels.gather_heads(bits(heads), np.uint32(seed), threshold, bits(out), bits(dropped))
+        assert torch.equal(out, rows)
+        masks.append((dropped == 0).double())
+    error = (0.1 * 0.9 / (n * d)) ** 0.5
+    for mask in masks:
+        assert abs(mask.mean() - 0.1) < 5 * error
+        for other in (mask.roll(1, 0), mask.roll(1, 1), mask.roll(2, 1)):
+            assert abs((mask * other).mean() - 0.01) < 5 * error
+    assert abs((masks[0] * masks[1]).mean() - 0.01) < 5 * error
+
+
+def test_the_backward_pass_finds_the_forward_mask_again():
+    torch.manual_seed(0)
+    n, d, seed, threshold = 60, 96, np.uint32(9), np.uint32(0.4 * 2**32)
+    gate_up = torch.randn(n, 2 * d).to(BF16)
+    out, dropped = torch.empty(n, d, dtype=BF16), torch.empty(n, d, dtype=BF16)
+    kernels.gate(bits(gate_up), seed, threshold, bits(out), bits(dropped))
+    kept = dropped != 0
+    grads = torch.randn(2, n, d).to(BF16)
+    found = torch.empty_like(gate_up)
+    kernels.gate_backward(
+        bits(grads[0]), bits(grads[1]), bits(gate_up), seed, threshold, bits(found)
+    )
+    x = gate_up.float().requires_grad_()
+    value = torch.nn.functional.silu(x[:, :d]) * x[:, d:]
+    (value * (grads[0].float() + kept * grads[1].float())).sum().backward()
+    torch.testing.assert_close(out.float(), value.detach(), rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(found.float(), x.grad, rtol=2e-2, atol=1e-2)
+
+
+def test_the_softmax_is_causal_and_survives_large_scores():
+    torch.manual_seed(0)
+    scores = (torch.randn(2, 12, 9) * 30).to(BF16)
+    scores[0, 0, 0] = 3e4
+    group, start = 2, 3
+    expected = scores.float()
+    token = start + torch.arange(12) // group
+    expected = expected.masked_fill(torch.arange(9)[None, None] > token[None, :, None], -torch.inf)
+    expected.requires_grad_()
+    weights = torch.softmax(expected, -1)
+    found = scores.clone()
+    kernels.softmax_(bits(found), group, start)
+    torch.testing.assert_close(found.float(), weights.detach(), rtol=1e-2, atol=1e-6)
+    upstream = torch.randn(scores.shape).to(BF16)
+    (weights * upstream.float()).sum().backward()
+    grad = upstream.clone()
+    kernels.softmax_backward_(bits(grad), bits(found), group, start)
+    torch.testing.assert_close(grad.float(), expected.grad.nan_to_num(), rtol=3e-2, atol=2e-2)
+
+
+def test_the_head_loss_and_its_gradient_are_those_of_cross_entropy():
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(300, 16), torch.randn(50, 16)
+    labels = torch.randint(0, 50, (300,))
+    a, b = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
+    found = HeadLoss.apply(a, weight, labels) / 300
+    expected = torch.nn.functional.cross_entropy(b @ weight.T, labels)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    expected.backward()
+    torch.testing.assert_close(a.grad, b.grad)
+
+
+def test_what_cannot_be_fused_says_why():
+    assert why_not_fused(tiny(BF16)) == ""
+    assert "bfloat16" in why_not_fused(tiny(torch.float32))
+    assert "LoRA" in why_not_fused(torch.nn.Linear(2, 2))
