@@ -125,6 +125,26 @@ def _project_backward(
     return grad @ projection.weight, grad_middle @ update.a, grad_middle
 
 
+def causal_attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, offsets: Sequence[int]
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Attention within each example; q (kv, n, group, dim) is scaled, k and v are (kv, n, dim).
+
+    Returns the attended values, shaped as q, and the weights of each block of queries.
+    """
+    kv, _, group, dim = q.shape
+    attended = torch.empty_like(q)
+    weights = []
+    for start, block in _blocks(offsets):
+        queries = q[:, block].reshape(kv, -1, dim)
+        keys = slice(start, block.stop)
+        scores = torch.bmm(queries, k[:, keys].transpose(1, 2))
+        kernels.softmax_(bits(scores), group, block.start - start)
+        attended[:, block] = torch.bmm(scores, v[:, keys]).view(kv, -1, group, dim)
+        weights.append(scores)
+    return attended, weights
+
+
 class AttentionHalf(torch.autograd.Function):
     """x + O(attention(QKV(norm(x)))), for rows of tokens x (n, d)."""
 
@@ -159,15 +179,7 @@ class AttentionHalf(torch.autograd.Function):
         k, v = x.new_empty(kv, n, dim), x.new_empty(kv, n, dim)
         scale = np.float32(dim**-0.5)
         kernels.rotate(bits(rows), bits(cos), bits(sin), scale, bits(q), bits(k), bits(v))
-        attended = torch.empty_like(q)
-        weights = []
-        for start, block in _blocks(shape.offsets):
-            queries = q[:, block].reshape(kv, -1, dim)
-            keys = slice(start, block.stop)
-            scores = torch.bmm(queries, k[:, keys].transpose(1, 2))
-            kernels.softmax_(bits(scores), q.shape[2], block.start - start)
-            attended[:, block] = torch.bmm(scores, v[:, keys]).view(kv, -1, q.shape[2], dim)
-            weights.append(scores)
+        attended, weights = causal_attention(q, k, v, shape.offsets)
         gathered = x.new_empty(n, out.weight.shape[1])
         gathered_dropped = torch.empty_like(gathered)
         kernels.gather_heads(

@@ -264,3 +264,49 @@ def gate_backward(grad, grad_adapter, gate_up, seed, threshold, out):
             g[j] *= share[j] * (_F32(1) + _wide(opened[j]) * (_F32(1) - share[j]))
         for j in range(d):
             to_gate[j] = _narrow(g[j] * _wide(up[j]))
+
+
+@njit(**_COMPILED)
+def attend_one(qkv, cos, sin, scale, cache_rows, lengths, keys, values, out):
+    """The attention of one new token a row, whose key and value join the cache.
+
+    qkv (n, (heads + 2 kv) dim); cos and sin (n, dim); row i has ``lengths[i]`` tokens in row
+    ``cache_rows[i]`` of keys (rows, kv, dim, slots) and values (rows, kv, slots, dim). The keys lie
+    token by token, so that their products with a query need no sum across a vector.
+    """
+    _, kv, dim, slots = keys.shape
+    group = out.shape[1] // (kv * dim)
+    for at in prange(len(qkv) * kv):
+        i, h = at // kv, at % kv
+        row, length = cache_rows[i], lengths[i]
+        past_keys, past_values = keys[row, h], values[row, h]
+        own = np.empty(dim, np.uint16)
+        first = (kv * group + h) * dim
+        _turn(qkv[i, first : first + dim], cos[i], sin[i], _F32(1), _F32(1), own)
+        for j in range(dim):
+            past_keys[j, length] = own[j]
+        first += kv * dim
+        past_values[length, :] = qkv[i, first : first + dim]
+        n = length + 1
+        for g in range(group):
+            first = (h * group + g) * dim
+            _turn(qkv[i, first : first + dim], cos[i], sin[i], _F32(1), scale, own)
+            weights = np.zeros(n, _F32)
+            for j in range(dim):
+                query, key = _wide(own[j]), past_keys[j]
+                for t in range(n):
+                    weights[t] += query * _wide(key[t])
+            top = weights[0]
+            for t in range(n):
+                top = max(top, weights[t])
+            total = _F32(0)
+            for t in range(n):
+                weights[t] = _exp(weights[t] - top)
+                total += weights[t]
+            mixed = np.zeros(dim, _F32)
+            for t in range(n):
+                weight, value = weights[t], past_values[t]
+                for j in range(dim):
+                    mixed[j] += weight * _wide(value[j])
+            for j in range(dim):
+                out[i, first + j] = _narrow(mixed[j] / total)
