@@ -64,7 +64,11 @@ def check_lengths(rows: Sequence[Encoded], *, context: int, name: str) -> None:
 
 @contextmanager
 def memory_explained(
-    rows: Sequence[Encoded], batch_size: int, *, gradient_checkpointing: bool
+    rows: Sequence[Encoded],
+    batch_size: int,
+    *,
+    gradient_checkpointing: bool,
+    planned_gb: float | None = None,
 ) -> Iterator[None]:
     """Turn an out-of-memory error into a message of what was held and what to lower."""
     try:
@@ -74,8 +78,9 @@ def memory_explained(
             raise
         also = "" if gradient_checkpointing else ", or set train.gradient_checkpointing to true"
         longest = max(len(row.input_ids) for row in rows)
+        planned = "" if planned_gb is None else f" of {planned_gb:.1f} GB planned"
         raise ValueError(
-            f"out of memory, at a peak of {peak_memory_gb():.1f} GB so far, with {batch_size} "
+            f"out of memory, at a peak of {peak_memory_gb():.1f} GB so far{planned}, with {batch_size} "
             f"examples of up to {longest} tokens in a forward pass ({_first_line(error)}); "
             "halve train.batch_size and double train.accumulation (the same effective batch), "
             f"lower templatize.max_tokens{also}"

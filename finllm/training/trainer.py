@@ -56,6 +56,7 @@ class LabelledLossTrainer(SFTTrainer):
     """
 
     checkpointer: Checkpointer | None = None
+    _batches: tuple[dict[str, torch.Tensor], ...] = ()  # of this step, for messages
 
     def __init__(self, *args: Any, fused: FusedLlama | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,21 +84,18 @@ class LabelledLossTrainer(SFTTrainer):
             total = torch.nn.functional.cross_entropy(logits, labels[labelled], reduction="sum")
         return total / (labelled.sum() if num_items_in_batch is None else num_items_in_batch)
 
-    def get_batch_samples(self, *args: Any) -> tuple[list, torch.Tensor | int | None]:
-        """The batches of one optimizer step, noted for messages."""
-        self._batches, n_items = super().get_batch_samples(*args)
-        return self._batches, n_items
-
     def training_step(
         self, model: PeftModel, inputs: dict[str, torch.Tensor], *args: Any
     ) -> torch.Tensor:
         """Forward and backward, and a look at the loss."""
+        self._batches = (*self._batches, inputs)
         loss = super().training_step(model, inputs, *args)
         mishaps.check_loss(self, loss, inputs)
         return loss
 
     def _clip_grad_norm(self, model: PeftModel) -> torch.Tensor:
         mishaps.check_gradients(self, self._batches)
+        self._batches = ()
         return super()._clip_grad_norm(model)
 
     def _save_checkpoint(self, model: PeftModel, trial: None) -> None:
