@@ -4,10 +4,12 @@ Run as a script, this file is the training that its own tests kill.
 """
 
 import dataclasses
+import functools
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -82,13 +84,15 @@ def rows(n, seed=0):
     return [Encoded(torch.randint(3, 300, (6 + 2 * i,)).tolist(), 3) for i in range(n)]
 
 
-def train(folder, *, every=1, kill=None, patience=0, seed=0, callbacks=(), **changes):
+def train(
+    folder, *, every=1, kill=None, patience=0, seed=0, callbacks=(), dtype=torch.float32, **changes
+):
     """The adapter's bytes, the fit and its log; ``folder`` holds checkpoints and results."""
     tokenizer = byte_level_tokenizer(
         ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], eos="<|im_end|>", template=CHATML
     )
     model = add_lora(
-        tiny_llama(attention.NAME),
+        tiny_llama(attention.NAME).to(dtype),
         r=4,
         alpha=8,
         dropout=0.1,
@@ -115,6 +119,13 @@ def train(folder, *, every=1, kill=None, patience=0, seed=0, callbacks=(), **cha
     return content, done, log.rows
 
 
+@functools.cache
+def uninterrupted(**changes):
+    """What ``train`` returns without checkpoints or a kill."""
+    with tempfile.TemporaryDirectory() as folder:
+        return train(Path(folder), every=0, **changes)
+
+
 def same(first, second):
     """Equal adapters, results and logs, but for the clock and the number of resumes."""
     (adapter, done, log), (other_adapter, other_done, other_log) = first, second
@@ -139,12 +150,13 @@ def steps(folder):
         (11, 3, {}),  # near the end
         (3, 1, {"accumulation": 2}),
         (5, 2, {"accumulation": 2}),
+        (6, 4, {"dtype": torch.bfloat16}),  # fused layers, which draw their own masks
         (9, 4, {"learning_rate": 0.2, "evals_per_run": 12}),  # the best was long before
         (6, 5, {"optimizer": "adamw", "schedule": "cosine_with_restarts", "weight_decay": 0.1}),
     ],
 )
 def test_a_killed_training_goes_on_to_the_same_adapter_and_log(tmp_path, kill, every, changes):
-    whole = train(tmp_path / "whole", every=0, **changes)
+    whole = uninterrupted(**changes)
     with pytest.raises(Killed):
         train(tmp_path, every=every, kill=kill, **changes)
     last = int(newest_checkpoint(tmp_path / "run").name[5:])
@@ -163,7 +175,7 @@ def test_a_best_adapter_from_before_the_kill_is_the_one_that_is_saved(tmp_path):
 
 
 def test_a_training_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path):
-    whole = train(tmp_path / "whole", every=0)
+    whole = uninterrupted()
     for step in (2, 3, 6, 8):
         with pytest.raises(Killed):
             train(tmp_path, kill=step)
@@ -175,7 +187,7 @@ def test_a_training_that_is_killed_again_and_again_comes_to_the_same_end(tmp_pat
 @pytest.mark.parametrize("kill", [2, 4])
 def test_early_stopping_counts_on_over_a_kill(tmp_path, kill):
     changes = {"evals_per_run": 12, "patience": 4}
-    whole = train(tmp_path / "whole", every=0, **changes)
+    whole = uninterrupted(**changes)
     assert whole[1].stopped_early and whole[1].n_steps == 4
     with pytest.raises(Killed):
         train(tmp_path, kill=kill, **changes)
@@ -183,7 +195,7 @@ def test_early_stopping_counts_on_over_a_kill(tmp_path, kill):
 
 
 def test_writing_checkpoints_changes_nothing(tmp_path):
-    assert same(train(tmp_path / "none", every=0), train(tmp_path / "each", every=1))
+    assert same(uninterrupted(), train(tmp_path, every=1))
 
 
 def test_no_more_than_the_last_two_checkpoints_stay_and_none_at_the_last_step(tmp_path):
@@ -192,7 +204,7 @@ def test_no_more_than_the_last_two_checkpoints_stay_and_none_at_the_last_step(tm
 
 
 def test_a_truncated_checkpoint_is_skipped_in_words_and_the_one_before_is_used(tmp_path, capsys):
-    whole = train(tmp_path / "whole", every=0)
+    whole = uninterrupted()
     with pytest.raises(Killed):
         train(tmp_path, kill=7)
     path = tmp_path / "run" / "step-000006" / "tensors.safetensors"
@@ -230,7 +242,7 @@ def test_a_full_disk_stops_with_the_checkpoint_before_intact(tmp_path, monkeypat
             raise OSError(28, "No space left on device")
         write(path, content)
 
-    whole = train(tmp_path / "whole", every=0)
+    whole = uninterrupted()
     monkeypatch.setattr(checkpoints, "_write", full)
     with pytest.raises(OSError, match="step 5 .*disk is full.*FINLLM_CHECKPOINTS.*from step 4"):
         train(tmp_path)
@@ -252,7 +264,7 @@ def script(folder, *arguments):
 
 
 def test_kill_9_at_a_random_moment_and_within_a_write_leaves_the_same_adapter(tmp_path):
-    whole, *_ = train(tmp_path / "whole", every=0)
+    whole, *_ = uninterrupted()
     within = script(tmp_path, "4")  # kills itself with half a checkpoint written
     assert within.wait() == -signal.SIGKILL, within.stderr.read()
     within.communicate()

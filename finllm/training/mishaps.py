@@ -23,6 +23,7 @@ def check_loss(trainer: Trainer, loss: torch.Tensor, inputs: Mapping[str, torch.
     """Raise where a batch's loss is not finite, with the step, the batch and the layers."""
     if torch.isfinite(loss):
         return
+    trainer.fused = None  # whose layers cannot be watched one by one
     layer = _first_not_finite(
         trainer.model, lambda: trainer.compute_loss(trainer.model, dict(inputs))
     )
@@ -80,8 +81,9 @@ def memory_explained(
         longest = max(len(row.input_ids) for row in rows)
         planned = "" if planned_gb is None else f" of {planned_gb:.1f} GB planned"
         raise ValueError(
-            f"out of memory, at a peak of {peak_memory_gb():.1f} GB so far{planned}, with {batch_size} "
-            f"examples of up to {longest} tokens in a forward pass ({_first_line(error)}); "
+            f"out of memory, at a peak of {peak_memory_gb():.1f} GB so far{planned}, with "
+            f"{batch_size} examples of up to {longest} tokens in a forward pass "
+            f"({_first_line(error)}); "
             "halve train.batch_size and double train.accumulation (the same effective batch), "
             f"lower templatize.max_tokens{also}"
         ) from None

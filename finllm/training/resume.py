@@ -43,8 +43,8 @@ class Remembering(TrainerCallback):
 class Checkpointer(Remembering):
     """Writes a checkpoint every few steps, and finds the newest to go on from.
 
-    No checkpoint is written where the training ends: the adapter is saved then. Not for a training
-    whose optimizer is sharded (FSDP, ZeRO).
+    None is written where the training ends, for the adapter is saved then, nor where the optimizer
+    is sharded (FSDP, ZeRO).
 
     Parameters
     ----------
@@ -77,8 +77,10 @@ class Checkpointer(Remembering):
         shutil.rmtree(self.run, ignore_errors=True)
 
     def save(self, trainer: Trainer) -> None:
-        """Write all of the trainer's state; of several processes the first writes."""
+        """Write all of the trainer's state; of several processes the first writes it."""
         if trainer.control.should_training_stop:  # by early stopping, at this step
+            return
+        if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
             return
         states = gather_object([random_state()])
         if not trainer.is_world_process_zero():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -356,6 +357,7 @@ def reloaded_val_loss(
     ValueError
         Where it is further than 1e-4 of itself from the loss that the saved adapter had.
     """
+    gc.collect()  # the trainer of the fit, whose frozen weights would be held twice
     trainer = _trainer(model, tokenizer, train=val, val=val, arguments=arguments, callbacks=[])
     for parameter in model.parameters():
         if parameter.requires_grad:
