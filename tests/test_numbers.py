@@ -116,6 +116,7 @@ def test_amounts_are_read_in_base_units_with_their_currency(text, value, currenc
         ("an eighth of a point", "percent", 0.125),
         ("half the growth", "percent", 50),
         ("3.9 share points", "percent", 3.9),
+        ("we can add three points", "percent", 3),
         ("3.5x", "multiple", 3.5),
         ("4.6 ×", "multiple", 4.6),
         ("2.5 turns of leverage", "multiple", 2.5),
@@ -269,6 +270,7 @@ def test_what_an_amount_is_per_is_named(text, per):
         ("fiscal ' 21", "FY2021"),
         ("first quarter of our fiscal year", "Q1"),
         ("a third quarter", "Q3"),
+        ("later half of 2021", "2021H2"),
         ("2021 third quarter", "2021Q3"),
         ("fiscal year '21 third quarter", "2021Q3"),
         ("q3", "Q3"),
@@ -326,6 +328,8 @@ def test_fiscal_periods_have_one_canonical_text(text, period):
         "a two-for-one split",
         "our four-wall margin",
         "the mid to high 20% range",
+        "the low 90's, as",
+        "the first half of March",
     ],
 )
 def test_names_codes_dates_and_phone_numbers_are_no_quantities(text):
@@ -343,6 +347,7 @@ def test_names_codes_dates_and_phone_numbers_are_no_quantities(text):
         ("Profit was $5 million, members grew to 1.9 million.", ("count", 1.9e6, "")),
         ("We paid $5 million for 2.1 million of our shares.", ("count", 2.1e6, "")),
         ("It rose to 45 million.", ("count", 45e6, "")),
+        ("About 19 million relate to lower expenses.", ("money", 19e6, "")),
     ],
 )
 def test_a_bare_amount_of_an_account_is_money_in_the_currency_of_the_text(text, expected):
@@ -449,7 +454,7 @@ def test_time_grows_with_the_length_of_the_text_whatever_it_repeats(unit):
             best = min(best, time.process_time() - start)
         return best
 
-    assert seconds(32_000) < 16 * seconds(4_000) + 0.05  # linear is 8, quadratic 64
+    assert seconds(16_000) < 16 * seconds(2_000) + 0.05  # linear is 8, quadratic 64
 
 
 @given(

@@ -81,7 +81,7 @@ _POINT_GOES_ON = re.compile(
     r"|above|below|versus|compared|from|basis)"
 )
 _POINT_BEFORE = re.compile(
-    r"\b(?:by|up|down|approximately|about|nearly|almost|another|over|gained|added|adding|improved"
+    r"\b(?:by|up|down|approximately|about|nearly|almost|another|over|gained|add|added|adding|improved"
     r"|increased|full|additional|lost|to|decreased|declined|roughly|than|least|rose|fell|grew) $"
 )
 

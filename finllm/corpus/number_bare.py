@@ -56,7 +56,11 @@ def mark_bare_amounts(text: str, atoms: list[Atom]) -> None:
     unit = shown.most_common(1)[0][0] if shown else ""
     spoken = bool(shown)  # in a call that speaks of money, an amount of nothing else is money
     for atom in bare:
-        noun = _noun_behind(text, atom.end) or _noun_before(text, atom.start)
+        noun = (
+            _noun_behind(text, atom.end)
+            or _noun_before(text, atom.start)
+            or _noun_after(text, atom.end)
+        )
         if noun is None and spoken or noun is not None and noun in _ACCOUNTS:
             atom.kind, atom.unit, spoken = "money", unit, True
 
@@ -67,6 +71,13 @@ def _noun_before(text: str, start: int) -> str | None:
     window = text[text.rfind("\n", first, start) + 1 or first : start]
     nouns = _NOUN.findall(window[window.rfind(". ") + 1 :])
     return nouns[-1] if nouns else None
+
+
+def _noun_after(text: str, end: int) -> str | None:
+    """Return the first telling noun in the rest of the sentence."""
+    rest = text[end : min(end + _REACH, text.find("\n", end))]
+    match = _NOUN.search(rest.split(". ")[0])
+    return None if match is None else match[0]
 
 
 def _noun_behind(text: str, end: int) -> str | None:

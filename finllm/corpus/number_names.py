@@ -6,15 +6,12 @@ import re
 
 from finllm.corpus.number_atom import Atom
 from finllm.corpus.number_counts import STOPS, counted_unit, is_year
+from finllm.corpus.number_periods import MONTHS
 
-_MONTH = (
-    "january|february|march|april|may|june|july|august|september|october|november|december"
-    "|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
-)
 _NTH = r"\d{1,2}(?:st|nd|rd|th)?"
-_DAY_BEFORE = re.compile(rf"\b({_MONTH})\.? (?:{_NTH}(?:,|,? of)? (?:and |through |to )?)?$")
-_DATE_BEFORE = re.compile(rf"(?:\d (?:{_MONTH})|\b(?:{_MONTH})\.? {_NTH},?)\.? (?:of )?$")
-_MONTH_BEHIND = re.compile(rf"(?:st|nd|rd|th)?[ -](?:of )?({_MONTH})\b")
+_DAY_BEFORE = re.compile(rf"\b({MONTHS})\.? (?:{_NTH}(?:,|,? of)? (?:and |through |to )?)?$")
+_DATE_BEFORE = re.compile(rf"(?:\d (?:{MONTHS})|\b(?:{MONTHS})\.? {_NTH},?)\.? (?:of )?$")
+_MONTH_BEHIND = re.compile(rf"(?:st|nd|rd|th)?[ -](?:of )?({MONTHS})\b")
 _CODE_BEFORE = re.compile(
     r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
 )
@@ -25,7 +22,7 @@ _CODES = re.compile(
     r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
 )
 _NAME_BEHIND = re.compile(
-    r"-[a-z](?![a-z])|\([a-z]\)|['’]s |-(?:something|odd|eleven|figure|digit|way|wall|star"
+    r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
     r"|pronged|sided|part|door|step|for|on)\b"
 )
 _STREET = re.compile(

@@ -12,7 +12,7 @@ _KIND_OF_SHARE = r"(?:fully |basic |diluted |common |ordinary |class a |adjusted
 _PER = re.compile(
     r"(?:(?: (?:of|in|adjusted|diluted|net|gaap|non-gaap|core|operating|quarterly))*"
     r" (?:loss|earnings|dividend|income|ffo|profit|impact|increase)(?= per ))?"
-    rf"(?: per |/| a | an | each | for each |-per-){_KIND_OF_SHARE}"
+    rf"(?:,? per |/| a | an | each | for each |-per-){_KIND_OF_SHARE}"
     r"(shares?|units?|barrels?|bbl|boe|metric ton|short ton|tons?|tonnes?|gallons?|gal|pounds?|lb"
     r"|ounces?|oz|kilograms?|kg|day|night|week|month|quarter|year|annum|hour|acre|mcfe?|mmbtu|mmcf"
     r"|kwh|mwh|megawatt[ -]hour|kilowatt[ -]hour|square foot|sq\.? ft|square meter|foot|mile"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _ORDINAL = {"first": 1, "second": 2, "third": 3, "fourth": 4, "final": 4}
-_ORDINAL |= {"back": 2, "latter": 2, "front": 1}
+_ORDINAL |= {"back": 2, "latter": 2, "later": 2, "front": 1}
 _ORDINAL |= {
     "1st": 1,
     "2nd": 2,
@@ -29,10 +29,14 @@ _OF_YEAR = (
     rf"(?:[ ,-]{{0,2}}(?:of |in |for )?(?:the )?(?:our )?(?:fiscal |calendar )?(?:year )?"
     rf"(?:fy ?)?['’]?({_YEAR}))?"
 )
+MONTHS = (
+    "january|february|march|april|may|june|july|august|september|october|november|december"
+    "|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
+)
 _QUARTER = re.compile(
     r"(?:(?:fiscal|calendar)[ -])?"
-    r"(first|second|third|fourth|final|1st|2nd|3rd|4th|(?:back|front|latter)(?= half))[ -]"
-    r"(?:(?:fiscal|calendar)[ -])?(quarter|half|qtr)s?\b"
+    r"(first|second|third|fourth|final|1st|2nd|3rd|4th|(?:back|front|latter|later)(?= half))[ -]"
+    rf"(?:(?:fiscal|calendar)[ -])?(quarter|half|qtr)s?\b(?! of (?:{MONTHS})\b)"
     r"(?: of (?:our|the|this|its) fiscal year(?! ?['’\d]))?" + _OF_YEAR
 )
 _QUARTER_OF_TWO = re.compile(
@@ -66,7 +70,7 @@ PERIOD_STARTS = (
     r"(?:first|second|third|1st|2nd|3rd)(?:,? and|,? or| to|,|/| through)"
     r"(?= (?:the |our )?(?:second|third|fourth|2nd|3rd|4th) (?:fiscal )?(?:quarter|hal))|"
     r"(?:first|second|third|fourth|final|1st|2nd|3rd|4th)[ -](?:fiscal |calendar )?"
-    r"(?:quarter|half|qtr)|(?:back|front|latter) half|[qh][1-4]\b|fy\b|fy['’ ]?\d|fiscal\b"
+    r"(?:quarter|half|qtr)|(?:back|front|latter|later) half|[qh][1-4]\b|fy\b|fy['’ ]?\d|fiscal\b"
     r"|full[ -](?:fiscal )?year\b|quarter (?:one|two|three|four|[1-4])\b"
     r"|(?:year|quarter|month)[ -](?:over|on|to)[ -](?:year|quarter|month|date)"
     r"|yoy|qoq|y/y|q/q|y-o-y|ytd"
