@@ -327,7 +327,6 @@ def test_fiscal_periods_have_one_canonical_text(text, period):
         "the office at 3350 Peachtree",
         "a two-for-one split",
         "our four-wall margin",
-        "the mid to high 20% range",
         "the low 90's, as",
         "the first half of March",
     ],
@@ -364,6 +363,10 @@ def test_an_amount_compared_with_one_per_share_is_per_share():
 def test_two_quarters_named_together_are_two_periods():
     units = [q.unit for q in extract_quantities("the second and third quarters of 2021")]
     assert units == ["2021Q2", "2021Q3"]
+
+
+def test_grouped_digits_behind_a_point_are_no_error():
+    assert all(q.value >= 0 for q in extract_quantities("at .1,541 and .1,54,100 then"))
 
 
 def test_a_number_of_more_digits_than_any_amount_is_none():

@@ -54,7 +54,7 @@ def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
         if before.isalnum() and not _touches_currency(text, start, tail[0]):
             return None
         if before == "." and text[start - 2] in " \n(-":
-            digits, decimals, start = "0", "." + digits, start - 1
+            digits, decimals, start = "0", "." + _GROUPING.sub("", digits), start - 1
             before = text[start - 1]
         elif before in ".:" and text[start - 2].isalnum():
             return None

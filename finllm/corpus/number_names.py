@@ -30,9 +30,6 @@ _STREET = re.compile(
     r"|Lane|Vanderbilt)\b"
 )
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
-_VAGUE = re.compile(
-    r"\b(?:mid[ -]|(?:low|high|upper)-|(?:to|in the) (?:the )?(?:low|high|upper) )$"
-)
 _PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
 _PLANES = frozenset((707, 717, 727, 737, 747, 757, 767, 777, 787))
 _FILINGS = frozenset((8, 10, 401, 403))  # "10K"
@@ -68,11 +65,7 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
         if atom.kind in ("", "year") and _is_code(text, atom.start, atom.end):
             continue
         listed = text[named : atom.start] in _LISTED and not counted_unit(text, atom.end, 1)
-        if (
-            _is_engine_class(text, atom)
-            or _is_vague(text, atom)
-            or (_may_name(text, atom) and listed)
-        ):
+        if _is_engine_class(text, atom) or (_may_name(text, atom) and listed):
             named = atom.end
         elif _may_name(text, atom) and _is_name(cased, text, atom):
             named = atom.end
@@ -87,13 +80,6 @@ def _may_name(text: str, atom: Atom) -> bool:
         return False
     lettered = text[atom.end - 1].isalpha() and text[atom.end - 2].isdigit()
     return atom.scale == 1.0 or lettered or text[atom.start] == "-"
-
-
-def _is_vague(text: str, atom: Atom) -> bool:
-    """Whether a percentage is one of "mid-20%" or "mid to high 30% range", which name no figure."""
-    if atom.kind != "percent" or atom.number % 10 or text[atom.start - 1] not in " -":
-        return False
-    return _VAGUE.search(text, max(0, atom.start - 16), atom.start) is not None
 
 
 def _is_engine_class(text: str, atom: Atom) -> bool:
