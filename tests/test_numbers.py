@@ -365,6 +365,10 @@ def test_two_quarters_named_together_are_two_periods():
     assert units == ["2021Q2", "2021Q3"]
 
 
+def test_two_durations_may_share_their_unit():
+    assert read("the three and six months") == [("count", 3, "months"), ("count", 6, "months")]
+
+
 def test_grouped_digits_behind_a_point_are_no_error():
     assert all(q.value >= 0 for q in extract_quantities("at .1,541 and .1,54,100 then"))
 
