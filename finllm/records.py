@@ -116,6 +116,39 @@ def transcript_from_dict(row: dict) -> Transcript:
     return Transcript(**{**row, "turns": turns})
 
 
+@dataclass(frozen=True)
+class Line:
+    """A line of a JSON-lines file that another process may parse."""
+
+    path: Path
+    number: int  # from 1
+    text: str
+
+    def row(self) -> dict:
+        """The object on the line.
+
+        Raises
+        ------
+        ValueError
+            Where the line is not JSON; names the file and the line.
+        """
+        try:
+            return json.loads(self.text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self.path}, line {self.number}: not JSON ({error})") from None
+
+    def transcript(self) -> Transcript:
+        """The call on the line."""
+        return transcript_from_dict(self.row())
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The lines of a JSON-lines file, one at a time, not yet parsed."""
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            yield Line(path, number, line)
+
+
 def read_jsonl(path: Path) -> Iterator[dict]:
     """The rows of a JSON-lines file, one at a time.
 
@@ -124,12 +157,7 @@ def read_jsonl(path: Path) -> Iterator[dict]:
     ValueError
         Where a line is not JSON; names the file and the line.
     """
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}, line {number}: not JSON ({error})") from None
+    return (line.row() for line in read_lines(path))
 
 
 def read_transcripts(path: Path) -> Iterator[Transcript]:
@@ -162,13 +190,18 @@ def write_text(path: Path, text: str) -> None:
 
 def write_jsonl(path: Path, records: Iterable[object]) -> int:
     """Write records one a line, whole or not at all; the number of records."""
+    return write_lines(path, map(to_json, records))
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> int:
+    """Write lines that are JSON already, whole or not at all; the number of lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     count = 0
     try:
         with open(temporary, "w", encoding="utf-8") as file:
-            for record in records:
-                file.write(to_json(record) + "\n")
+            for line in lines:
+                file.write(line + "\n")
                 count += 1
         os.replace(temporary, path)
     finally:
