@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,6 +169,35 @@ def read_transcripts(path: Path) -> Iterator[Transcript]:
 def read_examples(path: Path) -> list[Example]:
     """The examples of a JSON-lines file."""
     return [Example(**row) for row in read_jsonl(path)]
+
+
+class ExampleFile:
+    """A file of examples of which only the keys are in memory, some 400 bytes each.
+
+    ``keys`` are its examples in order, without excerpts and answers.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.keys = [_key(row) for row in read_jsonl(path)]
+
+    def lines(self, ids: Container[str]) -> Iterator[str]:
+        """The lines of the examples with these ids, in order."""
+        return (line.text.rstrip("\n") for line in self._chosen(ids))
+
+    def examples(self, ids: Container[str]) -> Iterator[Example]:
+        """The examples with these ids, whole, one at a time and in order."""
+        return (Example(**line.row()) for line in self._chosen(ids))
+
+    def _chosen(self, ids: Container[str]) -> Iterator[Line]:
+        lines = zip(self.keys, read_lines(self._path), strict=True)
+        return (line for key, line in lines if key.id in ids)
+
+
+def _key(row: dict) -> Example:
+    row |= {"excerpt": "", "answer": ""}
+    shared = {k: sys.intern(v) for k, v in row.items() if k != "id" and isinstance(v, str)}
+    return Example(**row | shared)
 
 
 def read_predictions(path: Path) -> list[Prediction]:
