@@ -2,13 +2,13 @@
 
     python -m benchmarks.corpus_scale --sizes 1000 10000 100000 --results docs/results/corpus-scale
 
-writes corpus-scale.csv and corpus-scale.svg after every stage, so that an interrupted run leaves what
-it has measured, and a second run continues with the sizes that are not complete (it starts those
-anew). Each stage runs as the pipeline runs it, with its worker processes. Memory is the largest sum
-of their proportional set sizes (shared pages count once), sampled four times a second. CPU seconds
-are of all processes: on a busy machine only they can be compared. Linear means that CPU
-milliseconds a call stay level; the slope is of log CPU seconds on log calls, 1 where linear, below
-where the start of a process still counts.
+writes corpus-scale.csv and corpus-scale.svg after every stage, so that an interrupted run leaves
+what it has measured; the next run keeps the sizes that are complete and measures the others anew.
+Each stage runs as the pipeline runs it, with its worker processes. Memory is the largest sum of
+their proportional set sizes (shared pages count once), sampled four times a second. CPU seconds are
+of all processes: on a busy machine only they can be compared. Linear means that CPU milliseconds a
+call stay level; the slope is of log CPU seconds on log calls, 1 where linear and below where the
+start of the processes still counts.
 """
 
 from __future__ import annotations
