@@ -51,8 +51,8 @@ def candidates(
     opening = takewhile(lambda t: t.section != "qa" and t.role != "analyst", transcript.turns)
     n_prepared = len(windows.sentences("\n".join(turn.text for turn in opening)))
     costs = [cost + 1 for cost in budget.count_tokens(sentences)]
-    weights = [windows.weight(s, len(lexicon.find(s))) for s in sentences]
-    call = _Call(transcript, sentences, costs, weights, n_prepared, lexicon, budget)
+    contents = [windows.content(s, (term for term, *_ in lexicon.find(s))) for s in sentences]
+    call = _Call(transcript, sentences, costs, contents, n_prepared, lexicon, budget)
     for template in templates.TEMPLATES:
         wordings = templates.wordings(template)
         drawn = int(rng.integers(len(wordings)))
@@ -67,7 +67,7 @@ class _Call:
     transcript: Transcript
     sentences: list[str]
     costs: list[int]  # tokens of each sentence and of the space behind it
-    weights: list[float]
+    contents: list[windows.Content]
     n_prepared: int  # the first sentences come before any question
     lexicon: Lexicon
     budget: Budget
@@ -116,7 +116,7 @@ _DRAFTS = {
 
 
 def _dense(call: _Call, room: int, until: int | None = None) -> list[str]:
-    indexes = windows.densest(call.weights[:until], call.costs[:until], room)
+    indexes = windows.most_telling(call.contents[:until], call.costs[:until], room)
     return [call.sentences[i] for i in indexes]
 
 
