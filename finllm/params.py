@@ -134,6 +134,7 @@ class Split:
     max_val_examples: int = within(0)
     max_test_examples: int = within(0)
     max_transfer_examples: int = within(0)
+    max_reworded_examples: int = within(0)
     min_test_companies: int = within(2)
     seed: int = within(0)
 

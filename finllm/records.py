@@ -73,7 +73,7 @@ class Example:
     instruction: str
     excerpt: str  # the part of the call that the prompt shows
     answer: str
-    n_prompt_tokens: int
+    n_prompt_tokens: int  # 0 where they were not counted
     n_answer_tokens: int
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from finllm.instruct import chronology, splits
 from finllm.instruct.augment import augment
+from finllm.instruct.robustness import reworded
 from finllm.records import Reject, read_examples, write_json, write_jsonl
 from stages import adapter
 
@@ -67,6 +68,9 @@ def main() -> None:
     sets["train"] += copies
     for name, rows in sets.items():
         write_jsonl(at.folder / f"{name}.jsonl", rows)
+    n_asked = p.max_reworded_examples
+    asked_again = reworded(splits.cap(sets["test"], n_asked, rng) if n_asked else [])
+    write_jsonl(at.folder / "test_reworded.jsonl", asked_again)
     write_jsonl(at.folder / "rejects.jsonl", rejects)
     write_json(
         at.metrics,
@@ -74,6 +78,7 @@ def main() -> None:
             "examples_read": len(examples),
             "kept": len(kept),
             "augmented": len(copies),
+            "reworded": len(asked_again),
             "over_cap": sum(r.reason == "over_cap" for r in rejects),
             "out_of_time": len(reasons),
             "rejected_by_reason": dict(Counter(r.reason for r in rejects)),

@@ -8,6 +8,7 @@ from finllm.corpus.lexicon import BUILTIN, Lexicon
 from finllm.corpus.sources import read_source
 from finllm.corpus.synthetic import iter_calls
 from finllm.instruct import chat, examples, templates, windows
+from finllm.instruct.robustness import reworded
 from finllm.records import Example, Reject, Turn, write_jsonl, write_text
 from stages.sample import SOURCE
 
@@ -156,6 +157,14 @@ def test_every_sentence_of_an_excerpt_stands_in_the_call(chatml, calls, lexicon)
     for row in made(draft_all(calls, lexicon, budget_for(chatml, max_tokens=900))):
         said = windows.sentences(by_id[row.transcript_id].text)
         assert set(windows.sentences(row.excerpt)) <= set(said)
+
+
+def test_a_prompt_in_the_held_out_wording_fits_the_budget_too(any_tokenizer, calls, lexicon):
+    budget = budget_for(any_tokenizer, max_tokens=500, max_answer_tokens=150)
+    rows = made(draft_all(calls, lexicon, budget))
+    assert rows
+    for row, other in zip(rows, reworded(rows), strict=True):
+        assert budget.count_prompt(other.instruction, row.excerpt) + row.n_answer_tokens <= 500
 
 
 def test_the_held_out_wording_is_never_asked(chatml, calls, lexicon):

@@ -113,5 +113,6 @@ def test_counts_add_up_at_every_stage_on_real_calls(tmp_path, chatml, source, we
     sets = sum(rows["examples"] for rows in split["sets"].values())
     assert sets == split["kept"]
     assert split["kept"] + n_lines(tmp_path / "split" / "rejects.jsonl") == split["examples_read"]
+    assert split["reworded"] == n_lines(tmp_path / "split" / "test_reworded.jsonl") > 0
     assert n_lines(tmp_path / "sample.csv") >= 7
     assert not re.search(r"NaN|null|Infinity|\[", json.dumps(found)), "dvc compares scalars only"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import takewhile
 
 import numpy as np
@@ -23,6 +24,14 @@ class Budget:
     count_prompt: Callable[[str, str], int]  # tokens of a prompt with this instruction and excerpt
     max_tokens: int
     max_answer_tokens: int
+
+    @cached_property
+    def rooms(self) -> dict[str, int]:
+        """Tokens left for excerpt and answer, by template, whichever of its wordings is asked."""
+        return {
+            template: self.max_tokens - max(self.count_prompt(wording, "") for wording in wordings)
+            for template, wordings in templates.INSTRUCTIONS.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,7 @@ def candidates(
         wordings = templates.wordings(template)
         drawn = int(rng.integers(len(wordings)))
         instruction = wordings[drawn if paraphrases else 0]
-        room = budget.max_tokens - budget.count_prompt(instruction, "")
-        draft = _DRAFTS[template](call, room, rng)
+        draft = _DRAFTS[template](call, budget.rooms[template], rng)
         yield _finish(call, template, instruction, draft)
 
 
