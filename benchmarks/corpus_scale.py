@@ -28,7 +28,7 @@ PATHS = {
     "filter": "--transcripts data/clean/transcripts.jsonl --ratings data/review/ratings "
     "--kept data/filter/kept.jsonl --dropped data/filter/dropped.jsonl "
     "--trimmed data/filter/trimmed.jsonl --groups data/filter/groups.json "
-    "--review data/review/sample.csv --lengths plots/lengths.csv --metrics metrics/filter.json",
+    "--review data/review/sample.csv --plots plots/corpus --metrics metrics/filter.json",
     "templatize": "--kept data/filter/kept.jsonl --examples data/templatize/examples.jsonl "
     "--rejects data/templatize/rejects.jsonl --metrics metrics/templatize.json",
     "split": "--examples data/templatize/examples.jsonl --groups data/filter/groups.json "

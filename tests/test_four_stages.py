@@ -21,7 +21,7 @@ STAGES = {
     "clean": "--source raw --transcripts transcripts.jsonl --rejects clean_rejects.jsonl",
     "filter": "--transcripts transcripts.jsonl --ratings ratings --kept kept.jsonl"
     " --dropped dropped.jsonl --trimmed trimmed.jsonl --groups groups.json --review sample.csv"
-    " --lengths lengths.csv",
+    " --plots plots",
     "templatize": "--kept kept.jsonl --examples examples.jsonl --rejects template_rejects.jsonl",
     "split": "--examples examples.jsonl --groups groups.json --folder split",
 }
