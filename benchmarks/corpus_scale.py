@@ -23,8 +23,9 @@ ROOT = Path(__file__).parents[1]
 CALLS_PER_COMPANY = 10
 PATHS = {
     "sample": "--folder data/raw/sample",
-    "clean": "--source data/raw/sample --transcripts data/clean/transcripts.jsonl "
-    "--rejects data/clean/rejects.jsonl --metrics metrics/clean.json",
+    "clean": "--source data/raw/sample --transfer data/raw/none "
+    "--transcripts data/clean/transcripts.jsonl --rejects data/clean/rejects.jsonl "
+    "--metrics metrics/clean.json",
     "filter": "--transcripts data/clean/transcripts.jsonl --ratings data/review/ratings "
     "--kept data/filter/kept.jsonl --dropped data/filter/dropped.jsonl "
     "--trimmed data/filter/trimmed.jsonl --groups data/filter/groups.json "

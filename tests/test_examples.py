@@ -243,6 +243,35 @@ def test_a_choice_is_drawn_and_not_the_first_in_the_file():
     assert draws[0] == draws[1] != draws[2]
 
 
+def keys_of(source, n, names=templates.TEMPLATES):
+    return [(name, f"{source}{i:03}:{name}", source) for name in names for i in range(n)]
+
+
+def by_source(rows, transfer_source, weights=(0.4, 0.3, 0.2, 0.1)):
+    return examples.choose_by_source(
+        rows,
+        weights=dict(zip(templates.TEMPLATES, weights, strict=True)),
+        max_examples=20,
+        transfer_source=transfer_source,
+        rng=np.random.default_rng(0),
+    )
+
+
+def test_a_transfer_source_changes_no_choice_of_the_others_and_may_lack_templates():
+    alone, _ = by_source(keys_of("a", 50), "none")
+    second = keys_of("b", 30, (templates.UNDERSTANDING, templates.COMPLETION))
+    both, counts = by_source(keys_of("a", 50) + second, "b")
+    assert {key for key in both if key[0] == "a"} == alone and len(alone) == 20
+    assert sum(key[0] == "b" for key in both) == 52  # 30 : 22, which is 0.4 : 0.3 and rounding
+    assert list(counts.values()) == [8 + 30, 6 + 22, 4, 2]
+
+
+@pytest.mark.parametrize("names", [(), (templates.QUESTIONS,)])
+def test_a_transfer_source_without_a_template_of_any_weight_is_an_error(names):
+    with pytest.raises(ValueError, match="data.transfer_source gives examples of (no|questions)"):
+        by_source(keys_of("a", 50) + keys_of("b", 9, names), "b", (0.5, 0.3, 0.2, 0.0))
+
+
 def test_without_paraphrases_every_instruction_is_the_methods_own(chatml, calls, lexicon):
     budget = budget_for(chatml)
     plain = made(draft_all(calls, lexicon, budget, paraphrases=False))

@@ -11,7 +11,7 @@ import numpy as np
 
 from finllm.corpus.lexicon import Lexicon
 from finllm.instruct import references, templates, windows
-from finllm.records import Example, Reject, Transcript
+from finllm.records import NO_SOURCE, Example, Reject, Transcript
 
 MIN_ANSWER_WORDS = 4
 
@@ -185,3 +185,32 @@ def choose(
         order = rng.permutation(len(by_template[name]))[:quota]
         chosen.update(by_template[name][i] for i in order)
     return chosen, quotas
+
+
+def choose_by_source(
+    rows: list[tuple[str, str, str]],
+    *,
+    weights: dict[str, float],
+    max_examples: int,
+    transfer_source: str,
+    rng: np.random.Generator,
+) -> tuple[set[str], dict[str, int]]:
+    """``choose`` from (template, example id, source), the transfer source apart from the others.
+
+    It may lack a template, such as summaries; the others' shares are then kept among its examples.
+    There is no limit to these: the split caps them. What is chosen of the others does not depend on
+    it.
+
+    Raises
+    ------
+    ValueError
+        As ``choose``; also where the transfer source gives no example of a positive weight.
+    """
+    own = [(template, key) for template, key, source in rows if source != transfer_source]
+    chosen, quotas = choose(own, weights=weights, max_examples=max_examples, rng=rng)
+    if transfer_source == NO_SOURCE:
+        return chosen, quotas
+    other = [(template, key) for template, key, source in rows if source == transfer_source]
+    scaled = templates.offered(weights, {template for template, _ in other})
+    more, further = choose(other, weights=scaled, max_examples=0, rng=rng)
+    return chosen | more, {name: n + further.get(name, 0) for name, n in quotas.items()}
