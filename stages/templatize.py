@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from finllm.corpus.parallel import map_batches, n_cores
 from finllm.instruct.drafting import Key, drafter, token_budget
-from finllm.instruct.examples import choose
+from finllm.instruct.examples import choose_by_source
 from finllm.instruct.reference_audit import auditor, shares
 from finllm.model.weights import model_folder
 from finllm.records import Line, Reject, read_lines, write_json, write_jsonl, write_lines
@@ -51,11 +51,12 @@ def main() -> None:
 
     drafts = at.examples.with_suffix(".tmp")
     write_lines(drafts, drafted())
-    chosen, quotas = choose(
-        [(key.template, key.id) for key in keys],
+    chosen, quotas = choose_by_source(
+        [(key.template, key.id, key.source) for key in keys],
         weights=dataclasses.asdict(p.weights),
         max_examples=p.max_examples,
-        rng=np.random.default_rng(p.seed),
+        transfer_source=params.data.transfer_source,
+        rng=np.random.default_rng((p.seed, 1)),  # a second source must not change the choice
     )
     rejects += [Reject(key.id, "", 0, "over_quota", "") for key in keys if key.id not in chosen]
     lines = zip(keys, read_lines(drafts), strict=True)

@@ -200,6 +200,7 @@ class Cleaned:
     lines: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    kept_by_source: Counter[str] = field(default_factory=Counter)
     disclaimers: list[disclaimers.Candidate] = field(default_factory=list)
 
 
@@ -242,6 +243,7 @@ def cleaner(
                 found.rejects.append(record)
                 continue
             found.lines.append(to_json(record))
+            found.kept_by_source[record.source] += 1
             if boilerplate.REPEATED in removable:
                 found.disclaimers += disclaimers.candidates(record)
         return found

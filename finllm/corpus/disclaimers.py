@@ -45,6 +45,7 @@ class Erased:
     lines: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    kept_by_source: Counter[str] = field(default_factory=Counter)  # below 0: no longer kept
 
 
 def reads_like_one(paragraph: str) -> bool:
@@ -122,6 +123,7 @@ def eraser(keys: frozenset[int]) -> Callable[[Sequence[Line]], Erased]:
             else:
                 detail = f"all its {n_words} words are repeated disclaimers"
                 found.rejects.append(Reject(call.id, call.source, 0, "empty_text", detail))
+                found.kept_by_source[call.source] -= 1
         return found
 
     return erase_all

@@ -54,7 +54,7 @@ def looker(
             call = line.transcript()
             text = call.text
             tokens = words(text.lower())
-            measures = measure_words(call.id, text, tokens, lexicon=terms)
+            measures = measure_words(call, text, tokens, lexicon=terms)
             looks.append(Look(measures, sign(tokens)))
         return looks
 

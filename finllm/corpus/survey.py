@@ -68,6 +68,16 @@ class Survey:
             "paragraphs": self._paragraphs(),
         }
 
+    @property
+    def words(self) -> Counter[str]:
+        """How often each word occurs, as ``vocabulary_words`` counts them."""
+        return self._words
+
+    @property
+    def periods(self) -> list[CallPeriods]:
+        """The periods of every call, in the order in which they came."""
+        return self._periods
+
     def _paragraphs(self) -> dict[str, float]:
         """Paragraphs that several calls say: word for word, and but for a few words (``near``).
 

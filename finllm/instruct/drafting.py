@@ -22,6 +22,7 @@ class Key:
     id: str
     template: str
     provenance: str
+    source: str
     n_prompt_tokens: int
     n_answer_tokens: int
     call: int  # the number of its call's line
@@ -91,7 +92,7 @@ def drafter(
                 drafts.lines.append(to_json(row))
                 drafts.keys.append(
                     Key(
-                        row.id, row.template, row.provenance, row.n_prompt_tokens,
+                        row.id, row.template, row.provenance, row.source, row.n_prompt_tokens,
                         row.n_answer_tokens, line.number,
                     )
                 )  # fmt: skip
