@@ -206,6 +206,7 @@ class Train:
     evals_per_run: int = within(1, 1000)
     early_stopping_patience: int = within(0, 1000)
     early_stopping_min_improvement: float = within(0)
+    checkpoint_every: int = within(0)
     seed: int = within(0)
 
 

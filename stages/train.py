@@ -10,8 +10,11 @@ from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import file_sha256, model_folder
 from finllm.records import Example, read_examples, write_json
+from finllm.training.checkpoints import checkpoint_root, run_folder
 from finllm.training.curves import LiveCurves, open_live
-from finllm.training.trainer import fit, training_arguments
+from finllm.training.mishaps import memory_explained
+from finllm.training.resume import Checkpointer
+from finllm.training.trainer import fit, reloaded_val_loss, training_arguments
 from stages import adapter
 
 
@@ -35,7 +38,18 @@ def main() -> None:
     train = [encode(example) for example in read_examples(at.train)]
     val = [encode(example) for example in read_examples(at.val)]
     batch = p.batch_size * p.accumulation
-    with tempfile.TemporaryDirectory() as scratch:
+    run = run_folder(
+        checkpoint_root(),
+        settings={
+            "model": vars(m),
+            "lora": vars(params.lora),
+            "train": {**vars(p), "checkpoint_every": 0},  # does not change the result
+        },
+        sets={"train": train, "val": val},
+    )
+    checkpointer = Checkpointer(run, every=p.checkpoint_every)
+    memory = memory_explained(train, p.batch_size, gradient_checkpointing=p.gradient_checkpointing)
+    with tempfile.TemporaryDirectory() as scratch, memory:
         arguments = training_arguments(
             output_dir=scratch,
             n_train=len(train),
@@ -80,8 +94,17 @@ def main() -> None:
                 patience=p.early_stopping_patience,
                 min_improvement=p.early_stopping_min_improvement,
                 callbacks=[LiveCurves(live)],
+                checkpointer=checkpointer,
             )
-    save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
+        save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
+        reloaded_val_loss_nats = reloaded_val_loss(
+            model,
+            tokenizer,
+            at.adapter,
+            val=val,
+            arguments=arguments,
+            expected=result.best_val_loss_nats,
+        )
     write_json(
         at.metrics,
         {
@@ -93,10 +116,12 @@ def main() -> None:
             "trainable_parameters": trainable_parameters(model),
             "initial_val_loss_nats": result.initial_val_loss_nats,
             "best_val_loss_nats": result.best_val_loss_nats,
+            "reloaded_val_loss_nats": reloaded_val_loss_nats,
             "best_step": result.best_step,
             "stopped_early": result.stopped_early,
             "adapter_sha256": file_sha256(at.adapter / "adapter_model.safetensors"),
             "cost": {
+                "n_resumes": result.n_resumes,
                 "seconds": result.seconds,
                 "tokens_per_second": result.n_train_tokens / result.seconds,
                 "peak_memory_gb": peak_memory_gb(),
@@ -104,6 +129,7 @@ def main() -> None:
             },
         },
     )
+    checkpointer.remove()
     print(
         f"train: validation loss {result.initial_val_loss_nats:.3f} -> "
         f"{result.best_val_loss_nats:.3f} nats at step {result.best_step} of {result.n_steps}"
