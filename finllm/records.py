@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,6 +118,39 @@ def transcript_from_dict(row: dict) -> Transcript:
     return Transcript(**{**row, "turns": turns})
 
 
+@dataclass(frozen=True)
+class Line:
+    """A line of a JSON-lines file that another process may parse."""
+
+    path: Path
+    number: int  # from 1
+    text: str
+
+    def row(self) -> dict:
+        """The object on the line.
+
+        Raises
+        ------
+        ValueError
+            Where the line is not JSON; names the file and the line.
+        """
+        try:
+            return json.loads(self.text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self.path}, line {self.number}: not JSON ({error})") from None
+
+    def transcript(self) -> Transcript:
+        """The call on the line."""
+        return transcript_from_dict(self.row())
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The lines of a JSON-lines file, one at a time, not yet parsed."""
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            yield Line(path, number, line)
+
+
 def read_jsonl(path: Path) -> Iterator[dict]:
     """The rows of a JSON-lines file, one at a time.
 
@@ -125,12 +159,7 @@ def read_jsonl(path: Path) -> Iterator[dict]:
     ValueError
         Where a line is not JSON; names the file and the line.
     """
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}, line {number}: not JSON ({error})") from None
+    return (line.row() for line in read_lines(path))
 
 
 def read_transcripts(path: Path) -> Iterator[Transcript]:
@@ -141,6 +170,35 @@ def read_transcripts(path: Path) -> Iterator[Transcript]:
 def read_examples(path: Path) -> list[Example]:
     """The examples of a JSON-lines file."""
     return [Example(**row) for row in read_jsonl(path)]
+
+
+class ExampleFile:
+    """A file of examples of which only the keys are in memory, some 400 bytes each.
+
+    ``keys`` are its examples in order, without excerpts and answers.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.keys = [_key(row) for row in read_jsonl(path)]
+
+    def lines(self, ids: Container[str]) -> Iterator[str]:
+        """The lines of the examples with these ids, in order."""
+        return (line.text.rstrip("\n") for line in self._chosen(ids))
+
+    def examples(self, ids: Container[str]) -> Iterator[Example]:
+        """The examples with these ids, whole, one at a time and in order."""
+        return (Example(**line.row()) for line in self._chosen(ids))
+
+    def _chosen(self, ids: Container[str]) -> Iterator[Line]:
+        lines = zip(self.keys, read_lines(self._path), strict=True)
+        return (line for key, line in lines if key.id in ids)
+
+
+def _key(row: dict) -> Example:
+    row |= {"excerpt": "", "answer": ""}
+    shared = {k: sys.intern(v) for k, v in row.items() if k != "id" and isinstance(v, str)}
+    return Example(**row | shared)
 
 
 def read_predictions(path: Path) -> list[Prediction]:
@@ -163,13 +221,18 @@ def write_text(path: Path, text: str) -> None:
 
 def write_jsonl(path: Path, records: Iterable[object]) -> int:
     """Write records one a line, whole or not at all; the number of records."""
+    return write_lines(path, map(to_json, records))
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> int:
+    """Write lines that are JSON already, whole or not at all; the number of lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     count = 0
     try:
         with open(temporary, "w", encoding="utf-8") as file:
-            for record in records:
-                file.write(to_json(record) + "\n")
+            for line in lines:
+                file.write(line + "\n")
                 count += 1
         os.replace(temporary, path)
     finally:

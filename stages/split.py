@@ -3,22 +3,24 @@
 import dataclasses
 import json
 from collections import Counter
+from itertools import chain
 
 import numpy as np
 
 from finllm.instruct import chronology, splits
 from finllm.instruct.augment import augment
 from finllm.instruct.robustness import reworded
-from finllm.records import Reject, read_examples, write_json, write_jsonl
+from finllm.records import ExampleFile, Reject, to_json, write_json, write_jsonl, write_lines
 from stages import adapter
 
 
 def main() -> None:
-    """Assign companies, cut in time where asked for, cap, audit, write."""
+    """Assign companies, cut in time where asked for, cap, audit, write; the texts stay on disk."""
     at = adapter.paths("examples", "groups", "folder", "metrics")
     params = adapter.params()
     p, transfer_source = params.split, params.data.transfer_source
-    examples = read_examples(at.examples)
+    file = ExampleFile(at.examples)
+    examples = file.keys
     groups = json.loads(at.groups.read_text(encoding="utf-8"))
     rng = np.random.default_rng(p.seed)
     split_of = splits.assign_companies(
@@ -51,7 +53,8 @@ def main() -> None:
         )
         for name, limit in caps.items()
     }
-    audit = splits.audit(sets, groups)
+    ids = {name: {e.id for e in rows} for name, rows in sets.items()}
+    audit = splits.audit(sets, groups, lambda name: file.examples(ids[name]))
     n_early = (
         chronology.n_too_early(sets, embargo_quarters=p.embargo_quarters)
         if p.mode == "chronological"
@@ -60,18 +63,20 @@ def main() -> None:
     if audit.leaks or n_early:
         raise ValueError(f"the sets leak into each other: {audit}, {n_early} tested too early")
     splits.check_test_companies(sets, p.min_test_companies)
-    kept = {e.id for rows in sets.values() for e in rows}
+    kept = set().union(*ids.values())
     rejects = [
         Reject(e.id, "", 0, reasons.get(e.id, "over_cap"), split_of[e.company])
         for e in examples
         if e.id not in kept
     ]
-    copies = augment(sets["train"], share=p.augment_share, rng=rng)
+    copies = augment(sets["train"], share=p.augment_share, rng=rng, texts=file.examples)
     sets["train"] += copies
-    for name, rows in sets.items():
-        write_jsonl(at.folder / f"{name}.jsonl", rows)
+    for name in sets:
+        added = map(to_json, copies if name == "train" else ())
+        write_lines(at.folder / f"{name}.jsonl", chain(file.lines(ids[name]), added))
     n_asked = p.max_reworded_examples
-    asked_again = reworded(splits.cap(sets["test"], n_asked, rng) if n_asked else [])
+    drawn = {e.id for e in splits.cap(sets["test"], n_asked, rng)} if n_asked else set()
+    asked_again = reworded(file.examples(drawn))
     write_jsonl(at.folder / "test_reworded.jsonl", asked_again)
     write_jsonl(at.folder / "rejects.jsonl", rejects)
     write_json(

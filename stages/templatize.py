@@ -1,98 +1,96 @@
 """Transcripts to instruction examples within the token budget, in exact shares."""
 
 import dataclasses
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 
 import numpy as np
 from tqdm import tqdm
 
-from finllm.corpus.lexicon import load_lexicon
-from finllm.instruct import chat
-from finllm.instruct.examples import Budget, candidates, choose_by_source
-from finllm.instruct.reference_audit import audit_references
-from finllm.model.tokenizer import load_tokenizer
+from finllm.corpus.parallel import map_batches, n_cores
+from finllm.instruct.drafting import Key, drafter, token_budget
+from finllm.instruct.examples import choose_by_source
+from finllm.instruct.reference_audit import auditor, shares
 from finllm.model.weights import model_folder
-from finllm.records import Example, Reject, read_jsonl, read_transcripts, write_json, write_jsonl
+from finllm.records import Line, Reject, read_lines, write_json, write_jsonl, write_lines
 from stages import adapter
 
 
 def main() -> None:
-    """Draft every candidate to disk, choose by quota, keep the chosen."""
+    """Draft every candidate to disk, choose by quota, keep the chosen, audit their references."""
     at = adapter.paths("kept", "examples", "rejects", "metrics")
     params = adapter.params()
     p, m = params.templatize, params.model
-    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
-    tokenizer = load_tokenizer(folder, revision=m.revision)
-
-    def count_tokens(texts: list[str]) -> list[int]:
-        rows = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-        return [len(row) for row in rows]
-
-    def count_prompt(instruction: str, excerpt: str) -> int:
-        prompt = chat.render_prompt(
-            tokenizer, system_prompt=p.system_prompt, instruction=instruction, excerpt=excerpt
-        )
-        return len(chat.encode_prompt(tokenizer, prompt))
-
-    budget = Budget(count_tokens, count_prompt, p.max_tokens, p.max_answer_tokens)
-    lexicon = load_lexicon(params.filter.lexicon)
-    rng = np.random.default_rng(p.seed)
+    budget = partial(
+        token_budget,
+        model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file),
+        revision=m.revision,
+        system_prompt=p.system_prompt,
+        max_tokens=p.max_tokens,
+        max_answer_tokens=p.max_answer_tokens,
+    )
+    draft = partial(
+        drafter,
+        budget=budget,
+        lexicon=params.filter.lexicon,
+        paraphrases=p.paraphrases,
+        seed=p.seed,
+    )
+    keys: list[Key] = []
     rejects: list[Reject] = []
-    n_calls = sum(1 for _ in read_jsonl(at.kept))
+    n_calls = sum(1 for _ in read_lines(at.kept))
 
-    def drafted() -> Iterator[Example]:
-        calls = tqdm(read_transcripts(at.kept), total=n_calls, desc="templatize", unit="call")
-        for call in calls:
-            for draft in candidates(
-                call, lexicon=lexicon, budget=budget, paraphrases=p.paraphrases, rng=rng
-            ):
-                if isinstance(draft, Reject):
-                    rejects.append(draft)
-                else:
-                    yield draft
+    def drafted() -> Iterator[str]:
+        calls = tqdm(read_lines(at.kept), total=n_calls, desc="templatize", unit="call")
+        for drafts in map_batches(draft, calls, n_workers=n_cores()):
+            keys.extend(drafts.keys)
+            rejects.extend(drafts.rejects)
+            yield from drafts.lines
 
     drafts = at.examples.with_suffix(".tmp")
-    write_jsonl(drafts, drafted())
-    rows = [(row["template"], row["id"], row["source"]) for row in read_jsonl(drafts)]
+    write_lines(drafts, drafted())
     chosen, quotas = choose_by_source(
-        rows,
+        [(key.template, key.id, key.source) for key in keys],
         weights=dataclasses.asdict(p.weights),
         max_examples=p.max_examples,
         transfer_source=params.data.transfer_source,
         rng=np.random.default_rng((p.seed, 1)),  # a second source must not change the choice
     )
-    rejects += [Reject(key, "", 0, "over_quota", "") for _, key, _ in rows if key not in chosen]
-    shape: Counter[str] = Counter()
-    provenances: Counter[str] = Counter()
-
-    def kept() -> Iterator[Example]:
-        for row in read_jsonl(drafts):
-            if row["id"] in chosen:
-                example = Example(**row)
-                provenances[example.provenance] += 1
-                shape.update(prompt=example.n_prompt_tokens, answer=example.n_answer_tokens)
-                n_tokens = example.n_prompt_tokens + example.n_answer_tokens
-                shape["longest"] = max(shape["longest"], n_tokens)
-                yield example
-
-    n_examples = write_jsonl(at.examples, kept())
+    rejects += [Reject(key.id, "", 0, "over_quota", "") for key in keys if key.id not in chosen]
+    lines = zip(keys, read_lines(drafts), strict=True)
+    n_examples = write_lines(
+        at.examples, (line.text.rstrip("\n") for key, line in lines if key.id in chosen)
+    )
     drafts.unlink()
     write_jsonl(at.rejects, rejects)
-    examples = (Example(**row) for row in read_jsonl(at.examples))
+    kept = [key for key in keys if key.id in chosen]
+    n_of_call = Counter(key.call for key in kept)
+
+    def with_examples() -> Iterator[tuple[Line, list[Line]]]:
+        examples = read_lines(at.examples)
+        for call in read_lines(at.kept):
+            if n := n_of_call[call.number]:
+                yield call, list(islice(examples, n))
+
+    totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for found in map_batches(auditor, with_examples(), n_workers=n_cores()):
+        for template, counts in found.items():
+            totals[template].update(counts)
     write_json(
         at.metrics,
         {
-            "candidates": len(rows) + sum(r.reason != "over_quota" for r in rejects),
+            "candidates": len(kept) + len(rejects),
             "examples": n_examples,
             "examples_by_template": quotas,
             "share_by_template": {name: n / n_examples for name, n in quotas.items()},
-            "examples_by_provenance": dict(provenances),
+            "examples_by_provenance": dict(Counter(key.provenance for key in kept)),
             "rejected_by_reason": dict(Counter(r.reason for r in rejects)),
-            "mean_prompt_tokens": shape["prompt"] / n_examples,
-            "mean_answer_tokens": shape["answer"] / n_examples,
-            "max_tokens": shape["longest"],
-            "references": audit_references(examples, read_transcripts(at.kept)),
+            "mean_prompt_tokens": sum(key.n_prompt_tokens for key in kept) / n_examples,
+            "mean_answer_tokens": sum(key.n_answer_tokens for key in kept) / n_examples,
+            "max_tokens": max(key.n_prompt_tokens + key.n_answer_tokens for key in kept),
+            "references": shares(totals),
         },
     )
     print(f"templatize: {n_examples} examples")

@@ -77,3 +77,15 @@ def test_a_share_of_the_examples_is_copied_and_a_share_of_zero_none():
     copies = augment.augment(rows, share=0.5, rng=np.random.default_rng(0))
     assert 1 <= len(copies) <= 5 and len({c.id for c in copies}) == len(copies)
     assert augment.augment(rows, share=0.0, rng=np.random.default_rng(0)) == []
+
+
+def test_examples_whose_texts_are_elsewhere_are_copied_alike():
+    rows = [replace(EXAMPLE, id=f"e{i}") for i in range(10)]
+    keys = [replace(row, excerpt="", answer="") for row in rows]
+    found = augment.augment(
+        keys,
+        share=0.5,
+        rng=np.random.default_rng(0),
+        texts=lambda ids: (row for row in rows if row.id in ids),
+    )
+    assert found == augment.augment(rows, share=0.5, rng=np.random.default_rng(0))

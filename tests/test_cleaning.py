@@ -214,18 +214,6 @@ def test_an_unknown_kind_of_boilerplate_is_an_error():
         clean(call("Sales rose."), removable=("jokes",))
 
 
-def test_lines_that_many_companies_repeat_can_be_removed():
-    line = "Please turn to the next slide of our deck."
-    texts = [("A", line), ("B", line.upper()), ("C", f"{line}\nSales rose a lot this year again.")]
-    repeated = boilerplate.repeated_paragraphs(texts, min_companies=3, min_words=4)
-    assert len(repeated) == 1
-    record, n_words = boilerplate.remove_repeated(call(texts[2][1], line), repeated=repeated)
-    assert [turn.text for turn in record.turns] == ["Sales rose a lot this year again."]
-    assert n_words == 18
-    once = [("A", line), ("A", line), ("A", line)]
-    assert not boilerplate.repeated_paragraphs(once, min_companies=2, min_words=4)
-
-
 @pytest.mark.skipif(not ECTSUM.is_dir(), reason="../shared/data/ectsum is absent")
 def test_cleaning_keeps_every_digit_of_real_calls():
     n_calls = 0

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finllm.instruct import splits
+from finllm.instruct.templates import apportion
+from finllm.records import ExampleFile, to_json, write_jsonl
 
 TEMPLATES = ("understanding", "completion", "summarization", "questions")
 
@@ -210,3 +212,59 @@ def test_an_audit_measures_how_much_of_the_test_excerpts_training_has_seen():
     sets["train"] = [make_example("a", company="train", excerpt=said, transcript_id="a")]
     sets["test"] = [make_example("b", company="test", excerpt=f"{said} x", transcript_id="b")]
     assert splits.audit(sets, {}).test_excerpt_contamination == pytest.approx(2 / 3)
+
+
+def first_of_the_least_served(examples, limit, rng):
+    """``cap`` as one would write it first: quadratic, but plain."""
+    by_template = {}
+    for example in examples:
+        by_template.setdefault(example.template, []).append(example)
+    quotas = apportion(limit, {name: len(rows) for name, rows in by_template.items()})
+    kept, load = set(), Counter()
+    for name, rows in by_template.items():
+        waiting = [rows[i] for i in rng.permutation(len(rows))]
+        for _ in range(quotas[name]):
+            example = min(waiting, key=lambda row: load[row.company])
+            waiting.remove(example)
+            load[example.company] += 1
+            kept.add(example.id)
+    return [example for example in examples if example.id in kept]
+
+
+@given(st.integers(1, 100), st.integers(0, 99), st.integers(0, 3))
+def test_a_cap_serves_the_least_served_company_first(limit, seed, gap):
+    examples = [e for i, e in enumerate(corpus(13)) if i % 4 > gap or i % 3]
+    limit = min(limit, len(examples) - 1)
+    rng, other = np.random.default_rng(seed), np.random.default_rng(seed)
+    expected = first_of_the_least_served(examples, limit, other)
+    assert splits.cap(examples, limit, rng) == expected
+
+
+@given(st.lists(st.lists(st.integers(0, 2), max_size=30), max_size=6), st.integers(1, 5))
+def test_contamination_is_the_share_of_the_runs_that_training_has(texts, n_train):
+    rows = [make_example(str(i), excerpt=" ".join(map(str, t))) for i, t in enumerate(texts)]
+    sets = {"train": rows[:n_train], "test": rows[n_train:]}
+
+    def runs(row):
+        words = row.excerpt.split()
+        return [tuple(words[i : i + 13]) for i in range(len(words) - 12)]
+
+    seen = {run for row in sets["train"] for run in runs(row)}
+    tested = [run for row in sets["test"] for run in runs(row)]
+    expected = sum(run in seen for run in tested) / max(1, len(tested))
+    found = splits.contamination(sets.__getitem__)["test_excerpt_contamination"]
+    assert found == pytest.approx(expected)
+
+
+def test_the_examples_on_disk_are_audited_as_those_in_memory(tmp_path):
+    said = " ".join(f"w{i}" for i in range(20))
+    rows = [replace(e, excerpt=f"{said} {e.company}") for e in corpus(6)]
+    write_jsonl(tmp_path / "examples.jsonl", rows)
+    file = ExampleFile(tmp_path / "examples.jsonl")
+    assert file.keys == [replace(e, excerpt="", answer="") for e in rows]
+    split_of = assign(rows)
+    sets, keys = sets_of(rows, split_of), sets_of(file.keys, split_of)
+    ids = {name: {e.id for e in found} for name, found in keys.items()}
+    audit = splits.audit(keys, {}, lambda name: file.examples(ids[name]))
+    assert audit == splits.audit(sets, {}) and audit.test_excerpt_contamination == 8 / 9
+    assert list(file.lines(ids["test"])) == [to_json(e) for e in sets["test"]]

@@ -27,7 +27,32 @@ def test_a_paragraph_that_two_calls_share_is_counted_and_one_said_twice_in_a_cal
         "n_distinct": 2,
         "n_in_several_calls": 1,
         "share_of_words_repeated": pytest.approx(48 / 72),
+        "n_distinct_but_for_a_few_words": 2,
+        "n_near_in_several_places": 1,
+        "n_paragraphs_near_repeated": 2,
+        "share_of_words_near_repeated": pytest.approx(48 / 72),
     }
+
+
+def test_a_paragraph_with_another_word_counts_as_nearly_repeated_and_not_as_repeated():
+    survey = Survey()
+    words = [f"word{chr(97 + i)}" for i in range(24)]
+    survey.add(said("a", " ".join(words)))
+    survey.add(said("b", " ".join([*words[:12], "other", *words[13:]])))
+    found = survey.metrics({"the": 1})["paragraphs"]
+    assert (found["n_distinct"], found["n_in_several_calls"]) == (2, 0)
+    assert (found["n_distinct_but_for_a_few_words"], found["n_near_in_several_places"]) == (1, 1)
+    assert found["share_of_words_near_repeated"] == 1 and found["share_of_words_repeated"] == 0
+
+
+def test_surveys_of_two_halves_merge_to_the_survey_of_the_whole():
+    calls = [said(name, DISCLAIMER, f"Sales of {name} in Q3 2021 rose.") for name in "abcd"]
+    whole, one, other = Survey(), Survey(), Survey()
+    for survey, part in ((whole, calls), (one, calls[:1]), (other, calls[1:])):
+        for call in part:
+            survey.add(call)
+    one.merge(other)
+    assert one.metrics({"the": 1}) == whole.metrics({"the": 1})
 
 
 def test_the_periods_and_the_words_of_all_calls_are_in_the_metrics():

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from finllm.records import Transcript, Turn
+from finllm.records import Turn
 
-KINDS = ("operator_instructions", "safe_harbor", "webcast_notice", "courtesies")
 PATTERNS = {
     "operator_instructions": re.compile(
         r"\[operator instructions?\]|\bpress(?:ing)? (?:the )?(?:star|\*|pound)"
@@ -53,6 +51,8 @@ PATTERNS = {
         re.I,
     ),
 }
+REPEATED = "repeated_disclaimer"  # what this is only the whole corpus shows: see ``disclaimers``
+KINDS = (*PATTERNS, REPEATED)
 # Every pattern needs one of these: a cheap look before the expensive one.
 _HINTS = (
     "forward", "actual ", "differ", "litigation", "harbo", "obligation", "duty", "responsib",
@@ -61,7 +61,7 @@ _HINTS = (
     "recording", "slide", "presentation", "transcript", "web", "investor relations", "thank",
     "good ", "welcome", "concludes", "[operator",
 )  # fmt: skip
-_FIGURE = re.compile(r"[$\u20ac\u00a3%]|\b(?:million|billion|percent|basis points|cents)\b", re.I)
+FIGURE = re.compile(r"[$\u20ac\u00a3%]|\b(?:million|billion|percent|basis points|cents)\b", re.I)
 _GAP = re.compile(r"(\n|(?<=[.?!\]])\s+(?=[A-Z\"'\[]))")
 _MARK_ONLY = re.compile(r"\[operator instructions?\] ?", re.I)
 
@@ -75,9 +75,11 @@ def kind_of(sentence: str, *, kinds: tuple[str, ...]) -> str | None:
     True
     """
     lower = sentence.lower()
-    if not any(hint in lower for hint in _HINTS) or _FIGURE.search(sentence):
+    if not any(hint in lower for hint in _HINTS) or FIGURE.search(sentence):
         return None
     for kind in kinds:
+        if kind == REPEATED:
+            continue
         pattern = PATTERNS[kind]
         if pattern.fullmatch(lower) if kind == "courtesies" else pattern.search(lower):
             return kind
@@ -121,53 +123,3 @@ def _without(text: str, kinds: tuple[str, ...], counts: Counter[str]) -> str:
             if kept and index + 1 < len(parts) and "\n" in parts[index + 1]:
                 kept[-1] = "\n"
     return "".join(kept).strip()
-
-
-def repeated_paragraphs(
-    texts: Iterable[tuple[str, str]], *, min_companies: int, min_words: int
-) -> frozenset[str]:
-    """Digests of the lines that at least ``min_companies`` companies say word for word.
-
-    Parameters
-    ----------
-    texts
-        Pairs of company and text; read once. Memory: about 100 bytes a distinct line.
-    min_words
-        Shorter lines ("Thank you.") are not looked at.
-    """
-    if min_companies < 2:
-        raise ValueError(f"min_companies {min_companies}: must be at least 2")
-    first: dict[bytes, str] = {}
-    others: dict[bytes, set[str]] = {}
-    for company, text in texts:
-        for line in text.split("\n"):
-            if line.count(" ") + 1 < min_words:
-                continue
-            key = _digest(line)
-            if first.setdefault(key, company) != company:
-                others.setdefault(key, {first[key]}).add(company)
-    return frozenset(key.hex() for key, who in others.items() if len(who) >= min_companies)
-
-
-def remove_repeated(transcript: Transcript, *, repeated: frozenset[str]) -> tuple[Transcript, int]:
-    """The transcript without the lines whose digests are in ``repeated``, and the words removed.
-
-    Lines with money or percentages stay, as in ``remove``.
-    """
-    n_removed = 0
-    turns = []
-    for turn in transcript.turns:
-        kept = []
-        for line in turn.text.split("\n"):
-            if _digest(line).hex() in repeated and not _FIGURE.search(line):
-                n_removed += len(line.split())
-            else:
-                kept.append(line)
-        if kept:
-            turns.append(replace(turn, text="\n".join(kept)))
-    return replace(transcript, turns=tuple(turns)), n_removed
-
-
-def _digest(line: str) -> bytes:
-    words = re.sub(r"\W+", " ", line.lower()).strip()
-    return hashlib.blake2b(words.encode(), digest_size=8).digest()

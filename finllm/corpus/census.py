@@ -27,9 +27,8 @@ _NAMED = re.compile(
     rf"\b(?P<name>first|second|third|fourth|1st|2nd|3rd|4th)[ -]quarter,? {_FISCAL}(?P<y1>20\d\d)\b"
     rf"|\bq(?P<q2>[1-4]),? {_FISCAL}(?P<y2>20\d\d)\b"
     r"|\b(?P<y3>20\d\d)(?:'s)? (?:fiscal )?"
-    r"(?:q(?P<q3>[1-4])\b|(?P<name3>first|second|third|fourth) quarter)",
-    re.I,
-)
+    r"(?:q(?P<q3>[1-4])\b|(?P<name3>first|second|third|fourth) quarter)"
+)  # of lower-case text: ignoring case costs twice the time
 _WORD = re.compile(r"[a-z][a-z'-]*[a-z]")
 
 
@@ -49,10 +48,10 @@ def named_periods(text: str) -> tuple[str, ...]:
     ('2021Q3', '2020Q3')
     """
     found = []
-    for match in _NAMED.finditer(text):
+    for match in _NAMED.finditer(text.lower()):
         year = match["y1"] or match["y2"] or match["y3"]
         name = match["name"] or match["name3"]
-        quarter = _QUARTERS[name.lower()] if name else match["q2"] or match["q3"]
+        quarter = _QUARTERS[name] if name else match["q2"] or match["q3"]
         found.append(f"{year}Q{quarter}")
     return tuple(found)
 

@@ -7,12 +7,15 @@ import html
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import ftfy
 
-from finllm.corpus import boilerplate, turns
-from finllm.records import Reject, Transcript, Turn
+from finllm.corpus import boilerplate, disclaimers, turns
+from finllm.corpus.notation import standardise_transcript
+from finllm.records import Reject, Transcript, Turn, to_json
 
 # What str.translate does to a character; the rest of Unicode goes through _compatible.
 _SINGLE = {
@@ -188,3 +191,61 @@ def own_company(transcript: Transcript, *, policy: str) -> Transcript | Reject:
     if policy == "reject":
         return Reject(transcript.id, transcript.source, 0, "no_company", "the source names none")
     return dataclasses.replace(transcript, company=transcript.id)
+
+
+@dataclass
+class Cleaned:
+    """A batch of records after cleaning: those that are left, as lines, and what was done."""
+
+    lines: list[str] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    kept_by_source: Counter[str] = field(default_factory=Counter)
+    disclaimers: list[disclaimers.Candidate] = field(default_factory=list)
+
+
+def cleaner(
+    *,
+    repair_mojibake: bool,
+    infer_turns: bool,
+    removable: tuple[str, ...],
+    standardise_notation: bool,
+    company_for_missing: str,
+) -> Callable[[Sequence[Transcript | Reject]], Cleaned]:
+    """The function that cleans a batch of records; the arguments are the knobs of ``clean``.
+
+    Where repeated disclaimers are removable they are candidates so far: only when all calls have
+    been seen can ``disclaimers.eraser`` take them out.
+    """
+
+    def clean_one(record: Transcript | Reject, found: Cleaned) -> Transcript | Reject:
+        if not isinstance(record, Reject):
+            record, repairs = clean_transcript(
+                record,
+                repair_mojibake=repair_mojibake,
+                infer_turns=infer_turns,
+                removable=removable,
+            )
+            found.counts.update(repairs)
+        if not isinstance(record, Reject):
+            found.counts["without_company"] += not record.company
+            record = own_company(record, policy=company_for_missing)
+        if standardise_notation and not isinstance(record, Reject):
+            record, n_lines = standardise_transcript(record)
+            found.counts["lines_standardised"] += n_lines
+        return record
+
+    def clean(batch: Sequence[Transcript | Reject]) -> Cleaned:
+        found = Cleaned(counts=Counter(records_read=len(batch)))
+        for raw in batch:
+            record = clean_one(raw, found)
+            if isinstance(record, Reject):
+                found.rejects.append(record)
+                continue
+            found.lines.append(to_json(record))
+            found.kept_by_source[record.source] += 1
+            if boilerplate.REPEATED in removable:
+                found.disclaimers += disclaimers.candidates(record)
+        return found
+
+    return clean

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from datasketch import MinHash, MinHashLSH
 
+from finllm.corpus.hashing import text_hash, word_codes
 from finllm.corpus.lexicon import words
 
 SHINGLE = 5  # words in a row
@@ -55,19 +56,45 @@ def group_near_duplicates(
     ValueError
         Where an id repeats, or a value is out of range.
     """
+    check_values(threshold, n_permutations)
+    sign = signer(n_permutations, seed)
+    pairs = ((text_id, sign(words(text.lower()))) for text_id, text in texts)
+    return group_signatures(pairs, threshold=threshold)
+
+
+def check_values(threshold: float, n_permutations: int) -> None:
+    """Raise a ValueError where a value is out of range."""
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold {threshold}: must be in (0, 1]")
     if n_permutations < 16:
         raise ValueError(f"n_permutations {n_permutations}: must be at least 16")
+
+
+def signer(n_permutations: int, seed: int) -> Callable[[Sequence[str]], np.ndarray]:
+    """The function from lower-case words to the MinHash signature of their runs of five.
+
+    A signature has the shape (n_permutations,) and is uint32.
+    """
+    sketch = MinHash(num_perm=n_permutations, seed=seed, hashfunc=int, scheme="affine32")
+
+    def sign(tokens: Sequence[str]) -> np.ndarray:
+        sketch.clear()
+        sketch.update_batch(_run_hashes(tokens))
+        return sketch.digest()
+
+    return sign
+
+
+def group_signatures(
+    signed: Iterable[tuple[str, np.ndarray]], *, threshold: float
+) -> dict[str, str]:
+    """``group_near_duplicates`` for pairs of id and signature."""
     ids: dict[str, int] = {}
     rows = []
-    sketch = MinHash(num_perm=n_permutations, seed=seed, hashfunc=int, scheme="affine32")
-    for text_id, text in texts:
+    for text_id, row in signed:
         _claim(ids, text_id)
         ids[text_id] = len(ids)
-        sketch.clear()
-        sketch.update_batch(shingle_hashes(text))
-        rows.append(sketch.digest())
+        rows.append(row)
     if not rows:
         return {}
     signatures = np.vstack(rows)
@@ -86,25 +113,19 @@ def shingle_hashes(text: str) -> list[int]:
 
     Vectorised: words are hashed once and runs are combined as polynomials in arithmetic mod 2^64.
     """
-    tokens = words(text.lower())
+    return _run_hashes(words(text.lower()))
+
+
+def _run_hashes(tokens: Sequence[str]) -> list[int]:
     if len(tokens) < SHINGLE:
-        return [_word_hash(" ".join(tokens)) >> 32]
-    cache: dict[str, int] = {}
-    codes = np.fromiter(
-        (cache[t] if t in cache else cache.setdefault(t, _word_hash(t)) for t in tokens),
-        dtype=np.uint64,
-        count=len(tokens),
-    )
+        return [text_hash(" ".join(tokens)) >> 32]
+    codes = word_codes(tokens)
     n_runs = len(tokens) - SHINGLE + 1
     runs = np.zeros(n_runs, dtype=np.uint64)
     for offset in range(SHINGLE):
         runs = runs * _MULTIPLIER + codes[offset : offset + n_runs]
     runs = (runs ^ (runs >> np.uint64(31))) * _MULTIPLIER
     return np.unique(runs >> np.uint64(32)).tolist()
-
-
-def _word_hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
 
 
 def _claim(seen: dict[str, object], text_id: str) -> None:

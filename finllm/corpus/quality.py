@@ -34,16 +34,22 @@ class CallMeasures:
 def measure(transcript: Transcript, *, lexicon: Lexicon) -> CallMeasures:
     """The measures of one call; all shares are 0 for a call without words."""
     text = transcript.text
-    tokens = words(text.lower())
+    return measure_words(transcript, text, words(text.lower()), lexicon=lexicon)
+
+
+def measure_words(
+    call: Transcript, text: str, tokens: Sequence[str], *, lexicon: Lexicon
+) -> CallMeasures:
+    """``measure`` where the text and its lower-case words are there already."""
     n_words = len(tokens)
     n_digit_words = sum(1 for word in tokens if not word.isalpha() and _DIGIT.search(word))
     return CallMeasures(
-        id=transcript.id,
+        id=call.id,
         n_words=n_words,
         digit_share=n_digit_words / n_words if n_words else 0.0,
         term_density=lexicon.n_words_in_terms(text) / n_words if n_words else 0.0,
         repetition=repetition(tokens),
-        source=transcript.source,
+        source=call.source,
     )
 
 

@@ -15,6 +15,7 @@ from finllm.corpus.census import (
     vocabulary_overlap,
     vocabulary_words,
 )
+from finllm.corpus.paragraphs import near_groups, plain_words, sketches
 from finllm.records import Transcript
 
 MIN_PARAGRAPH_WORDS = 20  # "Thank you. Next question, please." is no repetition worth a count
@@ -23,7 +24,8 @@ MIN_PARAGRAPH_WORDS = 20  # "Thank you. Next question, please." is no repetition
 class Survey:
     """Periods, vocabulary and repeated paragraphs of the calls that ``add`` has seen.
 
-    Memory: the distinct words, a few periods a call and 8 bytes a paragraph; no text is kept.
+    Memory: the distinct words, a few periods a call and some 80 bytes a paragraph; no text is kept.
+    Surveys of parts of a corpus can be merged, in order.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,7 @@ class Survey:
         self._words: Counter[str] = Counter()
         self._digests = array("Q")
         self._n_words = array("L")
+        self._sketches: list[np.ndarray] = []
 
     def add(self, call: Transcript) -> None:
         """Count one call."""
@@ -38,13 +41,24 @@ class Survey:
         self._periods.append(CallPeriods(call.company, call.period, named_periods(text)))
         self._words.update(vocabulary_words(text))
         own: dict[int, int] = {}
+        plain: dict[int, list[str]] = {}
         for line in text.lower().split("\n"):
             words = line.split()
             if len(words) >= MIN_PARAGRAPH_WORDS:
                 digest = hashlib.blake2b(" ".join(words).encode(), digest_size=8).digest()
-                own[int.from_bytes(digest, "little")] = len(words)
+                key = int.from_bytes(digest, "little")
+                own[key], plain[key] = len(words), plain_words(line)
         self._digests.extend(own.keys())
         self._n_words.extend(own.values())
+        self._sketches.append(sketches(list(plain.values())))
+
+    def merge(self, other: Survey) -> None:
+        """Count the calls of another survey behind one's own."""
+        self._periods += other._periods
+        self._words.update(other._words)
+        self._digests.extend(other._digests)
+        self._n_words.extend(other._n_words)
+        self._sketches += other._sketches
 
     def metrics(self, vocabulary: dict[str, int]) -> dict[str, dict[str, float]]:
         """The counts and shares so far, by topic: scalars only."""
@@ -65,14 +79,28 @@ class Survey:
         return self._periods
 
     def _paragraphs(self) -> dict[str, float]:
+        """Paragraphs that several calls say: word for word, and but for a few words (``near``).
+
+        A call's own repetitions count once where they are word for word.
+        """
         digests = np.asarray(self._digests, dtype=np.uint64)
         n_words = np.asarray(self._n_words, dtype=np.int64)
-        _, which, count = np.unique(digests, return_inverse=True, return_counts=True)
-        repeated = count[which] > 1 if digests.size else np.zeros(0, dtype=bool)
-        total = int(n_words.sum())
+        _, first, which, count = np.unique(
+            digests, return_index=True, return_inverse=True, return_counts=True
+        )
+        rows = np.concatenate([sketches([]), *self._sketches])[first]
+        group = near_groups(rows)  # of each distinct paragraph
+        size = np.bincount(group, weights=count)  # paragraphs of each group
+        n_near = int(np.sum(size > 1))
+        repeated, alike = count[which] > 1, size[group][which] > 1
+        total = max(1, int(n_words.sum()))
         return {
             "n_paragraphs": int(digests.size),
             "n_distinct": int(count.size),
             "n_in_several_calls": int(np.sum(count > 1)),
-            "share_of_words_repeated": float(n_words[repeated].sum() / total) if total else 0.0,
+            "share_of_words_repeated": float(n_words[repeated].sum() / total),
+            "n_distinct_but_for_a_few_words": int(size.size),
+            "n_near_in_several_places": n_near,
+            "n_paragraphs_near_repeated": int(alike.sum()),
+            "share_of_words_near_repeated": float(n_words[alike].sum() / total),
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
@@ -24,19 +24,30 @@ _DIGITS = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
 def augment(
-    examples: Sequence[Example], *, share: float, rng: np.random.Generator
+    examples: Sequence[Example],
+    *,
+    share: float,
+    rng: np.random.Generator,
+    texts: Callable[[set[str]], Iterable[Example]] | None = None,
 ) -> list[Example]:
     """Perturbed copies of a share of the training examples, with ids that end in ":augmented".
 
     The copy keeps its company, so that it stays in its cluster and its split; its token counts are
     the original's, which it does not exceed in characters. Examples for which no factor keeps the
     figures consistent are left out, so there may be fewer than ``share``.
+
+    Parameters
+    ----------
+    texts
+        Gives the examples of a set of ids with their texts, in the order of ``examples``, where
+        those are keys only; None where they have their texts.
     """
     names = sorted({example.company for example in examples})
     n = round(share * len(examples))
+    drawn = [examples[index] for index in sorted(rng.permutation(len(examples))[:n].tolist())]
     copies = []
-    for index in sorted(rng.permutation(len(examples))[:n].tolist()):
-        copy = perturb(examples[index], names, rng)
+    for example in texts({key.id for key in drawn}) if texts else drawn:
+        copy = perturb(example, names, rng)
         if copy is not None:
             copies.append(copy)
     return copies

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from finllm.corpus.support import stated_figures, support
-from finllm.records import Example, Transcript
+from finllm.records import Example, Line, Transcript
+
+Totals = dict[str, Counter[str]]  # by template
 
 
 def audit_references(
@@ -32,21 +34,49 @@ def audit_references(
     ValueError
         Where an example's call is not among the calls, or out of order.
     """
-    totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    totals: Totals = defaultdict(Counter)
     remaining = iter(calls)
     for call_id, rows in groupby(examples, key=lambda example: example.transcript_id):
         call = next((call for call in remaining if call.id == call_id), None)
         if call is None:
             raise ValueError(f"{call_id}: an example's call is missing or out of order")
-        said = stated_figures(call.text)
-        for example in rows:
-            in_call = support(example.answer, said)
-            shown = support(example.answer, stated_figures(example.excerpt))
-            totals[example.template].update(
-                n_figures=in_call.n_figures,
-                in_call=in_call.n_supported,
-                in_excerpt=min(shown.n_supported, in_call.n_supported),
-            )
+        _count(call, rows, totals)
+    return shares(totals)
+
+
+def auditor() -> Callable[[Sequence[tuple[Line, list[Line]]]], Totals]:
+    """The function that counts for a batch of calls, each with its examples; add up what it gives.
+
+    An example of another call is an error, as in ``audit_references``.
+    """
+
+    def audit(batch: Sequence[tuple[Line, list[Line]]]) -> Totals:
+        totals: Totals = defaultdict(Counter)
+        for line, rows in batch:
+            call, examples = line.transcript(), [Example(**row.row()) for row in rows]
+            for example in examples:
+                if example.transcript_id != call.id:
+                    raise ValueError(f"{example.id}: an example's call is out of order")
+            _count(call, examples, totals)
+        return dict(totals)
+
+    return audit
+
+
+def _count(call: Transcript, examples: Iterable[Example], totals: Totals) -> None:
+    said = stated_figures(call.text)
+    for example in examples:
+        in_call = support(example.answer, said)
+        shown = support(example.answer, stated_figures(example.excerpt))
+        totals[example.template].update(
+            n_figures=in_call.n_figures,
+            in_call=in_call.n_supported,
+            in_excerpt=min(shown.n_supported, in_call.n_supported),
+        )
+
+
+def shares(totals: Totals) -> dict[str, dict[str, float]]:
+    """The counts of ``auditor``, added up, as ``audit_references`` gives them."""
     return {template: _shares(total) for template, total in sorted(totals.items())}
 
 

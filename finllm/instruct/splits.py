@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from array import array
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -16,7 +17,7 @@ from finllm.records import NO_SOURCE, Example
 
 SPLITS = ("train", "val", "test", "transfer")
 NGRAM = 13  # words in a row that are no coincidence
-MERGE_EVERY = 10_000_000
+LOOK_UP = 1_000_000  # training n-grams that are looked up together
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -161,12 +162,17 @@ def cap(examples: Sequence[Example], limit: int, rng: np.random.Generator) -> li
     kept: set[str] = set()
     load: dict[str, int] = defaultdict(int)
     for name, rows in by_template.items():
-        waiting = [rows[i] for i in rng.permutation(len(rows))]
+        queues: dict[str, deque[tuple[int, str]]] = defaultdict(deque)
+        for place, i in enumerate(rng.permutation(len(rows)).tolist()):
+            queues[rows[i].company].append((place, rows[i].id))
+        waiting = [(load[company], queue[0][0], company) for company, queue in queues.items()]
+        heapq.heapify(waiting)  # the least served company first, then the first drawn
         for _ in range(quotas[name]):
-            example = min(waiting, key=lambda row: load[row.company])
-            waiting.remove(example)
-            load[example.company] += 1
-            kept.add(example.id)
+            _, _, company = heapq.heappop(waiting)
+            kept.add(queues[company].popleft()[1])
+            load[company] += 1
+            if queues[company]:
+                heapq.heappush(waiting, (load[company], queues[company][0][0], company))
     return [example for example in examples if example.id in kept]
 
 
@@ -194,8 +200,20 @@ def describe(rows: Sequence[Example]) -> dict[str, object]:
     }
 
 
-def audit(sets: Mapping[str, Sequence[Example]], groups: Mapping[str, str]) -> Audit:
-    """Count what any two sets share."""
+def audit(
+    sets: Mapping[str, Sequence[Example]],
+    groups: Mapping[str, str],
+    texts: Callable[[str], Iterable[Example]] | None = None,
+) -> Audit:
+    """Count what any two sets share.
+
+    Parameters
+    ----------
+    texts
+        Gives the examples of "train" or "test" with their texts, one at a time and as often as
+        asked, where ``sets`` has only their keys; None where ``sets`` has the texts.
+    """
+    read = texts or sets.__getitem__
     return Audit(
         shared_companies=_shared([{e.company for e in rows} for rows in sets.values()]),
         shared_transcripts=_shared([{e.transcript_id for e in rows} for rows in sets.values()]),
@@ -205,7 +223,7 @@ def audit(sets: Mapping[str, Sequence[Example]], groups: Mapping[str, str]) -> A
                 for rows in sets.values()
             ]
         ),
-        **_contamination(sets["train"], sets["test"]),
+        **contamination(read),
     )
 
 
@@ -214,28 +232,43 @@ def _shared(sets: Sequence[set[str]]) -> int:
     return sum(sum(item in one for one in sets) > 1 for item in union)
 
 
-def _contamination(train: Sequence[Example], test: Sequence[Example]) -> dict[str, float]:
-    seen = _distinct(f"{e.excerpt} {e.answer}" for e in train)
-    answers = [gram for e in test for gram in _ngrams(e.answer)]
-    excerpts = [gram for e in test for gram in _ngrams(e.excerpt)]
+def contamination(texts: Callable[[str], Iterable[Example]]) -> dict[str, float]:
+    """Which share of the test set's 13-grams training has seen, in answers and in excerpts.
+
+    Held in memory are the n-grams of the test set, 8 bytes each, whatever the size of training.
+    """
+    grams = array("q")
+    for example in texts("test"):
+        grams.extend(_ngrams(example.answer))
+        grams.extend(_ngrams(example.excerpt))
+    known = np.frombuffer(grams, dtype=np.int64) if grams else np.zeros(0, dtype=np.int64)
+    known.sort()
+    known = known[np.concatenate([[True], known[1:] != known[:-1]])] if known.size else known
+    seen = np.zeros(known.size, dtype=bool)
+    waiting = array("q")
+    for example in texts("train"):
+        waiting.extend(_ngrams(f"{example.excerpt} {example.answer}"))
+        if len(waiting) >= LOOK_UP:
+            _mark(known, seen, waiting)
+            waiting = array("q")
+    _mark(known, seen, waiting)
+    n, hits = Counter(), Counter()
+    for example in texts("test"):
+        for key, text in (("answer", example.answer), ("excerpt", example.excerpt)):
+            found = seen[np.searchsorted(known, np.asarray(_ngrams(text), dtype=np.int64))]
+            n[key] += found.size
+            hits[key] += int(found.sum())
     return {
-        "test_answer_contamination": _share_in(answers, seen),
-        "test_excerpt_contamination": _share_in(excerpts, seen),
+        f"test_{key}_contamination": hits[key] / max(1, n[key]) for key in ("answer", "excerpt")
     }
 
 
-def _distinct(texts: Iterable[str]) -> np.ndarray:
-    """The sorted n-grams, 8 bytes each; merged now and then, so that repeats take no memory."""
-    merged, waiting = np.zeros(0, dtype=np.int64), array("q")
-    for text in texts:
-        waiting.extend(_ngrams(text))
-        if len(waiting) > MERGE_EVERY:
-            merged, waiting = np.union1d(merged, np.asarray(waiting)), array("q")
-    return np.union1d(merged, np.asarray(waiting, dtype=np.int64))
-
-
-def _share_in(grams: Sequence[int], seen: np.ndarray) -> float:
-    return float(np.isin(np.asarray(grams, dtype=np.int64), seen).mean()) if grams else 0.0
+def _mark(known: np.ndarray, seen: np.ndarray, grams: array) -> None:
+    if not known.size or not grams:
+        return
+    wanted = np.asarray(grams, dtype=np.int64)
+    at = np.minimum(np.searchsorted(known, wanted), known.size - 1)
+    seen[at[known[at] == wanted]] = True
 
 
 def _ngrams(text: str) -> list[int]:

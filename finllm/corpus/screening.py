@@ -1,0 +1,79 @@
+"""The filter's two looks at every call, a batch at a time: to judge it, and to take stock of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from finllm.corpus.duplicates import check_values, signer
+from finllm.corpus.lexicon import load_lexicon, words
+from finllm.corpus.quality import CallMeasures, measure_words
+from finllm.corpus.support import trim_summary
+from finllm.corpus.survey import Survey
+from finllm.records import Line, Reject, to_json
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known of a call after the first pass; its text need not be in memory."""
+
+    measures: CallMeasures
+    signature: np.ndarray  # MinHash, shape (n_permutations,), uint32
+
+
+@dataclass
+class Stock:
+    """A batch of kept calls: their lines with trimmed summaries, and what was counted."""
+
+    lines: list[str] = field(default_factory=list)
+    trimmed: list[Reject] = field(default_factory=list)
+    survey: Survey = field(default_factory=Survey)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def looker(
+    *, lexicon: str, n_permutations: int, threshold: float, seed: int
+) -> Callable[[Sequence[Line]], list[Look]]:
+    """The function that measures and signs a batch of calls.
+
+    Parameters
+    ----------
+    lexicon
+        A file of further terms, empty for none: see ``load_lexicon``.
+    """
+    check_values(threshold, n_permutations)
+    terms = load_lexicon(lexicon)
+    sign = signer(n_permutations, seed)
+
+    def look(batch: Sequence[Line]) -> list[Look]:
+        looks = []
+        for line in batch:
+            call = line.transcript()
+            text = call.text
+            tokens = words(text.lower())
+            measures = measure_words(call, text, tokens, lexicon=terms)
+            looks.append(Look(measures, sign(tokens)))
+        return looks
+
+    return look
+
+
+def stock_taker(*, min_support: float) -> Callable[[Sequence[Line]], Stock]:
+    """The function that trims the summaries of a batch of kept calls and surveys the calls."""
+
+    def take_stock(batch: Sequence[Line]) -> Stock:
+        stock = Stock()
+        for line in batch:
+            call = line.transcript()
+            stock.survey.add(call)
+            trim, bullets, audit = trim_summary(call, min_support=min_support)
+            stock.trimmed += bullets
+            emptied = bool(bullets) and not trim.summary
+            stock.counts.update(**vars(audit), summaries_emptied=emptied)
+            stock.lines.append(line.text.rstrip("\n") if trim is call else to_json(trim))
+        return stock
+
+    return take_stock

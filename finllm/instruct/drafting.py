@@ -1,0 +1,101 @@
+"""Calls to candidate examples, a batch at a time: what each worker of ``templatize`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from finllm.corpus.hashing import text_hash
+from finllm.corpus.lexicon import load_lexicon
+from finllm.instruct import chat
+from finllm.instruct.examples import Budget, candidates
+from finllm.model.tokenizer import load_tokenizer
+from finllm.records import Line, Reject, to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is remembered of a candidate that is written to disk."""
+
+    id: str
+    template: str
+    provenance: str
+    source: str
+    n_prompt_tokens: int
+    n_answer_tokens: int
+    call: int  # the number of its call's line
+
+
+@dataclass
+class Drafts:
+    """The candidates of a batch of calls, as lines with their keys, and why others are missing."""
+
+    lines: list[str] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+def token_budget(
+    folder: str, *, revision: str, system_prompt: str, max_tokens: int, max_answer_tokens: int
+) -> Budget:
+    """A budget in the tokens of the model in a folder, chat format included."""
+    tokenizer = load_tokenizer(folder, revision=revision)
+
+    def count_tokens(texts: list[str]) -> list[int]:
+        rows = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        return [len(row) for row in rows]
+
+    def count_prompt(instruction: str, excerpt: str) -> int:
+        prompt = chat.render_prompt(
+            tokenizer, system_prompt=system_prompt, instruction=instruction, excerpt=excerpt
+        )
+        return len(chat.encode_prompt(tokenizer, prompt))
+
+    return Budget(count_tokens, count_prompt, max_tokens, max_answer_tokens)
+
+
+def call_generator(seed: int, call_id: str) -> np.random.Generator:
+    """The source of randomness of one call: its examples do not depend on which others are there.
+
+    So they are the same in any order, in any number of processes, and under another filter.
+    """
+    return np.random.default_rng([seed, text_hash(call_id)])
+
+
+def drafter(
+    *, budget: Callable[[], Budget], lexicon: str, paraphrases: bool, seed: int
+) -> Callable[[Sequence[Line]], Drafts]:
+    """The function that drafts every candidate of a batch of calls.
+
+    Parameters
+    ----------
+    budget
+        Makes the budget, in each process once; a ``partial`` of ``token_budget``.
+    lexicon
+        A file of further terms, empty for none.
+    """
+    tokens, terms = budget(), load_lexicon(lexicon)
+
+    def draft(batch: Sequence[Line]) -> Drafts:
+        drafts = Drafts()
+        for line in batch:
+            call = line.transcript()
+            rng = call_generator(seed, call.id)
+            for row in candidates(
+                call, lexicon=terms, budget=tokens, paraphrases=paraphrases, rng=rng
+            ):
+                if isinstance(row, Reject):
+                    drafts.rejects.append(row)
+                    continue
+                drafts.lines.append(to_json(row))
+                drafts.keys.append(
+                    Key(
+                        row.id, row.template, row.provenance, row.source, row.n_prompt_tokens,
+                        row.n_answer_tokens, line.number,
+                    )
+                )  # fmt: skip
+        return drafts
+
+    return draft
