@@ -10,6 +10,7 @@ from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import file_sha256, model_folder
 from finllm.records import Example, read_examples, write_json
+from finllm.training.batching import Batching
 from finllm.training.curves import LiveCurves, open_live
 from finllm.training.trainer import fit, training_arguments
 from stages import adapter
@@ -34,7 +35,9 @@ def main() -> None:
 
     train = [encode(example) for example in read_examples(at.train)]
     val = [encode(example) for example in read_examples(at.val)]
-    batch = p.batch_size * p.accumulation
+    batches = Batching(p.batching, p.batch_size, p.tokens_per_batch)
+    lengths = [len(example.input_ids) for example in train]
+    batch = batches.effective(lengths, p.accumulation)
     with tempfile.TemporaryDirectory() as scratch:
         arguments = training_arguments(
             output_dir=scratch,
@@ -52,6 +55,9 @@ def main() -> None:
             evals_per_run=p.evals_per_run,
             seed=p.seed,
             bfloat16=m.compute_dtype == "bfloat16",
+            float16=m.compute_dtype == "float16",
+            restarts=p.restarts,
+            n_batches=batches.count(lengths),
         )
         model = load_base(
             folder,
@@ -60,15 +66,19 @@ def main() -> None:
             double_quantization=m.double_quantization,
             compute_dtype=m.compute_dtype,
             attention_kernel=m.attention,
+            backend=m.backend,
+            max_tokens=max(lengths, default=0),
         )
         model = add_lora(
             model,
             **{key: value for key, value in vars(params.lora).items()},
-            gradient_checkpointing=p.gradient_checkpointing,
+            checkpoint_layers=p.checkpoint_layers,
             seed=p.seed,
+            backend=m.backend,
         )
         print(
-            f"train: effective batch {p.batch_size * p.accumulation}, {arguments.max_steps} steps"
+            f"train: {batches.describe()} a forward pass, effective batch {batch:g} examples, "
+            f"{arguments.max_steps} steps"
         )
         with open_live(str(at.curves)) as live:
             result = fit(
@@ -80,6 +90,7 @@ def main() -> None:
                 patience=p.early_stopping_patience,
                 min_improvement=p.early_stopping_min_improvement,
                 callbacks=[LiveCurves(live)],
+                batching=batches,
             )
     save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
     write_json(

@@ -11,11 +11,12 @@ import torch
 from datasets import Dataset
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from finllm.instruct.chat import Encoded
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
+from finllm.training.batching import Batching, PlannedTrainer
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Fit:
     seconds: float
 
 
-class LabelledLossTrainer(SFTTrainer):
+class LabelledLossTrainer(PlannedTrainer):
     """SFTTrainer that asks the head for logits only where a label is.
 
     TRL's own loss also computes entropy and accuracy, and the head's logits for the prompt. The
@@ -140,7 +141,7 @@ class SoundFit(TrainerCallback):
         if not any(p.any() for name, p in self.model.named_parameters() if "lora_B" in name):
             raise ValueError(
                 "the first step left every B of the adapter at 0: no gradient reaches it; see "
-                "train.gradient_checkpointing, lora.targets and model.quantization"
+                "train.checkpoint_layers, lora.targets and model.quantization"
             )
 
     def on_log(
@@ -177,11 +178,27 @@ def training_arguments(
     evals_per_run: int,
     seed: int,
     bfloat16: bool,
+    float16: bool = False,
+    restarts: int = 1,
+    n_batches: int | None = None,
 ) -> SFTConfig:
     """The trainer's settings; at most ``evals_per_run`` evaluations, evenly spaced, one at the end.
 
     On a CPU nothing runs under autocast: the frozen weights are in the compute dtype already, and
-    the casts would cost more than they save.
+    the casts would cost more than they save. float16 is trained with loss scaling (Micikevicius et
+    al. 2018, arXiv 1710.03740, section 3.2), which accelerate has on a GPU only.
+
+    Parameters
+    ----------
+    restarts
+        Cycles of ``cosine_with_restarts``; the other schedules have none.
+    n_batches
+        Forward passes an epoch, where batches are not of ``batch_size`` examples.
+
+    Raises
+    ------
+    ValueError
+        Where optimizer or dtype needs a GPU and there is none.
     """
     on_gpu = torch.cuda.is_available()
     if optimizer == "paged_adamw_8bit" and not on_gpu:
@@ -189,15 +206,21 @@ def training_arguments(
             "train.optimizer is paged_adamw_8bit, which keeps its state in CUDA's unified memory, "
             "and this machine has no GPU; use adamw"
         )
-    per_step = batch_size * accumulation
-    n_steps = max_steps or max(1, math.ceil(epochs * math.ceil(n_train / per_step)))
+    if float16 and not on_gpu:
+        raise ValueError(
+            "model.compute_dtype is float16, whose gradients vanish without loss scaling, which "
+            "needs a GPU, and this machine has none; use bfloat16"
+        )
+    passes = n_batches or math.ceil(n_train / batch_size)
+    n_steps = max_steps or max(1, math.ceil(epochs * math.ceil(passes / accumulation)))
     return SFTConfig(
         output_dir=output_dir,
         per_device_train_batch_size=batch_size,
         per_device_eval_batch_size=batch_size,
         gradient_accumulation_steps=accumulation,
         learning_rate=learning_rate,
-        lr_scheduler_type=schedule,
+        lr_scheduler_type="constant_with_warmup" if schedule == "constant" else schedule,
+        lr_scheduler_kwargs={"num_cycles": restarts} if "restarts" in schedule else None,
         warmup_steps=math.ceil(warmup_share * n_steps),
         max_steps=n_steps,
         max_grad_norm=max_grad_norm,
@@ -207,6 +230,7 @@ def training_arguments(
         seed=seed,
         data_seed=seed,
         bf16=on_gpu and bfloat16,
+        fp16=on_gpu and float16,
         use_cpu=not on_gpu,
         activation_checkpointing=False,  # switched on with the adapter, where asked for
         eval_strategy="steps",
@@ -232,6 +256,7 @@ def fit(
     patience: int,
     min_improvement: float,
     callbacks: Sequence[TrainerCallback] = (),
+    batching: Batching | None = None,
 ) -> Fit:
     """Train the adapter in place and leave the best one (by validation loss) in it.
 
@@ -254,6 +279,7 @@ def fit(
         processing_class=tokenizer,
         callbacks=[best, SoundFit(model), *callbacks],
     )
+    trainer.batching = batching
     for parameter in model.parameters():
         if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
             parameter.data = parameter.data.float()
