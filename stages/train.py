@@ -5,7 +5,8 @@ import tempfile
 
 from finllm.instruct import chat
 from finllm.model.adapter import save_adapter, trainable_parameters
-from finllm.model.loading import add_lora, load_base
+from finllm.model.full import save_full, train_all
+from finllm.model.loading import DTYPES, add_lora, load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import file_sha256, model_folder
@@ -69,13 +70,17 @@ def main() -> None:
             backend=m.backend,
             max_tokens=max(lengths, default=0),
         )
-        model = add_lora(
-            model,
-            **{key: value for key, value in vars(params.lora).items()},
-            checkpoint_layers=p.checkpoint_layers,
-            seed=p.seed,
-            backend=m.backend,
-        )
+        full = p.method == "full"
+        if full:
+            model = train_all(model, checkpoint_layers=p.checkpoint_layers)
+        else:
+            model = add_lora(
+                model,
+                **vars(params.lora),
+                checkpoint_layers=p.checkpoint_layers,
+                seed=p.seed,
+                backend=m.backend,
+            )
         print(
             f"train: {batches.describe()} a forward pass, effective batch {batch:g} examples, "
             f"{arguments.max_steps} steps"
@@ -91,8 +96,14 @@ def main() -> None:
                 min_improvement=p.early_stopping_min_improvement,
                 callbacks=[LiveCurves(live)],
                 batching=batches,
+                autocast=DTYPES[m.compute_dtype] if full and m.compute_dtype != "float32" else None,
             )
-    save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
+    if full:
+        dtype = DTYPES[m.compute_dtype]
+        weights = save_full(model, at.adapter, base_name=m.name, dtype=dtype)
+    else:
+        weights = at.adapter / "adapter_model.safetensors"
+        save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
     write_json(
         at.metrics,
         {
@@ -106,12 +117,12 @@ def main() -> None:
             "best_val_loss_nats": result.best_val_loss_nats,
             "best_step": result.best_step,
             "stopped_early": result.stopped_early,
-            "adapter_sha256": file_sha256(at.adapter / "adapter_model.safetensors"),
+            "adapter_sha256": file_sha256(weights),
             "cost": {
                 "seconds": result.seconds,
                 "tokens_per_second": result.n_train_tokens / result.seconds,
                 "peak_memory_gb": peak_memory_gb(),
-                "adapter_mb": os.path.getsize(at.adapter / "adapter_model.safetensors") / 1e6,
+                "adapter_mb": os.path.getsize(weights) / 1e6,
             },
         },
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -174,11 +175,13 @@ def cut_mask(position_ids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 class PlannedTrainer(SFTTrainer):
     """SFTTrainer whose training batches follow a ``Batching``; evaluation pads as before.
 
-    Set ``batching`` before training. Packed positions and the mask that cuts attention reach the
-    decoder through a hook, so that the loss need not know of them.
+    Set ``batching`` before training, and ``autocast`` where weights are held in float32 and their
+    products are to be rounded (full fine-tuning). Packed positions and the mask that cuts attention
+    reach the decoder through a hook, so that the loss need not know of them.
     """
 
     batching: Batching | None = None
+    autocast: torch.dtype | None = None
     _positions: torch.Tensor | None = None
 
     def get_train_dataloader(self) -> DataLoader:
@@ -192,6 +195,12 @@ class PlannedTrainer(SFTTrainer):
             return super().get_train_dataloader()
         finally:
             self.data_collator = padded
+
+    def compute_loss_context_manager(self) -> AbstractContextManager:
+        """Autocast where it is asked for; weights in the compute dtype already need none."""
+        if self.autocast is None:
+            return super().compute_loss_context_manager()
+        return torch.autocast(self.args.device.type, dtype=self.autocast)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         dataset = self.train_dataset if train_dataset is None else train_dataset

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState
 from trl import SFTConfig
 
 from finllm.instruct.chat import Encoded
+from finllm.model.full import put_trained_state, trained_state
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
 from finllm.training.batching import Batching, PlannedTrainer
@@ -109,15 +110,14 @@ class BestAdapter(TrainerCallback):
         improved = loss < self.best_loss - self.min_improvement
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, state.global_step
-            adapter = get_peft_model_state_dict(self.model, save_embedding_layers=False)
-            self._state = {name: value.detach().clone() for name, value in adapter.items()}
+            self._state = trained_state(self.model)
         self._waited = 0 if improved else self._waited + 1
         if self.patience and self._waited >= self.patience:
             self.stopped = control.should_training_stop = True
 
     def restore(self) -> None:
         """Put the best adapter back."""
-        set_peft_model_state_dict(self.model, self._state)
+        put_trained_state(self.model, self._state)
 
 
 class SoundFit(TrainerCallback):
@@ -138,7 +138,8 @@ class SoundFit(TrainerCallback):
         """Raise where the first step with a learning rate above 0 left every B at 0."""
         if state.global_step != args.warmup_steps + 1:  # the warmup's first step has rate 0
             return
-        if not any(p.any() for name, p in self.model.named_parameters() if "lora_B" in name):
+        b = [p for name, p in self.model.named_parameters() if "lora_B" in name]
+        if b and not any(p.any() for p in b):
             raise ValueError(
                 "the first step left every B of the adapter at 0: no gradient reaches it; see "
                 "train.checkpoint_layers, lora.targets and model.quantization"
@@ -257,6 +258,7 @@ def fit(
     min_improvement: float,
     callbacks: Sequence[TrainerCallback] = (),
     batching: Batching | None = None,
+    autocast: torch.dtype | None = None,
 ) -> Fit:
     """Train the adapter in place and leave the best one (by validation loss) in it.
 
@@ -279,7 +281,7 @@ def fit(
         processing_class=tokenizer,
         callbacks=[best, SoundFit(model), *callbacks],
     )
-    trainer.batching = batching
+    trainer.batching, trainer.autocast = batching, autocast
     for parameter in model.parameters():
         if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
             parameter.data = parameter.data.float()
