@@ -13,6 +13,8 @@ from finllm.model.weights import file_sha256, model_folder
 from finllm.records import Example, read_examples, write_json
 from finllm.training.batching import Batching
 from finllm.training.curves import LiveCurves, open_live
+from finllm.training.forgetting import forgetting, general_perplexity
+from finllm.training.monitors import Monitor
 from finllm.training.trainer import fit, training_arguments
 from stages import adapter
 
@@ -85,6 +87,8 @@ def main() -> None:
             f"train: {batches.describe()} a forward pass, effective batch {batch:g} examples, "
             f"{arguments.max_steps} steps"
         )
+        base_perplexity = general_perplexity(model, tokenizer)
+        monitor = Monitor(model, max_grad_norm=p.max_grad_norm)
         with open_live(str(at.curves)) as live:
             result = fit(
                 model,
@@ -94,10 +98,12 @@ def main() -> None:
                 arguments=arguments,
                 patience=p.early_stopping_patience,
                 min_improvement=p.early_stopping_min_improvement,
-                callbacks=[LiveCurves(live)],
+                callbacks=[monitor, LiveCurves(live)],
                 batching=batches,
                 autocast=DTYPES[m.compute_dtype] if full and m.compute_dtype != "float32" else None,
             )
+    monitor.write_layers(at.curves / "gradient_by_layer.csv")
+    forgotten = forgetting(base_perplexity, general_perplexity(model, tokenizer))
     if full:
         dtype = DTYPES[m.compute_dtype]
         weights = save_full(model, at.adapter, base_name=m.name, dtype=dtype)
@@ -118,10 +124,13 @@ def main() -> None:
             "best_step": result.best_step,
             "stopped_early": result.stopped_early,
             "adapter_sha256": file_sha256(weights),
+            "forgetting": forgotten,
+            **monitor.summary(),
             "cost": {
                 "seconds": result.seconds,
                 "tokens_per_second": result.n_train_tokens / result.seconds,
                 "peak_memory_gb": peak_memory_gb(),
+                "monitor_share": monitor.cost_share,
                 "adapter_mb": os.path.getsize(weights) / 1e6,
             },
         },

@@ -189,16 +189,17 @@ def test_the_loss_is_that_of_the_labelled_tokens_however_they_are_batched(chatml
     )
 
 
-def adapter_after(chatml, settings, batching, *, seed=3, steps=4):
-    rows, model = examples(LENGTHS), lora()
+def adapter_after(chatml, settings, batching, *, seed=3, model=None, callbacks=(), **options):
+    rows, model = examples(LENGTHS), model or lora(**options)
     fit(
         model,
         chatml,
         train=rows,
         val=rows[:2],
-        arguments=settings(max_steps=steps, batch_size=4, seed=seed),
+        arguments=settings(max_steps=4, batch_size=4, seed=seed),
         patience=0,
         min_improvement=0.0,
+        callbacks=callbacks,
         batching=batching,
     )
     return torch.cat([p.detach().ravel() for p in model.parameters() if p.requires_grad])
