@@ -119,9 +119,10 @@ def test_dora_trains_the_length_of_every_row_apart_from_its_direction():
     assert all(gradient.any() for gradient in found.values())
 
 
-@pytest.mark.parametrize("quantization", ["nf4", "int8"])
-def test_dora_trains_over_quantized_weights(folder, quantization):
-    model = with_lora(loaded(folder, quantization), dora=True)
+def test_dora_trains_over_four_bits_and_is_refused_over_int8_on_a_cpu(folder):
+    with pytest.raises(ValueError, match="lora.dora is true and model.quantization is int8"):
+        with_lora(loaded(folder, "int8"), dora=True)
+    model = with_lora(loaded(folder, "nf4"), dora=True)
     assert not any(isinstance(module, LeanLinear4bit) for module in model.modules())
     assert all(gradient.any() for gradient in gradients(model).values())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from bitsandbytes.nn import Linear4bit
+from bitsandbytes.nn import Linear4bit, Linear8bitLt
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
@@ -143,6 +143,11 @@ def add_lora(
     dora
         Whether the length of every row of W + B A is trained apart from its direction (Liu et al.
         2024, arXiv 2402.09353, equation 5). PEFT computes it; the lean update does not apply.
+
+    Raises
+    ------
+    ValueError
+        Where ``dora`` is asked for over int8 weights on a CPU.
     """
     if backend == "unsloth":
         return backends.unsloth_lora(
@@ -154,6 +159,12 @@ def add_lora(
             rslora=rslora,
             checkpoint_layers=checkpoint_layers,
             seed=seed,
+        )
+    int8 = any(isinstance(module, Linear8bitLt) for module in model.modules())
+    if dora and int8 and model.device.type == "cpu":
+        raise ValueError(
+            "lora.dora is true and model.quantization is int8; on a CPU PEFT 0.21 loses the scales "
+            "of int8 weights when it takes their lengths: set model.quantization to nf4 or none"
         )
     model.requires_grad_(False)
     recompute_layers(model, checkpoint_layers)
