@@ -1,5 +1,6 @@
 import math
 import random
+from itertools import pairwise
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from test_trainer import SETTINGS, Log, lora, loss_by_hand
 
 from finllm.instruct.chat import Encoded
 from finllm.model import attention
+from finllm.model.fused import FusedLlama
 from finllm.training.batching import Batching, TokenBatches, cut_mask, pack, plan
 from finllm.training.trainer import LabelledLossTrainer, _dataset, fit, training_arguments
 
@@ -189,14 +191,16 @@ def test_the_loss_is_that_of_the_labelled_tokens_however_they_are_batched(chatml
     )
 
 
-def adapter_after(chatml, settings, batching, *, seed=3, model=None, callbacks=(), **options):
+def adapter_after(
+    chatml, settings, batching, *, seed=3, steps=4, model=None, callbacks=(), **options
+):
     rows, model = examples(LENGTHS), model or lora(**options)
     fit(
         model,
         chatml,
         train=rows,
         val=rows[:2],
-        arguments=settings(max_steps=4, batch_size=4, seed=seed),
+        arguments=settings(max_steps=steps, batch_size=4, seed=seed),
         patience=0,
         min_improvement=0.0,
         callbacks=callbacks,
@@ -248,3 +252,23 @@ def test_without_the_cut_packing_would_leak_across_examples():
         uncut = model(packed["input_ids"], use_cache=False).logits[0, 7:]
         alone = model(torch.tensor([rows[1].input_ids]), use_cache=False).logits[0]
     assert not torch.allclose(uncut, alone, atol=1e-2)
+
+
+def test_fused_layers_are_given_every_packed_example_apart(chatml, settings, monkeypatch):
+    seen, hidden_states = [], FusedLlama.hidden_states
+
+    def watched(self, ids, offsets):
+        if self.model.training:
+            seen.extend(b - a for a, b in pairwise(offsets))
+        return hidden_states(self, ids, offsets)
+
+    monkeypatch.setattr(FusedLlama, "hidden_states", watched)
+    batching = Batching("packing", 4, 60)
+    adapter_after(
+        chatml,
+        settings,
+        batching,
+        model=lora(model=tiny_llama(attention.NAME).bfloat16()),
+        steps=batching.count(LENGTHS),
+    )
+    assert sorted(seen) == sorted(LENGTHS)

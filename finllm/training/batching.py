@@ -4,7 +4,9 @@
 of about one length as fit into a number of tokens, padding included, so that short examples fill a
 pass as well as long ones. ``packing`` lays examples end to end in one row without padding;
 positions begin again with every example, and attention is cut between them. A dense kernel
-(matmul, sdpa, eager) still computes the scores that the cut throws away, flash_attention_2 not.
+(matmul, sdpa, eager) still computes the scores that the cut throws away, flash_attention_2 not. The
+fused layers of the CPU (`finllm.model.fused`) lay every batch end to end themselves: there packing
+only decides how many examples a pass takes.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from datasets import Dataset
 from torch.utils.data import DataLoader, RandomSampler, Sampler
 from transformers.trainer_pt_utils import BatchRebalanceSampler
 from trl import SFTTrainer
+
+from finllm.model.fused import FusedLlama
 
 
 @dataclass(frozen=True)
@@ -182,11 +186,13 @@ class PlannedTrainer(SFTTrainer):
 
     batching: Batching | None = None
     autocast: torch.dtype | None = None
+    fused: FusedLlama | None = None
     _positions: torch.Tensor | None = None
 
     def get_train_dataloader(self) -> DataLoader:
         """The training batches; packed into one row where asked for."""
-        if self.batching is None or self.batching.kind != "packing":
+        packing = self.batching is not None and self.batching.kind == "packing"
+        if not packing or self.fused is not None:
             return super().get_train_dataloader()
         padded, self.data_collator = self.data_collator, pack
         decoder = self.accelerator.unwrap_model(self.model).get_base_model().model
