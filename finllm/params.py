@@ -30,9 +30,22 @@ def one_of(*allowed: object) -> typing.Any:
 
 @dataclass(frozen=True)
 class Data:
-    """Which folder under data/raw is the experiment's source."""
+    """Which folder under data/raw is the experiment's source, which one is for transfer alone."""
 
     source: str
+    transfer_source: str
+
+    def __post_init__(self) -> None:
+        if self.transfer_source in ("", ".", "..") or "/" in self.transfer_source:
+            raise ValueError(
+                f"data.transfer_source is {self.transfer_source!r}; it must be the name of a "
+                "folder under data/raw, or none"
+            )
+        if self.transfer_source == self.source:
+            raise ValueError(
+                f"data.transfer_source is {self.transfer_source!r} and so is data.source; it must "
+                "be another source, or none"
+            )
 
 
 @dataclass(frozen=True)
@@ -134,6 +147,7 @@ class Split:
     max_val_examples: int = within(0)
     max_test_examples: int = within(0)
     max_transfer_examples: int = within(0)
+    max_reworded_examples: int = within(0)
     min_test_companies: int = within(2)
     seed: int = within(0)
 
@@ -199,6 +213,7 @@ class Train:
     evals_per_run: int = within(1, 1000)
     early_stopping_patience: int = within(0, 1000)
     early_stopping_min_improvement: float = within(0)
+    checkpoint_every: int = within(0)
     seed: int = within(0)
 
 

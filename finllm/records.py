@@ -15,6 +15,7 @@ LEXICAL = ("rouge1", "rouge2", "rougeL", "bleu", "word_overlap")
 SEMANTIC = ("bertscore", "similarity")
 DOMAIN = ("term_recall", "number_accuracy")
 METRICS = LEXICAL + SEMANTIC + DOMAIN  # in the order of every table; in 0 to 1, higher is better
+NO_SOURCE = "none"  # data.transfer_source where there is no second source
 PROVENANCES = ("human", "synthetic", "continuation", "derived")
 
 
@@ -73,7 +74,7 @@ class Example:
     instruction: str
     excerpt: str  # the part of the call that the prompt shows
     answer: str
-    n_prompt_tokens: int
+    n_prompt_tokens: int  # 0 where they were not counted
     n_answer_tokens: int
 
 

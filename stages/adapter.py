@@ -30,5 +30,6 @@ def run(main: Callable[[], None]) -> None:
     except (ValueError, OSError) as error:
         stage = Path(sys.argv[0]).stem
         sys.exit(f"{stage}: {error}")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        print(f"{Path(sys.argv[0]).stem}: {error or 'interrupted'}", file=sys.stderr)
         sys.exit(130)

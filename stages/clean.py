@@ -4,20 +4,23 @@ from collections import Counter
 
 from finllm.corpus.cleaning import clean_transcript, own_company
 from finllm.corpus.notation import standardise_transcript
-from finllm.corpus.sources import check_reject_share, read_source
-from finllm.records import Reject, write_json, write_jsonl
+from finllm.corpus.sources import check_reject_share, read_sources
+from finllm.records import NO_SOURCE, Reject, write_json, write_jsonl
 from stages import adapter
 
 
 def main() -> None:
     """Read the source, clean, write."""
-    at = adapter.paths("source", "transcripts", "rejects", "metrics")
-    p = adapter.params().clean
+    at = adapter.paths("source", "transfer", "transcripts", "rejects", "metrics")
+    params = adapter.params()
+    p = params.clean
+    folders = [at.source, *([at.transfer] if params.data.transfer_source != NO_SOURCE else [])]
     rejects: list[Reject] = []
     counts: Counter[str] = Counter()
+    kept_by_source: Counter[str] = Counter()
 
     def kept():  # noqa: ANN202
-        for record in read_source(at.source):
+        for record in read_sources(folders):
             counts["records_read"] += 1
             if not isinstance(record, Reject):
                 record, repairs = clean_transcript(
@@ -36,6 +39,7 @@ def main() -> None:
             if isinstance(record, Reject):
                 rejects.append(record)
             else:
+                kept_by_source[record.source] += 1
                 yield record
 
     n_kept = write_jsonl(at.transcripts, kept())
@@ -51,6 +55,7 @@ def main() -> None:
             "kept": n_kept,
             "rejected": len(rejects),
             "rejected_by_reason": dict(reasons),
+            "kept_by_source": dict(kept_by_source),
             "without_company": counts.pop("without_company"),
             "text": dict(counts),
         },

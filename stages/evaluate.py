@@ -4,7 +4,7 @@ import time
 
 from tqdm import tqdm
 
-from finllm.corpus.lexicon import BUILTIN, Lexicon
+from finllm.corpus.lexicon import load_lexicon
 from finllm.records import Score, read_examples, read_predictions, write_json, write_jsonl
 from finllm.scoring import baselines
 from finllm.scoring.score import check_paired, means, score_rows
@@ -15,7 +15,8 @@ from stages import adapter
 def main() -> None:
     """Pair, score, summarise."""
     at = adapter.paths("train", "test", "transfer", "base", "tuned", "scores", "metrics")
-    p = adapter.params().evaluate
+    params = adapter.params()
+    p = params.evaluate
     sets = {"test": read_examples(at.test), "transfer": read_examples(at.transfer)}
     examples = sets["test"] + sets["transfer"]
     predictions = {"base": read_predictions(at.base), "tuned": read_predictions(at.tuned)}
@@ -27,7 +28,7 @@ def main() -> None:
     texts["lead"] = {example.id: baselines.lead(example) for example in examples}
     texts["nearest"] = baselines.nearest_training_answers(examples, train)
     encoder = encoder_folder(p.encoder, package=p.encoder_package)
-    lexicon = Lexicon(BUILTIN)
+    lexicon = load_lexicon(params.filter.lexicon)
     started = time.perf_counter()
     scores: list[Score] = []
     n_truncated = 0

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from finllm.corpus import census, human_check, quality, review
+from finllm.corpus import census, histograms, human_check, quality, review
 from finllm.corpus.duplicates import group_near_duplicates
 from finllm.corpus.lexicon import load_lexicon
 from finllm.corpus.support import trim_summary
@@ -17,7 +17,7 @@ from stages import adapter
 def main() -> None:
     """Measure in one pass, judge, trim and write in a second, find duplicates in a third."""
     at = adapter.paths(
-        "transcripts", "ratings", "kept", "dropped", "trimmed", "groups", "review", "lengths",
+        "transcripts", "ratings", "kept", "dropped", "trimmed", "groups", "review", "plots",
         "metrics",
     )  # fmt: skip
     p = adapter.params().filter
@@ -49,7 +49,11 @@ def main() -> None:
     )
     sizes = Counter(groups.values())
     write_json(at.groups, {key: group for key, group in groups.items() if sizes[group] > 1})
-    quality.write_lengths(at.lengths, measures, dropped)
+    reference = census.read_vocabulary(census.REFERENCE_VOCABULARY)
+    plots = histograms.corpus_plots(
+        measures, dropped, words=survey.words, reference=reference, periods=survey.periods
+    )
+    histograms.write_plots(at.plots, plots)
     strata = human_check.strata(measures, dropped, **bounds)
     rng = np.random.default_rng(p.seed)
     drawn = review.draw_sample(strata, n_sample=p.n_review, rng=rng) if p.n_review else []
@@ -73,7 +77,7 @@ def main() -> None:
             "references": {"bullets_trimmed": len(trimmed), **counts}
             | {"share_supported": counts["n_supported"] / max(1, counts["n_figures"])},
             "review": human_check.rating_metrics(at.ratings, verdicts),
-            **survey.metrics(census.read_vocabulary(census.REFERENCE_VOCABULARY)),
+            **survey.metrics(reference),
         },
     )
     print(f"filter: {n_kept} kept, {len(dropped)} dropped, {len(trimmed)} bullets trimmed")

@@ -8,6 +8,7 @@ import numpy as np
 
 from finllm.instruct import chronology, splits
 from finllm.instruct.augment import augment
+from finllm.instruct.robustness import reworded
 from finllm.records import Reject, read_examples, write_json, write_jsonl
 from stages import adapter
 
@@ -15,7 +16,8 @@ from stages import adapter
 def main() -> None:
     """Assign companies, cut in time where asked for, cap, audit, write."""
     at = adapter.paths("examples", "groups", "folder", "metrics")
-    p = adapter.params().split
+    params = adapter.params()
+    p, transfer_source = params.split, params.data.transfer_source
     examples = read_examples(at.examples)
     groups = json.loads(at.groups.read_text(encoding="utf-8"))
     rng = np.random.default_rng(p.seed)
@@ -26,14 +28,15 @@ def main() -> None:
         test_share=p.test_share,
         transfer_sectors=p.transfer_sectors,
         rng=rng,
+        transfer_source=transfer_source,
         fold=p.fold,
         n_folds=p.n_folds,
     )
-    reasons: dict[str, str] = {}
+    reasons = splits.shared_with_source(examples, groups, transfer_source=transfer_source)
     if p.mode == "chronological":
         embargo = p.embargo_quarters
         cutoff = chronology.choose_cutoff(examples, split_of, embargo_quarters=embargo)
-        reasons = chronology.out_of_time(
+        reasons |= chronology.out_of_time(
             examples, split_of, cutoff=cutoff, embargo_quarters=embargo
         )
     caps = {
@@ -67,6 +70,9 @@ def main() -> None:
     sets["train"] += copies
     for name, rows in sets.items():
         write_jsonl(at.folder / f"{name}.jsonl", rows)
+    n_asked = p.max_reworded_examples
+    asked_again = reworded(splits.cap(sets["test"], n_asked, rng) if n_asked else [])
+    write_jsonl(at.folder / "test_reworded.jsonl", asked_again)
     write_jsonl(at.folder / "rejects.jsonl", rejects)
     write_json(
         at.metrics,
@@ -74,8 +80,9 @@ def main() -> None:
             "examples_read": len(examples),
             "kept": len(kept),
             "augmented": len(copies),
+            "reworded": len(asked_again),
             "over_cap": sum(r.reason == "over_cap" for r in rejects),
-            "out_of_time": len(reasons),
+            "out_of_time": sum(r.reason in chronology.REASONS for r in rejects),
             "rejected_by_reason": dict(Counter(r.reason for r in rejects)),
             "sets": {name: splits.describe(rows) for name, rows in sets.items()},
             "audit": dataclasses.asdict(audit),

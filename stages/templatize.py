@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from finllm.corpus.lexicon import load_lexicon
 from finllm.instruct import chat
-from finllm.instruct.examples import Budget, candidates, choose
+from finllm.instruct.examples import Budget, candidates, choose_by_source
 from finllm.instruct.reference_audit import audit_references
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import model_folder
@@ -54,11 +54,15 @@ def main() -> None:
 
     drafts = at.examples.with_suffix(".tmp")
     write_jsonl(drafts, drafted())
-    keys = [(row["template"], row["id"]) for row in read_jsonl(drafts)]
-    chosen, quotas = choose(
-        keys, weights=dataclasses.asdict(p.weights), max_examples=p.max_examples, rng=rng
+    rows = [(row["template"], row["id"], row["source"]) for row in read_jsonl(drafts)]
+    chosen, quotas = choose_by_source(
+        rows,
+        weights=dataclasses.asdict(p.weights),
+        max_examples=p.max_examples,
+        transfer_source=params.data.transfer_source,
+        rng=np.random.default_rng((p.seed, 1)),  # a second source must not change the choice
     )
-    rejects += [Reject(key, "", 0, "over_quota", "") for _, key in keys if key not in chosen]
+    rejects += [Reject(key, "", 0, "over_quota", "") for _, key, _ in rows if key not in chosen]
     shape: Counter[str] = Counter()
     provenances: Counter[str] = Counter()
 
@@ -79,7 +83,7 @@ def main() -> None:
     write_json(
         at.metrics,
         {
-            "candidates": len(keys) + sum(r.reason != "over_quota" for r in rejects),
+            "candidates": len(rows) + sum(r.reason != "over_quota" for r in rejects),
             "examples": n_examples,
             "examples_by_template": quotas,
             "share_by_template": {name: n / n_examples for name, n in quotas.items()},

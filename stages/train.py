@@ -12,10 +12,13 @@ from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import file_sha256, model_folder
 from finllm.records import Example, read_examples, write_json
 from finllm.training.batching import Batching
+from finllm.training.checkpoints import checkpoint_root, run_folder
 from finllm.training.curves import LiveCurves, open_live
 from finllm.training.forgetting import forgetting, general_perplexity
+from finllm.training.mishaps import memory_explained
 from finllm.training.monitors import Monitor
-from finllm.training.trainer import fit, training_arguments
+from finllm.training.resume import Checkpointer
+from finllm.training.trainer import fit, reloaded_val_loss, training_arguments
 from stages import adapter
 
 
@@ -41,7 +44,18 @@ def main() -> None:
     batches = Batching(p.batching, p.batch_size, p.tokens_per_batch)
     lengths = [len(example.input_ids) for example in train]
     batch = batches.effective(lengths, p.accumulation)
-    with tempfile.TemporaryDirectory() as scratch:
+    run = run_folder(
+        checkpoint_root(),
+        settings={
+            "model": vars(m),
+            "lora": vars(params.lora),
+            "train": {**vars(p), "checkpoint_every": 0},  # does not change the result
+        },
+        sets={"train": train, "val": val},
+    )
+    checkpointer = Checkpointer(run, every=p.checkpoint_every)
+    memory = memory_explained(train, p.batch_size, recomputes=p.checkpoint_layers == 1)
+    with tempfile.TemporaryDirectory() as scratch, memory:
         arguments = training_arguments(
             output_dir=scratch,
             n_train=len(train),
@@ -73,6 +87,7 @@ def main() -> None:
             max_tokens=max(lengths, default=0),
         )
         full = p.method == "full"
+        autocast = DTYPES[m.compute_dtype] if full and m.compute_dtype != "float32" else None
         if full:
             model = train_all(model, checkpoint_layers=p.checkpoint_layers)
         else:
@@ -99,17 +114,26 @@ def main() -> None:
                 patience=p.early_stopping_patience,
                 min_improvement=p.early_stopping_min_improvement,
                 callbacks=[monitor, LiveCurves(live)],
+                checkpointer=checkpointer,
                 batching=batches,
-                autocast=DTYPES[m.compute_dtype] if full and m.compute_dtype != "float32" else None,
+                autocast=autocast,
             )
-    monitor.write_layers(at.curves / "gradient_by_layer.csv")
-    forgotten = forgetting(base_perplexity, general_perplexity(model, tokenizer))
-    if full:
-        dtype = DTYPES[m.compute_dtype]
-        weights = save_full(model, at.adapter, base_name=m.name, dtype=dtype)
-    else:
-        weights = at.adapter / "adapter_model.safetensors"
-        save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
+        monitor.write_layers(at.curves / "gradient_by_layer.csv")
+        forgotten = forgetting(base_perplexity, general_perplexity(model, tokenizer))
+        if full:
+            weights = save_full(model, at.adapter, base_name=m.name)
+        else:
+            weights = at.adapter / "adapter_model.safetensors"
+            save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
+        reloaded_val_loss_nats = reloaded_val_loss(
+            model,
+            tokenizer,
+            at.adapter,
+            val=val,
+            arguments=arguments,
+            expected=result.best_val_loss_nats,
+            autocast=autocast,
+        )
     write_json(
         at.metrics,
         {
@@ -121,12 +145,14 @@ def main() -> None:
             "trainable_parameters": trainable_parameters(model),
             "initial_val_loss_nats": result.initial_val_loss_nats,
             "best_val_loss_nats": result.best_val_loss_nats,
+            "reloaded_val_loss_nats": reloaded_val_loss_nats,
             "best_step": result.best_step,
             "stopped_early": result.stopped_early,
             "adapter_sha256": file_sha256(weights),
             "forgetting": forgotten,
             **monitor.summary(),
             "cost": {
+                "n_resumes": result.n_resumes,
                 "seconds": result.seconds,
                 "tokens_per_second": result.n_train_tokens / result.seconds,
                 "peak_memory_gb": peak_memory_gb(),
@@ -135,6 +161,7 @@ def main() -> None:
             },
         },
     )
+    checkpointer.remove()
     print(
         f"train: validation loss {result.initial_val_loss_nats:.3f} -> "
         f"{result.best_val_loss_nats:.3f} nats at step {result.best_step} of {result.n_steps}"

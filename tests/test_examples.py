@@ -8,6 +8,7 @@ from finllm.corpus.lexicon import BUILTIN, Lexicon
 from finllm.corpus.sources import read_source
 from finllm.corpus.synthetic import iter_calls
 from finllm.instruct import chat, examples, templates, windows
+from finllm.instruct.robustness import reworded
 from finllm.records import Example, Reject, Turn, write_jsonl, write_text
 from stages.sample import SOURCE
 
@@ -158,6 +159,14 @@ def test_every_sentence_of_an_excerpt_stands_in_the_call(chatml, calls, lexicon)
         assert set(windows.sentences(row.excerpt)) <= set(said)
 
 
+def test_a_prompt_in_the_held_out_wording_fits_the_budget_too(any_tokenizer, calls, lexicon):
+    budget = budget_for(any_tokenizer, max_tokens=500, max_answer_tokens=150)
+    rows = made(draft_all(calls, lexicon, budget))
+    assert rows
+    for row, other in zip(rows, reworded(rows), strict=True):
+        assert budget.count_prompt(other.instruction, row.excerpt) + row.n_answer_tokens <= 500
+
+
 def test_the_held_out_wording_is_never_asked(chatml, calls, lexicon):
     asked = {
         row.instruction
@@ -232,6 +241,35 @@ def test_a_choice_is_drawn_and_not_the_first_in_the_file():
         for seed in (1, 1, 2)
     ]
     assert draws[0] == draws[1] != draws[2]
+
+
+def keys_of(source, n, names=templates.TEMPLATES):
+    return [(name, f"{source}{i:03}:{name}", source) for name in names for i in range(n)]
+
+
+def by_source(rows, transfer_source, weights=(0.4, 0.3, 0.2, 0.1)):
+    return examples.choose_by_source(
+        rows,
+        weights=dict(zip(templates.TEMPLATES, weights, strict=True)),
+        max_examples=20,
+        transfer_source=transfer_source,
+        rng=np.random.default_rng(0),
+    )
+
+
+def test_a_transfer_source_changes_no_choice_of_the_others_and_may_lack_templates():
+    alone, _ = by_source(keys_of("a", 50), "none")
+    second = keys_of("b", 30, (templates.UNDERSTANDING, templates.COMPLETION))
+    both, counts = by_source(keys_of("a", 50) + second, "b")
+    assert {key for key in both if key[0] == "a"} == alone and len(alone) == 20
+    assert sum(key[0] == "b" for key in both) == 52  # 30 : 22, which is 0.4 : 0.3 and rounding
+    assert list(counts.values()) == [8 + 30, 6 + 22, 4, 2]
+
+
+@pytest.mark.parametrize("names", [(), (templates.QUESTIONS,)])
+def test_a_transfer_source_without_a_template_of_any_weight_is_an_error(names):
+    with pytest.raises(ValueError, match="data.transfer_source gives examples of (no|questions)"):
+        by_source(keys_of("a", 50) + keys_of("b", 9, names), "b", (0.5, 0.3, 0.2, 0.0))
 
 
 def test_without_paraphrases_every_instruction_is_the_methods_own(chatml, calls, lexicon):

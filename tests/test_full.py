@@ -62,7 +62,7 @@ def test_autocast_rounds_the_products_and_recomputation_changes_nothing(chatml, 
 def test_the_saved_model_answers_alike_wherever_it_is_loaded(chatml, tmp_path):
     model, _ = trained(chatml, tmp_path)
     expected = logits(model)
-    weights = save_full(model, tmp_path / "adapter", base_name="some/base", dtype=torch.float32)
+    weights = save_full(model, tmp_path / "adapter", base_name="some/base")
     assert weights.is_file() and is_full(tmp_path / "adapter")
     config = json.loads((tmp_path / "adapter" / "config.json").read_text())
     assert str(Path.home()) not in json.dumps(config) and str(tmp_path) not in json.dumps(config)

@@ -71,7 +71,7 @@ def test_the_monitor_sees_what_is_there(chatml, tmp_path, limit):
     found = monitor.summary()
     assert found["gradients"]["clipped_share"] == (1.0 if limit < 1 else 0.0)
     assert found["gradients"]["median_norm"] == statistics.median(monitor.norms)
-    assert found["alarms"] == {"explosion": 0, "vanishing": 0, "not_finite": 0}
+    assert found["alarms"] == {"explosion": 0, "vanishing": 0}
     assert found["convergence"] == convergence(log.of("loss"))
 
 
@@ -125,19 +125,6 @@ def test_a_layer_that_no_gradient_reaches_is_named(chatml, tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.count("alarm") == 1
     assert "alarm at step 1: the gradient vanishes: layer 0 gets less than a thousandth" in said
-
-
-@pytest.mark.parametrize(("value", "where"), [("nan", "every layer"), ("inf", "layer 1;")])
-def test_a_gradient_that_is_no_number_is_named_before_training_stops(
-    chatml, tmp_path, capsys, value, where
-):
-    model = lora()
-    up = model.get_base_model().model.layers[1].mlp.up_proj.lora_A["default"].weight
-    up.register_hook(lambda gradient: gradient + float(value))
-    with pytest.raises(ValueError, match="diverged|left every B"):
-        watched(chatml, tmp_path, model=model)
-    said = capsys.readouterr().err
-    assert f"alarm at step 1: the gradient is not a number in {where}" in said
 
 
 def test_convergence_is_the_share_of_the_first_fifth():

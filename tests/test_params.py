@@ -215,3 +215,10 @@ def test_the_search_for_unused_parameters_sees_aliases_and_misses_what_is_not_re
         ("train", "seed"),
         ("lora", "*"),
     }
+
+
+@pytest.mark.parametrize("written", ["sample", '""', "..", "../elsewhere"])
+def test_a_transfer_source_is_another_folder_or_none(tmp_path, written):
+    with pytest.raises(ValueError, match="data.transfer_source is"):
+        load_with(tmp_path, "data", "transfer_source", written)
+    assert load_with(tmp_path, "data", "transfer_source", "mine").data.transfer_source == "mine"

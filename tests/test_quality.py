@@ -111,7 +111,8 @@ def test_measures_are_what_they_say():
     assert measures.digit_share == pytest.approx(2 / 8)
     assert measures.term_density == pytest.approx(2 / 8)
     assert measures.repetition == 0.0
-    assert quality.measure(call("a", ""), lexicon=LEXICON) == quality.CallMeasures("a", 0, 0, 0, 0)
+    empty = quality.CallMeasures("a", 0, 0, 0, 0, "src")
+    assert quality.measure(call("a", ""), lexicon=LEXICON) == empty
 
 
 def test_modified_z_matches_the_formula_and_survives_ties():

@@ -512,3 +512,15 @@ def test_earnings21_reads_whole(tmp_path):
     assert len(kept) == 33 and not rejects
     assert sum(len(call.turns) for call in kept) > 2000
     assert all(call.company and call.sector for call in kept)
+
+
+def test_several_sources_follow_each_other_and_a_taken_id_is_a_reject(tmp_path):
+    for name, rows in (("one", [CALL]), ("two", [CALL, {**CALL, "id": "acme-2"}])):
+        folder = write_source(tmp_path / name, format="calls", path="calls.jsonl")
+        (folder / "calls.jsonl").write_text(lines(*rows))
+    first, taken, last = sources.read_sources([tmp_path / "one", tmp_path / "two"])
+    assert (first.id, first.source) == ("acme-1", "one")
+    assert isinstance(taken, Reject) and taken.reason == "duplicate_id" and "one" in taken.detail
+    assert (last.id, last.source) == ("acme-2", "two")
+    alone = list(sources.read_sources([tmp_path / "two"]))
+    assert [record.id for record in alone] == ["acme-1", "acme-2"]

@@ -1,5 +1,5 @@
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -91,6 +91,45 @@ def test_a_near_duplicate_of_a_held_out_company_is_held_out_too():
 def test_a_sector_that_does_not_occur_is_named_with_those_that_do():
     with pytest.raises(ValueError, match="'Helth'.*Energy, Health, Retail"):
         assign(corpus(), sectors=("Helth",))
+
+
+def with_second_source():
+    """The corpus, and of a second source the companies c00 and new, and a near-duplicate of c05."""
+    second = [
+        replace(example, id=f"x-{example.id}", transcript_id=f"x-{i}", company=company, source="b")
+        for i, (company, example) in enumerate(
+            zip(("c00", "new", "other"), corpus(3, 1)[::4], strict=True)
+        )
+    ]
+    return corpus() + second, {"x-2": "g", "c05-0": "g"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_source_held_out_is_in_the_transfer_set_alone_and_what_it_shares_in_no_set(seed):
+    examples, groups = with_second_source()
+    split_of = splits.assign_companies(
+        examples, groups=groups, val_share=0.1, test_share=0.4, transfer_sectors=(),
+        transfer_source="b", rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    out = splits.shared_with_source(examples, groups, transfer_source="b")
+    assert {e.company for e in examples if e.id in out} == {"c00", "c05"}
+    assert set(out.values()) == {"shared_with_transfer_source"} and len(out) == 16
+    sets = sets_of([e for e in examples if e.id not in out], split_of)
+    assert {e.source for e in sets.pop("transfer")} == {"b"}
+    assert all(e.source != "b" for rows in sets.values() for e in rows)
+    kept = sets | {"transfer": [e for e in examples if e.source == "b"]}
+    assert splits.audit(kept, groups).leaks == 0
+    assert sum(map(len, kept.values())) + len(out) == len(examples)
+
+
+def test_without_a_transfer_source_nothing_is_left_out():
+    examples, groups = with_second_source()
+    assert splits.shared_with_source(examples, groups, transfer_source="none") == {}
+
+
+def test_a_transfer_source_without_examples_is_named():
+    with pytest.raises(ValueError, match="data.transfer_source is 'c'"):
+        splits.shared_with_source(corpus(), {}, transfer_source="c")
 
 
 def test_one_seed_gives_one_split_and_another_seed_another():

@@ -1,99 +1,167 @@
-"""The knobs reach the stages: train and predict run with each of these settings on a tiny model."""
+"""The train stage on a tiny model: what it writes, what it keeps, what it says when it stops."""
 
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import make_example, tiny_llama
+from conftest import CHATML, byte_level_tokenizer, make_example, tiny_llama
 from ruamel.yaml import YAML
+from transformers import TrainerCallback
 
-from finllm.records import read_jsonl, write_jsonl
-from stages import predict, train
+from finllm.records import write_jsonl
+from finllm.training.resume import Checkpointer
+from stages import adapter, train
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = {
-    "the shipped one": {},
-    "full": {
-        "model": {"quantization": "none"},
-        "train": {
-            "method": "full",
-            "batching": "token_budget",
-            "tokens_per_batch": 400,
-            "optimizer": "adamw_8bit",
-            "schedule": "cosine_with_restarts",
-            "learning_rate": 1e-4,
-            "checkpoint_layers": 2,
-        },
-        "predict": {"quantization": "nf4"},
-    },
-    "int8, packing": {
-        "model": {"quantization": "int8", "attention": "sdpa"},
-        "train": {"batching": "packing", "tokens_per_batch": 400, "checkpoint_layers": 1},
-        "predict": {"quantization": "int8"},
-    },
-    "DoRA, shuffle": {
-        "lora": {"r": 4, "rslora": True, "dora": True},
-        "train": {"batching": "shuffle"},
-    },
-}
+ANSWERS = ("Revenue rose 12%.", "Margin fell 50 basis points.", "We expect $17 billion.")
 
 
-def run(stage, monkeypatch, **paths):
-    flags = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
-    monkeypatch.setattr("sys.argv", [stage.__name__, *flags])
-    stage.main()
-
-
-@pytest.mark.parametrize("name", SETTINGS)
-def test_a_setting_trains_and_answers(tmp_path, chatml, monkeypatch, capsys, name):
-    monkeypatch.chdir(tmp_path)
-    tiny_llama().bfloat16().save_pretrained(tmp_path / "base")
-    chatml.save_pretrained(tmp_path / "base")
-    yaml = YAML()
-    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["model"].update(name="base", gguf_package="", gguf_file="")
-    params["train"].update(max_steps=3, batch_size=2, evals_per_run=1)
-    params["predict"].update(max_new_tokens=4)
-    for section, values in SETTINGS[name].items():
-        params[section].update(values)
-    with open("params.yaml", "w", encoding="utf-8") as file:
-        yaml.dump(params, file)
-    rows = [make_example(f"t{n}", answer=f"Revenue rose {n}%. " * n) for n in range(1, 7)]
-    write_jsonl(Path("rows.jsonl"), rows)
-    run(
-        train,
-        monkeypatch,
-        train="rows.jsonl",
-        val="rows.jsonl",
-        adapter="adapter",
-        curves="curves",
-        metrics="train.json",
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """A working folder with a tiny base model, six training and two validation examples."""
+    tiny_llama().save_pretrained(tmp_path / "base")
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokenizer = byte_level_tokenizer(special, eos="<|im_end|>", template=CHATML)
+    tokenizer.save_pretrained(tmp_path / "base")
+    rows = [make_example(f"t{i}:s", answer=ANSWERS[i % 3] * (1 + i // 3)) for i in range(8)]
+    write_jsonl(tmp_path / "train.jsonl", rows[:6])
+    write_jsonl(tmp_path / "val.jsonl", rows[6:])
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    change(
+        tmp_path,
+        model={"name": "base", "gguf_package": "", "gguf_file": "", "quantization": "none"},
+        train={"batch_size": 2, "checkpoint_every": 2, "evals_per_run": 3},
     )
-    found = json.loads(Path("train.json").read_text())
-    assert found["n_steps"] == 3 and len(found["adapter_sha256"]) == 64
-    assert found["forgetting"]["ratio"] != 1 and found["forgetting"]["base_perplexity"] > 1
-    assert found["alarms"] == {"explosion": 0, "vanishing": 0, "not_finite": 0}
-    assert found["gradients"]["median_norm"] > 0 and found["gradients"]["update_to_weight"] > 0
-    assert "improvement_nats" in found["convergence"]
-    assert 0 < found["cost"]["monitor_share"] < 1
-    assert Path("curves/gradient_by_layer.csv").read_text().startswith("layer,first,median,last\n")
-    assert "effective batch" in capsys.readouterr().out
-    full = "train" in SETTINGS[name] and SETTINGS[name]["train"].get("method") == "full"
-    files = {path.name for path in Path("adapter").iterdir()}
-    assert ("model.safetensors" in files) == full
-    assert ("adapter_model.safetensors" in files) == (not full)
-    assert not list(tmp_path.rglob("*.bin")) + list(tmp_path.rglob("*.tmp"))
-    answers = {}
-    Path("transfer.jsonl").write_text("")
-    for key, weights in {"base": "rows.jsonl", "tuned": "adapter"}.items():
-        run(
-            predict,
-            monkeypatch,
-            test="rows.jsonl",
-            transfer="transfer.jsonl",
-            weights=weights,
-            predictions=f"{key}.jsonl",
-            metrics=f"{key}.json",
-        )
-        answers[key] = list(read_jsonl(Path(f"{key}.jsonl")))
-    assert len(answers["base"]) == len(answers["tuned"]) == 6
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FINLLM_CHECKPOINTS", raising=False)
+    return tmp_path
+
+
+def change(folder, **sections):
+    yaml = YAML()
+    document = yaml.load(folder / "params.yaml")
+    for section, values in sections.items():
+        document[section].update(values)
+    with open(folder / "params.yaml", "w", encoding="utf-8") as file:
+        yaml.dump(document, file)
+
+
+def run(monkeypatch):
+    """The stage as its command runs it; the metrics."""
+    names = {"train": "train.jsonl", "val": "val.jsonl", "adapter": "models/adapter"}
+    names |= {"curves": "plots/training", "metrics": "metrics/train.json"}
+    shutil.rmtree("models", ignore_errors=True)  # as DVC does before each run
+    shutil.rmtree("plots", ignore_errors=True)
+    flags = [part for name, path in names.items() for part in (f"--{name}", path)]
+    monkeypatch.setattr(sys, "argv", ["train.py", *flags])
+    adapter.run(train.main)
+    return json.loads(Path("metrics/train.json").read_text())
+
+
+def interrupt_at(monkeypatch, step):
+    on_step_end = Checkpointer.on_step_end
+
+    def interrupted(self, args, state, control, **others):
+        on_step_end(self, args, state, control, **others)
+        if state.global_step == step:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpointer, "on_step_end", interrupted)
+
+
+def curve(folder):
+    (path,) = [p for p in folder.rglob("loss_nats.tsv") if "train" in p.parent.name]
+    return [line.split("\t")[-2:] for line in path.read_text().splitlines()]
+
+
+def test_an_interrupted_stage_goes_on_and_ends_as_if_nothing_had_been(
+    workspace, monkeypatch, capsys
+):
+    whole = run(monkeypatch)
+    whole_curve = curve(workspace / "plots")
+    assert list((workspace / ".checkpoints").iterdir()) == []  # removed after success
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 5)
+        with pytest.raises(SystemExit) as caught:
+            run(patch)
+    assert caught.value.code == 130
+    assert "train: interrupted after step 5; the next run" in capsys.readouterr().err
+    assert not (workspace / "models" / "adapter").exists()
+    again = run(monkeypatch)
+    assert "goes on from step 4" in capsys.readouterr().out
+    assert whole.pop("cost")["n_resumes"] == 0 and again.pop("cost")["n_resumes"] == 1
+    assert whole == again
+    assert len(whole_curve) == 1 + whole["n_steps"] and curve(workspace / "plots") == whole_curve
+    assert whole["reloaded_val_loss_nats"] == pytest.approx(whole["best_val_loss_nats"], rel=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{"train": {"seed": 8}}, {"lora": {"r": 8}}, "data"])
+def test_a_checkpoint_of_other_parameters_or_data_is_not_used(
+    workspace, monkeypatch, capsys, changes
+):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 3)
+        with pytest.raises(SystemExit):
+            run(patch)
+    if changes == "data":
+        lines = (workspace / "train.jsonl").read_text().splitlines(keepends=True)
+        (workspace / "train.jsonl").write_text("".join(reversed(lines)))
+    else:
+        change(workspace, **changes)
+    assert run(monkeypatch)["cost"]["n_resumes"] == 0
+    assert "goes on" not in capsys.readouterr().out
+    (left,) = (workspace / ".checkpoints").iterdir()  # that of the interrupted run, for its return
+    assert [path.name for path in left.iterdir()] == ["step-000002"]
+
+
+def test_a_checkpoint_written_at_another_pace_is_used(workspace, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 3)
+        with pytest.raises(SystemExit):
+            run(patch)
+    change(workspace, train={"checkpoint_every": 1})
+    assert run(monkeypatch)["cost"]["n_resumes"] == 1
+
+
+def test_an_empty_training_set_is_one_line_and_leaves_nothing(workspace, monkeypatch):
+    (workspace / "train.jsonl").write_text("")
+    with pytest.raises(SystemExit, match="train: the training set is empty; see metrics/split"):
+        run(monkeypatch)
+    assert not (workspace / ".checkpoints").exists() and not (workspace / "models").exists()
+
+
+def test_an_example_longer_than_the_context_is_named_with_what_to_set(workspace, monkeypatch):
+    rows = [make_example(f"t{i}:s", excerpt="Revenue grew 12%. " * 300 * i) for i in range(3)]
+    write_jsonl(workspace / "train.jsonl", rows)
+    words = "train: 2 of the 3 training examples .* of 1024 tokens: 2, 3 .*templatize.max_tokens"
+    with pytest.raises(SystemExit, match=words):
+        run(monkeypatch)
+
+
+def test_running_out_of_memory_is_one_line(workspace, monkeypatch):
+    def exhausted(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(TrainerCallback, "on_step_begin", exhausted)
+    with pytest.raises(SystemExit, match="train: out of memory.*train.batch_size"):
+        run(monkeypatch)
+
+
+def test_an_adapter_that_is_not_what_was_chosen_is_an_error_and_checkpoints_stay(
+    workspace, monkeypatch
+):
+    save = train.save_adapter
+
+    def damaged(model, folder, **names):
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.data.neg_()
+        save(model, folder, **names)
+
+    monkeypatch.setattr(train, "save_adapter", damaged)
+    with pytest.raises(SystemExit, match="when it is read again"):
+        run(monkeypatch)
+    assert list((workspace / ".checkpoints").glob("*/step-*"))
+    assert not Path("metrics/train.json").exists()

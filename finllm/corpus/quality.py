@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +28,7 @@ class CallMeasures:
     digit_share: float  # of the words, those with a digit
     term_density: float  # of the words, those inside a lexicon term
     repetition: float  # of the runs of four words, those that came before in the call
+    source: str = ""  # calls are outliers among those of their own source
 
 
 def measure(transcript: Transcript, *, lexicon: Lexicon) -> CallMeasures:
@@ -44,6 +43,7 @@ def measure(transcript: Transcript, *, lexicon: Lexicon) -> CallMeasures:
         digit_share=n_digit_words / n_words if n_words else 0.0,
         term_density=lexicon.n_words_in_terms(text) / n_words if n_words else 0.0,
         repetition=repetition(tokens),
+        source=transcript.source,
     )
 
 
@@ -88,10 +88,8 @@ def judge(
 ) -> dict[str, Reject]:
     """The rejects by call id; a call that is not among the keys is kept.
 
-    Outliers are sought among the calls inside the bounds where there are at least
-    ``MIN_CALLS_FOR_OUTLIERS`` of them: on the log of the length, and on the arcsine of the root of
-    the share of words with digits, of term density and of repetition (there only upwards), since
-    raw shares are skewed. The reason is the first that holds, the detail has all.
+    Outliers are sought among the calls of a source inside the bounds (``outlier_scores``), of
+    repetition only upwards. The reason is the first that holds, the detail has all.
 
     Raises
     ------
@@ -117,10 +115,9 @@ def judge(
             detail = f"term density {call.term_density:.4f}, at least {min_term_density}"
             why.append(("low_term_density", detail))
     inside = [call for call in measures if not reasons[call.id]]
-    if len(inside) >= MIN_CALLS_FOR_OUTLIERS:
-        for call_id, name, value, z in _outliers(inside, max_outlier_z):
-            detail = f"{name} {value:.4g}, modified z {z:.1f}, at most {max_outlier_z}"
-            reasons[call_id].append((f"outlier_{name}", detail))
+    for call_id, name, value, z in _outliers(inside, max_outlier_z):
+        detail = f"{name} {value:.4g}, modified z {z:.1f}, at most {max_outlier_z}"
+        reasons[call_id].append((f"outlier_{name}", detail))
     return {
         call_id: Reject(call_id, "", 0, why[0][0], "; ".join(detail for _, detail in why))
         for call_id, why in reasons.items()
@@ -128,32 +125,37 @@ def judge(
     }
 
 
+def outlier_scores(calls: Sequence[CallMeasures]) -> dict[str, np.ndarray]:
+    """By measure the modified z-score of each call among those of its source, shape (n_calls,).
+
+    On the log of the length, and on the arcsine of the root of the share of words with digits, of
+    term density and of repetition, since raw shares are skewed. NaN where a source has fewer than
+    ``MIN_CALLS_FOR_OUTLIERS`` calls.
+    """
+    of_source: dict[str, list[int]] = {}
+    for i, call in enumerate(calls):
+        of_source.setdefault(call.source, []).append(i)
+    scores = {name: np.full(len(calls), np.nan) for name in MEASURES}
+    for rows in of_source.values():
+        if len(rows) >= MIN_CALLS_FOR_OUTLIERS:
+            for name in MEASURES:
+                values = [_value(calls[i], name) for i in rows]
+                even = np.log1p(values) if name == "length" else np.arcsin(np.sqrt(values))
+                scores[name][rows] = modified_z(even)
+    return scores
+
+
+def _value(call: CallMeasures, name: str) -> float:
+    return call.n_words if name == "length" else vars(call)[name]
+
+
 def _outliers(
     calls: Sequence[CallMeasures], max_outlier_z: float
 ) -> Iterable[tuple[str, str, float, float]]:
-    columns = {
-        "length": [call.n_words for call in calls],
-        "digit_share": [call.digit_share for call in calls],
-        "term_density": [call.term_density for call in calls],
-        "repetition": [call.repetition for call in calls],
-    }
-    for name, values in columns.items():
-        z = modified_z(np.log1p(values) if name == "length" else np.arcsin(np.sqrt(values)))
+    for name, z in outlier_scores(calls).items():
         size = z if name == "repetition" else np.abs(z)
         for index in np.flatnonzero(size > max_outlier_z):
-            yield calls[index].id, name, values[index], z[index]
-
-
-def write_lengths(path: Path, measures: Iterable[CallMeasures], dropped: dict[str, Reject]) -> None:
-    """Length and term density of every call and whether it was kept, for a plot."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(["n_words", "term_density", "kept"])
-        rows.writerows(
-            [m.n_words, round(m.term_density, 5), str(m.id not in dropped).lower()]
-            for m in measures
-        )
+            yield calls[index].id, name, _value(calls[index], name), z[index]
 
 
 def check_some_kept(n_calls: int, dropped: dict[str, Reject]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,24 @@ from finllm.corpus.rows import call_from_row, transcript_from_row
 from finllm.records import Reject, Transcript
 
 Read = tuple[Transcript, Path, int]  # the record, its file, its line
+
+
+def read_sources(folders: Sequence[Path]) -> Iterator[Transcript | Reject]:
+    """The records of several sources, one after the other, as ``read_source`` gives them.
+
+    A call whose id an earlier source has is a reject, as within a source.
+    """
+    if len(folders) == 1:
+        yield from read_source(folders[0])
+        return
+    owner: dict[str, str] = {}
+    for folder in folders:
+        for record in read_source(folder):
+            if isinstance(record, Transcript):
+                if owner.setdefault(record.id, record.source) != record.source:
+                    detail = f"already in {owner[record.id]}"
+                    record = Reject(record.id, str(folder), 0, "duplicate_id", detail)
+            yield record
 
 
 def read_source(folder: Path) -> Iterator[Transcript | Reject]:

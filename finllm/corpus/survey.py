@@ -54,6 +54,16 @@ class Survey:
             "paragraphs": self._paragraphs(),
         }
 
+    @property
+    def words(self) -> Counter[str]:
+        """How often each word occurs, as ``vocabulary_words`` counts them."""
+        return self._words
+
+    @property
+    def periods(self) -> list[CallPeriods]:
+        """The periods of every call, in the order in which they came."""
+        return self._periods
+
     def _paragraphs(self) -> dict[str, float]:
         digests = np.asarray(self._digests, dtype=np.uint64)
         n_words = np.asarray(self._n_words, dtype=np.int64)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from finllm.records import Example
 
 LATER = ("test", "transfer")
+REASONS = ("no_period", "before_cutoff", "after_cutoff", "in_embargo")
 _PERIOD = re.compile(r"(\d{4})Q([1-4])")
 
 

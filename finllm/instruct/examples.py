@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import takewhile
 
 import numpy as np
 
 from finllm.corpus.lexicon import Lexicon
 from finllm.instruct import references, templates, windows
-from finllm.records import Example, Reject, Transcript
+from finllm.records import NO_SOURCE, Example, Reject, Transcript
 
 MIN_ANSWER_WORDS = 4
 
@@ -23,6 +24,14 @@ class Budget:
     count_prompt: Callable[[str, str], int]  # tokens of a prompt with this instruction and excerpt
     max_tokens: int
     max_answer_tokens: int
+
+    @cached_property
+    def rooms(self) -> dict[str, int]:
+        """Tokens left for excerpt and answer, by template, whichever of its wordings is asked."""
+        return {
+            template: self.max_tokens - max(self.count_prompt(wording, "") for wording in wordings)
+            for template, wordings in templates.INSTRUCTIONS.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -51,14 +60,13 @@ def candidates(
     opening = takewhile(lambda t: t.section != "qa" and t.role != "analyst", transcript.turns)
     n_prepared = len(windows.sentences("\n".join(turn.text for turn in opening)))
     costs = [cost + 1 for cost in budget.count_tokens(sentences)]
-    weights = [windows.weight(s, len(lexicon.find(s))) for s in sentences]
-    call = _Call(transcript, sentences, costs, weights, n_prepared, lexicon, budget)
+    contents = [windows.content(s, (term for term, *_ in lexicon.find(s))) for s in sentences]
+    call = _Call(transcript, sentences, costs, contents, n_prepared, lexicon, budget)
     for template in templates.TEMPLATES:
         wordings = templates.wordings(template)
         drawn = int(rng.integers(len(wordings)))
         instruction = wordings[drawn if paraphrases else 0]
-        room = budget.max_tokens - budget.count_prompt(instruction, "")
-        draft = _DRAFTS[template](call, room, rng)
+        draft = _DRAFTS[template](call, budget.rooms[template], rng)
         yield _finish(call, template, instruction, draft)
 
 
@@ -67,7 +75,7 @@ class _Call:
     transcript: Transcript
     sentences: list[str]
     costs: list[int]  # tokens of each sentence and of the space behind it
-    weights: list[float]
+    contents: list[windows.Content]
     n_prepared: int  # the first sentences come before any question
     lexicon: Lexicon
     budget: Budget
@@ -116,7 +124,7 @@ _DRAFTS = {
 
 
 def _dense(call: _Call, room: int, until: int | None = None) -> list[str]:
-    indexes = windows.densest(call.weights[:until], call.costs[:until], room)
+    indexes = windows.most_telling(call.contents[:until], call.costs[:until], room)
     return [call.sentences[i] for i in indexes]
 
 
@@ -177,3 +185,32 @@ def choose(
         order = rng.permutation(len(by_template[name]))[:quota]
         chosen.update(by_template[name][i] for i in order)
     return chosen, quotas
+
+
+def choose_by_source(
+    rows: list[tuple[str, str, str]],
+    *,
+    weights: dict[str, float],
+    max_examples: int,
+    transfer_source: str,
+    rng: np.random.Generator,
+) -> tuple[set[str], dict[str, int]]:
+    """``choose`` from (template, example id, source), the transfer source apart from the others.
+
+    It may lack a template, such as summaries; the others' shares are then kept among its examples.
+    There is no limit to these: the split caps them. What is chosen of the others does not depend on
+    it.
+
+    Raises
+    ------
+    ValueError
+        As ``choose``; also where the transfer source gives no example of a positive weight.
+    """
+    own = [(template, key) for template, key, source in rows if source != transfer_source]
+    chosen, quotas = choose(own, weights=weights, max_examples=max_examples, rng=rng)
+    if transfer_source == NO_SOURCE:
+        return chosen, quotas
+    other = [(template, key) for template, key, source in rows if source == transfer_source]
+    scaled = templates.offered(weights, {template for template, _ in other})
+    more, further = choose(other, weights=scaled, max_examples=0, rng=rng)
+    return chosen | more, {name: n + further.get(name, 0) for name, n in quotas.items()}

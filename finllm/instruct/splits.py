@@ -12,7 +12,7 @@ import numpy as np
 
 from finllm.instruct.folds import assign_fold
 from finllm.instruct.templates import apportion
-from finllm.records import Example
+from finllm.records import NO_SOURCE, Example
 
 SPLITS = ("train", "val", "test", "transfer")
 NGRAM = 13  # words in a row that are no coincidence
@@ -68,10 +68,14 @@ def assign_companies(
     test_share: float,
     transfer_sectors: Sequence[str],
     rng: np.random.Generator,
+    transfer_source: str = NO_SOURCE,
     fold: int = 0,
     n_folds: int = 0,
 ) -> dict[str, str]:
-    """The split of every company, drawn at random; whole sectors may be held out for transfer.
+    """The split of every company, drawn at random; sectors and a source are held out for transfer.
+
+    A company that the held-out source shares with another goes with it: ``shared_with_source``
+    says which examples must then be left out.
 
     With ``n_folds`` above 0 the test set is the part ``fold`` of so many, and ``test_share`` is of
     no account: see ``folds.assign_fold``.
@@ -79,7 +83,7 @@ def assign_companies(
     Raises
     ------
     ValueError
-        Where a transfer sector does not occur, or a split would stay empty.
+        Where a transfer sector or the transfer source does not occur, or a split would stay empty.
     """
     sectors = {example.company: example.sector for example in examples}
     for sector in transfer_sectors:
@@ -88,10 +92,11 @@ def assign_companies(
             raise ValueError(
                 f"split.transfer_sectors names {sector!r}; the sectors of this source are: {known}"
             )
+    held_out = _companies_of(examples, transfer_source)
     split_of: dict[str, str] = {}
     units = []
     for unit in company_units(examples, groups):
-        if any(sectors[company] in transfer_sectors for company in unit):
+        if any(sectors[c] in transfer_sectors or c in held_out for c in unit):
             split_of.update(dict.fromkeys(unit, "transfer"))
         else:
             units.append(unit)
@@ -111,6 +116,35 @@ def assign_companies(
         name = "test" if i < n_test else "val" if i < n_test + n_val else "train"
         split_of.update(dict.fromkeys(unit, name))
     return split_of
+
+
+def shared_with_source(
+    examples: Sequence[Example], groups: Mapping[str, str], *, transfer_source: str
+) -> dict[str, str]:
+    """Example id to reason, for those of other sources that may be in no set.
+
+    Their company, or one that near-duplicate calls join to it, is in the transfer source: in
+    training they would leak, and in the transfer set they would not be of that source.
+    """
+    held_out = _companies_of(examples, transfer_source)
+    if not held_out:
+        return {}
+    units = company_units(examples, groups)
+    joined = {c for unit in units if not held_out.isdisjoint(unit) for c in unit}
+    return {
+        example.id: "shared_with_transfer_source"
+        for example in examples
+        if example.company in joined and example.source != transfer_source
+    }
+
+
+def _companies_of(examples: Sequence[Example], transfer_source: str) -> set[str]:
+    if transfer_source == NO_SOURCE:
+        return set()
+    found = {example.company for example in examples if example.source == transfer_source}
+    if not found:
+        raise ValueError(f"data.transfer_source is {transfer_source!r}; no example is from it")
+    return found
 
 
 def cap(examples: Sequence[Example], limit: int, rng: np.random.Generator) -> list[Example]:

@@ -7,7 +7,7 @@ learned the task or the sentence.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 UNDERSTANDING = "understanding"
 COMPLETION = "completion"
@@ -83,6 +83,24 @@ def quotas(
     while any(count > available[name] for name, count in apportion(total, used).items()):
         total -= 1  # rounding up can ask a template for one more than it has
     return apportion(total, used)
+
+
+def offered(weights: Mapping[str, float], available: Collection[str]) -> dict[str, float]:
+    """The weights of the templates that a source has, scaled to add up to 1 again.
+
+    Raises
+    ------
+    ValueError
+        Where it has none of a positive weight.
+    """
+    used = {name: weight for name, weight in weights.items() if name in available and weight > 0}
+    if not used:
+        found = ", ".join(sorted(available)) or "no template"
+        raise ValueError(
+            f"data.transfer_source gives examples of {found}; templatize.weights must be above 0 "
+            "for one of them"
+        )
+    return {name: weight / sum(used.values()) for name, weight in used.items()}
 
 
 def apportion(total: int, weights: Mapping[str, float]) -> dict[str, int]:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 
@@ -21,8 +22,12 @@ def save_adapter(model: PeftModel, folder: Path, *, base_name: str, revision: st
     config.target_modules = sorted(config.target_modules)  # a set is written in another order a run
     temporary = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    # "auto" would ask the Hub for the base's vocabulary; the embeddings are never trained here
-    model.save_pretrained(temporary, safe_serialization=True, save_embedding_layers=False)
+    try:
+        # "auto" would ask the Hub for the base's vocabulary; the embeddings are never trained here
+        model.save_pretrained(temporary, safe_serialization=True, save_embedding_layers=False)
+    except SafetensorError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise OSError(f"the adapter cannot be written to {folder}: {error}") from None
     (temporary / "README.md").unlink(missing_ok=True)  # a card of blanks
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from finllm.model.loading import recompute_layers
@@ -48,19 +49,33 @@ def put_trained_state(model: PeftModel | PreTrainedModel, state: dict[str, torch
             parameter.copy_(state[name])
 
 
-def save_full(model: PreTrainedModel, folder: Path, *, base_name: str, dtype: torch.dtype) -> Path:
-    """Write the whole model in the dtype that prediction uses; the file of its weights.
+def save_full(model: PreTrainedModel, folder: Path, *, base_name: str) -> Path:
+    """Write the whole model in float32, as it was trained; the file of its weights.
 
     The configuration names the base model as params.yaml does, not by a path of this machine.
     """
     temporary = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     model.config._name_or_path = base_name
-    model.to(dtype).save_pretrained(temporary, max_shard_size="1000GB")
+    model.save_pretrained(temporary, max_shard_size="1000GB")
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     os.replace(temporary, folder)
     return folder / "model.safetensors"
+
+
+def load_trained(model: PeftModel | PreTrainedModel, folder: Path) -> None:
+    """Read what training wrote back into the model that wrote it.
+
+    Raises
+    ------
+    KeyError
+        Where a weight is missing on disk.
+    """
+    if isinstance(model, PeftModel):
+        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+    else:
+        put_trained_state(model, load_file(folder / "model.safetensors"))
 
 
 def is_full(folder: Path) -> bool:

@@ -31,6 +31,13 @@ class LiveCurves(TrainerCallback):
     def __init__(self, live: Live) -> None:
         self.live = live
 
+    def on_train_begin(
+        self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Write what was logged before a kill: DVC removes outputs before each run."""
+        for row in state.log_history:
+            self._write(row["step"], row)
+
     def on_log(
         self,
         args: SFTConfig,
@@ -40,7 +47,10 @@ class LiveCurves(TrainerCallback):
         **_: Any,
     ) -> None:
         """Write one point of every curve that is in the log."""
-        self.live.step = state.global_step
+        self._write(state.global_step, logs)
+
+    def _write(self, step: int, logs: dict[str, Any]) -> None:
+        self.live.step = step
         for name, ours in CURVES.items():
             if name in logs:
                 self.live.log_metric(ours, float(logs[name]))

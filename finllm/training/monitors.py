@@ -2,7 +2,8 @@
 
 Norms are taken of all trained tensors in one fused call a step; what needs a copy of the weights or
 a pass over every gradient is looked at some hundred times a run. The time that watching takes is
-measured and reported (``Monitor.cost_share``).
+measured and reported (``Monitor.cost_share``). A gradient or loss that is not a number is no alarm
+but the end of the training, with the batch and the weights named (`finllm.training.mishaps`).
 """
 
 from __future__ import annotations
@@ -93,9 +94,6 @@ class Monitor(TrainerCallback):
         self._layers = dict.fromkeys(self._layer_of, 0.0)
         for (_, layer), square in zip(found, squares, strict=True):
             self._layers[layer] += square
-        broken = _not_finite(self._layers)
-        if broken and not args.fp16:  # with float16 the loss scale was too high, and is lowered
-            self._sound(state.global_step + 1, "not_finite", broken)
         self._row, self._copies = {}, []
         if state.global_step % self._every == 0:
             small = sum(int((g.abs() < NEAR_ZERO).sum()) for g in gradients)
@@ -139,7 +137,7 @@ class Monitor(TrainerCallback):
             return
         norm = float(logs["grad_norm"])
         if not math.isfinite(norm):
-            return  # heard of before the step; with float16 the loss scaler skips it
+            return  # the loss scaler of float16 skips it; without one training has stopped
         clipped = math.sqrt(sum(self._layers.values()))
         scale = norm / clipped if clipped > 0 and math.isfinite(clipped) else 1.0
         layers = {name: math.sqrt(square) * scale for name, square in self._layers.items()}
@@ -177,7 +175,7 @@ class Monitor(TrainerCallback):
         near one half: the first step's gradient of every A is exactly 0, since B is.
         """
         found: dict[str, Any] = {
-            "alarms": {kind: self.alarms[kind] for kind in ("explosion", "vanishing", "not_finite")}
+            "alarms": {kind: self.alarms[kind] for kind in ("explosion", "vanishing")}
         }
         if self.norms:
             found["gradients"] = {
@@ -237,19 +235,6 @@ def alarms_of(
         text = f"layer {', '.join(starved)} gets less than a thousandth of the median layer's"
         found.append(("vanishing", f"the gradient vanishes: {text}"))
     return found
-
-
-def _not_finite(layers: dict[str, float]) -> str:
-    """What is wrong where a gradient is not finite; empty where all are.
-
-    Clipping by a norm that is no number makes every layer's gradient one, so that only an infinite
-    one can be told from the others.
-    """
-    broken = [name for name, value in layers.items() if not math.isfinite(value)]
-    if not broken:
-        return ""
-    where = f"in layer {', '.join(broken)}" if len(broken) < len(layers) else "in every layer"
-    return f"the gradient is not a number {where}; lower train.learning_rate"
 
 
 def convergence(losses: Sequence[float]) -> dict[str, float]:

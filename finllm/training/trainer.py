@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,10 +17,13 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerContro
 from trl import SFTConfig
 
 from finllm.instruct.chat import Encoded
-from finllm.model.full import put_trained_state, trained_state
+from finllm.model.full import load_trained, put_trained_state, trained_state
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
+from finllm.training import mishaps
 from finllm.training.batching import Batching, PlannedTrainer
+from finllm.training.checkpoints import continues_from, held
+from finllm.training.resume import Checkpointer, Remembering
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ class Fit:
     best_val_loss_nats: float
     best_step: int
     stopped_early: bool
-    seconds: float
+    seconds: float  # of the steps in the result, also of those before a kill
+    n_resumes: int
 
 
 class LabelledLossTrainer(PlannedTrainer):
@@ -41,11 +48,17 @@ class LabelledLossTrainer(PlannedTrainer):
     that accumulation does not change the gradient. On a CPU the layers are fused where they can be
     (`finllm.model.fused`), and the batch's examples lie end to end.
 
+    A loss or gradient that is not finite stops the training with the batch and the layers named.
+    Checkpoints are the project's own (`finllm.training.resume`): the Trainer's are pickles.
+
     Parameters
     ----------
     fused
         The model's fused layers, or None to run the model as it is.
     """
+
+    checkpointer: Checkpointer | None = None
+    _batches: tuple[dict[str, torch.Tensor], ...] = ()  # of this step, for messages
 
     def __init__(self, *args: Any, fused: FusedLlama | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -73,8 +86,37 @@ class LabelledLossTrainer(PlannedTrainer):
             total = torch.nn.functional.cross_entropy(logits, labels[labelled], reduction="sum")
         return total / (labelled.sum() if num_items_in_batch is None else num_items_in_batch)
 
+    def training_step(
+        self, model: PeftModel, inputs: dict[str, torch.Tensor], *args: Any
+    ) -> torch.Tensor:
+        """Forward and backward, and a look at the loss."""
+        self._batches = (*self._batches, inputs)
+        loss = super().training_step(model, inputs, *args)
+        mishaps.check_loss(self, loss, inputs)
+        return loss
 
-class BestAdapter(TrainerCallback):
+    def _clip_grad_norm(self, model: PeftModel) -> torch.Tensor:
+        mishaps.check_gradients(self, self._batches)
+        self._batches = ()
+        return super()._clip_grad_norm(model)
+
+    def _save_checkpoint(self, model: PeftModel, trial: None) -> None:
+        self.checkpointer.save(self)
+
+    def _load_from_checkpoint(self, folder: str, model: PeftModel | None = None) -> None:
+        self.checkpointer.load_weights(self)
+
+    def _load_optimizer_and_scheduler(self, folder: str) -> None:
+        self.checkpointer.load_rest(self)
+
+    def _load_scaler(self, folder: str) -> None:
+        """With the optimizer."""
+
+    def _load_rng_state(self, folder: str) -> None:
+        self.checkpointer.load_random(self)
+
+
+class BestAdapter(Remembering):
     """Keeps the adapter of the lowest validation loss and stops when it no longer falls.
 
     Parameters
@@ -118,6 +160,20 @@ class BestAdapter(TrainerCallback):
     def restore(self) -> None:
         """Put the best adapter back."""
         put_trained_state(self.model, self._state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best adapter so far, its loss and step, and the evaluations since."""
+        return {
+            "adapter": self._state,
+            "loss": self.best_loss,
+            "step": self.best_step,
+            "waited": self._waited,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what ``state_dict`` returned."""
+        self._state, self._waited = state["adapter"], state["waited"]
+        self.best_loss, self.best_step = state["loss"], state["step"]
 
 
 class SoundFit(TrainerCallback):
@@ -260,35 +316,42 @@ def fit(
     callbacks: Sequence[TrainerCallback] = (),
     batching: Batching | None = None,
     autocast: torch.dtype | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> Fit:
     """Train the adapter in place and leave the best one (by validation loss) in it.
+
+    Goes on from the newest checkpoint of the same run, where there is one, with the same bits.
 
     Raises
     ------
     ValueError
-        Where a set is empty, the loss is no longer finite, or the first step left every B at 0.
+        Where a set is empty or an example longer than the model's context, the loss or a gradient
+        is no longer finite, or the first step left every B at 0.
+    KeyboardInterrupt
+        Saying from which step the next run goes on.
     """
     if not train or not val:
         empty = "training" if not train else "validation"
         raise ValueError(
             f"the {empty} set is empty; see metrics/split.json for where examples went"
         )
+    context = model.config.max_position_embeddings
+    for name, rows in (("training", train), ("validation", val)):
+        mishaps.check_lengths(rows, context=context, name=name)
     best = BestAdapter(model, patience=patience, min_improvement=min_improvement)
-    trainer = LabelledLossTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=_dataset(train),
-        eval_dataset=_dataset(val),
-        processing_class=tokenizer,
-        callbacks=[best, SoundFit(model), *callbacks],
+    own = [best, SoundFit(model), *([checkpointer] if checkpointer else [])]
+    trainer = _trainer(
+        model, tokenizer, train=train, val=val, arguments=arguments, callbacks=[*own, *callbacks]
     )
     trainer.batching, trainer.autocast = batching, autocast
-    for parameter in model.parameters():
-        if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
-            parameter.data = parameter.data.float()
-    if not why_not_fused(model):
-        trainer.fused = FusedLlama(model)
-    result = trainer.train()
+    trainer.checkpointer = checkpointer
+    try:
+        with held(checkpointer.run) if checkpointer else nullcontext():
+            result = trainer.train(checkpointer.find() if checkpointer else None)
+    except KeyboardInterrupt:
+        step = trainer.state.global_step
+        then = continues_from(checkpointer.run if checkpointer else None)
+        raise KeyboardInterrupt(f"interrupted after step {step}; {then}") from None
     best.restore()
     log = trainer.state.log_history
     return Fit(
@@ -298,8 +361,71 @@ def fit(
         best_val_loss_nats=best.best_loss,
         best_step=best.best_step,
         stopped_early=best.stopped,
-        seconds=float(result.metrics["train_runtime"]),
+        seconds=result.metrics["train_runtime"]
+        + (checkpointer.seconds_before if checkpointer else 0.0),
+        n_resumes=checkpointer.n_resumes if checkpointer else 0,
     )
+
+
+def reloaded_val_loss(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    val: Sequence[Encoded],
+    arguments: SFTConfig,
+    expected: float,
+    autocast: torch.dtype | None = None,
+) -> float:
+    """The validation loss, in nats, of the adapter as it stands on disk.
+
+    The adapter in memory is overwritten by NaN first, so that a tensor missing on disk shows.
+
+    Raises
+    ------
+    ValueError
+        Where it is further than 1e-4 of itself from the loss that the saved adapter had.
+    """
+    gc.collect()  # the trainer of the fit, whose frozen weights would be held twice
+    trainer = _trainer(model, tokenizer, train=val, val=val, arguments=arguments, callbacks=[])
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data.fill_(math.nan)
+    trainer.autocast = autocast
+    load_trained(model, folder)
+    loss = trainer.evaluate()["eval_loss"]
+    if not math.isclose(loss, expected, rel_tol=1e-4):
+        raise ValueError(
+            f"the adapter in {folder} has a validation loss of {loss} nats when it is read again, "
+            f"and had {expected} when it was chosen; the file is damaged or incomplete: run the "
+            "training again, from the last checkpoint"
+        )
+    return loss
+
+
+def _trainer(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    train: Sequence[Encoded],
+    val: Sequence[Encoded],
+    arguments: SFTConfig,
+    callbacks: Sequence[TrainerCallback],
+) -> LabelledLossTrainer:
+    trainer = LabelledLossTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=_dataset(train),
+        eval_dataset=_dataset(val),
+        processing_class=tokenizer,
+        callbacks=list(callbacks),
+    )
+    for parameter in model.parameters():
+        if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
+            parameter.data = parameter.data.float()
+    if not why_not_fused(model):
+        trainer.fused = FusedLlama(model)
+    return trainer
 
 
 def _dataset(rows: Sequence[Encoded]) -> Dataset:

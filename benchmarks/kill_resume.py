@@ -1,0 +1,139 @@
+"""Kill the train stage of a real run with SIGKILL, repeat it, and compare with a whole run.
+
+Runs ``dvc repro`` of the train stage in two copies of this repository: once whole; once killed
+after a step, DVC and the stage both, and started again. Adapters and metrics (but for their cost)
+must be the same, byte for byte. The sets must be there (``dvc repro split``).
+
+    python -m benchmarks.kill_resume --steps 60 --every 10 --kill-after 25
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+STATE = ("params.yaml", "dvc.yaml", "finllm", "stages", "requirements-models.txt", ".dvcignore")
+
+
+def prepare(folder: Path, *, steps: int, every: int) -> None:
+    """A repository with this one's code and sets, and no results."""
+    for name in STATE:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "data" / "split", folder / "data" / "split")
+    yaml = YAML()
+    params = yaml.load(folder / "params.yaml")
+    params["train"].update(max_steps=steps, checkpoint_every=every)
+    yaml.dump(params, folder / "params.yaml")
+    document = yaml.load(folder / "dvc.yaml")  # the train stage alone, so that nothing else is due
+    document["stages"] = {"train": document["stages"]["train"]}
+    document.pop("plots", None)
+    yaml.dump(document, folder / "dvc.yaml")
+    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=folder, check=True)
+
+
+def start(folder: Path, log: Path) -> subprocess.Popen:
+    """``dvc repro`` in a process group of its own."""
+    environment = {**os.environ, "FINLLM_CHECKPOINTS": ".checkpoints"}
+    with open(log, "ab") as file:
+        return subprocess.Popen(
+            ["dvc", "repro"],
+            cwd=folder,
+            stdout=file,
+            stderr=file,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def steps_logged(folder: Path) -> int:
+    """How many optimizer steps the running training has logged."""
+    losses = list(folder.glob("plots/training/**/loss_nats.tsv"))
+    counts = [len(path.read_text().splitlines()) - 1 for path in losses if "train" in path.parts]
+    return max(counts, default=0)
+
+
+def result(folder: Path) -> dict:
+    """The training's metrics."""
+    return json.loads((folder / "metrics" / "train.json").read_text())
+
+
+def whole_run(folder: Path) -> None:
+    """Train without a kill."""
+    if start(folder, folder / "log.txt").wait():
+        sys.exit(f"the whole run failed:\n{(folder / 'log.txt').read_text()[-2000:]}")
+
+
+def killed_run(folder: Path, *, kill_after: int) -> int:
+    """Train, kill -9 the whole process group after a step, and train again; the step killed at."""
+    process = start(folder, folder / "log.txt")
+    while steps_logged(folder) < kill_after:
+        if process.poll() is not None:
+            sys.exit(f"ended before the kill:\n{(folder / 'log.txt').read_text()[-2000:]}")
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    killed_at = steps_logged(folder)
+    whole_run(folder)
+    return killed_at
+
+
+def main() -> None:
+    """Two runs, one of them killed; exit code 1 where their results differ."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--every", type=int, default=10)
+    parser.add_argument("--kill-after", type=int, default=25)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        whole, killed = Path(scratch, "whole"), Path(scratch, "killed")
+        for folder in (whole, killed):
+            folder.mkdir()
+            prepare(folder, steps=options.steps, every=options.every)
+        whole_run(whole)
+        killed_at = killed_run(killed, kill_after=options.kill_after)
+        first, second = result(whole), result(killed)
+        lines = (killed / "log.txt").read_text().splitlines()
+        resumed = [line for line in lines if "training goes on from step" in line]
+        left = list((killed / ".checkpoints").glob("*"))
+    cost, other = first.pop("cost"), second.pop("cost")
+    print(
+        f"killed at step {killed_at} of {options.steps}; {resumed[0] if resumed else 'no resume'}"
+    )
+    print(f"{'':>16} {'whole':>14} {'killed':>14}")
+    for name in ("best_val_loss_nats", "reloaded_val_loss_nats", "n_train_tokens"):
+        print(f"{name:>24} {first[name]:>14.8g} {second[name]:>14.8g}")
+    print(
+        f"{'adapter_sha256':>24} {first['adapter_sha256'][:12]:>14} "
+        f"{second['adapter_sha256'][:12]:>14}"
+    )
+    print(f"{'seconds':>24} {cost['seconds']:>14.1f} {other['seconds']:>14.1f}")
+    same = first == second and other["n_resumes"] == 1 and not left
+    print("the same" if same else "NOT the same")
+    print(
+        json.dumps(
+            {
+                "same": same,
+                "killed_at": killed_at,
+                "whole": first,
+                "killed": second,
+                "seconds": [cost["seconds"], other["seconds"]],
+            }
+        )
+    )
+    sys.exit(not same)
+
+
+if __name__ == "__main__":
+    main()

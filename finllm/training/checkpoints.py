@@ -1,0 +1,181 @@
+"""Checkpoints on disk: each whole or not there, in a folder of the run that they belong to.
+
+A run is its parameters, its encoded examples, its code and its libraries; their hash names the
+folder, so that a checkpoint of anything else is never found. Safetensors and JSON only.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import finllm.model
+import finllm.training
+from finllm.instruct.chat import Encoded
+
+KEPT = 2  # the newest, and the one before it in case the newest cannot be read
+LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers", "trl")
+MANIFEST = "manifest.json"
+
+
+def checkpoint_root() -> Path:
+    """Where the runs' folders are: ``FINLLM_CHECKPOINTS``, or ``.checkpoints`` where it runs."""
+    return Path(os.environ.get("FINLLM_CHECKPOINTS", ".checkpoints"))
+
+
+def run_folder(
+    root: Path, *, settings: Mapping[str, object], sets: Mapping[str, Sequence[Encoded]]
+) -> Path:
+    """The folder of one run, named by the hash of all that its result depends on.
+
+    Parameters
+    ----------
+    root
+        Where the runs' folders are.
+    settings
+        The parameters that the result depends on; what JSON can hold.
+    sets
+        The encoded examples by set: as the model sees them, prompt and mask included.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update(json.dumps([version(name) for name in LIBRARIES]).encode())
+    digest.update(os.environ.get("WORLD_SIZE", "1").encode())
+    for package in (finllm.model, finllm.training):
+        for source in sorted(Path(package.__path__[0]).glob("*.py")):
+            digest.update(source.read_bytes())
+    for name, rows in sorted(sets.items()):
+        digest.update(json.dumps([name, [(row.n_prompt, row.input_ids) for row in rows]]).encode())
+    return root / digest.hexdigest()[:16]
+
+
+@contextmanager
+def held(run: Path) -> Iterator[None]:
+    """Make the run's folder and hold it for this process; the kernel frees it on any death.
+
+    Of several processes of one training the first holds it for all. An empty folder is not left.
+
+    Raises
+    ------
+    ValueError
+        Where another process is training the same run, such as one whose parent was killed.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(run, os.O_RDONLY)
+    try:
+        if os.environ.get("RANK", "0") == "0":
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ValueError(
+            f"another process is training the same run ({run}); wait for it or end it"
+        ) from None
+    finally:
+        os.close(descriptor)
+        if run.is_dir() and not any(run.iterdir()):
+            run.rmdir()
+
+
+def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:
+    """Write the checkpoint of a step, then remove those that are older than the last two.
+
+    All is on disk under a temporary name, with the SHA-256 of each file, before the name is
+    changed: a kill at any moment leaves a whole checkpoint or none.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be written; those before it are intact, and nothing half-written is left.
+    """
+    folder = run / f"step-{step:06d}"
+    temporary = folder.with_suffix(".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    try:
+        temporary.mkdir(parents=True)
+        for name, content in files.items():
+            _write(temporary / name, content)
+        _write(temporary / MANIFEST, json.dumps({"step": step, "sha256": hashes}).encode())
+        _sync(temporary)
+        shutil.rmtree(folder, ignore_errors=True)  # one that could not be read
+        os.replace(temporary, folder)
+        _sync(run)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        size = sum(map(len, files.values())) / 1e6
+        raise OSError(
+            f"the checkpoint of step {step} ({size:.0f} MB) cannot be written to {run}: "
+            f"{'the disk is full' if full else error}; free some space or set FINLLM_CHECKPOINTS "
+            f"to another folder; {continues_from(run)}"
+        ) from None
+    for old in _steps(run)[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """The newest checkpoint whose files are what was written; None where there is none.
+
+    One that is not whole is named on stderr, and the one before it is taken.
+    """
+    for folder in _steps(run):
+        fault = _fault(folder)
+        if not fault:
+            return folder
+        print(f"checkpoint {folder} is skipped: {fault}", file=sys.stderr)
+    return None
+
+
+def read_checkpoint(folder: Path) -> dict[str, bytes]:
+    """The contents of a checkpoint's files, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != MANIFEST}
+
+
+def continues_from(run: Path | None) -> str:
+    """Where the next training of the same run starts, in words."""
+    newest = newest_checkpoint(run) if run else None
+    if newest is None:
+        return "no checkpoint was written yet, so the next run starts from the first step"
+    return f"the next run of the same parameters and data goes on from step {int(newest.name[5:])}"
+
+
+def _steps(run: Path) -> list[Path]:
+    """The checkpoints of a run, the newest first."""
+    return sorted(run.glob("step-" + "[0-9]" * 6), reverse=True)
+
+
+def _fault(folder: Path) -> str:
+    try:
+        hashes = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"]
+        files = read_checkpoint(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"its {MANIFEST} cannot be read ({error})"
+    for name, expected in hashes.items():
+        if name not in files:
+            return f"{name} is missing"
+        if hashlib.sha256(files[name]).hexdigest() != expected:
+            return f"{name} is not what was written (truncated or corrupt)"
+    return ""
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
