@@ -81,7 +81,7 @@ def test_out_of_memory_says_what_was_held_and_what_to_lower(error):
     with pytest.raises(ValueError, match=r"out of memory, at a peak of .* 4 examples of up to 18"):
         with memory_explained(rows(7), 4, recomputes=True):
             raise error
-    with pytest.raises(ValueError, match="train.batch_size.*templatize.max_tokens.*checkpoint_layers"):
+    with pytest.raises(ValueError, match="batch_size.*templatize.max_tokens.*checkpoint_layers"):
         with memory_explained(rows(7), 4, recomputes=False):
             raise error
 
