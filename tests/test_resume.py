@@ -97,7 +97,7 @@ def train(
         alpha=8,
         dropout=0.1,
         targets="all-linear",
-        gradient_checkpointing=False,
+        checkpoint_layers=0,
         seed=seed,
     )
     log, checkpointer = Log(), Checkpointer(folder / "run", every=every)
