@@ -57,12 +57,7 @@ def inspect(parsed: argparse.Namespace) -> None:
     m = params.model
     folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
     tokenizer = load_tokenizer(folder, revision=m.revision)
-    prompt = chat.render_prompt(
-        tokenizer,
-        system_prompt=params.templatize.system_prompt,
-        instruction=example.instruction,
-        excerpt=example.excerpt,
-    )
+    prompt = chat.render_example(tokenizer, example, params.templatize.system_prompt)
     encoded = chat.encode_example(tokenizer, prompt, example.answer)
     print(inspection.show(tokenizer, example, encoded, colour=sys.stdout.isatty()))
 

@@ -90,6 +90,8 @@ class Prediction:
     n_prompt_tokens: int
     n_new_tokens: int
     hit_limit: bool  # stopped by the length limit and not by the end-of-turn token
+    decoding: str = ""  # strategy, limit and batch plan: models are compared under the same
+    weights_sha256: str = ""  # of the base model's files, and of what was tuned
 
 
 @dataclass(frozen=True)

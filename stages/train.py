@@ -9,10 +9,10 @@ from finllm.model.full import save_full, train_all
 from finllm.model.loading import DTYPES, add_lora, load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
-from finllm.model.weights import file_sha256, model_folder
+from finllm.model.weights import checkpoint_root, file_sha256, model_folder
 from finllm.records import Example, read_examples, write_json
 from finllm.training.batching import Batching
-from finllm.training.checkpoints import checkpoint_root, run_folder
+from finllm.training.checkpoints import run_folder
 from finllm.training.curves import LiveCurves, open_live
 from finllm.training.forgetting import forgetting, general_perplexity
 from finllm.training.mishaps import memory_explained
@@ -31,12 +31,7 @@ def main() -> None:
     tokenizer = load_tokenizer(folder, revision=m.revision)
 
     def encode(example: Example) -> chat.Encoded:
-        prompt = chat.render_prompt(
-            tokenizer,
-            system_prompt=params.templatize.system_prompt,
-            instruction=example.instruction,
-            excerpt=example.excerpt,
-        )
+        prompt = chat.render_example(tokenizer, example, params.templatize.system_prompt)
         return chat.encode_example(tokenizer, prompt, example.answer)
 
     train = [encode(example) for example in read_examples(at.train)]

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from finllm.instruct.chat import Encoded
+from finllm.model.weights import checkpoint_root
 from finllm.training import checkpoints
 from finllm.training.checkpoints import (
-    checkpoint_root,
     continues_from,
     held,
     newest_checkpoint,

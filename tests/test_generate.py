@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finllm.model import attention
-from finllm.scoring.generate import greedy_batch, plan_batches
+from finllm.scoring.generate import answers, greedy_batch, plan_batches
 
 N_NEW = 24
 
@@ -91,15 +91,26 @@ def test_a_stop_id_as_the_last_allowed_token_is_no_hit_of_the_limit(model, promp
 
 def test_every_prompt_is_answered_once_and_the_shortest_answers_come_first(model, prompts):
     stop = [ours(model, prompts)[2].ids[1]]
-    answers = list(greedy_batch(model, prompts, max_new_tokens=N_NEW, stop_ids=stop, pad_id=0))
-    assert sorted(answer.index for answer in answers) == list(range(len(prompts)))
-    lengths = [len(answer.ids) for answer in answers]
+    rows = list(greedy_batch(model, prompts, max_new_tokens=N_NEW, stop_ids=stop, pad_id=0))
+    assert sorted(row.index for row in rows) == list(range(len(prompts)))
+    lengths = [len(row.ids) for row in rows]
     assert lengths == sorted(lengths) and lengths[0] < N_NEW
 
 
 def test_an_empty_prompt_is_an_error(model):
     with pytest.raises(ValueError, match="prompt 1 is empty"):
-        ours(model, [[5], []])
+        list(answers(model, [[5], []], max_new_tokens=3, stop_ids=[], pad_id=0, batch_size=2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_who_goes_on_gets_the_answers_of_who_was_not_killed(prompts, dtype):
+    model = tiny_llama(attention.NAME).to(dtype)
+    settings = {"max_new_tokens": 9, "stop_ids": [], "pad_id": 0, "batch_size": 2}
+    whole = {row.index: row for row in answers(model, prompts, **settings)}
+    assert sorted(whole) == list(range(len(prompts)))
+    for done in ({0}, {1, 3, 4}, set(range(len(prompts)))):
+        rest = {row.index: row for row in answers(model, prompts, done=done, **settings)}
+        assert rest == {i: row for i, row in whole.items() if i not in done}
 
 
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 9))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+from finllm.records import Example
+
 PLAIN_PROMPT = "{system}\n\n{user}\n\nAnswer: "  # for a base model without a chat template
 
 
@@ -35,6 +37,16 @@ def render_prompt(
         return bos + PLAIN_PROMPT.format(system=system_prompt, user=user)
     return tokenizer.apply_chat_template(
         _messages(system_prompt, user), tokenize=False, add_generation_prompt=True
+    )
+
+
+def render_example(tokenizer: PreTrainedTokenizerBase, example: Example, system_prompt: str) -> str:
+    """The prompt of an example, for training and for prediction alike."""
+    return render_prompt(
+        tokenizer,
+        system_prompt=system_prompt,
+        instruction=example.instruction,
+        excerpt=example.excerpt,
     )
 
 

@@ -89,6 +89,11 @@ def _convert(file: Path, folder: Path) -> None:
     AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)
 
 
+def checkpoint_root() -> Path:
+    """Where unfinished work is kept: ``FINLLM_CHECKPOINTS``, or ``.checkpoints`` where it runs."""
+    return Path(os.environ.get("FINLLM_CHECKPOINTS", ".checkpoints"))
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as file:

@@ -13,7 +13,7 @@ from finllm.scoring.semantic import SemanticScores
 def check_paired(
     examples: Sequence[Example], predictions: Mapping[str, Sequence[Prediction]]
 ) -> None:
-    """Every model must have answered the same examples, and the very same prompts.
+    """Every model must have answered the same examples: the very same prompts, decoded alike.
 
     Raises
     ------
@@ -22,6 +22,13 @@ def check_paired(
     """
     ids = [example.id for example in examples]
     prompts: dict[str, str] = {}
+    decodings = {row.decoding for rows in predictions.values() for row in rows}
+    if len(decodings) > 1:
+        raise ValueError(
+            f"the predictions were decoded in {len(decodings)} ways "
+            f"({'; '.join(sorted(decodings))}); a comparison would not be fair. Run predict again "
+            "for all models"
+        )
     for model, rows in predictions.items():
         answered = [row.example_id for row in rows]
         if sorted(answered) != sorted(ids):

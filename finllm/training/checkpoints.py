@@ -27,11 +27,6 @@ LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers", "trl
 MANIFEST = "manifest.json"
 
 
-def checkpoint_root() -> Path:
-    """Where the runs' folders are: ``FINLLM_CHECKPOINTS``, or ``.checkpoints`` where it runs."""
-    return Path(os.environ.get("FINLLM_CHECKPOINTS", ".checkpoints"))
-
-
 def run_folder(
     root: Path, *, settings: Mapping[str, object], sets: Mapping[str, Sequence[Encoded]]
 ) -> Path:

@@ -1,0 +1,94 @@
+"""A model that answers prompts: loaded, asked, and its answers recorded with what they rest on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finllm.instruct import chat
+from finllm.model.adapter import with_adapter
+from finllm.model.full import is_full
+from finllm.model.fused_decoder import can_decode
+from finllm.model.loading import load_base
+from finllm.model.tokenizer import load_tokenizer
+from finllm.model.weights import file_sha256, model_folder
+from finllm.params import Model
+from finllm.scoring.generate import Answer, answers
+from finllm.scoring.journal import Journal
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A model, its tokenizer, and how it decodes."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    weights_sha256: str
+    max_new_tokens: int
+    batch_size: int
+
+    @property
+    def decoding(self) -> str:
+        """Strategy, limit and batch plan, in words that can be compared."""
+        plan = "fused, any company" if can_decode(self.model) else "batches by length"
+        return f"greedy, {self.max_new_tokens} tokens at most, {self.batch_size} rows, {plan}"
+
+    def journal(self, root: Path, prompts: Sequence[str]) -> Journal:
+        """Where the answers to these prompts are written as they come."""
+        digest = hashlib.sha256(self.weights_sha256.encode())
+        for text in (self.decoding, *prompts):
+            digest.update(chat.prompt_sha256(text).encode())
+        return Journal(root / f"answers-{digest.hexdigest()[:16]}.jsonl")
+
+    def answer(self, ids: Sequence[Sequence[int]], journal: Journal) -> Iterator[Answer]:
+        """The answer to each encoded prompt; those of the journal first, then the rest."""
+        done = journal.read()
+        yield from done.values()
+        rest = answers(
+            self.model,
+            ids,
+            max_new_tokens=self.max_new_tokens,
+            stop_ids=chat.stop_ids(self.tokenizer),
+            pad_id=self.tokenizer.pad_token_id,
+            batch_size=self.batch_size,
+            done=done,
+        )
+        yield from journal.keep(rest)
+
+    def text(self, answer: Answer) -> str:
+        """What was written, without special tokens."""
+        return self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip()
+
+
+def load_answerer(
+    m: Model, *, weights: Path, quantization: str, max_new_tokens: int, batch_size: int
+) -> Answerer:
+    """The base model, tuned by what is in ``weights``: an adapter, a whole model, or nothing."""
+    base = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
+    full = is_full(weights)
+    model = load_base(
+        str(weights) if full else base,
+        revision="" if full else m.revision,
+        quantization=quantization,
+        double_quantization=m.double_quantization,
+        compute_dtype=m.compute_dtype,
+        attention_kernel="matmul",
+    ).eval()
+    if weights.is_dir() and not full:
+        model = with_adapter(model, weights, merge=quantization == "none")
+    tokenizer = load_tokenizer(base, revision=m.revision)
+    sha256 = weights_sha256(base, m.revision, weights)
+    return Answerer(model, tokenizer, sha256, max_new_tokens, batch_size)
+
+
+def weights_sha256(base: str, revision: str, weights: Path) -> str:
+    """One hash of the safetensors of base and tuned; of a base on the Hub, its id and revision."""
+    digest = hashlib.sha256(f"{base}@{revision}".encode() if not Path(base).is_dir() else b"")
+    for folder in (Path(base), weights):
+        for file in sorted(folder.glob("*.safetensors")):
+            digest.update(file_sha256(file).encode())
+    return digest.hexdigest()
