@@ -1,7 +1,7 @@
 """What a training does to its gradients and weights, watched while it runs, with alarms in words.
 
 Norms are taken of all trained tensors in one fused call a step; what needs a copy of the weights or
-a pass over every gradient is looked at some hundred times a run. The time that watching takes is
+a pass over every gradient is looked at some fifty times a run. The time that watching takes is
 measured and reported (``Monitor.cost_share``). A gradient or loss that is not a number is no alarm
 but the end of the training, with the batch and the weights named (`finllm.training.mishaps`).
 """
@@ -27,7 +27,7 @@ from trl import SFTConfig
 from finllm.model.memory import peak_memory_gb
 from finllm.records import write_text
 
-LOOKS_PER_RUN = 100
+LOOKS_PER_RUN = 50
 NEAR_ZERO = 1e-8  # Adam's epsilon: a smaller gradient no longer moves its weight by a full step
 JUMP = 10.0  # a norm this many times the recent median is an explosion
 FADED = 1e-3  # a norm below this share of the recent median, or of the median layer's, vanishes
@@ -74,7 +74,7 @@ class Monitor(TrainerCallback):
         self._layer_of = [_layer(name) for name, _ in named]
         n_weights = sum(p.numel() for p in self._parameters)
         self._sample = self._parameters[:: math.ceil(n_weights / COPIED)]
-        self._every = max(1, state.max_steps // LOOKS_PER_RUN)
+        self._every = math.ceil(state.max_steps / LOOKS_PER_RUN)
 
     def on_step_begin(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
