@@ -111,7 +111,7 @@ def main() -> None:
     print(
         f"killed at step {killed_at} of {options.steps}; {resumed[0] if resumed else 'no resume'}"
     )
-    print(f"{'':>16} {'whole':>14} {'killed':>14}")
+    print(f"{'':>24} {'whole':>14} {'killed':>14}")
     for name in ("best_val_loss_nats", "reloaded_val_loss_nats", "n_train_tokens"):
         print(f"{name:>24} {first[name]:>14.8g} {second[name]:>14.8g}")
     print(

@@ -125,7 +125,7 @@ def run_variant(
         alpha=32,
         dropout=dropout,
         targets="all-linear",
-        gradient_checkpointing=False,
+        checkpoint_layers=0,
         seed=1,
     )
     times: list[float] = []

@@ -172,9 +172,10 @@ class Model:
     revision: str
     gguf_package: str
     gguf_file: str
-    quantization: str = one_of("nf4", "fp4", "none")
+    backend: str = one_of("auto", "liger", "unsloth")
+    quantization: str = one_of("nf4", "fp4", "int8", "none")
     double_quantization: bool
-    compute_dtype: str = one_of("bfloat16", "float32")
+    compute_dtype: str = one_of("bfloat16", "float32", "float16")
     attention: str = one_of("auto", "matmul", "sdpa", "eager", "flash_attention_2")
 
 
@@ -186,23 +187,29 @@ class Lora:
     alpha: float = within(0, above_low=True)
     dropout: float = within(0, 0.9)
     targets: str = one_of("all-linear", "attention", "query-value")
+    rslora: bool
+    dora: bool
 
 
 @dataclass(frozen=True)
 class Train:
     """The fit."""
 
+    method: str = one_of("lora", "full")
     learning_rate: float = within(0, 1, above_low=True)
     warmup_share: float = within(0, 1)
     schedule: str = one_of("cosine", "cosine_with_restarts", "linear", "constant")
+    restarts: int = within(1, 1000)
     epochs: float = within(0, 1000, above_low=True)
     max_steps: int = within(0)
+    batching: str = one_of("length_buckets", "shuffle", "token_budget", "packing")
     batch_size: int = within(1, 4096)
+    tokens_per_batch: int = within(1, 10_000_000)
     accumulation: int = within(1, 4096)
     max_grad_norm: float = within(0, above_low=True)
     weight_decay: float = within(0, 1)
-    optimizer: str = one_of("adamw", "paged_adamw_8bit")
-    gradient_checkpointing: bool
+    optimizer: str = one_of("adamw", "adamw_8bit", "paged_adamw_8bit")
+    checkpoint_layers: int = within(0, 1000)
     evals_per_run: int = within(1, 1000)
     early_stopping_patience: int = within(0, 1000)
     early_stopping_min_improvement: float = within(0)
@@ -216,7 +223,7 @@ class Predict:
 
     max_new_tokens: int = within(1, 100_000)
     batch_size: int = within(1, 4096)
-    quantization: str = one_of("none", "nf4", "fp4")
+    quantization: str = one_of("none", "nf4", "fp4", "int8")
 
 
 @dataclass(frozen=True)
@@ -286,6 +293,20 @@ class Params:
     significance: Significance
     bayes_stats: BayesStats
     report: Report
+
+    def __post_init__(self) -> None:
+        if self.train.method == "full" and self.model.quantization != "none":
+            raise ValueError(
+                f"train.method is full and model.quantization is {self.model.quantization}; "
+                "quantized weights cannot be trained: set model.quantization to none"
+            )
+        if self.model.backend == "unsloth" and (
+            self.train.method == "full" or self.lora.dora or self.model.quantization == "fp4"
+        ):
+            raise ValueError(
+                "model.backend is unsloth, which trains LoRA over nf4, int8 or none; set "
+                "train.method to lora, lora.dora to false and model.quantization to one of these"
+            )
 
 
 def load_params(path: Path) -> Params:

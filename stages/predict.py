@@ -6,6 +6,7 @@ from tqdm import tqdm
 
 from finllm.instruct import chat
 from finllm.model.adapter import with_adapter
+from finllm.model.full import is_full
 from finllm.model.loading import load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
@@ -22,16 +23,17 @@ def main() -> None:
     m, p = params.model, params.predict
     folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
     tokenizer = load_tokenizer(folder, revision=m.revision)
+    full = is_full(at.weights)
     model = load_base(
-        folder,
-        revision=m.revision,
+        str(at.weights) if full else folder,
+        revision="" if full else m.revision,
         quantization=p.quantization,
         double_quantization=m.double_quantization,
         compute_dtype=m.compute_dtype,
         attention_kernel="matmul",
     ).eval()
     name = at.predictions.stem
-    if at.weights.is_dir():
+    if at.weights.is_dir() and not full:
         model = with_adapter(model, at.weights, merge=p.quantization == "none")
     examples = read_examples(at.test) + read_examples(at.transfer)
     prompts = [

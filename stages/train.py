@@ -5,14 +5,18 @@ import tempfile
 
 from finllm.instruct import chat
 from finllm.model.adapter import save_adapter, trainable_parameters
-from finllm.model.loading import add_lora, load_base
+from finllm.model.full import save_full, train_all
+from finllm.model.loading import DTYPES, add_lora, load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import file_sha256, model_folder
 from finllm.records import Example, read_examples, write_json
+from finllm.training.batching import Batching
 from finllm.training.checkpoints import checkpoint_root, run_folder
 from finllm.training.curves import LiveCurves, open_live
+from finllm.training.forgetting import forgetting, general_perplexity
 from finllm.training.mishaps import memory_explained
+from finllm.training.monitors import Monitor
 from finllm.training.resume import Checkpointer
 from finllm.training.trainer import fit, reloaded_val_loss, training_arguments
 from stages import adapter
@@ -37,7 +41,9 @@ def main() -> None:
 
     train = [encode(example) for example in read_examples(at.train)]
     val = [encode(example) for example in read_examples(at.val)]
-    batch = p.batch_size * p.accumulation
+    batches = Batching(p.batching, p.batch_size, p.tokens_per_batch)
+    lengths = [len(example.input_ids) for example in train]
+    batch = batches.effective(lengths, p.accumulation)
     run = run_folder(
         checkpoint_root(),
         settings={
@@ -48,7 +54,7 @@ def main() -> None:
         sets={"train": train, "val": val},
     )
     checkpointer = Checkpointer(run, every=p.checkpoint_every)
-    memory = memory_explained(train, p.batch_size, gradient_checkpointing=p.gradient_checkpointing)
+    memory = memory_explained(train, p.batch_size, recomputes=p.checkpoint_layers == 1)
     with tempfile.TemporaryDirectory() as scratch, memory:
         arguments = training_arguments(
             output_dir=scratch,
@@ -66,6 +72,9 @@ def main() -> None:
             evals_per_run=p.evals_per_run,
             seed=p.seed,
             bfloat16=m.compute_dtype == "bfloat16",
+            float16=m.compute_dtype == "float16",
+            restarts=p.restarts,
+            n_batches=batches.count(lengths),
         )
         model = load_base(
             folder,
@@ -74,16 +83,27 @@ def main() -> None:
             double_quantization=m.double_quantization,
             compute_dtype=m.compute_dtype,
             attention_kernel=m.attention,
+            backend=m.backend,
+            max_tokens=max(lengths, default=0),
         )
-        model = add_lora(
-            model,
-            **{key: value for key, value in vars(params.lora).items()},
-            gradient_checkpointing=p.gradient_checkpointing,
-            seed=p.seed,
-        )
+        full = p.method == "full"
+        autocast = DTYPES[m.compute_dtype] if full and m.compute_dtype != "float32" else None
+        if full:
+            model = train_all(model, checkpoint_layers=p.checkpoint_layers)
+        else:
+            model = add_lora(
+                model,
+                **vars(params.lora),
+                checkpoint_layers=p.checkpoint_layers,
+                seed=p.seed,
+                backend=m.backend,
+            )
         print(
-            f"train: effective batch {p.batch_size * p.accumulation}, {arguments.max_steps} steps"
+            f"train: {batches.describe()} a forward pass, effective batch {batch:g} examples, "
+            f"{arguments.max_steps} steps"
         )
+        base_perplexity = general_perplexity(model, tokenizer)
+        monitor = Monitor(model, max_grad_norm=p.max_grad_norm)
         with open_live(str(at.curves)) as live:
             result = fit(
                 model,
@@ -93,10 +113,18 @@ def main() -> None:
                 arguments=arguments,
                 patience=p.early_stopping_patience,
                 min_improvement=p.early_stopping_min_improvement,
-                callbacks=[LiveCurves(live)],
+                callbacks=[monitor, LiveCurves(live)],
                 checkpointer=checkpointer,
+                batching=batches,
+                autocast=autocast,
             )
-        save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
+        monitor.write_layers(at.curves / "gradient_by_layer.csv")
+        forgotten = forgetting(base_perplexity, general_perplexity(model, tokenizer))
+        if full:
+            weights = save_full(model, at.adapter, base_name=m.name)
+        else:
+            weights = at.adapter / "adapter_model.safetensors"
+            save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
         reloaded_val_loss_nats = reloaded_val_loss(
             model,
             tokenizer,
@@ -104,6 +132,7 @@ def main() -> None:
             val=val,
             arguments=arguments,
             expected=result.best_val_loss_nats,
+            autocast=autocast,
         )
     write_json(
         at.metrics,
@@ -119,13 +148,16 @@ def main() -> None:
             "reloaded_val_loss_nats": reloaded_val_loss_nats,
             "best_step": result.best_step,
             "stopped_early": result.stopped_early,
-            "adapter_sha256": file_sha256(at.adapter / "adapter_model.safetensors"),
+            "adapter_sha256": file_sha256(weights),
+            "forgetting": forgotten,
+            **monitor.summary(),
             "cost": {
                 "n_resumes": result.n_resumes,
                 "seconds": result.seconds,
                 "tokens_per_second": result.n_train_tokens / result.seconds,
                 "peak_memory_gb": peak_memory_gb(),
-                "adapter_mb": os.path.getsize(at.adapter / "adapter_model.safetensors") / 1e6,
+                "monitor_share": monitor.cost_share,
+                "adapter_mb": os.path.getsize(weights) / 1e6,
             },
         },
     )

@@ -23,7 +23,7 @@ def adapted(targets="all-linear", model=None):
         alpha=8,
         dropout=0.5,
         targets=targets,
-        gradient_checkpointing=False,
+        checkpoint_layers=0,
         seed=0,
     ).eval()
     for name, parameter in model.named_parameters():
@@ -131,7 +131,7 @@ def test_a_new_adapter_changes_nothing_and_is_drawn_from_its_seed():
             alpha=8,
             dropout=0.0,
             targets="all-linear",
-            gradient_checkpointing=False,
+            checkpoint_layers=0,
             seed=seed,
         )
 

@@ -26,6 +26,8 @@ def test_every_curve_is_a_file_with_a_step_and_a_value_a_line(tmp_path):
         (1, {"loss": 2.5, "grad_norm": 1.5, "learning_rate": 1e-3}),
         (2, {"loss": 2.25, "grad_norm": 1.25, "learning_rate": 5e-4}),
         (2, {"eval_loss": 2.0}),
+        (2, {"near_zero_share": 0.5, "update_to_weight": 1e-3}),
+        (2, {"tokens_per_second": 300.0, "peak_memory_gb": 4.0}),
     ]
     found = written(tmp_path, log)
     assert len(found) == len(CURVES)

@@ -79,22 +79,22 @@ def test_a_gradient_that_is_not_finite_names_its_weights_before_they_are_touched
 )
 def test_out_of_memory_says_what_was_held_and_what_to_lower(error):
     with pytest.raises(ValueError, match=r"out of memory, at a peak of .* 4 examples of up to 18"):
-        with memory_explained(rows(7), 4, gradient_checkpointing=True):
+        with memory_explained(rows(7), 4, recomputes=True):
             raise error
-    with pytest.raises(ValueError, match="train.batch_size.*templatize.max_tokens.*checkpointing"):
-        with memory_explained(rows(7), 4, gradient_checkpointing=False):
+    with pytest.raises(ValueError, match="batch_size.*templatize.max_tokens.*checkpoint_layers"):
+        with memory_explained(rows(7), 4, recomputes=False):
             raise error
 
 
 def test_a_real_allocation_that_fails_is_recognised():
     with pytest.raises(ValueError, match="out of memory"):
-        with memory_explained(rows(2), 4, gradient_checkpointing=False):
+        with memory_explained(rows(2), 4, recomputes=False):
             torch.empty(2**56, dtype=torch.uint8)
 
 
 def test_another_error_is_left_as_it_is():
     with pytest.raises(RuntimeError, match="^shapes"):
-        with memory_explained(rows(2), 4, gradient_checkpointing=False):
+        with memory_explained(rows(2), 4, recomputes=False):
             raise RuntimeError("shapes do not match")
 
 

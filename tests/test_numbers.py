@@ -1,6 +1,8 @@
 """Quantities: what the spoken and written forms of calls and summaries mean."""
 
 import csv
+import math
+import time
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,18 @@ MONEY = [
     ("£12 million", 12e6, "GBP"),
     ("300 million yen", 3e8, "JPY"),
     ("$720 000", 720e3, "USD"),
+    ("CHF 1'250'000", 1.25e6, "CHF"),
+    ("Rs 1,54,100", 154100, "INR"),
+    ("₹12,34,567", 1234567, "INR"),
+    ("₩500 billion", 5e11, "KRW"),
+    ("1.2bn €", 1.2e9, "EUR"),
+    ("12.5p a share", 0.125, "GBP"),
+    ("$1½ million", 1.5e6, "USD"),
+    ("$1.2\u00a0billion", 1.2e9, "USD"),
+    ("1\u202f234 million euros", 1.234e9, "EUR"),
+    ("＄５ million", 5e6, "USD"),
+    ("fifty\u2011six cents", 0.56, "USD"),
+    ("US dollar, 349.5 million", 349.5e6, "USD"),
 ]
 
 
@@ -98,13 +112,23 @@ def test_amounts_are_read_in_base_units_with_their_currency(text, value, currenc
         ("50bps", "basis_points", 50),
         ("a couple of hundred basis points", "basis_points", 200),
         ("one hundred and fifty basis points", "basis_points", 150),
+        ("one and three-quarters percent", "percent", 1.75),
+        ("an eighth of a point", "percent", 0.125),
+        ("half the growth", "percent", 50),
+        ("3.9 share points", "percent", 3.9),
+        ("we can add three points", "percent", 3),
         ("3.5x", "multiple", 3.5),
+        ("4.6 ×", "multiple", 4.6),
+        ("2.5 turns of leverage", "multiple", 2.5),
         ("two times", "multiple", 2),
         ("threefold", "multiple", 3),
         ("10 to 1", "multiple", 10),
         ("half a dozen clients", "count", 6),
         ("1.5 million customers", "count", 1.5e6),
         ("eight new stores", "count", 8),
+        ("three new calcium chloride road maintenance contracts", "count", 3),
+        ("three of our largest hotels", "count", 3),
+        ("three E&P customers", "count", 3),
         ("seven and a half million procedures", "count", 7.5e6),
         ("in 2021", "year", 2021),
         ("in '21", "year", 2021),
@@ -140,6 +164,17 @@ def test_other_kinds_are_read_with_their_value(text, kind, value):
         ("(5)% to (3)%", -5, -3),
         ("a loss of $0.10 to $0.15", -0.15, -0.10),
         ("a range from $10.55 to $11.15", 10.55, 11.15),
+        ("$5m-$6m", 5e6, 6e6),
+        ("5- to 6-percent", 5, 6),
+        ("two-to-three percent", 2, 3),
+        ("three- to five-year terms", 3, 5),
+        ("15 up to 20%", 15, 20),
+        ("between 115 and $125 million", 115e6, 125e6),
+        ("6 million to $6.5 million", 6e6, 6.5e6),
+        ("200 megawatts to 300 megawatts", 200, 300),
+        ("between minus 1% and plus 2%", -1, 2),
+        ("-$0.05 to $0.02", -0.05, 0.02),
+        ("\u22125% to \u22123%", -5, -3),
     ],
 )
 def test_a_range_keeps_both_ends_and_its_value_is_the_midpoint(text, low, high):
@@ -185,6 +220,14 @@ def test_two_figures_that_are_no_range_stay_two(text, values):
         ("growth of 7% versus minus 3", [7, -3]),
         ("plus or minus 5%", [5]),
         ("-5%", [-5]),
+        ("−5%", [-5]),
+        ("minus-4.5%", [-4.5]),
+        ("margin:-3.2%", [-3.2]),
+        ("EUR -12.4 million", [-12.4e6]),
+        ("a loss of $0.03 in 2020 compared to a loss of $1.81", [-0.03, 2020, -1.81]),
+        ("a $15 million goodwill impairment loss", [-15e6]),
+        ("$250 million in net negative timing impacts", [-250e6]),
+        ("the negative impact of the pandemic, totaled $6.4 million", [-6.4e6]),
         ("a (5.2)% margin", [-5.2]),
         ("EPS of $(0.12)", [-0.12]),
         ("EPS of ($0.12)", [-0.12]),
@@ -207,6 +250,8 @@ def test_losses_and_minus_signs_are_below_zero_and_nothing_else_is(text, values)
         ("$70 per barrel", "barrel"),
         ("$70 a barrel", "barrel"),
         ("$25 per square foot", "square foot"),
+        ("12 cents in earnings per share", "share"),
+        ("$0.12 of adjusted EPS", "share"),
         ("$70", ""),
     ],
 )
@@ -220,6 +265,12 @@ def test_what_an_amount_is_per_is_named(text, per):
         ("third quarter of fiscal 2021", "2021Q3"),
         ("Q3 2021", "2021Q3"),
         ("3Q21", "2021Q3"),
+        ("Q3 FY21", "2021Q3"),
+        ("Q3 21 results", "2021Q3"),
+        ("fiscal ' 21", "FY2021"),
+        ("first quarter of our fiscal year", "Q1"),
+        ("a third quarter", "Q3"),
+        ("later half of 2021", "2021H2"),
         ("2021 third quarter", "2021Q3"),
         ("fiscal year '21 third quarter", "2021Q3"),
         ("q3", "Q3"),
@@ -269,10 +320,61 @@ def test_fiscal_periods_have_one_canonical_text(text, period):
         "number one",
         "at one point",
         "the Tier 1 ratio",
+        "1 (800) 555-0199",
+        "a Rule 10b5-1 plan",
+        "Group 1 Automotive",
+        "a move to 565 Broadway",
+        "the office at 3350 Peachtree",
+        "a two-for-one split",
+        "our four-wall margin",
+        "the low 90's, as",
+        "the first half of March",
     ],
 )
 def test_names_codes_dates_and_phone_numbers_are_no_quantities(text):
     assert extract_quantities(f"we spoke of {text} before") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Net sales were 72 million against $80 million.", ("money", 72e6, "USD")),
+        ("Liquidity was EUR 5 million. We hold 3.4 million in debt.", ("money", 3.4e6, "EUR")),
+        ("We spent 4.1 million on capital expenditures.", ("money", 4.1e6, "")),
+        ("Cash flow was 1 billion 230 million.", ("money", 1.23e9, "")),
+        ("Sales of $5 million came from 4 million tests.", ("count", 4e6, "tests")),
+        ("Profit was $5 million, members grew to 1.9 million.", ("count", 1.9e6, "")),
+        ("We paid $5 million for 2.1 million of our shares.", ("count", 2.1e6, "")),
+        ("It rose to 45 million.", ("count", 45e6, "")),
+        ("About 19 million relate to lower expenses.", ("money", 19e6, "")),
+    ],
+)
+def test_a_bare_amount_of_an_account_is_money_in_the_currency_of_the_text(text, expected):
+    assert expected in read(text)
+
+
+def test_an_amount_compared_with_one_per_share_is_per_share():
+    text = "EPS of $0.77 to $0.85, compared to $0.39, on sales of $5"
+    assert [q.per for q in extract_quantities(text)] == ["share", "share", ""]
+    text = "Brent averaged $2.71 per barrel in May against $2.42, and 55,000 boe per day"
+    assert [q.per for q in extract_quantities(text)] == ["barrel", "barrel", "day"]
+
+
+def test_two_quarters_named_together_are_two_periods():
+    units = [q.unit for q in extract_quantities("the second and third quarters of 2021")]
+    assert units == ["2021Q2", "2021Q3"]
+
+
+def test_two_durations_may_share_their_unit():
+    assert read("the three and six months") == [("count", 3, "months"), ("count", 6, "months")]
+
+
+def test_grouped_digits_behind_a_point_are_no_error():
+    assert all(q.value >= 0 for q in extract_quantities("at .1,541 and .1,54,100 then"))
+
+
+def test_a_number_of_more_digits_than_any_amount_is_none():
+    assert extract_quantities("code 1" + "0" * 30) == []
 
 
 def test_a_wire_summary_is_read_in_full():
@@ -329,6 +431,39 @@ def test_no_text_is_an_error(text):
         assert 0 <= q.start < q.end <= len(text)
 
 
+MARKS = st.text("0123456789 ,.'’-–−/%$€£(）½×٣５\u00a0\u202f\nxmbkpqhsaeto&", max_size=40)
+
+
+@settings(max_examples=500, deadline=None)
+@given(MARKS)
+def test_the_value_of_a_range_is_between_its_ends_and_every_mention_begins_and_ends_sharply(text):
+    for q in extract_quantities(text):
+        mention = text[q.start : q.end]
+        assert mention == mention.strip(" \n\u00a0\u202f")
+        assert math.isfinite(q.value)
+        if q.low is not None and q.high is not None:
+            assert q.low <= q.value <= q.high
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["9", "9 ", "1,", "1.", "1,000", "1'000", " ", "(", "- ", "and a half ", "two and a half ",
+     "one hundred ", "loss ", "loss of $5 or ", "negative a, ", "5 million ", "between 1 and ",
+     "first and ", "5 uh, um, ", "1/2 ", "Q1 ", "half of the ", "\u00a0", "9\u00a0999"],
+)  # fmt: skip
+def test_time_grows_with_the_length_of_the_text_whatever_it_repeats(unit):
+    def seconds(size: int) -> float:
+        text = unit * (size // len(unit))
+        best = math.inf
+        for _ in range(3):
+            start = time.process_time()
+            extract_quantities(text)
+            best = min(best, time.process_time() - start)
+        return best
+
+    assert seconds(16_000) < 16 * seconds(2_000) + 0.05  # linear is 8, quadratic 64
+
+
 @given(
     st.decimals(min_value="0.01", max_value="999", places=2),
     st.sampled_from([("thousand", 1e3), ("million", 1e6), ("billion", 1e9), ("bln", 1e9)]),
@@ -375,6 +510,12 @@ def test_spelled_numbers_read_like_digits(number, scale):
         ("51 stores", "51 employees", False),
         ("$5 per share", "$5 a barrel", False),
         ("195 basis points", "200 basis points", False),
+        ("net income of 3.2 million", "$3.2 million", True),
+        ("net income of 3.2 million", "$3.6 million", False),
+        ("$1.25 billion", "$1.2 billion", True),
+        ("$1.26 billion", "$1.2 billion", False),
+        ("Q3 FY21", "third quarter of fiscal 2021", True),
+        ("two-thirds of sales", "67% of sales", True),
     ],
 )
 def test_quantities_agree_up_to_rounding_sign_unit_and_kind(a, b, agree):

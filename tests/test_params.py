@@ -102,7 +102,7 @@ def test_a_missing_file_is_an_error_in_words(tmp_path):
         ("train", "max_grad_norm", ".inf", "above 0"),
         ("split", "val_share", "0", "above 0"),
         ("verdict", "primary_metric", "rouge9", "rouge1"),
-        ("model", "quantization", "nf5", "nf4, fp4, none"),
+        ("model", "quantization", "nf5", "nf4, fp4, int8, none"),
         ("train", "schedule", "cosin", "cosine"),
     ],
 )

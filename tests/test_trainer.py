@@ -69,15 +69,16 @@ class Log(TrainerCallback):
         return [row[name] for row in self.rows if name in row]
 
 
-def lora(*, dropout=0.0, seed=0, checkpointing=False):
+def lora(*, dropout=0.0, seed=0, checkpointing=0, layers=2, model=None, **options):
     return add_lora(
-        tiny_llama(attention.NAME),
+        model or tiny_llama(attention.NAME, layers=layers),
         r=4,
         alpha=8,
         dropout=dropout,
         targets="all-linear",
-        gradient_checkpointing=checkpointing,
+        checkpoint_layers=checkpointing,
         seed=seed,
+        **options,
     )
 
 
@@ -158,14 +159,19 @@ def test_accumulation_does_not_change_the_gradient(chatml, rows, settings):
         torch.testing.assert_close(parts[name], value, atol=1e-5, rtol=0)
 
 
-def test_gradient_checkpointing_gives_the_same_adapter(chatml, rows, settings):
-    plain, *_ = trained(chatml, rows, settings(max_steps=2), dropout=0.2)
+@pytest.mark.parametrize(("every", "recomputed"), [(1, [0, 1, 2, 3]), (2, [0, 2]), (3, [0, 3])])
+def test_recomputing_every_kth_layer_gives_the_very_same_adapter(
+    chatml, rows, settings, every, recomputed
+):
+    arguments = settings(max_steps=2)
+    plain, *_ = trained(chatml, rows, arguments, dropout=0.2, layers=4)
     checked, _, model, _ = trained(
-        chatml, rows, settings(max_steps=2), dropout=0.2, checkpointing=True
+        chatml, rows, arguments, dropout=0.2, layers=4, checkpointing=every
     )
-    assert model.get_base_model().is_activation_checkpointing
+    layers = model.get_base_model().model.layers
+    assert [i for i, layer in enumerate(layers) if layer.gradient_checkpointing] == recomputed
     for name, value in plain.items():
-        torch.testing.assert_close(checked[name], value, atol=1e-5, rtol=0)
+        assert checked[name].equal(value), name
 
 
 def test_every_b_moves_in_the_first_step_and_the_base_model_never(chatml, rows, settings):

@@ -108,6 +108,8 @@ def _money(mention: str, quantity: Quantity) -> str:
     if len(numbers) != 1 or mention.startswith("("):
         return mention
     digits, word = numbers[0].groups()
+    if numbers[0].group() == mention and (word is None or word.lower() in _EXPONENTS):
+        return mention  # the amount shows no currency: the call implies it
     exponent = _EXPONENTS.get((word or "").lower(), 0)
     cents = "cent" in mention.lower() or "¢" in mention
     amount = Decimal(digits.replace(",", "")).scaleb(-2 if cents else exponent)

@@ -60,14 +60,17 @@ def alternatives(words: Iterable[str]) -> str:
 
 
 _LONG = alternatives(word for word in MAGNITUDES if len(word) > 2)
-_UNITS = alternatives(unit for unit in UNITS if unit[0] not in "%¢x").replace(r"\ ", "[ -]")
+_UNITS = alternatives(unit for unit in UNITS if unit[0] not in "%¢€x" and len(unit) > 1).replace(
+    r"\ ", "[ -]"
+)
 _FILLER = r"(?:,? (?:uh|um),?)*"
 TAIL = (
     rf"(?:\+|-plus)?(?:{_FILLER}[ -]?({_LONG})\b(?! (?:thousand|million|billion)\b)"
-    r"|((?: (?=bn|mn|mm))?(?:k|m|mm|b|bn|mn|t|tn)(?![a-z0-9&'’-])))?"
-    r"(?:(?: ?-? ?)(% points?|%|¢)"
-    rf"|(x)(?![a-z0-9])|[ -]({_UNITS})(?![a-z0-9'])"
-    r"|(bps?|pct|cents|percent)(?![a-z0-9])"
+    r"|((?: (?=bn|mn|mm))?(?:k|m|mm|b|bn|mn|t|tn)"
+    r"(?![a-z0-9&'’]|-(?![$€£\d]))))?"
+    r"(?:(?: ?-? ?)(% points?|%|¢|€(?! ?\d))"
+    rf"| ?(x)(?![a-z0-9]| \d)|[ -]({_UNITS})(?![a-z0-9'])"
+    r"|(bps?|pct|cents|percent|p(?= (?:per|a) ))(?![a-z0-9])"
     rf"|{_FILLER}[ -](?:of )?({alternatives(CURRENCY_BEHIND)})(?![a-z0-9]| general| tree))?"
 )  # groups: magnitude, its letter, sign, x, unit, unit without a blank, currency
 _TAIL = re.compile(TAIL)
@@ -78,7 +81,7 @@ _POINT_GOES_ON = re.compile(
     r"|above|below|versus|compared|from|basis)"
 )
 _POINT_BEFORE = re.compile(
-    r"\b(?:by|up|down|approximately|about|nearly|almost|another|over|gained|added|adding|improved"
+    r"\b(?:by|up|down|approximately|about|nearly|almost|another|over|gained|add|added|adding|improved"
     r"|increased|full|additional|lost|to|decreased|declined|roughly|than|least|rose|fell|grew) $"
 )
 
@@ -100,7 +103,9 @@ def apply_tail(text: str, atom: Atom, groups: Sequence[str | None]) -> None:
         atom.kind, factor = UNITS[name if name in UNITS else name.replace("-", " ")]
         atom.scale *= factor
         if atom.kind == "money":
-            atom.unit = {"pence": "GBP", "eurocents": "EUR"}.get(name, "USD")
+            atom.unit = {"pence": "GBP", "p": "GBP", "eurocents": "EUR", "€": "EUR"}.get(
+                name, "USD"
+            )
             atom.worded = True
     elif currency:
         atom.kind, atom.unit, atom.worded = "money", CURRENCY_BEHIND[currency], True

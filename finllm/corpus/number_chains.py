@@ -13,10 +13,10 @@ _ABOUT = (
     r"|perhaps |a |an )?"
 )
 _TO = re.compile(
-    rf" (?:to|through) {_ABOUT}"
+    rf"-?(?: up)? (?:to|through) {_ABOUT}"
     r"(positive |plus |negative |minus |a positive |a negative |loss of )?|-to-| ?[-–—] ?"
 )
-_AND = re.compile(r",? (?:and|or|and/or) " + _ABOUT)
+_AND = re.compile(r"-?,? (?:and|or|and/or) " + _ABOUT + r"(?:plus |minus |positive |negative )?")
 _BETWEEN = re.compile(r"\b(?:between|range|ranging)\b[^.;]{0,24}$")
 _FROM = re.compile(
     r"\bfrom (?:about |approximately |roughly |around |a |an |negative |minus |nearly |just )*$"
@@ -117,9 +117,10 @@ def _share_with_plain(text: str, first: Atom, second: Atom, gap: str, ranged: bo
         if not aside and (first.scale == 1.0 or second.scale > 1.0):
             first.scale = second.scale if first.scale == 1.0 else first.scale
             first.kind, first.unit, first.worded = second.kind, second.unit, second.worded
-    elif second.kind == "money" and ranged and first.scale == 1.0:
-        if first.number < second.number and not counted_unit(text, first.end, 1):
-            first.kind, first.unit, first.scale = "money", second.unit, second.scale
+    elif second.kind == "money" and (ranged or _is_between(text, first)):
+        if first.scale == second.scale or first.scale == 1.0 and first.number < second.number:
+            if not counted_unit(text, first.end, 1):
+                first.kind, first.unit, first.scale = "money", second.unit, second.scale
     elif not second.kind and first.scale == 1.0:
         if second.scale > 1:
             if ranged and first.number <= second.number or _is_between(text, first):
@@ -164,14 +165,17 @@ def _is_range(text: str, first: Atom, second: Atom, previous: Atom | None) -> bo
     if "point" in text[first.start : first.end] and text[second.end - 1] == "%":
         return False  # "by 1 percentage point to 96%"
     gap = text[first.end : second.start]
+    if not first.kind and (unit := counted_unit(text, first.end, 1)):
+        if unit == counted_unit(text, second.end, 1):
+            gap = gap.removeprefix(f" {unit}").removeprefix(f"-{unit}")  # "2 weeks to 3 weeks"
     to = _TO.fullmatch(gap)
     if to is None:
         rises = first.value < second.value or first.negative
         return rises and _AND.fullmatch(gap) is not None and _is_between(text, first)
     if to[1] is not None and to[1].strip(" a") in ("positive", "plus"):
         second.negative = False
-    elif to[1] is None and first.negative and "-" not in text[second.start - 1 : second.start + 1]:
-        second.negative = True
+    elif to[1] is None and first.negative and text[first.start] not in "-–($":
+        second.negative = True  # "negative 2 to 3%", but "-2% to 3%" says each end's own sign
     low, high = _signed(first), _signed(second)
     if low == high or low > high and not first.negative:
         return False
@@ -185,7 +189,7 @@ def _is_change(text: str, first: Atom, second: Atom, previous: Atom | None) -> b
         return True
     if not _FROM.search(before) or _RANGED.search(before):
         return False
-    if not text.startswith(" to", first.end):
+    if " to " not in text[first.end : second.start]:
         return False
     # "$10 to $12 from $8 to $9", "from $8 to $9 to a new range"
     again = previous is not None and previous.low is not None and first.start - previous.end < 12

@@ -28,7 +28,15 @@ _DURATIONS = frozenset("month year day week quarter hour minute foot mile inch".
 _COLLECTIVES = frozenset(
     "people men women children feet employees megawatts staff headcount aircraft personnel".split()
 )
-_NEXT = re.compile(r"([ -])([a-z][a-z'’-]*)")
+_NEXT = re.compile(r"([ -])([a-z][a-z&'’-]*)")
+_SHARED = re.compile(  # "the three and six months"
+    r" (?:and|or) (?:two|three|four|five|six|seven|eight|nine|ten|twelve)[ -]"
+    r"(years?|quarters?|months?|weeks?|days?|hours?)\b"
+)
+_OF_OURS = re.compile(
+    r" of (?:our|the|its|their|these|those|his|her|my|your|three|four|five|six|seven|eight|ten)"
+    r"(?= )"
+)
 
 
 def counted_unit(text: str, end: int, reach: int = 4) -> str:
@@ -55,6 +63,22 @@ def counted_unit(text: str, end: int, reach: int = 4) -> str:
         if word in _COLLECTIVES or _is_plural(word):
             return word
     return ""
+
+
+def counted_in_words(text: str, end: int) -> str | None:
+    """Return what a number in words counts, None where nothing says that it counts.
+
+    It may stand behind more adjectives than digits allow, or behind "of our": "three of our
+    largest hotels".
+    """
+    of_ours = _OF_OURS.match(text, end)
+    unit = counted_unit(text, end if of_ours is None else of_ours.end(), 7)
+    shared = _SHARED.match(text, end)
+    if shared is not None:
+        return shared[1]
+    if unit in ("to", "and"):  # "two-to-one", "four-and-done"
+        return None
+    return unit or ("" if of_ours else None)
 
 
 def _is_plural(word: str) -> bool:

@@ -9,12 +9,29 @@ from finllm.corpus.number_periods import parse_period
 from finllm.corpus.number_units import CURRENCY_BEFORE, DOLLARS, SYMBOLS
 from finllm.corpus.number_words import parse_fraction
 
-_HALF = r"( and (?:a|one)[ -]half|[ -](?:and )?[1-7]/[2-8](?![\d/])| and (?:a|three)[ -]quarters?)?"
+_VULGAR = {
+    "½": 1 / 2,
+    "⅓": 1 / 3,
+    "⅔": 2 / 3,
+    "¼": 1 / 4,
+    "¾": 3 / 4,
+    "⅛": 1 / 8,
+    "⅜": 3 / 8,
+    "⅝": 5 / 8,
+    "⅞": 7 / 8,
+}
+_HALF = (
+    r"( and (?:a|one)[ -]half|[ -](?:and )?[1-7]/[2-8](?![\d/])| and (?:a|three)[ -]quarters?"
+    rf"| ?[{''.join(_VULGAR)}])?"
+)
 NUMBER = re.compile(
-    r"([$€£¥₹\d])(?:(?<=\d)|(?:[ ]?([-–(]))?[ ]?(?=\.?\d))"
-    rf"(\d{{0,3}}(?:,\d{{3}})+(?!\d)|\d*)(\.\d+)?(\))?{_HALF}{TAIL}"
+    rf"([{''.join(SYMBOLS)}\d])(?:(?<=\d)|(?:[ ]?([-–(]))?[ ]?(?=\.?\d))"
+    rf"(\d{{0,3}}(?:,\d{{3}})+(?!\d)|\d{{0,2}}(?:,\d\d)+,\d{{3}}(?!\d|,\d)"  # "1,54,100"
+    rf"|\d{{0,3}}(?:['’]\d{{3}})+(?!\d)|\d*)(\.\d+)?(\))?{_HALF}{TAIL}"
 )  # begins with one set of characters, so that `finditer` jumps from one to the next
-_BEFORE = re.compile(r"([a-z.]+)( ?)[$]?$")
+_GROUPING = re.compile(r"[,'’]")
+_MOST_DIGITS = 18  # no amount is longer, codes are
+_BEFORE = re.compile(r"([a-z.]+)( ?)(?:[$]|(?<= )[-–])?$")
 _US_DOLLAR = re.compile(r"\b(?:us|u\.s\.) dollars?,? $")
 _FRACTION_OF = re.compile(
     r"([1-7])/([2-8])(?:rd|rds|th|ths)? of (?:((?:1|one|a) ?(?:%|percent\b))|(?=[a-z]))"
@@ -37,7 +54,7 @@ def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
         if before.isalnum() and not _touches_currency(text, start, tail[0]):
             return None
         if before == "." and text[start - 2] in " \n(-":
-            digits, decimals, start = "0", "." + digits, start - 1
+            digits, decimals, start = "0", "." + _GROUPING.sub("", digits), start - 1
             before = text[start - 1]
         elif before in ".:" and text[start - 2].isalnum():
             return None
@@ -48,7 +65,10 @@ def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
             quote = start - 1 if before != " " else start - 2
             if text[quote] in "'’" and text[quote - 1] in " \n(-" and not text[start + 2].isalnum():
                 return Atom(quote, start + 2, 2000.0 + int(digits), 1.0, "year")
-    number = float((digits.replace(",", "") or "0") + (decimals or ""))
+    digits = _GROUPING.sub("", digits)
+    if len(digits) > _MOST_DIGITS:
+        return None
+    number = float((digits or "0") + (decimals or ""))
     atom = Atom(start, end, number, 10.0 ** (1 - len(decimals)) if decimals else 1.0)
     if half:
         _add_half(atom, half)
@@ -107,6 +127,7 @@ def _set_currency(text: str, atom: Atom, head: str, reach: int) -> None:
         else:
             code = CURRENCY_BEFORE.get(word)
         if code is not None:
+            atom.negative = atom.negative or text[start - 1] in "-–"  # "EUR -12.4 million"
             atom.kind, atom.unit, atom.start = "money", code, found.start(1)
     if not atom.kind and (dollar := _US_DOLLAR.search(text, max(0, start - 14), start)):
         if dollar.start() >= reach:
@@ -116,7 +137,7 @@ def _set_currency(text: str, atom: Atom, head: str, reach: int) -> None:
 def _set_sign(text: str, atom: Atom, closing: str | None) -> None:
     """Set the sign that stands before a number: "-5%", "(5.2)%", "($0.12)"."""
     start = atom.start
-    if text[start - 1] in "-–" and text[start - 2] in " \n($":
+    if text[start - 1] in "-–" and text[start - 2] in " \n($:=":
         atom.negative, atom.start = True, start - 1
         start -= 1
     if text[start - 1] != "(":
@@ -129,7 +150,9 @@ def _set_sign(text: str, atom: Atom, closing: str | None) -> None:
 
 def _add_half(atom: Atom, half: str) -> None:
     """Add "and a half" or "1/2" to a number."""
-    if "/" in half:
+    if half[-1] in _VULGAR:
+        atom.number += _VULGAR[half[-1]]
+    elif "/" in half:
         top, bottom = half.lstrip(" -and").split("/")
         atom.number += int(top) / int(bottom)
     else:

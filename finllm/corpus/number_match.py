@@ -22,8 +22,8 @@ class QuantityMatch:
 def quantities_agree(a: Quantity, b: Quantity) -> bool:
     """Return whether two quantities state the same.
 
-    Kind, sign and unit must be equal, where both name one also what they are per. Values may
-    differ by half of the coarser last digit shown, and by 10 % at most: 1.2 billion agrees with
+    Kind and sign must be equal, and where both name them the unit and what they are per. Values
+    may differ by half of the coarser last digit shown, and by 10 % at most: 1.2 billion agrees with
     1.2314 billion, 2 billion does not with 2.4 billion. A range agrees with a range, end by end.
     A period that names no year agrees with the same period of any year.
     """
@@ -38,7 +38,7 @@ def quantities_agree(a: Quantity, b: Quantity) -> bool:
     if a.kind == "count":
         if a.unit and b.unit and _singular(a.unit) != _singular(b.unit):
             return False
-    elif a.unit != b.unit:
+    elif a.unit != b.unit and (a.unit and b.unit or a.kind != "money"):
         return False
     if (a.low is None) != (b.low is None):
         return False

@@ -6,15 +6,12 @@ import re
 
 from finllm.corpus.number_atom import Atom
 from finllm.corpus.number_counts import STOPS, counted_unit, is_year
+from finllm.corpus.number_periods import MONTHS
 
-_MONTH = (
-    "january|february|march|april|may|june|july|august|september|october|november|december"
-    "|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
-)
 _NTH = r"\d{1,2}(?:st|nd|rd|th)?"
-_DAY_BEFORE = re.compile(rf"\b({_MONTH})\.? (?:{_NTH}(?:,|,? of)? (?:and |through |to )?)?$")
-_DATE_BEFORE = re.compile(rf"(?:\d (?:{_MONTH})|\b(?:{_MONTH})\.? {_NTH},?)\.? (?:of )?$")
-_MONTH_BEHIND = re.compile(rf"(?:st|nd|rd|th)?[ -](?:of )?({_MONTH})\b")
+_DAY_BEFORE = re.compile(rf"\b({MONTHS})\.? (?:{_NTH}(?:,|,? of)? (?:and |through |to )?)?$")
+_DATE_BEFORE = re.compile(rf"(?:\d (?:{MONTHS})|\b(?:{MONTHS})\.? {_NTH},?)\.? (?:of )?$")
+_MONTH_BEHIND = re.compile(rf"(?:st|nd|rd|th)?[ -](?:of )?({MONTHS})\b")
 _CODE_BEFORE = re.compile(
     r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
 )
@@ -25,8 +22,14 @@ _CODES = re.compile(
     r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
 )
 _NAME_BEHIND = re.compile(
-    r"-[a-z](?![a-z])|\([a-z]\)|['’]s |-(?:something|odd|eleven|figure|digit|way)\b"
+    r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
+    r"|pronged|sided|part|door|step|for|on)\b"
 )
+_STREET = re.compile(
+    r" (?:[A-Z][A-Za-z.]+ ){0,2}(?:Street|Avenue|Broadway|Boulevard|Road|Parkway|Plaza|Square|Drive"
+    r"|Lane|Vanderbilt)\b"
+)
+_LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
 _PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
 _PLANES = frozenset((707, 717, 727, 737, 747, 757, 767, 777, 787))
 _FILINGS = frozenset((8, 10, 401, 403))  # "10K"
@@ -41,7 +44,8 @@ _NAMING = frozenset(
     "boeing airbus windows article proposition prop pier ps playstation xbox iphone galaxy euro "
     "vision strategy project path roadmap formula pillar priority bucket question footnote volume "
     "issue iso nfpa osha pm sars cov h1n1 omega company's forever studio channel pub l public law "
-    "mach rank ranked catch area apollo ab sb hb hr h.r. dot sub".split()
+    "group bullet act cohort grade study milestone mach rank ranked catch area apollo ab sb hb hr "
+    "h.r. dot sub".split()
 )
 _LISTED = frozenset((" and ", ", ", " to ", "-", " through ", " & ", " or ", ", and "))
 _DOLLAR_GOES_ON = re.compile(
@@ -88,7 +92,7 @@ def _is_engine_class(text: str, atom: Atom) -> bool:
 def _is_code(text: str, start: int, end: int) -> bool:
     """Whether a number is a part of a phone number, a time, a date in digits or an "80/20"."""
     joined = text[start - 1] in "-/:.)" or text[end] in "-/:.)"
-    spaced = text[end] == " " and (text[end + 1].isdigit() or text[end + 1] in "apo")
+    spaced = text[end] == " " and (text[end + 1].isdigit() or text[end + 1] in "apo(")
     if not joined and not spaced and not text[end].isalpha():
         if text[start - 1] != " " or not text[start - 2].isdigit():
             return False
@@ -101,7 +105,11 @@ def _is_code(text: str, start: int, end: int) -> bool:
 def _is_name(cased: str, text: str, atom: Atom) -> bool:
     """Whether a plain number is part of a name or a date."""
     start, end = atom.start, atom.end
-    if _NAME_BEHIND.match(text, end) or _is_known_name(text, atom):
+    if (
+        _NAME_BEHIND.match(text, end)
+        or _is_address(cased, text, atom)
+        or _is_known_name(text, atom)
+    ):
         return True
     if text[start - 1] in "#&/" or _is_prefixed(text, start):
         prefixed = text[start - 5 : start] in (" mid-", " pre-", "post-")
@@ -125,8 +133,18 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
 
 def _is_prefixed(text: str, start: int) -> bool:
     """Whether letters and a hyphen precede, as in "covid-19", but not "12-to-18"."""
-    hyphen = text[start - 1] == "-" and text[start - 2].isalpha()
-    return hyphen and not text.endswith("-to-", 0, start)
+    if text[start - 1] != "-" or text.endswith("-to-", 0, start):
+        return False
+    return _LETTERED.search(text, max(0, start - 12), start) is not None
+
+
+def _is_address(cased: str, text: str, atom: Atom) -> bool:
+    """Whether a number is a street number: "565 Broadway", "at 3350 Peachtree"."""
+    if _STREET.match(cased, atom.end):
+        return True
+    house = atom.number >= 100 and not atom.number % 1 and text.endswith(" at ", 0, atom.start)
+    named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
+    return house and named and not counted_unit(text, atom.end)
 
 
 def _is_known_name(text: str, atom: Atom) -> bool:

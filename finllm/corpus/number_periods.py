@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _ORDINAL = {"first": 1, "second": 2, "third": 3, "fourth": 4, "final": 4}
-_ORDINAL |= {"back": 2, "latter": 2, "front": 1}
+_ORDINAL |= {"back": 2, "latter": 2, "later": 2, "front": 1}
 _ORDINAL |= {
     "1st": 1,
     "2nd": 2,
@@ -20,22 +20,36 @@ _ORDINAL |= {
     "3": 3,
     "4": 4,
 }
-_YEAR = r"(?:20\d\d(?![\d,]\d|%)|(?<=')\d\d(?!\d)|(?<=’)\d\d(?!\d))"
+_YEAR = (
+    r"(?:20\d\d(?![\d,]\d|%)|(?<=')\d\d(?!\d)|(?<=’)\d\d(?!\d)|(?<=fy)\d\d(?!\d)"
+    r"|(?<=[qh][1-4] )[12]\d(?=[,.;:)\n]| (?:results?|was|were|compared|versus|vs|and|to|as|in|is"
+    r"|we|for|guidance|revenues?|sales|earnings|ebitda|call)\b))"
+)
 _OF_YEAR = (
     rf"(?:[ ,-]{{0,2}}(?:of |in |for )?(?:the )?(?:our )?(?:fiscal |calendar )?(?:year )?"
     rf"(?:fy ?)?['’]?({_YEAR}))?"
 )
+MONTHS = (
+    "january|february|march|april|may|june|july|august|september|october|november|december"
+    "|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
+)
 _QUARTER = re.compile(
     r"(?:(?:fiscal|calendar)[ -])?"
-    r"(first|second|third|fourth|final|1st|2nd|3rd|4th|(?:back|front|latter)(?= half))[ -]"
-    r"(?:(?:fiscal|calendar)[ -])?(quarter|half|qtr)s?\b" + _OF_YEAR
+    r"(first|second|third|fourth|final|1st|2nd|3rd|4th|(?:back|front|latter|later)(?= half))[ -]"
+    rf"(?:(?:fiscal|calendar)[ -])?(quarter|half|qtr)s?\b(?! of (?:{MONTHS})\b)"
+    r"(?: of (?:our|the|this|its) fiscal year(?! ?['’\d]))?" + _OF_YEAR
 )
+_QUARTER_OF_TWO = re.compile(
+    r"(first|second|third|1st|2nd|3rd)(?=(?:,? and|,? or| to|,|/| through) (?:the |our )?"
+    r"(?:second|third|fourth|2nd|3rd|4th) (?:fiscal )?(quarter|half|halves)s?\b" + _OF_YEAR + ")"
+)  # "the second and third quarters of 2021" are two
 _Q = re.compile(r"([qh])([1-4])(?!\d|\.\d|-\d)['’]?" + _OF_YEAR + r"(?:fy)?\b")
 _NQ = re.compile(r"([1-4])([qh])[ -]?['’]?(?:fy)?((?:20)?\d\d)?\b")
 _QUARTER_N = re.compile(r"(quarter) (one|two|three|four|[1-4](?![\d.,%]\d|%))\b" + _OF_YEAR)
 _FY = re.compile(
     r"(?:fy[ -]?|(?:full|fiscal)[ -](?:fiscal )?year(?!-over|s)[ -]?|fiscal[ -]?)"
-    r"['’]?((?:20)\d\d(?![\d,]\d|%)|(?<=['’])\d\d(?!\d)|(?<=fy)\d\d(?!\d))?"
+    r"(?:['’] ?)?"
+    r"((?:20)\d\d(?![\d,]\d|%)|(?<=['’])\d\d(?!\d)|(?<=['’] )\d\d(?!\d)|(?<=fy)\d\d(?!\d))?"
 )
 _COMPARED = {
     "year": "yoy",
@@ -53,8 +67,10 @@ _OVER = re.compile(
 )
 
 PERIOD_STARTS = (
+    r"(?:first|second|third|1st|2nd|3rd)(?:,? and|,? or| to|,|/| through)"
+    r"(?= (?:the |our )?(?:second|third|fourth|2nd|3rd|4th) (?:fiscal )?(?:quarter|hal))|"
     r"(?:first|second|third|fourth|final|1st|2nd|3rd|4th)[ -](?:fiscal |calendar )?"
-    r"(?:quarter|half|qtr)|(?:back|front|latter) half|[qh][1-4]\b|fy\b|fy['’ ]?\d|fiscal\b"
+    r"(?:quarter|half|qtr)|(?:back|front|latter|later) half|[qh][1-4]\b|fy\b|fy['’ ]?\d|fiscal\b"
     r"|full[ -](?:fiscal )?year\b|quarter (?:one|two|three|four|[1-4])\b"
     r"|(?:year|quarter|month)[ -](?:over|on|to)[ -](?:year|quarter|month|date)"
     r"|yoy|qoq|y/y|q/q|y-o-y|ytd"
@@ -89,10 +105,10 @@ def parse_period(text: str, start: int) -> tuple[str, int] | None:
         if match is not None:
             number, letter, year = match.groups()
             return f"{_full_year(year)}{letter.upper()}{number}", _end(match)
-    match = _QUARTER.match(text, start)
+    match = _QUARTER.match(text, start) or _QUARTER_OF_TWO.match(text, start)
     if match is not None:
         ordinal, part, year = match.groups()
-        letter = "H" if part == "half" else "Q"
+        letter = "Q" if part in ("quarter", "qtr") else "H"
         return f"{_full_year(year)}{letter}{_ORDINAL[ordinal]}", match.end()
     if first in "qh":
         match = _Q.match(text, start)

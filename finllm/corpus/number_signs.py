@@ -14,16 +14,18 @@ _GAP = (
     r"|of |at |up to |over )*"
 )
 _NEGATIVE = re.compile(
-    rf"(?<!plus or )(?<!plus/)\b(?:negative|minus),? {_GAP}$"
-    rf"|\bnegative (?!to )(?:[a-z0-9'-]+ ){{1,5}}(?:of|was|at|by|is|were) {_GAP}$"
+    rf"(?<!plus or )(?<!plus/)\b(?:negative|minus)(?:,? |-){_GAP}$"
+    rf"|\bnegative (?!to )(?:[a-z0-9'-]+,? ){{1,6}}"
+    rf"(?:of|was|at|by|is|were|totaled|totaling) {_GAP}$"
 )
+_NEGATIVE_BEHIND = re.compile(r"(?: (?:in|of|net))* negative\b(?! to )")
 # losses that are a cost line of a bank or an insurer, and words that only contain "loss"
 _LOSS = re.compile(
     r"\b(?<!credit )(?<!loan )(?<!lease )(?<!cat )(?<!catastrophe )(?<!weather )(?<!storm )"
     r"(?<!charge-off )(?<!gains and )(?<!gain and )(?<!gains or )(?<!gain or )(?<!gains/)(?<!gain/)"
     r"loss(?:es)?(?![a-z-]| ratio| rate| cost| adjust| reserve| provision| expense| frequen"
     r"| severit| trend| pick| develop| recover| emergence"
-    r"| of (?:customer|business|volume|a |the |one))([^;:]*)$"
+    r"| of (?:customer|business|volume|a |the |one))(?=([^;:]*)$)"
 )
 _SET_ASIDE = re.compile(
     r"\b(?:reserves?|allowances?|provisions?|accruals?) (?:for|on) (?:[a-z]+ ){0,4}$"
@@ -49,7 +51,7 @@ _SAME = re.compile(
 )
 _LOSS_BEHIND = re.compile(
     r"(?: (?:per|a|diluted|basic|common|share|net|operating|pre-tax|pretax|non-cash|one-time"
-    r"|quarterly|after-tax|gaap|adjusted|in|of|ebitda|ebit|non-gaap|reported|underwriting))*"
+    r"|quarterly|after-tax|goodwill|impairment|realized|unrealized|mark-to-market|fx|gaap|adjusted|in|of|ebitda|ebit|non-gaap|reported|underwriting))*"
     r" loss(?:es)?\b(?! ratio| reserve| prov| rate)"
 )
 
@@ -99,7 +101,7 @@ def _is_called_negative(text: str, atom: Atom, previous: Atom | None) -> bool:
     """
     if atom.kind in ("period", "year"):
         return False
-    if text.startswith(" negative", atom.end) and atom.kind:
+    if atom.kind and _NEGATIVE_BEHIND.match(text, atom.end):
         return True
     if _NEGATIVE.search(window_before(text, atom.start, _REACH)) is None:
         return False
@@ -127,7 +129,8 @@ def _is_loss(text: str, atom: Atom, loss: Atom | None) -> bool:
 
 def _says_loss(window: str) -> bool:
     """Whether the words before an amount call it a loss."""
-    match = _LOSS.search(window)
+    losses = list(_LOSS.finditer(window))
+    match = losses[-1] if losses else None
     if match is None or _SET_ASIDE.search(window[: match.start()]):
         return False
     return _OTHER.search(_LOSS_ON.sub("", match[1])) is None

@@ -11,18 +11,21 @@ from finllm.corpus.number_words import FRACTIONS, ONES, SCALES, TENS, parse_frac
 
 _MANY = alternatives(word for word in (*ONES, *TENS) if word not in ("zero", "one"))
 WORD = re.compile(
-    r"[ \n(\"“—/]"
+    r"[ \n(\"“—/-]"
     rf"((?:{PERIOD_STARTS})|((?:{_MANY})(?:fold)?\b"
     r"|zero (?=(?:percent|times|cents|basis)\b)"
     r"|one(?=(?: to | or |-to-)(?:two|three|four|five|\d))"
     r"|one[ -](?:hundred|thousand|million|billion|trillion|crore|point|percent|per cent|basis"
-    r"|cent|dollar|and a half|half|third|quarter|fourth|fifth|tenth)"
-    r"|an? (?=(?:hundred|thousand|million|billion|trillion|third|fifth|half|couple|dozen|dollar"
-    r"|buck|basis point|tenth of|quarter of|quarter (?:percent|point|billion|million))\b)"
+    r"|cent|dollar|and (?:a|one|two|three)[ -](?:half|thirds?|quarters?|fourths?)|half|third"
+    r"|quarter|fourth|fifth|tenth)"
+    r"|an?(?= (?:hundred|thousand|million|billion|trillion|third|fifth|half|couple|dozen|dollar"
+    r"|buck|basis point|tenth of|eighth of|sixth of|quarter of"
+    r"|quarter (?:percent|point|billion|million))\b)"
     r"|half(?= (?:an? |of (?:1|one|an?) ?)?"
     r"(?:dozen|million|billion|percent|%|point|trillion|cent|basis)\b)"
     r"|half(?= of (?:the|our|all|its|their|that|this|those|these|total|them|us|it|which)\b"
     r"(?! (?:(?:fiscal |calendar )?year(?!-over)|20\d\d|month|quarter)))"
+    r"|half(?= (?:the|our|its|their) (?!time|battle|way|story|year|quarter|month|century|day))"
     r"|quarter (?=(?:point|percent|of an? (?:percent|point))\b)))"
 )
 _FOLD = re.compile(rf"({_MANY})fold\b")
@@ -35,7 +38,7 @@ _OF_A_UNIT = re.compile(
     r" (?:of )?(?:an? |(?:of )?(?:1|one) ?)?(million|billion|trillion|thousand|percentage points?"
     r"|percent|%|points?|basis points?|cents?|dollars?)(?![a-z])"
 )
-_OF_SOMETHING = re.compile(r" of \w")
+_OF_SOMETHING = re.compile(r" of \w| (?:the|our|its|their) ")
 _OF_WHOLE = re.compile(
     r" of (?:the|our|its|their|all|that|this|those|these|total|my|your)\b(?! year)"
 )
@@ -59,6 +62,8 @@ _YEAR = re.compile(
 def word_atom(text: str, match: re.Match[str]) -> Atom | None:
     """Return the atom of a match of `WORD`, None where no number or period follows."""
     start = match.start(1)
+    if text[start - 1] == "-" and not text.endswith("-to-", 0, start):
+        return None
     if match[2] is None:
         period = parse_period(text, start)
         return None if period is None else Atom(start, period[1], 0.0, 1.0, "period", period[0])

@@ -39,7 +39,18 @@ MAGNITUDES = {
     "b": 1e9,
     "t": 1e12,
 }
-SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
+SYMBOLS = {
+    "$": "USD",
+    "€": "EUR",
+    "£": "GBP",
+    "¥": "JPY",
+    "₹": "INR",
+    "₩": "KRW",
+    "₪": "ILS",
+    "₱": "PHP",
+    "₽": "RUB",
+    "₺": "TRY",
+}
 DOLLARS = {
     "us": "USD",
     "u.s.": "USD",
@@ -174,6 +185,8 @@ UNITS = {
     "percentage points": PERCENT,
     "percent point": PERCENT,
     "percent points": PERCENT,
+    "share point": PERCENT,
+    "share points": PERCENT,
     "pct pts": PERCENT,
     "pct points": PERCENT,
     "point": PERCENT,
@@ -191,10 +204,14 @@ UNITS = {
     "bips": BASIS_POINTS,
     "x": ("multiple", 1.0),
     "times": ("multiple", 1.0),
+    "turn": ("multiple", 1.0),
+    "turns": ("multiple", 1.0),
     "fold": ("multiple", 1.0),
     "cent": ("money", 0.01),
     "cents": ("money", 0.01),
     "¢": ("money", 0.01),
+    "€": ("money", 1.0),
     "pence": ("money", 0.01),
+    "p": ("money", 0.01),
     "eurocents": ("money", 0.01),
 }

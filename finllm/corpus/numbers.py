@@ -2,16 +2,18 @@
 
 `extract_quantities` turns "a net loss of $1.2 billion" into money, -1.2e9, USD. The steps, each in
 a module of its own: find numbers (`number_scan`), drop names (`number_names`), join what belongs
-together (`number_compounds`, `number_chains`), and ask the context for sign (`number_signs`) and
-denominator (`number_per`).
+together (`number_compounds`, `number_chains`), and ask the context for a missing currency
+(`number_bare`), the sign (`number_signs`) and the denominator (`number_per`).
 """
 
 from __future__ import annotations
 
 from finllm.corpus.number_atom import Atom
+from finllm.corpus.number_bare import mark_bare_amounts
 from finllm.corpus.number_chains import join_ranges, share_units
 from finllm.corpus.number_compounds import join_compounds, join_ratios
-from finllm.corpus.number_counts import counted_unit, is_year
+from finllm.corpus.number_counts import counted_in_words, counted_unit, is_year
+from finllm.corpus.number_marks import plain_marks
 from finllm.corpus.number_match import QuantityMatch, match_quantities, quantities_agree
 from finllm.corpus.number_names import without_names
 from finllm.corpus.number_per import mark_per
@@ -36,8 +38,9 @@ def extract_quantities(text: str) -> list[Quantity]:
     two thirds of something 66.7 percent. Losses, "negative", "minus" and accounting parentheses
     are below zero; a decline ("down 5 %") is a change and keeps its size. Of a range, `value` is
     the midpoint. Names, codes, dates and phone numbers are left out, and so is "one" unless a unit
-    or a magnitude follows it. No quantity crosses a line break. An amount without any currency
-    ("net income of 3.2 million") is a count, because that is all the text says.
+    or a magnitude follows it. No quantity crosses a line break. A bare amount of an account
+    ("net income of 3.2 million") is money in the currency that the text uses most, and with an
+    empty unit where it shows none; "3.2 million" of anything else is a count.
 
     Examples
     --------
@@ -47,11 +50,12 @@ def extract_quantities(text: str) -> list[Quantity]:
     >>> q.low, q.high
     (1800000000.0, 1900000000.0)
     """
-    cased = f"\n{text}\n"  # so that every number has a neighbour on both sides
+    cased = f"\n{plain_marks(text)}\n"  # so that every number has a neighbour on both sides
     lower = _lower(cased)
     atoms = without_names(cased, lower, scan(lower))
     share_units(lower, atoms)
     atoms = join_compounds(lower, join_ratios(lower, atoms))
+    mark_bare_amounts(lower, atoms)
     mark_signs(lower, atoms)
     mark_per(lower, atoms)
     atoms = join_ranges(lower, atoms)
@@ -75,18 +79,26 @@ def _quantity(text: str, atom: Atom) -> Quantity | None:
         else:
             kind, unit = "count", counted_unit(text, atom.end)
             if atom.worded and not unit and atom.scale == 1.0 and value < 1000:
-                return None
+                counted = counted_in_words(text, atom.end)
+                if counted is None:
+                    return None
+                unit = counted
     elif kind == "period":
         year = unit[2:] if unit.startswith("FY") else unit[:4]
         value = float(year) if year.isdigit() else 0.0
     return Quantity(
         kind,
-        round(-value if atom.negative and value else value, 10),
+        _exact(-value if atom.negative and value else value),
         unit,
         atom.per,
         atom.start - 1,
         atom.end - 1,
-        None if atom.low is None else round(atom.low, 10),
-        None if atom.high is None else round(atom.high, 10),
+        None if atom.low is None else _exact(atom.low),
+        None if atom.high is None else _exact(atom.high),
         atom.quantum * atom.scale,
     )
+
+
+def _exact(value: float) -> float:
+    """Return a value without the rounding error of its magnitude: 4.1 million is 4100000."""
+    return float(f"{value:.14g}")

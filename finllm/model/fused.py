@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import bitsandbytes.functional
 import numpy as np
 import torch
+from bitsandbytes.nn import Linear8bitLt
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from transformers.models.llama.modeling_llama import LlamaForCausalLM
@@ -23,6 +24,8 @@ def why_not_fused(model: torch.nn.Module) -> str:
         return "fused layers are for bfloat16 on a CPU"
     if config.hidden_act != "silu" or config.attention_bias or config.mlp_bias:
         return "fused layers have SiLU gates and no biases"
+    if any(isinstance(module, Linear8bitLt) for module in base.modules()):
+        return "fused layers hold weights of four bits or of sixteen, not of eight"
     lora = model.peft_config["default"]
     if base.is_gradient_checkpointing:
         return "fused layers do not recompute activations"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from bitsandbytes.nn import Linear4bit
+from bitsandbytes.nn import Linear4bit, Linear8bitLt
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
@@ -11,14 +11,16 @@ from transformers import (
     PreTrainedModel,
 )
 
-from finllm.model import attention
+from finllm.model import attention, backends
 from finllm.model.lora_linear import use_lean_lora
 
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 LORA_TARGETS = {
     "all-linear": "all-linear",
     "attention": ["q_proj", "k_proj", "v_proj", "o_proj"],
     "query-value": ["q_proj", "v_proj"],
 }
+UNSLOTH_LINEAR = [*LORA_TARGETS["attention"], "gate_proj", "up_proj", "down_proj"]
 
 
 def load_base(
@@ -29,6 +31,8 @@ def load_base(
     double_quantization: bool,
     compute_dtype: str,
     attention_kernel: str,
+    backend: str = "auto",
+    max_tokens: int = 0,
 ) -> PreTrainedModel:
     """The frozen base model on the best device there is.
 
@@ -40,20 +44,45 @@ def load_base(
         The Hub commit; empty for a local folder.
     quantization
         ``nf4`` or ``fp4`` (bitsandbytes, 4 bits a weight of the linear layers; Dettmers et al.
-        2023, arXiv 2305.14314), or ``none``.
+        2023, arXiv 2305.14314), ``int8`` (LLM.int8 of the same package: 8 bits a weight, outliers
+        of the inputs in 16; Dettmers et al. 2022, arXiv 2208.07339), or ``none``.
     double_quantization
         Whether the quantization constants are quantized too (section 3 there).
     compute_dtype
-        ``bfloat16`` or ``float32``, of the products and of the layers that are not quantized.
+        ``bfloat16``, ``float16`` or ``float32``, of the products and of the layers that are not
+        quantized. int8 products are float16 inside, whatever is asked for.
     attention_kernel
         ``auto``, ``matmul``, ``sdpa``, ``eager`` or ``flash_attention_2``.
+    backend
+        ``auto``, ``liger`` or ``unsloth`` (finllm/model/backends.py).
+    max_tokens
+        The longest example in training; only Unsloth asks.
+
+    Raises
+    ------
+    ValueError
+        Where the kernels that are asked for cannot run on this machine.
     """
     on_gpu = torch.cuda.is_available()
-    dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[compute_dtype]
+    dtype = DTYPES[compute_dtype]
     if attention_kernel == "auto":
         attention_kernel = "sdpa" if on_gpu else "matmul"
+    if attention_kernel == "flash_attention_2":
+        backends.require("model.attention", attention_kernel, "auto")
+    if backend == "unsloth":
+        return backends.load_unsloth(
+            folder,
+            revision=revision,
+            quantization=quantization,
+            dtype=dtype,
+            max_tokens=max_tokens,
+        )
+    if backend == "liger":
+        backends.apply_liger()
     config = None
-    if quantization != "none":
+    if quantization == "int8":
+        config = BitsAndBytesConfig(load_in_8bit=True)
+    elif quantization != "none":
         config = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type=quantization,
@@ -92,27 +121,75 @@ def add_lora(
     alpha: float,
     dropout: float,
     targets: str,
-    gradient_checkpointing: bool,
+    checkpoint_layers: int,
     seed: int,
+    rslora: bool = False,
+    dora: bool = False,
+    backend: str = "auto",
 ) -> PeftModel:
     """The model with a new adapter: W + (alpha / r) B A, with B = 0 at the start.
 
     Hu et al. 2021, arXiv 2106.09685, section 4.1. Only A and B are trained, in float32; the
     frozen embeddings and norms keep the compute dtype, as they have in prediction (PEFT's helper
     would raise them to float32, and with them every activation between the layers).
+
+    Parameters
+    ----------
+    checkpoint_layers
+        Activations are recomputed in every k-th layer; 0 is in none.
+    rslora
+        Whether the update is scaled by alpha / sqrt(r), which keeps its size as r grows
+        (Kalajdzievski 2023, arXiv 2312.03732, theorem 3.2).
+    dora
+        Whether the length of every row of W + B A is trained apart from its direction (Liu et al.
+        2024, arXiv 2402.09353, equation 5). PEFT computes it; the lean update does not apply.
+
+    Raises
+    ------
+    ValueError
+        Where ``dora`` is asked for over int8 weights on a CPU.
     """
+    if backend == "unsloth":
+        return backends.unsloth_lora(
+            model,
+            r=r,
+            alpha=alpha,
+            dropout=dropout,
+            targets=UNSLOTH_LINEAR if targets == "all-linear" else LORA_TARGETS[targets],
+            rslora=rslora,
+            checkpoint_layers=checkpoint_layers,
+            seed=seed,
+        )
+    int8 = any(isinstance(module, Linear8bitLt) for module in model.modules())
+    if dora and int8 and model.device.type == "cpu":
+        raise ValueError(
+            "lora.dora is true and model.quantization is int8; on a CPU PEFT 0.21 loses the scales "
+            "of int8 weights when it takes their lengths: set model.quantization to nf4 or none"
+        )
     model.requires_grad_(False)
-    if gradient_checkpointing:
-        model.activation_checkpointing_enable({"use_reentrant": False})
-        model.enable_input_require_grads()
+    recompute_layers(model, checkpoint_layers)
     config = LoraConfig(
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=LORA_TARGETS[targets],
+        use_rslora=rslora,
+        use_dora=dora,
         task_type="CAUSAL_LM",
     )
     torch.manual_seed(seed)
     peft_model = get_peft_model(model, config)
-    use_lean_lora(peft_model)
+    if not dora:
+        use_lean_lora(peft_model)
     return peft_model
+
+
+def recompute_layers(model: PreTrainedModel, every: int) -> None:
+    """Keep only the input of every k-th layer, and recompute the rest of it for the backward pass.
+
+    Chen et al. 2016, arXiv 1604.06174. torch gives the recomputation the random state of the
+    forward pass, so that dropout draws the same masks; 0 recomputes nothing.
+    """
+    if every:
+        model.activation_checkpointing_enable({"use_reentrant": False}, every_n_layers=every)
+        model.enable_input_require_grads()

@@ -1,18 +1,18 @@
-"""Greedy answers, batched, over a preallocated key-value cache.
+"""Greedy answers: by fused layers where the model allows it, else batched over a key-value cache.
 
-The cache is allocated once, every prompt starts at slot 0 of its row so that its answer does not
-depend on padding, and answers that have ended leave the batch. On prompts that all run to the limit
-it is no faster than ``generate()`` of transformers (docs/experiments.md).
+``answers`` chooses. In a batch every prompt starts at slot 0 of its row, so that its answer does
+not depend on padding, and answers that have ended leave the batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
 
+from finllm.model.fused_decoder import can_decode, decode
 
 @dataclass(frozen=True)
 class Answer:
@@ -71,6 +71,55 @@ class RowCache:
         self.rows = torch.arange(len(rows), device=rows.device)
 
 
+def answers(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    stop_ids: Sequence[int],
+    pad_id: int,
+    batch_size: int,
+    done: Collection[int] = (),
+) -> Iterator[Answer]:
+    """The greedy answer to each prompt that is not ``done``, in the order in which they end.
+
+    Batches are planned over all prompts and answered whole, so that one who goes on after a kill
+    gets the same answers; fused layers answer a prompt alike in any company.
+
+    Raises
+    ------
+    ValueError
+        Where a prompt is empty.
+    """
+    for i, prompt in enumerate(prompts):
+        if not prompt:
+            raise ValueError(f"prompt {i} is empty; there is no token to continue from")
+    if can_decode(model):
+        left = [i for i in range(len(prompts)) if i not in done]
+        rows = decode(
+            model,
+            [prompts[i] for i in left],
+            max_new_tokens=max_new_tokens,
+            stop_ids=stop_ids,
+            batch_size=batch_size,
+        )
+        yield from (Answer(left[at], ids, hit_limit) for at, ids, hit_limit in rows)
+        return
+    for batch in plan_batches([len(prompt) for prompt in prompts], batch_size):
+        if all(i in done for i in batch):
+            continue
+        found = greedy_batch(
+            model,
+            [prompts[i] for i in batch],
+            max_new_tokens=max_new_tokens,
+            stop_ids=stop_ids,
+            pad_id=pad_id,
+        )
+        for answer in found:
+            if batch[answer.index] not in done:
+                yield Answer(batch[answer.index], answer.ids, answer.hit_limit)
+
+
 def plan_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
     """Indexes of the prompts of each batch: sorted by length, so that padding is small."""
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
@@ -101,9 +150,6 @@ def greedy_batch(
     pad_id
         Any id; what stands behind a prompt is never attended to.
     """
-    for i, prompt in enumerate(prompts):
-        if not prompt:
-            raise ValueError(f"prompt {i} is empty; there is no token to continue from")
     config = model.config
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
     n_longest = int(lengths.max())

@@ -13,6 +13,10 @@ CURVES = {  # the trainer's name: ours, which is also the file's name
     "grad_norm": "train/gradient_norm",
     "learning_rate": "train/learning_rate",
     "eval_loss": "val/loss_nats",
+    "near_zero_share": "train/near_zero_share",
+    "update_to_weight": "train/update_to_weight",
+    "tokens_per_second": "cost/tokens_per_second",
+    "peak_memory_gb": "cost/peak_memory_gb",
 }
 
 

@@ -68,7 +68,7 @@ def memory_explained(
     rows: Sequence[Encoded],
     batch_size: int,
     *,
-    gradient_checkpointing: bool,
+    recomputes: bool,
     planned_gb: float | None = None,
 ) -> Iterator[None]:
     """Turn an out-of-memory error into a message of what was held and what to lower."""
@@ -77,7 +77,7 @@ def memory_explained(
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        also = "" if gradient_checkpointing else ", or set train.gradient_checkpointing to true"
+        also = "" if recomputes else ", or set train.checkpoint_layers to 1"
         longest = max(len(row.input_ids) for row in rows)
         planned = "" if planned_gb is None else f" of {planned_gb:.1f} GB planned"
         raise ValueError(

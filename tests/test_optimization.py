@@ -1,0 +1,133 @@
+"""Schedules, optimizers, decay and clipping do what params.yaml says of them."""
+
+import math
+
+import pytest
+import torch
+from conftest import tiny_llama
+from test_batching import examples
+from test_trainer import SETTINGS, Log, lora
+from transformers import TrainerCallback
+
+from finllm.model import attention
+from finllm.model.loading import add_lora
+from finllm.training import trainer
+from finllm.training.trainer import fit, training_arguments
+
+STEPS, WARMUP = 12, 3
+
+
+@pytest.fixture
+def run(chatml, tmp_path):
+    """A fit on four random examples: the model after it and the callback that watched."""
+
+    def done(watch, *, model=None, **changes):
+        rows, model = examples([9, 30, 17, 5]), model or lora()
+        arguments = training_arguments(output_dir=str(tmp_path), **{**SETTINGS, **changes})
+        fit(
+            model,
+            chatml,
+            train=rows,
+            val=rows[:1],
+            arguments=arguments,
+            patience=0,
+            min_improvement=0.0,
+            callbacks=[watch],
+        )
+        return model, watch
+
+    return done
+
+
+def cosine(share):
+    return 0.5 * (1 + math.cos(math.pi * share))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "restarts", "factor"),
+    [
+        ("constant", 1, lambda share: 1.0),
+        ("linear", 1, lambda share: 1 - share),
+        ("cosine", 1, cosine),
+        ("cosine_with_restarts", 1, cosine),
+        ("cosine_with_restarts", 3, lambda share: cosine(share * 3 % 1)),
+    ],
+)
+def test_the_learning_rate_warms_up_and_then_follows_its_schedule(run, schedule, restarts, factor):
+    _, log = run(
+        Log(),
+        learning_rate=2e-3,
+        warmup_share=WARMUP / STEPS,
+        schedule=schedule,
+        restarts=restarts,
+        max_steps=STEPS,
+    )
+    expected = [2e-3 * step / WARMUP for step in range(WARMUP)]
+    expected += [2e-3 * factor((s - WARMUP) / (STEPS - WARMUP)) for s in range(WARMUP, STEPS)]
+    assert log.of("learning_rate") == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+class Optimizer(TrainerCallback):
+    """Keeps the optimizer, and the norm of the gradient that it is given."""
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, optimizer=None, **_):
+        self.optimizer = optimizer.optimizer
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        self.norm = torch.linalg.vector_norm(torch.cat([g.ravel() for g in gradients])).item()
+        self.gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
+
+
+def test_eight_bit_adamw_keeps_bytes_and_goes_the_way_of_the_exact_one(run):
+    changes = {"max_steps": 3, "learning_rate": 1e-3}
+    exact, _ = run(Optimizer(), model=wide_lora(), **changes)
+    model, watch = run(Optimizer(), model=wide_lora(), optimizer="adamw_8bit", **changes)
+    states = [state["state1"].dtype for state in watch.optimizer.state.values()]
+    assert set(states) == {torch.uint8}
+    start = dict(wide_lora().named_parameters())
+    for (name, ours), theirs in zip(model.named_parameters(), exact.parameters(), strict=True):
+        if ours.requires_grad:
+            one, other = (x.detach() - start[name].detach() for x in (ours, theirs))
+            assert torch.nn.functional.cosine_similarity(one.ravel(), other.ravel(), dim=0) > 0.9
+
+
+def wide_lora():
+    """Rank 64: bitsandbytes keeps tensors of fewer than 4096 values in 32 bits."""
+    options = {"dropout": 0.0, "targets": "all-linear", "checkpoint_layers": 0, "seed": 0}
+    return add_lora(tiny_llama(attention.NAME, kv_heads=4), r=64, alpha=8, **options)
+
+
+def test_weight_decay_shrinks_every_trained_weight_and_no_other(run):
+    changes = {"learning_rate": 1e-2, "max_steps": 1}
+    plain, _ = run(Log(), **changes)
+    decayed, _ = run(Log(), weight_decay=0.5, **changes)
+    start = dict(lora().named_parameters())
+    for (name, ours), theirs in zip(decayed.named_parameters(), plain.parameters(), strict=True):
+        shrunk = 1e-2 * 0.5 * start[name] if ours.requires_grad else 0 * start[name]
+        torch.testing.assert_close(theirs - ours, shrunk, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("limit", [0.01, 1e6])
+def test_gradients_are_clipped_to_the_norm_that_is_asked_for(run, limit):
+    _, log = run(Log())
+    (norm,) = log.of("grad_norm")
+    _, watch = run(Optimizer(), max_grad_norm=limit)
+    assert watch.norm == pytest.approx(min(norm, limit), rel=1e-3)
+
+
+@pytest.mark.parametrize(("batch", "accumulation"), [(2, 2), (1, 4)])
+def test_accumulation_gives_the_gradient_of_the_whole_batch(run, batch, accumulation):
+    _, whole = run(Optimizer(), batch_size=4, accumulation=1)
+    _, parts = run(Optimizer(), batch_size=batch, accumulation=accumulation)
+    for name, gradient in whole.gradients.items():
+        torch.testing.assert_close(parts.gradients[name], gradient, atol=1e-6, rtol=1e-4)
+
+
+def test_float16_is_scaled_on_a_gpu_and_refused_in_words_on_a_cpu(tmp_path, monkeypatch):
+    given = {**SETTINGS, "output_dir": str(tmp_path), "float16": True}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="model.compute_dtype is float16.*use bfloat16"):
+        training_arguments(**given)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(trainer, "SFTConfig", lambda **options: options)
+    options = training_arguments(**given)
+    assert options["fp16"] and not options["bf16"]  # accelerate scales the loss for fp16
