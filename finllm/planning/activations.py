@@ -2,7 +2,7 @@
 
 ``kept_by_block`` and ``kept_by_fused_block`` name every tensor that a block's forward pass keeps
 for its backward pass, with the bytes it takes a token; tests/test_plan_activations.py compares the
-sums with what autograd really keeps. When a kernel of finllm/model keeps less, its line here changes
+sums with what autograd really keeps. When a kernel of finllm/model keeps less, its line changes
 and nothing else.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from finllm.planning.memory import GB
+from finllm.planning.memory import GB, Setting, kernel_of
 from finllm.planning.plan import DEVICE_COUNTS, HELD_AS, Plan
 
 PARTS = {
@@ -66,7 +66,7 @@ def _device(plan: Plan) -> str:
     head = f"On each device: {plan.launcher}, {plan.devices} x {s.device}"
     note = (
         f"batch_size {s.batch_size} x {s.length} tokens, {s.labelled} of them labelled; "
-        f"attention {s.attention}, {_checkpointing(s.recompute_every)}"
+        f"{_kernels(s)}, {_checkpointing(s.recompute_every)}"
     )
     return f"{_table([head, 'GB'], rows)}\n  ({note})"
 
@@ -159,6 +159,11 @@ def _count(n: int) -> str:
 
 def _share(n: int, plan: Plan) -> str:
     return f"{100 * n / plan.parameters['total']:.2f} %"
+
+
+def _kernels(setting: Setting) -> str:
+    kernel = kernel_of(setting)
+    return "fused layers" if kernel == "fused" else f"attention {kernel}"
 
 
 def _checkpointing(every: int) -> str:
