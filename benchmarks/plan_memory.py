@@ -31,7 +31,7 @@ from finllm.planning.memory import GB, device_memory
 from finllm.records import Example, to_json
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = [  # batch_size, tokens, gradient_checkpointing, quantization
+SETTINGS = [  # batch_size, tokens, every layer recomputed, quantization
     (4, 384, False, "nf4"),
     (4, 384, True, "nf4"),
     (8, 256, False, "nf4"),
@@ -54,7 +54,7 @@ def measure(batch: int, length: int, checkpointing: bool, quantization: str, ste
                 "accumulation": 1,
                 "max_steps": steps,
                 "evals_per_run": 1,
-                "gradient_checkpointing": checkpointing,
+                "checkpoint_layers": int(checkpointing),
             },
         )
         labelled = _write_examples(work, params, steps * batch, length)

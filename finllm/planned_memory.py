@@ -10,8 +10,16 @@ from finllm.planning.memory import GB, Setting, device_memory
 
 
 def setting_of(params: Params, *, length: int, labelled: int, device: str) -> Setting:
-    """What of params.yaml decides memory; ``device`` is ``cpu`` or ``cuda``."""
+    """What of params.yaml decides memory; ``device`` is ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    ValueError
+        Where every weight is trained: only adapters are planned.
+    """
     m, p = params.model, params.train
+    if p.method != "lora":
+        raise ValueError(f"train.method is {p.method}; only the memory of lora is planned")
     return Setting(
         quantization=m.quantization,
         double_quantization=m.double_quantization,
@@ -24,7 +32,7 @@ def setting_of(params: Params, *, length: int, labelled: int, device: str) -> Se
         batch_size=p.batch_size,
         length=length,
         labelled=labelled,
-        recompute_every=int(p.gradient_checkpointing),
+        recompute_every=p.checkpoint_layers,
         device=device,
     )
 
@@ -39,12 +47,12 @@ def planned_peak_gb(
 ) -> float | None:
     """The planned peak of one device in GB, to stand beside the measured one.
 
-    ``folder`` is where the weights are, or a Hub id; None where the model's family is not counted.
+    ``folder`` is where the weights are, or a Hub id; None where it cannot be planned.
     """
     try:
         model = find_architecture(params.model.name, folder=folder, revision=params.model.revision)
+        setting = setting_of(params, length=length, labelled=labelled, device=device)
     except ValueError:
         return None
-    setting = setting_of(params, length=length, labelled=labelled, device=device)
     memory = device_memory(model, setting, launcher=launcher_of(params), devices=devices)
     return memory.peak / GB

@@ -57,7 +57,7 @@ def kept_per_block(kernel, dtype, *, targets, dropout, length=LENGTH):
             alpha=8,
             dropout=dropout,
             targets=targets,
-            gradient_checkpointing=False,
+            checkpoint_layers=0,
             seed=0,
         )
         found.append(kept_by_autograd(model, lambda model=model: forward(model)))

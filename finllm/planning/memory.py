@@ -26,7 +26,11 @@ LAUNCHERS = ("single", "ddp", "deepspeed-zero2", "fsdp", "deepspeed-zero3")
 
 BLOCK = 64  # weights that share one constant in NF4 and FP4
 NESTED_BLOCK = 256  # constants that share one constant under double quantization
-OPTIMIZER_BYTES = {"adamw": 2 * FLOAT32, "paged_adamw_8bit": 2}  # two moments a trainable weight
+OPTIMIZER_BYTES = {
+    "adamw": 2 * FLOAT32,
+    "adamw_8bit": 2,
+    "paged_adamw_8bit": 2,
+}  # two moments a trainable weight
 
 
 @dataclass(frozen=True)
@@ -140,9 +144,10 @@ def setting_weights(model: Architecture, setting: Setting) -> Weights:
 def kernel_of(setting: Setting) -> str:
     """The attention that ``auto`` stands for; ``fused`` where training fuses the whole layers.
 
-    The conditions are those of ``finllm.model.fused.why_not_fused``.
+    The conditions are those of ``finllm.model.fused.why_not_fused``, DoRA left out.
     """
-    if (setting.device, setting.compute_dtype, setting.recompute_every) == ("cpu", "bfloat16", 0):
+    plain = (setting.device, setting.compute_dtype, setting.recompute_every)
+    if plain == ("cpu", "bfloat16", 0) and setting.quantization != "int8":
         return "fused"
     if setting.attention == "auto":
         return "matmul" if setting.device == "cpu" else "sdpa"

@@ -125,7 +125,7 @@ def _verdict(plan: Plan) -> str:
         return f"Fits {where}: {peak:.2f} GB planned on each."
     advice = "lower train.batch_size or templatize.max_tokens"
     if not plan.setting.recompute_every:
-        advice += ", set train.gradient_checkpointing"
+        advice += ", set train.checkpoint_layers to 1"
     if plan.setting.quantization == "none":
         advice += ", set model.quantization to nf4"
     return f"Does not fit {where}: {peak:.2f} GB planned on each; {advice}, or shard with fsdp."

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from finllm.model.fused_decoder import can_decode, decode
 
+
 @dataclass(frozen=True)
 class Answer:
     """The ids that a model wrote for one prompt, without the token that ended it."""
