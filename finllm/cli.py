@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finllm.params import load_params
-from finllm.presets import apply_preset
+from finllm.presets import apply_preset, preset_params
 from finllm.records import read_examples, read_scores, write_json
 from finllm.report.outcome import from_metrics
 from finllm.report.verdict_text import terminal
@@ -41,6 +41,27 @@ def preset(parsed: argparse.Namespace) -> None:
     """Write a preset's values into params.yaml."""
     changed = apply_preset(parsed.name, folder=parsed.presets, params=Path("params.yaml"))
     print(f"{parsed.name}: {len(changed)} values changed in params.yaml; see: git diff params.yaml")
+
+
+def plan(parsed: argparse.Namespace) -> None:
+    """Print what a training will hold and take, from its parameters alone."""
+    from finllm.plan_request import plan_params
+    from finllm.planning.page import page
+
+    if parsed.preset:
+        params = preset_params(parsed.preset, folder=parsed.presets, params=parsed.params)
+    else:
+        params = load_params(parsed.params)
+    planned = plan_params(
+        params,
+        launcher=parsed.launcher,
+        devices=parsed.devices,
+        examples=parsed.examples,
+        tokens_per_second=parsed.tokens_per_second,
+        train_set=None if parsed.preset else Path("data/split/train.jsonl"),
+        metrics=None if parsed.preset else Path("metrics/train.json"),
+    )
+    print(json.dumps(planned.to_json(), indent=2) if parsed.json else page(planned))
 
 
 def inspect(parsed: argparse.Namespace) -> None:
@@ -107,6 +128,49 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="a file of presets/, without .yaml")
     command.add_argument("--presets", type=Path, default=Path("presets"))
     command.set_defaults(run=preset)
+    command = commands.add_parser(
+        "plan",
+        help="print the memory and the time that a training will take",
+        description=(
+            "Parameters, bytes of weights, adapter, optimizer and activations, the peak on 1 to 8 "
+            "devices under each launcher, what fits which device, tokens and time: from the "
+            "parameters alone. Loads no weights and needs no network; a model that is not in "
+            "finllm/planning/models.toml has to be a local folder with a config.json, or in the "
+            "Hub's cache. Memory is in GB of 10^9 bytes. It says `does not fit` with exit code 0: "
+            "scripts read `fits` of --json."
+        ),
+        epilog=(
+            "examples: finllm plan; finllm plan --preset gpu-llama3-8b-qlora --examples 5000; "
+            "finllm plan --preset gpu-llama3-8b-qlora --launcher fsdp --devices 4 --json"
+        ),
+    )
+    command.add_argument("--preset", default="", help="as if this preset were written first")
+    command.add_argument("--params", type=Path, default=Path("params.yaml"))
+    command.add_argument("--presets", type=Path, default=Path("presets"))
+    command.add_argument(
+        "--launcher",
+        default="",
+        choices=["single", "ddp", "fsdp", "deepspeed-zero2", "deepspeed-zero3"],
+        help="how devices share the work; default: train.launcher",
+    )
+    command.add_argument(
+        "--devices", type=int, default=0, help="how many devices; default: plan.devices"
+    )
+    command.add_argument(
+        "--examples",
+        type=int,
+        default=0,
+        help="training examples; default: data/split/train.jsonl, or the limit in the parameters",
+    )
+    command.add_argument(
+        "--tokens-per-second",
+        type=float,
+        default=0.0,
+        help="of all devices; default: what metrics/train.json measured for as many trainable "
+        "parameters and examples a step, or plan.utilisation of plan.peak_tflops",
+    )
+    command.add_argument("--json", action="store_true", help="print the record, in bytes")
+    command.set_defaults(run=plan)
     command = commands.add_parser("inspect", help="print a training example as the model sees it")
     command.add_argument("--template", default="", help="of this template only")
     command.add_argument("--index", type=int, default=0)

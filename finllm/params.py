@@ -275,6 +275,17 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """The hardware that ``finllm plan`` compares with; no stage reads it."""
+
+    device: str = one_of("cpu", "cuda")
+    device_gb: float = within(0, above_low=True)
+    devices: int = within(1, 4096)
+    peak_tflops: float = within(0, above_low=True)
+    utilisation: float = within(0, 1, above_low=True)
+
+
+@dataclass(frozen=True)
 class Params:
     """The whole of params.yaml, a section a stage."""
 
@@ -293,6 +304,7 @@ class Params:
     significance: Significance
     bayes_stats: BayesStats
     report: Report
+    plan: Plan
 
     def __post_init__(self) -> None:
         if self.train.method == "full" and self.model.quantization != "none":

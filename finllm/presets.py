@@ -8,7 +8,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from finllm.params import check_params
+from finllm.params import Params, check_params
 from finllm.records import write_text
 
 
@@ -29,6 +29,18 @@ def apply_preset(name: str, *, folder: Path, params: Path) -> list[str]:
         Where there is no such preset, it names a key that params.yaml has not, or the result is
         not allowed.
     """
+    text, changed = _with_preset(name, folder, params)
+    write_text(params, text)
+    return changed
+
+
+def preset_params(name: str, *, folder: Path, params: Path) -> Params:
+    """The parameters as ``apply_preset`` would leave them; nothing is written."""
+    text, _ = _with_preset(name, folder, params)
+    return check_params(text, f"{params} with preset {name}")
+
+
+def _with_preset(name: str, folder: Path, params: Path) -> tuple[str, list[str]]:
     path = folder / f"{name}.yaml"
     if not path.is_file():
         raise ValueError(f"no preset {name!r}; there are: {', '.join(preset_names(folder))}")
@@ -41,8 +53,7 @@ def apply_preset(name: str, *, folder: Path, params: Path) -> list[str]:
     text = io.StringIO()
     yaml.dump(document, text)
     check_params(text.getvalue(), f"{params} with preset {name}")
-    write_text(params, text.getvalue())
-    return changed
+    return text.getvalue(), changed
 
 
 def _merge(target: CommentedMap, values: dict, where: str, prefix: str) -> list[str]:

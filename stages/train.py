@@ -3,6 +3,8 @@
 import os
 import tempfile
 
+import torch
+
 from finllm.instruct import chat
 from finllm.model.adapter import save_adapter, trainable_parameters
 from finllm.model.full import save_full, train_all
@@ -10,6 +12,7 @@ from finllm.model.loading import DTYPES, add_lora, load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import checkpoint_root, file_sha256, model_folder
+from finllm.planned_memory import planned_peak_gb
 from finllm.records import Example, read_examples, write_json
 from finllm.training.batching import Batching
 from finllm.training.checkpoints import run_folder
@@ -39,6 +42,13 @@ def main() -> None:
     batches = Batching(p.batching, p.batch_size, p.tokens_per_batch)
     lengths = [len(example.input_ids) for example in train]
     batch = batches.effective(lengths, p.accumulation)
+    planned_gb = planned_peak_gb(
+        params,
+        folder,
+        length=max((len(row.input_ids) for row in train), default=0),
+        labelled=max((len(row.input_ids) - row.n_prompt for row in train), default=0),
+        device="cuda" if torch.cuda.is_available() else "cpu",
+    )
     run = run_folder(
         checkpoint_root(),
         settings={
@@ -49,7 +59,12 @@ def main() -> None:
         sets={"train": train, "val": val},
     )
     checkpointer = Checkpointer(run, every=p.checkpoint_every)
-    memory = memory_explained(train, p.batch_size, recomputes=p.checkpoint_layers == 1)
+    memory = memory_explained(
+        train,
+        p.batch_size,
+        recomputes=p.checkpoint_layers == 1,
+        planned_gb=planned_gb,
+    )
     with tempfile.TemporaryDirectory() as scratch, memory:
         arguments = training_arguments(
             output_dir=scratch,
@@ -151,6 +166,7 @@ def main() -> None:
                 "seconds": result.seconds,
                 "tokens_per_second": result.n_train_tokens / result.seconds,
                 "peak_memory_gb": peak_memory_gb(),
+                "planned_peak_memory_gb": planned_gb,
                 "monitor_share": monitor.cost_share,
                 "adapter_mb": os.path.getsize(weights) / 1e6,
             },

@@ -1,13 +1,17 @@
+import ast
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from finllm.params import load_params
-from finllm.presets import apply_preset, preset_names
+from finllm.plan_request import plan_params
+from finllm.presets import apply_preset, preset_names, preset_params
 
 ROOT = Path(__file__).parents[1]
 PRESETS = ROOT / "presets"
+LAUNCHERS = {"multi-gpu-llama3-70b-qlora-fsdp": "fsdp"}  # of the presets for several devices
 
 
 @pytest.fixture
@@ -22,6 +26,71 @@ def test_every_preset_makes_a_valid_params_file_and_keeps_its_comments(name, par
     load_params(params)
     assert params.read_text().count("#") == before.count("#")
     assert apply_preset(name, folder=PRESETS, params=params) == []
+
+
+def planned(name, *, launcher=""):
+    return plan_params(
+        preset_params(name, folder=PRESETS, params=ROOT / "params.yaml"),
+        launcher=launcher or LAUNCHERS.get(name, ""),
+        devices=0,
+        examples=1000,
+        tokens_per_second=0.0,
+        train_set=None,
+        metrics=None,
+    )
+
+
+@pytest.mark.parametrize("name", preset_names(PRESETS))
+def test_every_preset_fits_the_device_that_it_names(name):
+    plan = planned(name)
+    assert plan.fits, f"{plan.memory.peak / 1e9:.1f} GB on each of {plan.devices}"
+    assert plan.memory.peak > 0.2 * plan.device_gb * 1e9  # a device that is no idle boast
+
+
+@pytest.mark.parametrize("name", preset_names(PRESETS))
+def test_every_stage_of_every_preset_is_started_as_its_script_expects(name, tmp_path):
+    from dvc.repo import Repo
+
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    apply_preset(name, folder=PRESETS, params=tmp_path / "params.yaml")
+    with Repo.init(str(tmp_path), no_scm=True) as repo:
+        commands = {stage.name: stage.cmd for stage in repo.index.stages}
+    assert {"train", "predict@base", "predict@tuned", "report"} <= commands.keys()
+    for stage, command in commands.items():
+        python, module_flag, module, *words = shlex.split(command)
+        assert (python, module_flag) == ("python", "-m"), command
+        assert "$" not in command, f"{stage}: a parameter is not filled in"
+        flags = {word.removeprefix("--") for word in words[::2]}
+        assert all(word.startswith("--") for word in words[::2]), command
+        assert not any(word.startswith("--") for word in words[1::2]), command
+        assert flags == paths_of(ROOT / f"{module.replace('.', '/')}.py"), stage
+
+
+def paths_of(script):
+    """The names that a stage's script gives to ``adapter.paths``."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "adapter.paths":
+            parts = [part for argument in node.args for part in ast.walk(argument)]
+            return {part.value for part in parts if isinstance(part, ast.Constant)}
+    raise AssertionError(f"{script} takes no paths")
+
+
+def test_the_llama_preset_says_what_the_method_asks_for():
+    params = preset_params("gpu-llama3-8b-qlora", folder=PRESETS, params=ROOT / "params.yaml")
+    m, p = params.model, params.train
+    assert m.name == "meta-llama/Meta-Llama-3-8B-Instruct" and len(m.revision) == 40
+    assert (m.quantization, m.double_quantization, m.compute_dtype) == ("nf4", True, "bfloat16")
+    assert p.optimizer == "paged_adamw_8bit"
+    assert params.templatize.max_tokens == 4096
+    assert p.batch_size * p.accumulation == 32
+
+
+def test_the_70b_trains_in_effective_batches_of_32_on_its_devices_and_on_none_alone():
+    name = "multi-gpu-llama3-70b-qlora-fsdp"
+    p = preset_params(name, folder=PRESETS, params=ROOT / "params.yaml")
+    assert p.train.batch_size * p.train.accumulation * p.plan.devices == 32
+    assert not planned(name, launcher="ddp").fits
 
 
 def test_the_default_preset_is_what_the_repository_ships(params):

@@ -1,0 +1,163 @@
+"""The planned peak of a CPU training beside the measured one, on the default model.
+
+Every setting is a real run of the train stage, in a process of its own and by its command in
+dvc.yaml, on examples of one length. The measured peak is the process's resident set at most, as in
+metrics/train.json: interpreter and libraries, weights and the allocator's waste included. Examples
+of different lengths leave holes in the heap and need more (docs/experiments.md). Machines differ
+in their allocator: after a change of kernels or libraries, this table says what to write into
+``OVERHEAD`` of finllm/planning/memory.py.
+
+    python -m benchmarks.plan_memory --steps 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from finllm.params import Params, load_params
+from finllm.planned_memory import setting_of
+from finllm.planning.architecture import Architecture, find_architecture
+from finllm.planning.memory import GB, device_memory
+from finllm.records import Example, to_json
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = [  # batch_size, tokens, every layer recomputed, quantization
+    (4, 384, False, "nf4"),
+    (4, 384, True, "nf4"),
+    (8, 256, False, "nf4"),
+    (1, 1024, False, "nf4"),
+    (4, 384, False, "none"),
+    (2, 1024, True, "none"),
+]
+LABELLED_SHARE = 0.2
+
+
+def measure(batch: int, length: int, checkpointing: bool, quantization: str, steps: int) -> dict:
+    """Planned and measured peak of one setting, in GB."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        params = _write_params(
+            work / "params.yaml",
+            model={"quantization": quantization},
+            train={
+                "batch_size": batch,
+                "accumulation": 1,
+                "max_steps": steps,
+                "evals_per_run": 1,
+                "checkpoint_layers": int(checkpointing),
+            },
+        )
+        labelled = _write_examples(work, params, steps * batch, length)
+        command = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["train"]["cmd"]
+        done = subprocess.run(
+            [sys.executable, *shlex.split(command)[1:]],
+            cwd=work,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "FINLLM_CHECKPOINTS": str(work / "kept")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            sys.exit(f"the train stage failed:\n{done.stderr[-2000:]}")
+        metrics = json.loads((work / "metrics" / "train.json").read_text(encoding="utf-8"))
+    setting = setting_of(params, length=length, labelled=labelled, device="cpu")
+    planned = device_memory(_model(params), setting, launcher="single", devices=1)
+    measured = metrics["cost"]["peak_memory_gb"]
+    return {
+        "batch_size": batch,
+        "length": length,
+        "checkpointing": checkpointing,
+        "quantization": quantization,
+        "planned_gb": planned.peak / GB,
+        "activations_gb": planned.activations / GB,
+        "measured_gb": measured,
+        "ratio": planned.peak / GB / measured,
+        "seconds": metrics["cost"]["seconds"],
+    }
+
+
+def _model(params: Params) -> Architecture:
+    return find_architecture(params.model.name)
+
+
+def _write_params(path: Path, **changes: dict) -> Params:
+    yaml = YAML()
+    document = yaml.load(ROOT / "params.yaml")
+    for section, values in changes.items():
+        document[section].update(values)
+    with open(path, "w", encoding="utf-8") as file:
+        yaml.dump(document, file)
+    return load_params(path)
+
+
+def _write_examples(work: Path, params: Params, n: int, length: int) -> int:
+    """Files of examples that encode to ``length`` tokens each; how many of these are labelled."""
+    from finllm.instruct import chat
+    from finllm.model.tokenizer import load_tokenizer
+    from finllm.model.weights import model_folder
+
+    m = params.model
+    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
+    tokenizer = load_tokenizer(folder, revision=m.revision)
+
+    def example(n_words: int) -> Example:
+        words, answer = " the" * n_words, " the" * int(LABELLED_SHARE * length)
+        ids = ("t", "t", "Acme", "2021Q3", "", "sample", "summarization", "human")
+        return Example(*ids, "Summarize:", words, answer, 0, 0)
+
+    def encoded(one: Example) -> chat.Encoded:
+        prompt = chat.render_prompt(
+            tokenizer,
+            system_prompt=params.templatize.system_prompt,
+            instruction=one.instruction,
+            excerpt=one.excerpt,
+        )
+        return chat.encode_example(tokenizer, prompt, one.answer)
+
+    one = example(1 + length - len(encoded(example(1)).input_ids))  # " the" is one token
+    ids = encoded(one)
+    if len(ids.input_ids) != length:
+        raise ValueError(f"made examples of {len(ids.input_ids)} tokens, not of {length}")
+    (work / "data" / "split").mkdir(parents=True)
+    rows = [dataclasses.replace(one, id=f"t{i}") for i in range(n)]
+    for name, some in (("train", rows), ("val", rows[:1])):
+        text = "".join(f"{to_json(row)}\n" for row in some)
+        (work / "data" / "split" / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    return len(ids.input_ids) - ids.n_prompt
+
+
+def main() -> None:
+    """Run the settings in turn and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=3, help="optimizer steps of each setting")
+    parser.add_argument("--settings", type=int, nargs="*", help="only these rows, counted from 0")
+    flags = parser.parse_args()
+    chosen = range(len(SETTINGS)) if flags.settings is None else flags.settings
+    print(f"{'batch':>5} {'tokens':>6} {'checkp.':>7} {'weights':>7} ", end="")
+    print(f"{'planned GB':>10} {'measured GB':>11} {'ratio':>6}")
+    rows = []
+    for index in chosen:
+        row = measure(*SETTINGS[index], flags.steps)
+        rows.append(row)
+        checkpointing = "yes" if row["checkpointing"] else "no"
+        print(
+            f"{row['batch_size']:>5} {row['length']:>6} {checkpointing:>7} "
+            f"{row['quantization']:>7} {row['planned_gb']:>10.2f} {row['measured_gb']:>11.2f} "
+            f"{row['ratio']:>6.2f}",
+            flush=True,
+        )
+    print(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""From params.yaml, and what earlier runs left on disk, to a plan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from finllm.params import Params
+from finllm.planned_memory import launcher_of, setting_of
+from finllm.planning.architecture import Architecture, find_architecture, lora_parameters
+from finllm.planning.cost import Cost, attainable_speed, training_cost
+from finllm.planning.memory import Setting
+from finllm.planning.plan import Plan, make_plan, planned_flops
+from finllm.records import read_examples
+
+
+def plan_params(
+    params: Params,
+    *,
+    launcher: str,
+    devices: int,
+    examples: int,
+    tokens_per_second: float,
+    train_set: Path | None,
+    metrics: Path | None,
+) -> Plan:
+    """The plan of a training with these parameters.
+
+    Parameters
+    ----------
+    params
+        The checked parameters.
+    launcher, devices
+        Override the parameters' own; empty and 0 do not.
+    examples
+        Training examples; 0 takes those of ``train_set``, or the parameters' limit.
+    tokens_per_second
+        Of all devices together; 0 takes what ``metrics`` measured, or the parameters' share of
+        the device's peak.
+    train_set, metrics
+        data/split/train.jsonl and metrics/train.json of an earlier run of these parameters; None,
+        or a file that is not there, where none can be trusted.
+
+    Raises
+    ------
+    ValueError
+        Where the model's shape cannot be found.
+    """
+    m, t, hardware = params.model, params.templatize, params.plan
+    model = find_architecture(m.name, revision=m.revision)
+    setting = setting_of(
+        params, length=t.max_tokens, labelled=t.max_answer_tokens, device=hardware.device
+    )
+    devices = devices or hardware.devices
+    cost = _cost(
+        params,
+        model,
+        setting,
+        devices=devices,
+        examples=examples,
+        tokens_per_second=tokens_per_second,
+        train_set=train_set,
+        metrics=metrics,
+    )
+    return make_plan(
+        m.name,
+        model,
+        setting,
+        launcher=launcher or launcher_of(params),
+        devices=devices,
+        device_gb=hardware.device_gb,
+        cost=cost,
+    )
+
+
+def _cost(
+    params: Params,
+    model: Architecture,
+    setting: Setting,
+    *,
+    devices: int,
+    examples: int,
+    tokens_per_second: float,
+    train_set: Path | None,
+    metrics: Path | None,
+) -> Cost | None:
+    p = params.train
+    trained = lora_parameters(model, r=setting.r, targets=setting.targets)
+    effective_batch = p.batch_size * p.accumulation * devices
+    last = _last_run(metrics, trained, effective_batch)
+    n, length, tokens_from = _tokens(params, examples, train_set, last)
+    if not n:
+        return None
+    flops = planned_flops(model, setting)
+    speed, speed_from = tokens_per_second, "as given"
+    if not speed and last:
+        speed, speed_from = last.tokens_per_second, f"measured by the last run ({metrics})"
+    if not speed:
+        hardware = params.plan
+        speed = attainable_speed(
+            flops_per_token=flops,
+            peak_tflops=hardware.peak_tflops,
+            utilisation=hardware.utilisation,
+            devices=devices,
+        )
+        speed_from = f"{hardware.utilisation:.0%} of {devices} x {hardware.peak_tflops:g} TFLOP/s"
+    return training_cost(
+        examples=n,
+        tokens_per_example=length,
+        tokens_from=tokens_from,
+        effective_batch=effective_batch,
+        epochs=p.epochs,
+        max_steps=p.max_steps,
+        flops_per_token=flops,
+        tokens_per_second=speed,
+        speed_from=speed_from,
+    )
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What the last training measured."""
+
+    examples: int
+    tokens_per_example: float
+    tokens_per_second: float
+
+
+def _tokens(
+    params: Params, examples: int, train_set: Path | None, last: LastRun | None
+) -> tuple[int, float, str]:
+    """Examples, the mean of their tokens, and where the two come from."""
+    if train_set is not None and train_set.is_file():
+        rows = read_examples(train_set)
+        if rows:
+            mean = sum(row.n_prompt_tokens + row.n_answer_tokens for row in rows) / len(rows)
+            return examples or len(rows), mean, f"mean of {train_set}"
+    if last:
+        return examples or last.examples, last.tokens_per_example, "those of the last run"
+    limits = (examples, params.split.max_train_examples, params.templatize.max_examples)
+    n = next((limit for limit in limits if limit), 0)
+    return n, float(params.templatize.max_tokens), "templatize.max_tokens, so at most this many"
+
+
+def _last_run(metrics: Path | None, trained: int, effective_batch: int) -> LastRun | None:
+    """The last training, where it had as many trainable parameters and examples a step."""
+    if metrics is None or not metrics.is_file():
+        return None
+    try:
+        found = json.loads(metrics.read_text(encoding="utf-8"))
+        seen = found["n_steps"] * found["effective_batch_size"]
+        last = LastRun(
+            examples=found["n_train_examples"],
+            tokens_per_example=found["n_train_tokens"] / seen,
+            tokens_per_second=float(found["cost"]["tokens_per_second"]),
+        )
+        alike = (found["trainable_parameters"], found["effective_batch_size"])
+    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise ValueError(f"{metrics}: not what the train stage writes ({error!r})") from None
+    return last if alike == (trained, effective_batch) else None

@@ -1,0 +1,58 @@
+"""From params.yaml to the memory plan of its training."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from finllm.params import Params
+from finllm.planning.architecture import find_architecture
+from finllm.planning.memory import GB, Setting, device_memory
+
+
+def setting_of(params: Params, *, length: int, labelled: int, device: str) -> Setting:
+    """What of params.yaml decides memory; ``device`` is ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    ValueError
+        Where every weight is trained: only adapters are planned.
+    """
+    m, p = params.model, params.train
+    if p.method != "lora":
+        raise ValueError(f"train.method is {p.method}; only the memory of lora is planned")
+    return Setting(
+        quantization=m.quantization,
+        double_quantization=m.double_quantization,
+        compute_dtype=m.compute_dtype,
+        attention=m.attention,
+        r=params.lora.r,
+        targets=params.lora.targets,
+        dropout=params.lora.dropout,
+        optimizer=p.optimizer,
+        batch_size=p.batch_size,
+        length=length,
+        labelled=labelled,
+        recompute_every=p.checkpoint_layers,
+        device=device,
+    )
+
+
+def launcher_of(params: Params) -> str:
+    """How the train stage is started; ``single`` where params.yaml has no say in it."""
+    return str(dataclasses.asdict(params)["train"].get("launcher", "single"))
+
+
+def planned_peak_gb(
+    params: Params, folder: str, *, length: int, labelled: int, device: str, devices: int = 1
+) -> float | None:
+    """The planned peak of one device in GB, to stand beside the measured one.
+
+    ``folder`` is where the weights are, or a Hub id; None where it cannot be planned.
+    """
+    try:
+        model = find_architecture(params.model.name, folder=folder, revision=params.model.revision)
+        setting = setting_of(params, length=length, labelled=labelled, device=device)
+    except ValueError:
+        return None
+    memory = device_memory(model, setting, launcher=launcher_of(params), devices=devices)
+    return memory.peak / GB

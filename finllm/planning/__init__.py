@@ -1,0 +1,1 @@
+"""Memory, tokens and time of a training, from its parameters alone: no weights, no torch."""

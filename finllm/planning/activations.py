@@ -1,0 +1,206 @@
+"""What a training step holds besides weights and states: a list of what is kept, per token.
+
+``kept_by_block`` and ``kept_by_fused_block`` name every tensor that a block's forward pass keeps
+for its backward pass, with the bytes it takes a token; tests/test_plan_activations.py compares the
+sums with what autograd really keeps. When a kernel of finllm/model keeps less, its line changes
+and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from finllm.planning.architecture import LORA_LAYERS, Architecture, block_parameters, linear_shapes
+
+FLOAT32 = 4
+DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+SHARED_INPUT = {  # layers that read one and the same tensor
+    "input of q, k, v": ("q_proj", "k_proj", "v_proj"),
+    "input of o": ("o_proj",),
+    "input of gate and up": ("gate_proj", "up_proj"),
+    "input of down": ("down_proj",),
+}
+# Logits at labelled positions, all in float32: the kept log-softmax, its gradient, the logits' one.
+LOGIT_COPIES = 3
+QUERY_BLOCK = 256  # of finllm.model.fused_layer: queries that see the keys up to the last of them
+LOGIT_ROWS = 128  # of finllm.model.head_loss: labelled positions whose logits fused layers hold
+# What a block's backward pass holds at once beside what is kept: gradients of attention weights
+# (of the scores and of the softmax) or of the MLP's wide tensors, whichever is more.
+ATTENTION_GRADIENTS = 2
+MLP_GRADIENTS = 5
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A tensor that a block keeps for its backward pass."""
+
+    name: str
+    bytes_per_token: float
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Bytes of one forward and backward pass on one device."""
+
+    kept: int  # for the backward pass, by all blocks together
+    recomputed: int  # of the block that is recomputed, where blocks are checkpointed
+    logits: int  # at the labelled positions, when the loss is differentiated
+    workspace: int  # of the block that is differentiated: gradients, one dequantized matrix
+
+    @property
+    def peak(self) -> int:
+        """The loss is differentiated before the first block: the two never add up."""
+        return self.kept + max(self.logits, self.recomputed + self.workspace)
+
+
+def kept_by_block(
+    model: Architecture,
+    *,
+    length: int,
+    r: int,
+    targets: str,
+    dropout: float,
+    attention: str,
+    dtype_bytes: int,
+) -> list[Kept]:
+    """What one block keeps of each token.
+
+    Parameters
+    ----------
+    model
+        The model's shape.
+    length
+        Tokens of an example, padding included: attention weights are as many a token.
+    r, targets, dropout
+        Of LoRA.
+    attention
+        ``matmul``, ``eager``, ``sdpa`` or ``flash_attention_2``; the last two keep no weights.
+    dtype_bytes
+        Of the compute type.
+    """
+    wide = linear_shapes(model)
+    adapted = LORA_LAYERS[targets]
+    h, f, q, kv = model.hidden, model.intermediate, model.query_width, model.kv_width
+    b = dtype_bytes
+    kept = [Kept("two norms: input in float32, 1/rms", 2 * (FLOAT32 * h + FLOAT32))]
+    for name, readers in SHARED_INPUT.items():
+        if set(readers) & set(adapted):
+            kept.append(Kept(f"LoRA: {name}", b * wide[readers[0]][1]))
+    if dropout > 0:  # one mask for each adapted layer, as integers of the compute type's width
+        kept.append(Kept("LoRA: dropout masks", b * sum(wide[name][1] for name in adapted)))
+    kept.append(Kept("LoRA: the middle of rank r", b * r * len(adapted)))
+    if attention == "matmul":
+        kept += [
+            Kept("attention: queries, keys, values", b * (q + 2 * kv)),
+            Kept("attention: weights", b * model.heads * length),
+        ]
+    elif attention == "eager":  # keys and values repeated for every query head
+        kept += [
+            Kept("attention: queries, keys, values", b * 3 * q),
+            Kept(
+                "attention: weights, in float32 and rounded", (FLOAT32 + b) * model.heads * length
+            ),
+        ]
+    else:  # the output is also o's input
+        output = 0 if "o_proj" in adapted else b * q
+        kept += [
+            Kept("attention: queries, keys, values", b * (q + 2 * kv) + output),
+            Kept("attention: log of the sum", FLOAT32 * model.heads),
+        ]
+    kept.append(Kept("MLP: gate, its SiLU, up", 3 * b * f))
+    return kept
+
+
+def kept_by_fused_block(
+    model: Architecture, *, length: int, r: int, targets: str, dtype_bytes: int
+) -> list[Kept]:
+    """What one block of ``finllm.model.fused_layer`` keeps of each token.
+
+    Norms are found again from the block's inputs, dropout from a seed, and attention weights are
+    kept up to the last key that a block of queries sees. ``length`` is without padding.
+    """
+    adapted = LORA_LAYERS[targets]
+    h, f, q, kv = model.hidden, model.intermediate, model.query_width, model.kv_width
+    b = dtype_bytes
+    seen = sum(
+        (min(at + QUERY_BLOCK, length) - at) * min(at + QUERY_BLOCK, length)
+        for at in range(0, length, QUERY_BLOCK)
+    )
+    return [
+        Kept("inputs of attention and MLP", 2 * b * h),
+        Kept("both after norm and dropout", 2 * b * h),
+        Kept("attention: queries, keys, values", b * (q + 2 * kv)),
+        Kept("attention: weights", b * model.heads * seen / length),
+        Kept("attention: output after dropout", b * q),
+        Kept("MLP: gate, up, their product after dropout", 3 * b * f),
+        Kept("LoRA: the middle of rank r", b * r * len(adapted)),
+    ]
+
+
+def activations(
+    model: Architecture,
+    *,
+    batch_size: int,
+    length: int,
+    labelled: int,
+    r: int,
+    targets: str,
+    dropout: float,
+    attention: str,
+    compute_dtype: str,
+    recompute_every: int,
+) -> Activations:
+    """What a forward and a backward pass of ``batch_size`` examples hold.
+
+    Parameters
+    ----------
+    model
+        The model's shape.
+    batch_size, length, labelled
+        Examples in a pass, tokens of each, and tokens of each that carry loss.
+    r, targets, dropout, attention, compute_dtype
+        As in params.yaml, ``attention`` no longer ``auto``, or ``fused``.
+    recompute_every
+        0 keeps everything, 1 recomputes every block from its input, k every k-th.
+    """
+    b = DTYPE_BYTES[compute_dtype]
+    tokens = batch_size * length
+    kernel = {"length": length, "r": r, "targets": targets, "dtype_bytes": b}
+    if attention == "fused":
+        kept = kept_by_fused_block(model, **kernel)
+        logit_rows = min(batch_size * labelled, LOGIT_ROWS)
+    else:
+        kept = kept_by_block(model, **kernel, dropout=dropout, attention=attention)
+        logit_rows = batch_size * labelled
+    block = tokens * sum(tensor.bytes_per_token for tensor in kept)
+    n_checkpointed = 0 if recompute_every == 0 else model.layers // recompute_every
+    inputs = n_checkpointed * tokens * b * model.hidden
+    scores = 0
+    if attention in ("matmul", "eager"):
+        width = FLOAT32 if attention == "eager" else b
+        scores = ATTENTION_GRADIENTS * width * model.heads * length
+    largest = max(outputs * inputs for outputs, inputs in linear_shapes(model).values())
+    return Activations(
+        kept=int(inputs + (model.layers - n_checkpointed) * block),
+        recomputed=int(block) if n_checkpointed else 0,
+        logits=logit_rows * model.vocabulary * FLOAT32 * LOGIT_COPIES,
+        workspace=tokens * max(scores, MLP_GRADIENTS * b * model.intermediate) + b * largest,
+    )
+
+
+def flops_per_token(
+    model: Architecture, *, length: float, labelled_share: float, lora: int, recomputed_share: float
+) -> float:
+    """Floating-point operations that training takes a token, forward and backward.
+
+    Twice the weights forward and twice backward (frozen weights need no gradient of their own),
+    three times as much for LoRA's, attention over the whole square of ``length``, the head at
+    labelled positions only, and the forward pass once more for the share of recomputed blocks.
+    Kaplan et al. 2020, arXiv 2001.08361, section 2.1, without the gradient of frozen weights.
+    """
+    linear = model.layers * block_parameters(model)
+    attention = 4 * model.layers * model.query_width * length
+    head = 4 * model.vocabulary * model.hidden * labelled_share
+    forward = 2 * linear + 2 * lora + attention
+    backward = 2 * linear + 4 * lora + 2 * attention
+    return forward * (1 + recomputed_share) + backward + head

@@ -1,0 +1,245 @@
+"""Bytes on one device: weights, adapter, gradients, optimizer state, activations, alone or sharded.
+
+GB is 10^9 bytes. What the process needs before it holds a tensor, and what its allocator wastes, is
+not in any formula: on a CPU both were measured (benchmarks/plan_memory.py), on CUDA both are
+assumed, since nobody has run this repository on a GPU yet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from finllm.planning.activations import DTYPE_BYTES, FLOAT32, Activations, activations
+from finllm.planning.architecture import (
+    Architecture,
+    block_parameters,
+    embedding_parameters,
+    linear_parameters,
+    linear_shapes,
+    lora_parameters,
+    norm_parameters,
+)
+
+GB = 10**9
+LAUNCHERS = ("single", "ddp", "deepspeed-zero2", "fsdp", "deepspeed-zero3")
+
+BLOCK = 64  # weights that share one constant in NF4 and FP4
+NESTED_BLOCK = 256  # constants that share one constant under double quantization
+OPTIMIZER_BYTES = {
+    "adamw": 2 * FLOAT32,
+    "adamw_8bit": 2,
+    "paged_adamw_8bit": 2,
+}  # two moments a trainable weight
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """What a process needs besides its tensors."""
+
+    base: int  # interpreter, libraries, driver
+    quantizing: int  # what quantizing at load leaves with the allocator
+    waste: float  # the allocator's, as a share of the activations
+
+
+OVERHEAD = {
+    "cpu": Overhead(base=int(0.9 * GB), quantizing=int(0.2 * GB), waste=0.22),  # measured
+    "cuda": Overhead(base=int(0.6 * GB), quantizing=0, waste=0.1),  # assumed
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What of params.yaml decides memory, and the tokens of the longest batch."""
+
+    quantization: str  # nf4, fp4, int8, none
+    double_quantization: bool
+    compute_dtype: str
+    attention: str  # auto, matmul, sdpa, eager, flash_attention_2
+    r: int
+    targets: str
+    dropout: float
+    optimizer: str
+    batch_size: int  # examples a forward pass, on each device
+    length: int  # tokens of an example
+    labelled: int  # tokens of it that carry loss
+    recompute_every: int  # 0 none, 1 every block
+    device: str  # cpu, cuda
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Bytes of the frozen weights."""
+
+    linear: int  # as they are held
+    constants: int  # of the quantization
+    embeddings: int  # and the head; never quantized
+    norms: int  # never quantized
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.linear + self.constants + self.embeddings + self.norms
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one device, part by part; their sum is the planned peak."""
+
+    weights: int
+    dequantized: int  # a second copy of the linear layers, which fused layers multiply with
+    adapter: int
+    best_adapter: int  # the copy that early stopping puts back
+    gradients: int
+    optimizer: int
+    gathered: int  # shards brought together for a product, and gradient buckets
+    activations: int
+    overhead: int
+
+    @property
+    def peak(self) -> int:
+        """The most that is held at once."""
+        return sum(dataclasses.astuple(self))
+
+
+def weight_bytes(
+    model: Architecture, *, quantization: str, double_quantization: bool, compute_dtype: str
+) -> Weights:
+    """Bytes of the frozen weights; embeddings, head and norms stay in the compute type.
+
+    NF4 and FP4 take half a byte a weight and a float32 constant for every 64 weights; double
+    quantization makes that a byte, and a float32 for every 256 of these (Dettmers et al. 2023,
+    arXiv 2305.14314, section 3). int8 has a float32 a row (Dettmers et al. 2022, arXiv 2208.07339).
+    """
+    b = DTYPE_BYTES[compute_dtype]
+    n = linear_parameters(model)
+    constants = 0
+    if quantization in ("nf4", "fp4"):
+        linear = n // 2
+        blocks = n // BLOCK
+        constants = FLOAT32 * blocks
+        if double_quantization:
+            constants = blocks + FLOAT32 * blocks // NESTED_BLOCK
+    elif quantization == "int8":
+        linear = n
+        rows = sum(outputs for outputs, _ in linear_shapes(model).values())
+        constants = FLOAT32 * model.layers * rows
+    elif quantization == "none":
+        linear = b * n
+    else:
+        raise ValueError(f"quantization is {quantization!r}; planned are nf4, fp4, int8, none")
+    return Weights(linear, constants, b * embedding_parameters(model), b * norm_parameters(model))
+
+
+def setting_weights(model: Architecture, setting: Setting) -> Weights:
+    """``weight_bytes`` of a setting."""
+    return weight_bytes(
+        model,
+        quantization=setting.quantization,
+        double_quantization=setting.double_quantization,
+        compute_dtype=setting.compute_dtype,
+    )
+
+
+def kernel_of(setting: Setting) -> str:
+    """The attention that ``auto`` stands for; ``fused`` where training fuses the whole layers.
+
+    The conditions are those of ``finllm.model.fused.why_not_fused``, DoRA left out.
+    """
+    plain = (setting.device, setting.compute_dtype, setting.recompute_every)
+    if plain == ("cpu", "bfloat16", 0) and setting.quantization != "int8":
+        return "fused"
+    if setting.attention == "auto":
+        return "matmul" if setting.device == "cpu" else "sdpa"
+    return setting.attention
+
+
+def setting_activations(model: Architecture, setting: Setting) -> Activations:
+    """``activations`` of a setting, with the kernels that it will run with."""
+    return activations(
+        model,
+        batch_size=setting.batch_size,
+        length=setting.length,
+        labelled=setting.labelled,
+        r=setting.r,
+        targets=setting.targets,
+        dropout=setting.dropout,
+        attention=kernel_of(setting),
+        compute_dtype=setting.compute_dtype,
+        recompute_every=setting.recompute_every,
+    )
+
+
+def device_memory(model: Architecture, setting: Setting, *, launcher: str, devices: int) -> Memory:
+    """Bytes on each of ``devices`` equal devices.
+
+    - ``single``, ``ddp``: everything on each; DDP adds buckets as large as the gradients.
+    - ``deepspeed-zero2``: gradients and optimizer state sharded (Rajbhandari et al. 2020, arXiv
+      1910.02054, section 5).
+    - ``fsdp``: adapter and weights sharded as well, and gathered a block at a time, the next one
+      ahead; embeddings and head belong to the root unit, which stays gathered (Zhao et al. 2023,
+      arXiv 2304.11277, section 3).
+    - ``deepspeed-zero3``: as FSDP, with embeddings and head gathered one after the other.
+
+    The constants of the quantization are no parameters, so no launcher shards them. Activations do
+    not depend on the launcher: ``batch_size`` is the examples on each device.
+    """
+    if launcher not in LAUNCHERS:
+        raise ValueError(f"launcher is {launcher!r}; planned are {', '.join(LAUNCHERS)}")
+    weights = setting_weights(model, setting)
+    trained = lora_parameters(model, r=setting.r, targets=setting.targets)
+    adapter = gradients = FLOAT32 * trained
+    optimizer = OPTIMIZER_BYTES[setting.optimizer] * trained
+    held, gathered = weights.total, 0
+    if devices > 1 and launcher in ("ddp", "deepspeed-zero2"):
+        gathered = gradients
+    if launcher in ("fsdp", "deepspeed-zero3"):
+        gathered = _gathered(model, weights, launcher) if devices > 1 else 0
+        held = weights.constants + (held - weights.constants) // devices
+        adapter //= devices
+    if launcher in ("deepspeed-zero2", "fsdp", "deepspeed-zero3"):
+        gradients //= devices
+        optimizer //= devices
+    fused = kernel_of(setting) == "fused"
+    overhead = OVERHEAD[setting.device]
+    peak = setting_activations(model, setting).peak
+    left = overhead.quantizing if setting.quantization != "none" else 0
+    return Memory(
+        weights=held,
+        dequantized=DTYPE_BYTES["bfloat16"] * linear_parameters(model) if fused else 0,
+        adapter=adapter,
+        best_adapter=FLOAT32 * trained,
+        gradients=gradients,
+        optimizer=optimizer,
+        gathered=gathered,
+        activations=peak,
+        overhead=overhead.base + left + int(overhead.waste * peak),
+    )
+
+
+def largest_batch(
+    model: Architecture, setting: Setting, *, device_gb: float, at_most: int = 4096
+) -> int:
+    """The most examples a forward pass that one device of ``device_gb`` holds; 0 is not even one.
+
+    Memory grows with the batch, so the answer is found by halving.
+    """
+
+    def fits(batch_size: int) -> bool:
+        tried = dataclasses.replace(setting, batch_size=batch_size)
+        return device_memory(model, tried, launcher="single", devices=1).peak <= device_gb * GB
+
+    low, high = 0, at_most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _gathered(model: Architecture, weights: Weights, launcher: str) -> int:
+    """Two blocks, and the embeddings with the head (FSDP) or the larger of the two (ZeRO-3)."""
+    block = weights.linear * block_parameters(model) // linear_parameters(model)
+    root = weights.embeddings
+    if launcher == "deepspeed-zero3" and not model.tied:
+        root //= 2
+    return 2 * block + root

@@ -1,0 +1,176 @@
+"""A plan as aligned text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from finllm.planning.memory import GB, Setting, kernel_of
+from finllm.planning.plan import DEVICE_COUNTS, HELD_AS, Plan
+
+PARTS = {
+    "weights": "weights",
+    "dequantized": "weights again, dequantized",
+    "adapter": "adapter, float32",
+    "best_adapter": "copy of the best adapter",
+    "gradients": "gradients",
+    "optimizer": "optimizer state",
+    "gathered": "gathered shards, buckets",
+    "activations": "activations and logits",
+    "overhead": "process and allocator",
+}
+
+
+def page(plan: Plan) -> str:
+    """The plan in sections, all memory in GB of 10^9 bytes; ``*`` marks what params.yaml asks."""
+    sections = [_model(plan), _trainable(plan), _weights(plan), _device(plan), _activations(plan)]
+    sections += [_peaks(plan), _fits(plan), _cost(plan), _verdict(plan)]
+    return "\n\n".join(sections)
+
+
+def _model(plan: Plan) -> str:
+    n = plan.parameters
+    head = "embeddings = head" if plan.model.tied else "embeddings and head"
+    return (
+        f"{plan.name}: {_count(n['total'])} parameters\n"
+        f"  ({_count(n['linear'])} in linear layers, {_count(n['embeddings'])} in {head})\n"
+        f"1 GB is 10^9 bytes; * is what the parameters ask for."
+    )
+
+
+def _trainable(plan: Plan) -> str:
+    rows = [
+        (_mark(targets == plan.setting.targets, targets), f"{n:,}", f"{_share(n, plan)}")
+        for targets, n in plan.trainable.items()
+    ]
+    return _table([f"Trainable at lora.r {plan.setting.r}", "parameters", "share"], rows)
+
+
+def _weights(plan: Plan) -> str:
+    s = plan.setting
+    double = s.double_quantization and s.quantization in ("nf4", "fp4")
+    held = "nf4" if s.quantization == "fp4" else s.quantization  # as many bytes
+    asked = (held, double, s.compute_dtype)
+    rows = []
+    for how, bytes_ in plan.weights.items():
+        rest = bytes_.embeddings + bytes_.norms
+        parts = [bytes_.linear, bytes_.constants, rest, bytes_.total]
+        rows.append((_mark(HELD_AS[how] == asked, how), *map(_gb, parts)))
+    names = ["Weights held as", "linear", "constants", "embeddings, norms", "total GB"]
+    return _table(names, rows)
+
+
+def _device(plan: Plan) -> str:
+    s = plan.setting
+    rows = [(words, _gb(vars(plan.memory)[part])) for part, words in PARTS.items()]
+    rows.append(("peak", _gb(plan.memory.peak)))
+    head = f"On each device: {plan.launcher}, {plan.devices} x {s.device}"
+    note = (
+        f"batch_size {s.batch_size} x {s.length} tokens, {s.labelled} of them labelled; "
+        f"{_kernels(s)}, {_checkpointing(s.recompute_every)}"
+    )
+    return f"{_table([head, 'GB'], rows)}\n  ({note})"
+
+
+def _activations(plan: Plan) -> str:
+    asked = plan.setting.recompute_every
+    rows = [
+        (_mark(asked == 0, "all kept"), _gb(plan.kept)),
+        (_mark(asked == 1, "every block checkpointed"), _gb(plan.checkpointed)),
+        ("logits at the labels, in either", _gb(plan.logits)),
+    ]
+    return _table(["Activations", "GB"], rows)
+
+
+def _peaks(plan: Plan) -> str:
+    rows = [
+        (
+            _mark(launcher == plan.launcher, launcher),
+            *(_gb(peaks[n]) if n in peaks else "" for n in DEVICE_COUNTS),
+        )
+        for launcher, peaks in plan.peaks.items()
+    ]
+    names = ["Peak GB on each of this many devices", *map(str, DEVICE_COUNTS)]
+    return _table(names, rows)
+
+
+def _fits(plan: Plan) -> str:
+    rows = [
+        (f"{size} GB", *(str(n) if n else "does not fit" for n in batches.values()))
+        for size, batches in plan.largest_batches.items()
+    ]
+    head = f"Largest batch_size of {plan.setting.length} tokens on one device of"
+    return _table([head, "all kept", "checkpointed"], rows)
+
+
+def _cost(plan: Plan) -> str:
+    cost = plan.cost
+    if cost is None:
+        return "Cost: the number of examples is not known yet; say it with --examples N"
+    rows = [
+        ("examples", f"{cost.examples:,}"),
+        ("tokens an example", f"{cost.tokens_per_example:,.0f}"),
+        ("optimizer steps", f"{cost.steps:,}"),
+        ("tokens in all", f"{cost.tokens:,}"),
+        ("GFLOP a token", f"{cost.flops_per_token / 1e9:,.2f}"),
+        ("tokens a second", f"{cost.tokens_per_second:,.0f}"),
+        ("time", _time(cost.hours)),
+    ]
+    return f"{_table(['Cost', ''], rows)}\n  (tokens: {cost.tokens_from}; speed: {cost.speed_from})"
+
+
+def _verdict(plan: Plan) -> str:
+    peak = plan.memory.peak / GB
+    where = f"{plan.devices} x {plan.device_gb:g} GB ({plan.launcher})"
+    if plan.fits:
+        return f"Fits {where}: {peak:.2f} GB planned on each."
+    advice = "lower train.batch_size or templatize.max_tokens"
+    if not plan.setting.recompute_every:
+        advice += ", set train.checkpoint_layers to 1"
+    if plan.setting.quantization == "none":
+        advice += ", set model.quantization to nf4"
+    return f"Does not fit {where}: {peak:.2f} GB planned on each; {advice}, or shard with fsdp."
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned, the first to the left and the others to the right."""
+    lines = [names, *(("  " + row[0], *row[1:]) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
+    return "\n".join(
+        f"{line[0].ljust(widths[0])}  {_right(line, widths)}".rstrip() for line in lines
+    )
+
+
+def _right(line: Sequence[str], widths: Sequence[int]) -> str:
+    pairs = zip(line[1:], widths[1:], strict=True)
+    return "  ".join(cell.rjust(width) for cell, width in pairs)
+
+
+def _mark(asked: bool, text: str) -> str:
+    return f"{text} *" if asked else text
+
+
+def _gb(bytes_: float) -> str:
+    return f"{bytes_ / GB:.2f}"
+
+
+def _count(n: int) -> str:
+    return f"{n / 1e9:.2f} billion" if n >= 1e9 else f"{n / 1e6:.1f} million"
+
+
+def _share(n: int, plan: Plan) -> str:
+    return f"{100 * n / plan.parameters['total']:.2f} %"
+
+
+def _kernels(setting: Setting) -> str:
+    kernel = kernel_of(setting)
+    return "fused layers" if kernel == "fused" else f"attention {kernel}"
+
+
+def _checkpointing(every: int) -> str:
+    return {0: "no checkpointing", 1: "every block checkpointed"}.get(
+        every, f"one block in {every} checkpointed"
+    )
+
+
+def _time(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
