@@ -1,4 +1,4 @@
-"""Business context coherence: do the statements of an answer hold?
+"""Business context coherence: whether the statements of an answer hold.
 
 Every statement of the answer (``finllm.scoring.statements``) is compared with those of the
 reference, of the source, and of the answer itself, and is then supported, contradicted ("revenue
@@ -88,7 +88,8 @@ def credit(said: Statement, wanted: Statement) -> float:
     fields = [
         (said.item, wanted.item),
         (said.direction, wanted.direction),
-        (said.period.unit if said.period else "", wanted.period.unit if wanted.period else ""),
+        (said.period and said.period.text, wanted.period and wanted.period.text),
+        (said.basis, wanted.basis),
         (said.comparison, wanted.comparison),
         (said.outlook, wanted.outlook),
         (said.negated, wanted.negated),

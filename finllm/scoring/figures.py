@@ -8,7 +8,12 @@ from functools import lru_cache
 
 from finllm.corpus.numbers import Quantity, quantities_agree
 from finllm.scoring.reading import Token, read, sentences
-from finllm.scoring.statements import direction_of, directions_conflict, periods_conflict
+from finllm.scoring.statements import (
+    between,
+    direction_of,
+    directions_conflict,
+    periods_conflict,
+)
 
 ERRORS = ("wrong_magnitude", "wrong_sign", "wrong_period", "wrong_item", "invented")
 MISATTACHED_WORTH = 0.5  # the right figure of another item or period, or with a doubtful sign
@@ -22,7 +27,8 @@ class Figure:
     text: str  # canonical
     direction: str  # up, down, flat; empty where none is said
     items: frozenset[str]  # of its sentence
-    periods: tuple[Quantity, ...]  # of its sentence
+    periods: tuple[Token, ...]  # of its sentence
+    basis: str = ""  # "adjusted", "gaap"
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,8 @@ def figures(text: str) -> tuple[Figure, ...]:
     found = []
     for sentence in sentences(read(text)):
         items = frozenset(token.text for token in sentence if token.kind == "item")
-        periods = tuple(t.quantity for t in sentence if t.kind == "period" and t.quantity)
+        periods = tuple(token for token in sentence if token.kind == "period")
+        last_figure = -1
         for at, token in enumerate(sentence):
             quantity = _quantity(token)
             if quantity is None:
@@ -61,7 +68,9 @@ def figures(text: str) -> tuple[Figure, ...]:
                 continue
             way = direction_of(sentence, at)
             direction = "" if way is None else sentence[way].text
-            found.append(Figure(quantity, token.text, direction, items, periods))
+            basis = between(sentence, last_figure, at, "basis")
+            found.append(Figure(quantity, token.text, direction, items, periods, basis))
+            last_figure = at
     return tuple(found)
 
 
@@ -117,8 +126,8 @@ def match_figures(said: Sequence[Figure], wanted: Sequence[Figure]) -> list[tupl
         for j, b in enumerate(wanted):
             value = worth(a, b)
             if value:
-                same = (a.text == b.text) + (a.items == b.items) + (a.periods == b.periods)
-                same += a.direction == b.direction
+                same = (a.text == b.text) + (a.items == b.items) + (a.basis == b.basis)
+                same += (_named(a) == _named(b)) + (a.direction == b.direction)
                 options.append((-value, -same, abs(i - j), i, j))
     pairs, used, taken = [], set(), set()
     for value, _, _, i, j in sorted(options):
@@ -163,6 +172,10 @@ def number_report(candidate: str, reference: str, source: str) -> NumberReport:
         by_kind,
         _errors(said, wanted, pairs, supported),
     )
+
+
+def _named(figure: Figure) -> list[str]:
+    return [period.text for period in figure.periods]
 
 
 def _errors(

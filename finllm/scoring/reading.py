@@ -19,7 +19,17 @@ from finllm.corpus.numbers import Quantity, extract_quantities
 
 WORDING = Path(__file__).with_name("wording.tsv")
 HEADER = ("class", "canonical", "forms")
-CLASSES = ("direction", "compare", "outlook", "negation", "item", "word", "function")
+CLASSES = (
+    "direction",
+    "period",
+    "basis",
+    "compare",
+    "outlook",
+    "negation",
+    "item",
+    "word",
+    "function",
+)
 COMPARISONS = ("yoy", "qoq", "mom", "ytd", "qtd", "mtd")  # periods that compare, not that date
 NOT_ITEMS = ("guidance", "reporting")  # categories of the lexicon that no figure belongs to
 _MASK = "\x00"
@@ -27,6 +37,17 @@ _OTHER = (
     rf"{_MASK}+|(?P<digits>\d[\d,.]*\d|\d)|(?P<word>[^\W_\d]+|\w)"
     r"|(?P<comma>,)|(?P<end>(?<!\W[a-z])[.!?;](?=\s)|\n)"  # "u.s. sales" ends no sentence
 )
+_SLIPS = re.compile(  # glued words, invisible characters, a plus before a minus
+    r"(?<=\d )(percent|million|billion|cents)(?=(?:from|in|to|of|and|or|on|versus|vs|compared)\b)"
+    r"|[\u200b-\u200f\u2060\ufeff\xad]|\+(-)(?=[$€£]?\d)",
+    re.IGNORECASE,
+)
+_VERBS = frozenset(
+    "rose grew fell shrank sank slid up down higher lower rises falls grows climbs increases "
+    "decreases declines drops cut".split()
+) | {"went up", "went down", "was up", "was down", "were up", "were down", "is up", "is down"}
+_MAGNITUDE = re.compile(r"thousand|[mbtr]+illion|[mb]ln|[mb]n\b")
+_YEAR = re.compile(r"(?:19[5-9]|20[0-4])\d")
 _SIGN = re.compile(r"[^\d]*[-−–(]")
 _ALONE = re.compile(r"(?<![\w-])\d[\d,.]*(?<![,.])(?![\w-])")
 
@@ -51,6 +72,7 @@ def read(text: str) -> tuple[Token, ...]:
     >>> read("q3 net revenue rose 2.5 percent")[3].kind
     'direction'
     """
+    text = _plain(text)
     lower = text.lower()
     if len(lower) != len(text):  # a few letters grow when lowered, which would shift offsets
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
@@ -69,6 +91,31 @@ def read(text: str) -> tuple[Token, ...]:
     return tuple(sorted(tokens, key=lambda token: token.start))
 
 
+def _plain(text: str) -> str:
+    """The text without slips that would hide a figure, and with one verb for each direction.
+
+    A verb of direction before an amount says that "$3 million to $5 million" is no range.
+    """
+    text = _SLIPS.sub(lambda match: match[1] + " " if match[1] else match[2] or "", text)
+    return _verbs().sub(_plain_verb, text)
+
+
+def _plain_verb(match: re.Match[str]) -> str:
+    return "increased" if _forms()[1][fold(match.group().lower())][1] == "up" else "decreased"
+
+
+@cache
+def _verbs() -> re.Pattern[str]:
+    """Verbs of direction that stand before an amount; "increase" and "growth" may be nouns."""
+    forms = [
+        form
+        for form, (kind, way) in _forms()[1].items()
+        if kind == "direction" and way != "flat" and (form.endswith("ed") or form in _VERBS)
+    ]
+    amount = r"(?= (?:(?:by|about|approximately|nearly|roughly|almost|over) )*[+-]?[$€£]?\d)"
+    return re.compile(rf"\b{trie_pattern(forms)}\b{amount}", re.IGNORECASE)
+
+
 def as_percent(quantity: Quantity) -> Quantity:
     """Basis points as percentage points; other quantities as they are."""
     if quantity.kind != "basis_points":
@@ -83,7 +130,7 @@ def _of_quantity(quantity: Quantity, mention: str) -> Token:
 
     A written sign stays visible: "a loss of $-3" may be a loss of 3 or the opposite of one.
     """
-    q = as_percent(quantity)
+    q = _in_order(as_percent(quantity), mention)
     if q.kind == "year":
         q = dataclasses.replace(q, kind="period", unit=f"FY{q.value:.0f}")
     if q.kind == "period":
@@ -93,6 +140,21 @@ def _of_quantity(quantity: Quantity, mention: str) -> Token:
     ends = f"{q.value:.6g}" if q.low is None else f"{q.low:.6g} to {q.high:.6g}"
     unit = f" {q.unit}" if q.kind == "money" else ""
     return Token("figure", f"{q.kind} {ends}{unit}{sign}", q.start, q.end, q)
+
+
+def _in_order(quantity: Quantity, mention: str) -> Quantity:
+    """A range with one magnitude, in which both ends have it: "$40 to $0.05 billion" is 40 million.
+
+    Only where the ends are a thousandfold apart as they stand.
+    """
+    low, high = quantity.low, quantity.high
+    if low is None or high is None or len(_MAGNITUDE.findall(mention)) != 1:
+        return quantity
+    if not 0 < low * 1000 <= high:
+        return quantity
+    while low * 1000 <= high:
+        low *= 1000
+    return dataclasses.replace(quantity, low=low, value=(low + high) / 2)
 
 
 def _of_match(
@@ -108,6 +170,9 @@ def _of_match(
     if match.lastgroup == "digits":
         alone = _ALONE.match(masked, start) is not None
         said = match.group().replace(",", "")
+        if alone and _YEAR.fullmatch(said):  # of a date, which the extractor leaves out
+            q = Quantity("period", float(said), f"FY{said}", "", start, end, None, None, 1.0)
+            return Token("period", q.unit, start, end, q)
         return Token("digits" if alone else "word", said, start, end)
     if match.lastgroup in ("comma", "end"):
         return Token(match.lastgroup, ".", start, end)

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from finllm.corpus.numbers import Quantity, quantities_agree
+from finllm.corpus.numbers import quantities_agree
 from finllm.scoring.reading import Token, read, sentences
 
 OPPOSITE = {"up": "down", "down": "up"}
@@ -33,7 +33,8 @@ class Statement:
     item: str  # canonical
     direction: str  # up, down, flat
     value: Token | None  # a figure
-    period: Quantity | None
+    period: Token | None
+    basis: str  # "adjusted", "gaap", joined by a blank where several
     comparison: str  # "vs", "estimate", "yoy", joined by a blank where several
     outlook: bool  # said of the future: guidance, "expects"
     negated: bool  # the sentence holds a "not"
@@ -44,7 +45,7 @@ def statements(text: str) -> tuple[Statement, ...]:
     """The statements of a text, those of each sentence together.
 
     >>> found = statements("q3 revenue rose 12 percent")[0]
-    >>> found.item, found.direction, found.value.text, found.period.unit
+    >>> found.item, found.direction, found.value.text, found.period.text
     ('revenue', 'up', 'percent 12', 'Q3')
     """
     return tuple(s for sentence in sentences(read(text)) for s in _of_sentence(sentence))
@@ -55,9 +56,16 @@ def directions_conflict(a: str, b: str) -> bool:
     return bool(a) and OPPOSITE.get(a) == b
 
 
-def periods_conflict(a: Quantity | None, b: Quantity | None) -> bool:
-    """Whether both are named and not the same; a period without a year fits any year."""
-    return a is not None and b is not None and not quantities_agree(a, b)
+def periods_conflict(a: Token | None, b: Token | None) -> bool:
+    """Whether both are named and not the same; a period without a year fits any year.
+
+    A month conflicts with another month, and with nothing else.
+    """
+    if a is None or b is None or (a.quantity is None) != (b.quantity is None):
+        return False
+    if a.quantity is None or b.quantity is None:
+        return a.text != b.text
+    return not quantities_agree(a.quantity, b.quantity)
 
 
 def values_agree(a: Token, b: Token) -> bool:
@@ -115,7 +123,8 @@ def _of_sentence(sentence: list[Token]) -> list[Statement]:
                 "" if item is None else sentence[item].text,
                 "" if direction is None else sentence[direction].text,
                 sentence[at] if sentence[at].kind == "figure" else None,
-                None if period is None else sentence[period].quantity,
+                None if period is None else sentence[period],
+                between(sentence, last_figure, at, "basis"),
                 _comparison(sentence, last_figure, at),
                 outlook,
                 negated,
@@ -140,13 +149,17 @@ def _of_sentence(sentence: list[Token]) -> list[Statement]:
     return found
 
 
+def between(sentence: list[Token], last_figure: int, at: int, kind: str) -> str:
+    """The tokens of a kind since the figure before a figure; of no figure, of the sentence."""
+    span = sentence[last_figure + 1 : at] if sentence[at].kind == "figure" else sentence
+    return " ".join(sorted({token.text for token in span if token.kind == kind}))
+
+
 def _comparison(sentence: list[Token], last_figure: int, at: int) -> str:
     """What a figure is compared with: words since the figure before it, and yoy or qoq behind."""
-    if sentence[at].kind != "figure":
-        return ""
-    said = {token.text for token in sentence[last_figure + 1 : at] if token.kind == "compare"}
+    said = set(between(sentence, last_figure, at, "compare").split())
     for token in sentence[at + 1 :]:
-        if token.kind == "figure":
+        if token.kind == "figure" or sentence[at].kind != "figure":
             break
         if token.kind == "compare" and token.text in ("yoy", "qoq"):
             said.add(token.text)
