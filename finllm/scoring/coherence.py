@@ -143,7 +143,9 @@ def _verdict(
     known: Sequence[Statement],
     said: Sequence[Statement],
 ) -> str:
-    """One of VERDICTS: by the answer itself, the reference, the source, and what is left of it."""
+    """One of VERDICTS: by the reference, the answer itself, the source, and what is left."""
+    if match is not None and credit(statement, match) == 1:
+        return "supported"
     if any(_opposed(statement, other) for other in said):
         return "contradicted"
     if match is not None:

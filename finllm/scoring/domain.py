@@ -13,7 +13,7 @@ SIGNATURE = (
     "finllm domain metrics 2: terms by lexicon.tsv; figures one to one by quantities_agree with "
     "direction, half where misattached; statements by wording.tsv; composite .3/.3/.3/.1"
 )
-WEIGHTS = {"number_accuracy": 0.3, "coherence": 0.3, "fidelity": 0.3, "terms": 0.1}  # sum 1
+WEIGHTS = {"number_accuracy": 0.3, "coherence": 0.3, "fidelity": 0.3, "items": 0.1}  # sum 1
 
 
 def term_recall(candidate: str, reference: str, lexicon: Lexicon) -> float | None:
@@ -73,30 +73,29 @@ def fidelity(candidate: str, reference: str) -> float:
     return (longest + 2 * sum((a & b).values()) / (a.total() + b.total())) / 2
 
 
-def composite(candidate: str, reference: str, source: str, lexicon: Lexicon) -> float:
-    """The weighted mean of number accuracy, coherence, fidelity and the F-measure of terms.
+def composite(candidate: str, reference: str, source: str) -> float:
+    """The weighted mean of number accuracy, coherence, fidelity and the F-measure of items.
 
-    Weights: .3, .3, .3 and .1 (``WEIGHTS``), chosen before anything was measured; terms fall out
-    where neither text has any. Without a reference, what the source can tell: number support,
-    coherence with the source, and the share of the candidate's terms that the source names. It
+    Weights: .3, .3, .3 and .1 (``WEIGHTS``), chosen before anything was measured; items fall out
+    where neither text names any. Without a reference, what the source can tell: number support,
+    coherence with the source, and the share of the candidate's items that the source names. It
     hides which part moved: read the parts.
     """
     if not candidate.strip():
         return 0.0
-    parts: dict[str, float | None] = {
+    parts = {
         "number_accuracy": number_accuracy(candidate, reference, source),
         "coherence": coherence(candidate, reference, source).score,
     }
+    said, wanted = _items(candidate), _items(reference)
     if reference.strip():
         parts["fidelity"] = fidelity(candidate, reference)
-        recall = term_recall(candidate, reference, lexicon)
-        precision = term_precision(candidate, reference, lexicon)
-        parts["terms"] = None if precision is None else _harmonic(recall or 0.0, precision)
-    else:
-        parts["terms"] = term_precision(candidate, source, lexicon)
-    known = {name: value for name, value in parts.items() if value is not None}
-    total = sum(WEIGHTS[name] for name in known)
-    return sum(WEIGHTS[name] * value for name, value in known.items()) / total
+        if said or wanted:
+            parts["items"] = 2 * len(said & wanted) / (len(said) + len(wanted))
+    elif said:
+        parts["items"] = len(said & _items(source)) / len(said)
+    total = sum(WEIGHTS[name] for name in parts)
+    return sum(WEIGHTS[name] * value for name, value in parts.items()) / total
 
 
 def _harmonic(a: float, b: float) -> float:
@@ -110,6 +109,11 @@ def _share(said: tuple[str, ...], wanted: tuple[str, ...]) -> float | None:
 def _texts(text: str) -> list[str]:
     """The canonical tokens of a text; punctuation is none."""
     return [token.text for token in read(text) if token.kind not in ("comma", "end")]
+
+
+def _items(text: str) -> set[str]:
+    """The items that a text names."""
+    return {token.text for token in read(text) if token.kind == "item"}
 
 
 def _lcs(a: list[str], b: list[str]) -> int:

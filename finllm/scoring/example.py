@@ -24,7 +24,7 @@ def light_scores(
         "term_precision": domain.term_precision(candidate, reference, lexicon),
         "number_accuracy": domain.number_accuracy(candidate, reference, source),
         "coherence": coherence(candidate, reference, source).score,
-        "composite": domain.composite(candidate, reference, source, lexicon),
+        "composite": domain.composite(candidate, reference, source),
     }
 
 

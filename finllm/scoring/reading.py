@@ -42,13 +42,15 @@ _SLIPS = re.compile(  # glued words, invisible characters, a plus before a minus
     r"|[\u200b-\u200f\u2060\ufeff\xad]|\+(-)(?=[$€£]?\d)",
     re.IGNORECASE,
 )
+_SENTENCE = re.compile(r"(?<!\W[a-z])(?<!\bvs)(?<!\bno)(?<!\bco)(?<!\binc)([.!?;]) (?=\S)", re.I)
+_NTH = re.compile(r"\b([1-4])q\b", re.IGNORECASE)
 _VERBS = frozenset(
     "rose grew fell shrank sank slid up down higher lower rises falls grows climbs increases "
     "decreases declines drops cut".split()
 ) | {"went up", "went down", "was up", "was down", "were up", "were down", "is up", "is down"}
 _MAGNITUDE = re.compile(r"thousand|[mbtr]+illion|[mb]ln|[mb]n\b")
 _YEAR = re.compile(r"(?:19[5-9]|20[0-4])\d")
-_SIGN = re.compile(r"[^\d]*[-−–(]")
+_SIGN = re.compile(r"[^\d]*[-−–]")
 _ALONE = re.compile(r"(?<![\w-])\d[\d,.]*(?<![,.])(?![\w-])")
 
 
@@ -97,6 +99,8 @@ def _plain(text: str) -> str:
     A verb of direction before an amount says that "$3 million to $5 million" is no range.
     """
     text = _SLIPS.sub(lambda match: match[1] + " " if match[1] else match[2] or "", text)
+    text = _SENTENCE.sub(r"\1\n", text)  # what is said of a figure ends with its sentence
+    text = _NTH.sub(r"q\1", text)
     return _verbs().sub(_plain_verb, text)
 
 
@@ -145,12 +149,12 @@ def _of_quantity(quantity: Quantity, mention: str) -> Token:
 def _in_order(quantity: Quantity, mention: str) -> Quantity:
     """A range with one magnitude, in which both ends have it: "$40 to $0.05 billion" is 40 million.
 
-    Only where the ends are a thousandfold apart as they stand.
+    The same of "$40 to $50,000,000". Only where the ends are a thousandfold apart as they stand.
     """
     low, high = quantity.low, quantity.high
-    if low is None or high is None or len(_MAGNITUDE.findall(mention)) != 1:
+    if low is None or high is None or not 0 < low * 1000 <= high:
         return quantity
-    if not 0 < low * 1000 <= high:
+    if len(_MAGNITUDE.findall(mention)) > 1 or (high < 1e6 and low >= 1):
         return quantity
     while low * 1000 <= high:
         low *= 1000
