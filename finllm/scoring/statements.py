@@ -105,9 +105,17 @@ def item_of(sentence: Sequence[Token], at: int) -> int | None:
 
 
 def nearest(sentence: Sequence[Token], at: int, kind: str) -> int | None:
-    """The index of the nearest token of a kind, the earlier one of two."""
+    """The index of the nearest token of a kind, the earlier one of two.
+
+    One that a comparison separates ("rose 5% from q2") only where there is no other.
+    """
+
+    def distance(i: int) -> tuple[int, int]:
+        between = sentence[min(i, at) : max(i, at)]
+        return sum(token.text == "vs" for token in between), abs(i - at)
+
     found = [i for i, token in enumerate(sentence) if token.kind == kind and i != at]
-    return min(found, key=lambda i: abs(i - at), default=None)
+    return min(found, key=distance, default=None)
 
 
 def _of_sentence(sentence: list[Token]) -> list[Statement]:
@@ -137,15 +145,16 @@ def _of_sentence(sentence: list[Token]) -> list[Statement]:
             state(at, item_of(sentence, at), direction_of(sentence, at), period)
             last_figure = at
     last_figure = -1
-    for at, token in enumerate(sentence):
-        if at in used:
-            continue
-        if token.kind == "direction":
-            state(at, nearest(sentence, at, "item"), at, nearest(sentence, at, "period"))
-        elif token.kind == "item":
-            state(at, at, None, nearest(sentence, at, "period"))
-        elif token.kind == "period":
-            state(at, None, None, at)
+    for kind in ("direction", "item", "period"):  # a direction may take an item, not the reverse
+        for at, token in enumerate(sentence):
+            if token.kind != kind or at in used:
+                continue
+            item = at if kind == "item" else nearest(sentence, at, "item")
+            period = at if kind == "period" else nearest(sentence, at, "period")
+            if kind == "direction":
+                state(at, item, at, period)
+            else:
+                state(at, item if kind == "item" else None, None, period)
     return found
 
 
