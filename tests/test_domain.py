@@ -146,3 +146,8 @@ def test_a_composite_without_a_reference_asks_the_source():
     assert composite("Revenue rose 12%.", "", CALL) == 1
     assert composite("Revenue fell 12%.", "", CALL) < 0.2
     assert composite("", "", CALL) == 0
+
+
+def test_two_texts_that_say_nothing_do_not_agree_on_it():
+    assert composite("Good morning.", "Thank you all.", CALL) == 0
+    assert composite("Thank you all.", "Thank you all.", CALL) == 1

@@ -6,8 +6,9 @@ from collections import Counter
 
 from finllm.corpus.lexicon import Lexicon
 from finllm.scoring.coherence import coherence
-from finllm.scoring.figures import number_report
+from finllm.scoring.figures import figures, number_report
 from finllm.scoring.reading import read
+from finllm.scoring.statements import statements
 
 SIGNATURE = (
     "finllm domain metrics 2: terms by lexicon.tsv; figures one to one by quantities_agree with "
@@ -76,17 +77,19 @@ def fidelity(candidate: str, reference: str) -> float:
 def composite(candidate: str, reference: str, source: str) -> float:
     """The weighted mean of number accuracy, coherence, fidelity and the F-measure of items.
 
-    Weights: .3, .3, .3 and .1 (``WEIGHTS``), chosen before anything was measured; items fall out
-    where neither text names any. Without a reference, what the source can tell: number support,
-    coherence with the source, and the share of the candidate's items that the source names. It
-    hides which part moved: read the parts.
+    Weights: .3, .3, .3 and .1 (``WEIGHTS``), chosen before anything was measured. A part falls out
+    where neither text has figures, statements or items to compare, so that two texts that say
+    nothing do not agree on it; with nothing left the score is 0. Without a reference, what the
+    source can tell: number support, coherence with the source, and the share of the candidate's
+    items that the source names. It hides which part moved: read the parts.
     """
     if not candidate.strip():
         return 0.0
-    parts = {
-        "number_accuracy": number_accuracy(candidate, reference, source),
-        "coherence": coherence(candidate, reference, source).score,
-    }
+    parts = {}
+    if figures(candidate) or figures(reference):
+        parts["number_accuracy"] = number_accuracy(candidate, reference, source)
+    if statements(candidate) or statements(reference):
+        parts["coherence"] = coherence(candidate, reference, source).score
     said, wanted = _items(candidate), _items(reference)
     if reference.strip():
         parts["fidelity"] = fidelity(candidate, reference)
@@ -95,7 +98,7 @@ def composite(candidate: str, reference: str, source: str) -> float:
     elif said:
         parts["items"] = len(said & _items(source)) / len(said)
     total = sum(WEIGHTS[name] for name in parts)
-    return sum(WEIGHTS[name] * value for name, value in parts.items()) / total
+    return sum(WEIGHTS[name] * value for name, value in parts.items()) / total if total else 0.0
 
 
 def _harmonic(a: float, b: float) -> float:
