@@ -234,6 +234,8 @@ class Evaluate:
     encoder_package: str
     encoder_layer: int = within(1, 200)
     encoder_batch_size: int = within(1, 4096)
+    n_bootstrap: int = within(1, 1_000_000)
+    seed: int = within(0, 2**32 - 1)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 ROLES = ("operator", "executive", "analyst", "unknown")
 SECTIONS = ("prepared", "qa", "unknown")
-LEXICAL = ("rouge1", "rouge2", "rougeL", "bleu", "word_overlap")
+LEXICAL = ("rouge1", "rouge2", "rougeL", "rougeLsum", "bleu", "chrf", "word_overlap")
 SEMANTIC = ("bertscore", "similarity")
-DOMAIN = ("term_recall", "number_accuracy")
+DOMAIN = ("term_recall", "term_precision", "number_accuracy", "coherence", "composite")
 METRICS = LEXICAL + SEMANTIC + DOMAIN  # in the order of every table; in 0 to 1, higher is better
 NO_SOURCE = "none"  # data.transfer_source where there is no second source
 PROVENANCES = ("human", "synthetic", "continuation", "derived")

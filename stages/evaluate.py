@@ -1,14 +1,18 @@
 """Scores of both models and of the trivial baselines, one row per example and model."""
 
 import time
+from dataclasses import asdict
 
+import numpy as np
 from tqdm import tqdm
 
 from finllm.corpus.lexicon import load_lexicon
 from finllm.records import Score, read_examples, read_predictions, write_json, write_jsonl
 from finllm.scoring import baselines
+from finllm.scoring.agreement import correlations, rank_stability
+from finllm.scoring.example import SIGNATURES
 from finllm.scoring.score import check_paired, means, score_rows
-from finllm.scoring.semantic import encoder_folder, semantic_scores
+from finllm.scoring.semantic import encoder_folder, semantic_scores, signature
 from stages import adapter
 
 
@@ -50,6 +54,9 @@ def main() -> None:
         chosen = [s for s in scores if all(vars(s)[key] == value for key, value in where.items())]
         return {model: means([s for s in chosen if s.model == model]) for model in texts}
 
+    stability = rank_stability(
+        scores, split="test", n_bootstrap=p.n_bootstrap, rng=np.random.default_rng(p.seed)
+    )
     templates = sorted({example.template for example in examples})
     provenances = sorted({example.provenance for example in examples})
     write_json(
@@ -59,6 +66,9 @@ def main() -> None:
             "transfer": table(split="transfer") if sets["transfer"] else {},
             "test_by_template": {t: table(split="test", template=t) for t in templates},
             "test_by_provenance": {v: table(split="test", provenance=v) for v in provenances},
+            "correlations": correlations(scores, split="test"),
+            "rank_stability": {metric: asdict(found) for metric, found in stability.items()},
+            "signatures": {**SIGNATURES, "semantic": signature(p.encoder, layer=p.encoder_layer)},
             "counts": {
                 "test_examples": len(sets["test"]),
                 "transfer_examples": len(sets["transfer"]),

@@ -10,7 +10,9 @@ texts = st.text(alphabet="ab 1.$\n", max_size=30)
 def test_rouge_of_a_small_case_is_what_a_hand_computes():
     # stems: revenu rose to 5 | revenu fell to 5 : 3 of 4 words, 1 of 3 bigrams, sequence of 3
     found = lexical.rouge("revenue rose to 5", "revenues fell to 5")
-    assert found == pytest.approx({"rouge1": 3 / 4, "rouge2": 1 / 3, "rougeL": 3 / 4})
+    assert found == pytest.approx(
+        {"rouge1": 3 / 4, "rouge2": 1 / 3, "rougeL": 3 / 4, "rougeLsum": 3 / 4}
+    )
 
 
 def test_rouge_is_the_harmonic_mean_of_precision_and_recall():
@@ -37,6 +39,18 @@ def test_bleu_of_a_small_case_is_what_a_hand_computes():
     assert lexical.bleu("a b c d", "a b c d e f g h") == pytest.approx(2.718281828**-1)
 
 
+def test_lsum_takes_bullets_in_any_order_where_l_does_not():
+    found = lexical.rouge("cash rose\ndebt fell", "debt fell\ncash rose")
+    assert found["rougeLsum"] == 1 and found["rougeL"] == pytest.approx(1 / 2)
+
+
+def test_chrf_of_a_small_case_is_what_a_hand_computes():
+    # characters a, b of a, b, c: precision 1, recall 2/3; pairs ab of ab, bc: 1 and 1/2; no triple
+    # in the candidate, so the orders that both have: means 1 and 7/12, then F with beta 2
+    p, r = 1, (2 / 3 + 1 / 2) / 2
+    assert lexical.chrf("ab", "abc") == pytest.approx(5 * p * r / (4 * p + r))
+
+
 def test_word_overlap_is_shared_words_over_all_words():
     assert lexical.word_overlap("Net income rose", "net income fell 5%") == pytest.approx(2 / 5)
 
@@ -44,6 +58,7 @@ def test_word_overlap_is_shared_words_over_all_words():
 @pytest.mark.parametrize("empty", ["", "  \n"])
 def test_an_empty_candidate_scores_nothing(empty):
     assert set(lexical.rouge(empty, "revenue rose").values()) == {0.0}
+    assert lexical.chrf(empty, "revenue rose") == 0
     assert lexical.bleu(empty, "revenue rose") == 0
     assert lexical.word_overlap(empty, "revenue rose") == 0
 
@@ -51,5 +66,6 @@ def test_an_empty_candidate_scores_nothing(empty):
 @given(texts, texts)
 def test_every_score_is_between_nothing_and_one(candidate, reference):
     scores = [*lexical.rouge(candidate, reference).values()]
+    scores += [lexical.chrf(candidate, reference)]
     scores += [lexical.bleu(candidate, reference), lexical.word_overlap(candidate, reference)]
     assert all(0 <= score <= 1 + 1e-9 for score in scores)

@@ -630,3 +630,17 @@ def test_missing_and_broken_metrics_are_named(tmp_path):
 def test_the_command_starts_without_torch():
     code = "import sys, finllm.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_the_agreement_of_the_metrics_is_a_table():
+    rho = {"rho": 0.5, "low": 0.25, "high": 0.75, "n": 16}
+    scored = {
+        "rank_stability": {
+            "rouge1": {"tau": 0.9, "same_order": 0.8, "n_companies": 8},
+            PRIMARY: {"tau": 1.0, "same_order": 1.0, "n_companies": 8},
+        },
+        "correlations": {f"rouge1 ~ {PRIMARY}": rho},
+    }
+    found = tables.agreement(scored, primary=PRIMARY)
+    assert found.rows[0] == ["ROUGE-1", "+0.500 [0.250, 0.750]", "–", "+0.900", "0.800"]
+    assert found.rows[1] == ["Number accuracy", "–", "–", "+1.000", ">0.999"]

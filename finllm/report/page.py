@@ -160,6 +160,9 @@ def _tables(
         },
         "tests_table": tables.classical_tests(metrics["significance"]["metrics"]),
         "posteriors_table": tables.posteriors(metrics["bayes_stats"]["metrics"]),
+        "agreement_table": tables.agreement(scored, primary=primary)
+        if "rank_stability" in scored
+        else None,
         "cost_table": tables.costs(metrics),
         "sets_table": tables.sets(metrics["split"]["sets"]),
         "parameters_table": tables.parameters(parameters),

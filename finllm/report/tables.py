@@ -129,6 +129,37 @@ def posteriors(found: Mapping[str, Mapping]) -> Table:
     return Table("Bayesian model of the paired differences", columns.split("|"), rows)
 
 
+def agreement(scored: Mapping[str, Mapping], *, primary: str) -> Table:
+    """Each metric's rank correlation with the primary one and the composite, and its stability."""
+    rows = []
+    for name in (name for name in METRICS if name in scored["rank_stability"]):
+        stable = scored["rank_stability"][name]
+        cells = []
+        for other in (primary, "composite"):
+            pair = sorted((name, other), key=METRICS.index)
+            rho = scored["correlations"].get(" ~ ".join(pair))
+            cells.append(
+                f"{wording.signed(rho['rho'])} {wording.interval(rho['low'], rho['high'])}"
+                if rho
+                else wording.MISSING
+            )
+        rows.append(
+            [
+                wording.metric_label(name),
+                *cells,
+                wording.signed(stable["tau"]),
+                wording.share(stable["same_order"]),
+            ]
+        )
+    columns = ["metric", f"with {wording.metric_in_sentence(primary)}", "with composite"]
+    return Table(
+        "Agreement of the metrics: Spearman’s ρ over the tuned model’s answers, 95% intervals, and "
+        "Kendall’s τ of the models’ ranking in new samples of companies",
+        [*columns, "ranking, τ", "same ranking"],
+        rows,
+    )
+
+
 def costs(metrics: Mapping[str, Mapping]) -> Table:
     """Seconds, tokens a second and peak memory, where a stage measured them."""
     rows = []

@@ -11,12 +11,17 @@ METRIC_LABELS = {
     "rouge1": "ROUGE-1",
     "rouge2": "ROUGE-2",
     "rougeL": "ROUGE-L",
+    "rougeLsum": "ROUGE-Lsum",
     "bleu": "BLEU",
+    "chrf": "chrF",
     "word_overlap": "Word overlap",
     "bertscore": "BERTScore",
     "similarity": "Embedding similarity",
     "term_recall": "Term recall",
+    "term_precision": "Term precision",
     "number_accuracy": "Number accuracy",
+    "coherence": "Coherence",
+    "composite": "Composite",
 }
 D_LABELS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))  # Cohen 1988, section 2.2.3
 BF_LABELS = ((3, "anecdotal"), (10, "moderate"), (30, "strong"), (100, "very strong"))

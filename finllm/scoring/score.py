@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from finllm.corpus.lexicon import Lexicon
 from finllm.records import METRICS, Example, Prediction, Score
-from finllm.scoring import domain, lexical
+from finllm.scoring.example import light_scores
 from finllm.scoring.semantic import SemanticScores
 
 
@@ -47,13 +47,7 @@ def check_paired(
 
 def score_texts(candidate: str, example: Example, *, lexicon: Lexicon) -> dict[str, float | None]:
     """All metrics of one answer that need no neural model."""
-    return {
-        **lexical.rouge(candidate, example.answer),
-        "bleu": lexical.bleu(candidate, example.answer),
-        "word_overlap": lexical.word_overlap(candidate, example.answer),
-        "term_recall": domain.term_recall(candidate, example.answer, lexicon),
-        "number_accuracy": domain.number_accuracy(candidate, example.answer, example.excerpt),
-    }
+    return light_scores(candidate, example.answer, example.excerpt, lexicon)
 
 
 def score_rows(

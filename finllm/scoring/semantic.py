@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,12 @@ class SemanticScores:
     bertscore: list[float]
     similarity: list[float]
     n_truncated: int
+
+
+def signature(encoder: str, *, layer: int) -> str:
+    """What the semantic scores were made with: libraries, versions, encoder and options."""
+    versions = [f"{name} {version(name)}" for name in ("bert-score", "sentence-transformers")]
+    return f"{', '.join(versions)}; {encoder}, layer {layer}, no idf, not rescaled, float64"
 
 
 def encoder_folder(name: str, *, package: str) -> str:

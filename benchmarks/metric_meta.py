@@ -1,0 +1,165 @@
+"""Whether each metric tells a human summary from a corrupted copy of it.
+
+python -m benchmarks.metric_meta [--calls FOLDER] [--limit N] [--seed N] [--losses METRIC]
+
+FOLDER holds ECTSum's `ects` and `gt_summaries`. The original stands against each copy once for each
+rewording that fits it (a figure's notation, a direction's word, a period's form), one rewording on
+its side against one error on the other. The reference is the human summary, the source the call. A
+tie is a loss. A plain F-measure of the digit strings stands beside the metrics.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+import zlib
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.corruptions import ERRORS, REWORDINGS
+from finllm.scoring import score_example
+
+FACTUAL = tuple(ERRORS)[:8]
+
+
+def read_folder(folder: Path, limit: int) -> dict[str, tuple[str, str]]:
+    """Name of a call to its human summary and its text.
+
+    Raises
+    ------
+    ValueError
+        Where the folder has no summaries in ECTSum's layout.
+    """
+    found = {}
+    for path in sorted((folder / "gt_summaries").glob("*.txt"))[: limit or None]:
+        call = folder / "ects" / path.name
+        found[path.stem] = path.read_text(encoding="utf-8"), call.read_text(encoding="utf-8")
+    if not found:
+        raise ValueError(f"{folder}: no gt_summaries/*.txt; give a folder in ECTSum's layout")
+    return found
+
+
+def previous(name: str, names: list[str]) -> str | None:
+    """The company's call before this one; names end in a quarter and a year."""
+
+    def when(other: str) -> tuple[str, ...]:
+        company, quarter, year = other.rsplit("_", 2)
+        return company, year, quarter
+
+    older = [o for o in names if when(o)[0] == when(name)[0] and when(o) < when(name)]
+    return max(older, key=when, default=None)
+
+
+def corrupted(name: str, texts: dict[str, tuple[str, str]], seed: int) -> dict[str, str]:
+    """Every corruption that changes the summary, by its name."""
+    summary, call = texts[name]
+    found = {}
+    for kind, edit in ERRORS.items():
+        rng = np.random.default_rng([seed, zlib.crc32(f"{name} {kind}".encode())])
+        found[kind] = edit(summary, call, rng)
+    names = list(texts)
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    company = name.rsplit("_", 2)[0]
+    others = [other for other in names if other.rsplit("_", 2)[0] != company]
+    if others:
+        found["another call"] = texts[others[int(rng.integers(len(others)))]][0]
+    before = previous(name, names)
+    if before:
+        found["previous summary"] = texts[before][0]
+    return {kind: text for kind, text in found.items() if text.split() != summary.split()}
+
+
+def reworded(name: str, summary: str, call: str, seed: int) -> dict[str, str]:
+    """Every rewording that changes the summary, by its name."""
+    found = {}
+    for kind, edit in REWORDINGS.items():
+        rng = np.random.default_rng([seed, zlib.crc32(f"{name} reworded {kind}".encode())])
+        text = edit(summary, call, rng)
+        if text != summary:
+            found[kind] = text
+    return found
+
+
+def digits_f1(candidate: str, reference: str) -> float:
+    """The F-measure of the digit strings of two texts, as bags."""
+    a, b = (Counter(re.findall(r"\d[\d,.]*\d|\d", text)) for text in (candidate, reference))
+    total = a.total() + b.total()
+    return 2 * (a & b).total() / total if total else 0.0
+
+
+def scores(candidate: str, summary: str, call: str) -> dict[str, float]:
+    """Every metric of one candidate."""
+    return score_example(candidate, summary, call) | {"digits_f1": digits_f1(candidate, summary)}
+
+
+def main() -> None:
+    """Corrupt, reword, score, count the wins."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--calls", type=Path, default=Path("../shared/data/ectsum/val"))
+    parser.add_argument("--limit", type=int, default=0, help="calls; 0 for all")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--losses", default="", help="print the pairs that this metric loses")
+    args = parser.parse_args()
+    started = time.perf_counter()
+    texts = read_folder(args.calls, args.limit)
+    wins: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for name, (summary, call) in texts.items():
+        good = {
+            kind: (text, scores(text, summary, call))
+            for kind, text in reworded(name, summary, call, args.seed).items()
+        }
+        for error, text in corrupted(name, texts, args.seed).items():
+            bad = scores(text, summary, call)
+            for kind, (original, own) in good.items():
+                for metric, value in own.items():
+                    won = value > bad[metric]
+                    wins[metric][error].append(won)
+                    if metric == args.losses and not won:
+                        print(f"== {name} | {error} | {kind} | {value:.4f} {bad[metric]:.4f}")
+                        print(_changes(summary, text), "||", _changes(summary, original))
+    errors = list(dict.fromkeys(error for row in wins.values() for error in row))
+    rates = {m: {e: float(np.mean(row[e])) for e in errors} for m, row in wins.items()}
+    _print_table(rates, errors, {e: len(wins["composite"][e]) for e in errors})
+    means = {metric: float(np.mean(list(row.values()))) for metric, row in rates.items()}
+    print(
+        json.dumps(
+            {
+                "calls": len(texts),
+                "seed": args.seed,
+                "wins": rates,
+                "mean": means,
+                "factual_mean": {
+                    m: float(np.mean([row[e] for e in errors if e in FACTUAL]))
+                    for m, row in rates.items()
+                },
+                "seconds": time.perf_counter() - started,
+            }
+        )
+    )
+
+
+def _changes(old: str, new: str) -> str:
+    """The first differing words of two texts, with their neighbours."""
+    a, b = old.split(), new.split()
+    at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
+    return f"{' '.join(a[max(0, at - 6) : at + 5])} -> {' '.join(b[max(0, at - 6) : at + 5])}"
+
+
+def _print_table(
+    rates: dict[str, dict[str, float]], errors: list[str], counts: dict[str, int]
+) -> None:
+    print("| corruption | pairs | " + " | ".join(rates) + " |")
+    print("| --- " * (len(rates) + 2) + "|")
+    for error in errors:
+        cells = " | ".join(f"{row[error]:.3f}" for row in rates.values())
+        print(f"| {error} | {counts[error]} | {cells} |")
+    cells = " | ".join(f"{np.mean(list(row.values())):.3f}" for row in rates.values())
+    print(f"| mean | {sum(counts.values())} | {cells} |")
+
+
+if __name__ == "__main__":
+    main()

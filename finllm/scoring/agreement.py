@@ -1,0 +1,99 @@
+"""How the metrics agree with each other, and how firmly each one ranks the models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.stats
+
+from finllm.records import METRICS, Score
+from finllm.stats.association import spearman
+from finllm.stats.resampling import resampling_counts
+
+MODEL = "tuned"  # whose answers are correlated: one answer an example, so that none counts twice
+
+
+@dataclass(frozen=True)
+class RankStability:
+    """How often a metric ranks the models in new samples of companies as in this one."""
+
+    tau: float  # mean Kendall's tau-b between a resample's ranking and this sample's
+    same_order: float  # share of the resamples with this very ranking
+    n_companies: int
+
+
+def correlations(scores: Sequence[Score], *, split: str) -> dict[str, dict[str, float]]:
+    """Spearman's rho of each pair of metrics over the tuned model's answers, with its interval.
+
+    By "metric ~ metric"; a pair is left out where fewer than four answers have both, or one is
+    constant. Examples of one company are not independent, so the intervals are too narrow.
+    """
+    rows = [score.values for score in scores if score.model == MODEL and score.split == split]
+    found = {}
+    for i, a in enumerate(METRICS):
+        for b in METRICS[i + 1 :]:
+            both = [(row[a], row[b]) for row in rows if row[a] is not None and row[b] is not None]
+            if len(both) < 4:
+                continue
+            rho = spearman(*zip(*both, strict=True))
+            if np.isfinite([rho.estimate, rho.low, rho.high]).all():
+                found[f"{a} ~ {b}"] = {
+                    "rho": rho.estimate,
+                    "low": rho.low,
+                    "high": rho.high,
+                    "n": rho.n,
+                }
+    return found
+
+
+def rank_stability(
+    scores: Sequence[Score], *, split: str, n_bootstrap: int, rng: np.random.Generator
+) -> dict[str, RankStability]:
+    """For each metric, whether another sample of companies would rank the models alike.
+
+    Companies are drawn with replacement, the models are ranked by their mean over the examples
+    drawn, and the ranking is compared with that of all companies. Do not believe it with two
+    models of which one is far ahead: every metric is then stable. It says that a metric repeats
+    itself, and not that it is right.
+    """
+    chosen = [score for score in scores if score.split == split]
+    companies = sorted({score.company for score in chosen})
+    models = sorted({score.model for score in chosen})
+    if len(companies) < 2 or len(models) < 2:
+        return {}
+    counts = resampling_counts(len(companies), n_bootstrap, rng)
+    place = {company: i for i, company in enumerate(companies)}
+    found = {}
+    for metric in METRICS:
+        means, full = [], []
+        for model in models:
+            sums, sizes = np.zeros(len(companies)), np.zeros(len(companies))
+            for score in chosen:
+                value = score.values[metric]
+                if score.model == model and value is not None:
+                    sums[place[score.company]] += value
+                    sizes[place[score.company]] += 1
+            if not sizes.any():
+                break
+            drawn = counts @ sizes
+            means.append(np.divide(counts @ sums, drawn, out=np.zeros_like(drawn), where=drawn > 0))
+            full.append(sums.sum() / sizes.sum())
+        if len(full) == len(models):
+            found[metric] = _stability(np.array(means).T, np.array(full), len(companies))
+    return found
+
+
+def _stability(means: np.ndarray, full: np.ndarray, n_companies: int) -> RankStability:
+    """From the models' means: ``means`` of shape (n_bootstrap, n_models), ``full`` (n_models,)."""
+    order = scipy.stats.rankdata(full)
+    taus: dict[bytes, float] = {}
+    ranks = scipy.stats.rankdata(means, axis=1)
+    rows, n = np.unique(ranks, axis=0, return_counts=True)
+    for row in rows:
+        tau = scipy.stats.kendalltau(row, order).statistic
+        taus[row.tobytes()] = float(tau) if np.isfinite(tau) else 0.0  # all models tied
+    values = np.array([taus[row.tobytes()] for row in rows])
+    same = (rows == order).all(axis=1)
+    return RankStability(float(values @ n / n.sum()), float(n[same].sum() / n.sum()), n_companies)

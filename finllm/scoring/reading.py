@@ -1,0 +1,245 @@
+"""A text as the domain metrics read it: figures, periods, items and directions as tokens.
+
+Two texts that differ in wording only ("$452.2 million" and "$0.4522 billion", "rose" and
+"increased", "q3" and "third quarter") have the same tokens, so every metric that is built on them
+is blind to the wording and to nothing else. What counts as the same wording is data:
+``wording.tsv`` here, and the forms of ``finllm/corpus/lexicon.tsv`` for the items.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+from finllm.corpus.lexicon import BUILTIN, fold, plurals, read_terms, trie_pattern
+from finllm.corpus.numbers import Quantity, extract_quantities
+
+WORDING = Path(__file__).with_name("wording.tsv")
+HEADER = ("class", "canonical", "forms")
+CLASSES = (
+    "direction",
+    "period",
+    "basis",
+    "compare",
+    "outlook",
+    "negation",
+    "item",
+    "word",
+    "function",
+)
+COMPARISONS = ("yoy", "qoq", "mom", "ytd", "qtd", "mtd")  # periods that compare, not that date
+NOT_ITEMS = ("guidance", "reporting")  # categories of the lexicon that no figure belongs to
+_MASK = "\x00"
+_OTHER = (
+    rf"{_MASK}+|(?P<digits>\d[\d,.]*\d|\d)|(?P<word>[^\W_\d]+|\w)"
+    r"|(?P<comma>,)|(?P<end>(?<!\W[a-z])[.!?;](?=\s)|\n)"  # "u.s. sales" ends no sentence
+)
+_SLIPS = re.compile(  # glued words, invisible characters, a plus before a minus
+    r"(?<=\d )(percent|million|billion|cents)(?=(?:from|in|to|of|and|or|on|versus|vs|compared)\b)"
+    r"|[\u200b-\u200f\u2060\ufeff\xad]|\+(-)(?=[$€£]?\d)",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<!\W[a-z])(?<!\bvs)(?<!\bno)(?<!\bco)(?<!\binc)([.!?;]) (?=\S)", re.I)
+_NTH = re.compile(r"\b([1-4])q\b", re.IGNORECASE)
+_VERBS = frozenset(
+    "rose grew fell shrank sank slid up down higher lower rises falls grows climbs increases "
+    "decreases declines drops cut".split()
+) | {"went up", "went down", "was up", "was down", "were up", "were down", "is up", "is down"}
+_MAGNITUDE = re.compile(r"thousand|[mbtr]+illion|[mb]ln|[mb]n\b")
+_YEAR = re.compile(r"(?:19[5-9]|20[0-4])\d")
+_SIGN = re.compile(r"[^\d]*[-−–]")
+_ALONE = re.compile(r"(?<![\w-])\d[\d,.]*(?<![,.])(?![\w-])")
+
+
+@dataclass(frozen=True)
+class Token:
+    """One thing that a text says."""
+
+    kind: str  # figure, period, digits, comma, end, or one of CLASSES
+    text: str  # canonical: equal where the same is said
+    start: int
+    end: int
+    quantity: Quantity | None = None  # of a figure and of a period
+
+
+@lru_cache(maxsize=4096)
+def read(text: str) -> tuple[Token, ...]:
+    """The tokens of a text in order; function words are left out.
+
+    >>> [token.text for token in read("Third quarter net sales increased 2.5%.")]
+    ['Q3', 'net', 'revenue', 'up', 'percent 2.5']
+    >>> read("q3 net revenue rose 2.5 percent")[3].kind
+    'direction'
+    """
+    text = _plain(text)
+    lower = text.lower()
+    if len(lower) != len(text):  # a few letters grow when lowered, which would shift offsets
+        lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    quantities = extract_quantities(text)
+    pieces, at = [], 0
+    for quantity in quantities:
+        pieces += [lower[at : quantity.start], _MASK * (quantity.end - quantity.start)]
+        at = quantity.end
+    masked = "".join(pieces) + lower[at:]
+    pattern, meanings = _forms()
+    tokens = [_of_quantity(q, lower[q.start : q.end]) for q in quantities]
+    for match in pattern.finditer(masked):
+        token = _of_match(match, meanings, masked)
+        if token is not None:
+            tokens.append(token)
+    return tuple(sorted(tokens, key=lambda token: token.start))
+
+
+def _plain(text: str) -> str:
+    """The text without slips that would hide a figure, and with one verb for each direction.
+
+    A verb of direction before an amount says that "$3 million to $5 million" is no range.
+    """
+    text = _SLIPS.sub(lambda match: match[1] + " " if match[1] else match[2] or "", text)
+    text = _SENTENCE.sub(r"\1\n", text)  # what is said of a figure ends with its sentence
+    text = _NTH.sub(r"q\1", text)
+    return _verbs().sub(_plain_verb, text)
+
+
+def _plain_verb(match: re.Match[str]) -> str:
+    return "increased" if _forms()[1][fold(match.group().lower())][1] == "up" else "decreased"
+
+
+@cache
+def _verbs() -> re.Pattern[str]:
+    """Verbs of direction that stand before an amount; "increase" and "growth" may be nouns."""
+    forms = [
+        form
+        for form, (kind, way) in _forms()[1].items()
+        if kind == "direction" and way != "flat" and (form.endswith("ed") or form in _VERBS)
+    ]
+    amount = r"(?= (?:(?:by|about|approximately|nearly|roughly|almost|over) )*[+-]?[$€£]?\d)"
+    return re.compile(rf"\b{trie_pattern(forms)}\b{amount}", re.IGNORECASE)
+
+
+def as_percent(quantity: Quantity) -> Quantity:
+    """Basis points as percentage points; other quantities as they are."""
+    if quantity.kind != "basis_points":
+        return quantity
+    return dataclasses.replace(
+        quantity, kind="percent", value=quantity.value / 100, quantum=quantity.quantum / 100
+    )
+
+
+def _of_quantity(quantity: Quantity, mention: str) -> Token:
+    """The token of an extracted quantity; a year is the full year of that number.
+
+    A written sign stays visible: "a loss of $-3" may be a loss of 3 or the opposite of one.
+    """
+    q = _in_order(as_percent(quantity), mention)
+    if q.kind == "year":
+        q = dataclasses.replace(q, kind="period", unit=f"FY{q.value:.0f}")
+    if q.kind == "period":
+        kind = "compare" if q.unit in COMPARISONS else "period"
+        return Token(kind, q.unit, q.start, q.end, q)
+    sign = " signed" if q.value < 0 and _SIGN.match(mention) else ""
+    ends = f"{q.value:.6g}" if q.low is None else f"{q.low:.6g} to {q.high:.6g}"
+    unit = f" {q.unit}" if q.kind == "money" else ""
+    return Token("figure", f"{q.kind} {ends}{unit}{sign}", q.start, q.end, q)
+
+
+def _in_order(quantity: Quantity, mention: str) -> Quantity:
+    """A range with one magnitude, in which both ends have it: "$40 to $0.05 billion" is 40 million.
+
+    The same of "$40 to $50,000,000". Only where the ends are a thousandfold apart as they stand.
+    """
+    low, high = quantity.low, quantity.high
+    if low is None or high is None or not 0 < low * 1000 <= high:
+        return quantity
+    if len(_MAGNITUDE.findall(mention)) > 1 or (high < 1e6 and low >= 1):
+        return quantity
+    while low * 1000 <= high:
+        low *= 1000
+    return dataclasses.replace(quantity, low=low, value=(low + high) / 2)
+
+
+def _of_match(
+    match: re.Match[str], meanings: dict[str, tuple[str, str]], masked: str
+) -> Token | None:
+    """The token of a form, a word, digits or a sentence's end; None for what says nothing."""
+    start, end = match.span()
+    if match.lastgroup is None and masked[start] == _MASK:
+        return None
+    if match.lastgroup == "form":
+        kind, canonical = meanings[fold(match.group())]
+        return None if kind == "function" else Token(kind, canonical, start, end)
+    if match.lastgroup == "digits":
+        alone = _ALONE.match(masked, start) is not None
+        said = match.group().replace(",", "")
+        if alone and _YEAR.fullmatch(said):  # of a date, which the extractor leaves out
+            q = Quantity("period", float(said), f"FY{said}", "", start, end, None, None, 1.0)
+            return Token("period", q.unit, start, end, q)
+        return Token("digits" if alone else "word", said, start, end)
+    if match.lastgroup in ("comma", "end"):
+        return Token(match.lastgroup, ".", start, end)
+    return Token("word", match.group(), start, end)
+
+
+def sentences(tokens: tuple[Token, ...]) -> list[list[Token]]:
+    """The tokens of each sentence or line, without what ends it."""
+    found: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.kind == "end":
+            found.append([])
+        else:
+            found[-1].append(token)
+    return [sentence for sentence in found if sentence]
+
+
+@cache
+def _forms() -> tuple[re.Pattern[str], dict[str, tuple[str, str]]]:
+    """The pattern of everything that is no quantity, and what each form means."""
+    meanings = wording(WORDING)
+    taken = set(meanings)
+    spoken = {form for form, (kind, _) in meanings.items() if kind in ("direction", "compare")}
+    for term in read_terms(BUILTIN):
+        if term.category in NOT_ITEMS:
+            continue
+        own = [fold(form.lower()) for form in (term.canonical, *term.synonyms)]
+        for form in own:
+            parts = form.split()
+            is_longer = any(form.endswith(f" {other}") for other in own)
+            if is_longer or spoken.intersection(parts) or form in taken:
+                continue  # "adjusted eps" is "adjusted" and "eps"; "revenue growth" a direction
+            name = meanings.get(fold(term.canonical.lower()), ("item", term.canonical.lower()))
+            if name[0] != "item":
+                continue
+            for variant in plurals(form):
+                meanings.setdefault(variant, name)
+    forms = rf"(?P<form>(?<![\w&]){trie_pattern(meanings)}(?![\w&]))"
+    return re.compile(f"{forms}|{_OTHER}"), meanings
+
+
+def wording(path: Path) -> dict[str, tuple[str, str]]:
+    """What each form of a wording file means: its class and canonical token.
+
+    Raises
+    ------
+    ValueError
+        Where a line has the wrong number of cells, or a class that is none.
+    """
+    meanings: dict[str, tuple[str, str]] = {}
+    header_seen = False
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = tuple(line.split("\t"))
+        if not header_seen and cells == HEADER:
+            header_seen = True
+            continue
+        if not header_seen or len(cells) != 3 or cells[0] not in CLASSES:
+            raise ValueError(
+                f"{path}, line {number}: {line[:60]!r} must have the cells {HEADER}, "
+                f"with a class of {CLASSES}"
+            )
+        for form in cells[2].split("|"):
+            meanings.setdefault(fold(form), (cells[0], cells[1]))
+    return meanings
