@@ -1,17 +1,23 @@
 """Fit a LoRA adapter on the training set and keep the best one by validation loss."""
 
+import argparse
+import contextlib
 import os
+import sys
 import tempfile
 
 from finllm.instruct import chat
-from finllm.model.adapter import save_adapter, trainable_parameters
+from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora, load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import file_sha256, model_folder
+from finllm.params import Params
 from finllm.records import Example, read_examples, write_json
+from finllm.training import launch
 from finllm.training.checkpoints import checkpoint_root, run_folder
 from finllm.training.curves import LiveCurves, open_live
+from finllm.training.distributed import full_adapter, shard_on_cpu, share_held
 from finllm.training.mishaps import memory_explained
 from finllm.training.resume import Checkpointer
 from finllm.training.trainer import fit, reloaded_val_loss, training_arguments
@@ -19,10 +25,22 @@ from stages import adapter
 
 
 def main() -> None:
-    """Load, train, save."""
-    at = adapter.paths("train", "val", "adapter", "curves", "metrics")
+    """Train in this process, or in one process a device."""
+    at = adapter.paths("train", "val", "launchers", "adapter", "curves", "metrics")
     params = adapter.params()
+    n = launch.n_processes(params.train.launcher, params.train.devices)
+    if n > 1 and not launch.launched():
+        config = at.launchers / f"{params.train.launcher}.yaml"
+        launch.launch("stages.train", sys.argv[1:], config=config, n=n)
+        return
+    with launch.one_voice():
+        train_adapter(at, params)
+
+
+def train_adapter(at: argparse.Namespace, params: Params) -> None:
+    """Load, train, save."""
     m, p = params.model, params.train
+    sharded = p.launcher == launch.FSDP and launch.launched()
     folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
     tokenizer = load_tokenizer(folder, revision=m.revision)
 
@@ -37,7 +55,7 @@ def main() -> None:
 
     train = [encode(example) for example in read_examples(at.train)]
     val = [encode(example) for example in read_examples(at.val)]
-    batch = p.batch_size * p.accumulation
+    batch = p.batch_size * p.accumulation * launch.n_launched()
     run = run_folder(
         checkpoint_root(),
         settings={
@@ -47,7 +65,7 @@ def main() -> None:
         },
         sets={"train": train, "val": val},
     )
-    checkpointer = Checkpointer(run, every=p.checkpoint_every)
+    checkpointer = None if launch.launched() else Checkpointer(run, every=p.checkpoint_every)
     memory = memory_explained(train, p.batch_size, gradient_checkpointing=p.gradient_checkpointing)
     with tempfile.TemporaryDirectory() as scratch, memory:
         arguments = training_arguments(
@@ -66,7 +84,10 @@ def main() -> None:
             evals_per_run=p.evals_per_run,
             seed=p.seed,
             bfloat16=m.compute_dtype == "bfloat16",
+            n_devices=launch.n_launched(),
         )
+        if sharded:
+            shard_on_cpu()
         model = load_base(
             folder,
             revision=m.revision,
@@ -74,6 +95,7 @@ def main() -> None:
             double_quantization=m.double_quantization,
             compute_dtype=m.compute_dtype,
             attention_kernel=m.attention,
+            sharded=sharded,
         )
         model = add_lora(
             model,
@@ -81,10 +103,11 @@ def main() -> None:
             gradient_checkpointing=p.gradient_checkpointing,
             seed=p.seed,
         )
-        print(
-            f"train: effective batch {p.batch_size * p.accumulation}, {arguments.max_steps} steps"
-        )
-        with open_live(str(at.curves)) as live:
+        print(f"train: effective batch {batch}, {arguments.max_steps} steps")
+        with contextlib.ExitStack() as stack:
+            callbacks = []
+            if launch.is_main():
+                callbacks = [LiveCurves(stack.enter_context(open_live(str(at.curves))))]
             result = fit(
                 model,
                 tokenizer,
@@ -93,10 +116,16 @@ def main() -> None:
                 arguments=arguments,
                 patience=p.early_stopping_patience,
                 min_improvement=p.early_stopping_min_improvement,
-                callbacks=[LiveCurves(live)],
+                callbacks=callbacks,
                 checkpointer=checkpointer,
             )
-        save_adapter(model, at.adapter, base_name=m.name, revision=m.revision)
+        weights = full_adapter(model)  # every process takes part
+        if launch.launched():
+            held = f"each with {share_held(model):.0%} of the weights"
+            print(f"train: {launch.n_launched()} processes ({p.launcher}), {held}")
+        if launch.is_main():
+            save_adapter(model, at.adapter, base_name=m.name, revision=m.revision, weights=weights)
+        launch.wait_for_all()
         reloaded_val_loss_nats = reloaded_val_loss(
             model,
             tokenizer,
@@ -105,6 +134,8 @@ def main() -> None:
             arguments=arguments,
             expected=result.best_val_loss_nats,
         )
+    if not launch.is_main():
+        return
     write_json(
         at.metrics,
         {
@@ -113,7 +144,7 @@ def main() -> None:
             "effective_batch_size": batch,
             "n_steps": result.n_steps,
             "n_train_tokens": result.n_train_tokens,
-            "trainable_parameters": trainable_parameters(model),
+            "trainable_parameters": sum(value.numel() for value in weights.values()),
             "initial_val_loss_nats": result.initial_val_loss_nats,
             "best_val_loss_nats": result.best_val_loss_nats,
             "reloaded_val_loss_nats": reloaded_val_loss_nats,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from bitsandbytes.nn import Linear4bit
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -29,8 +31,9 @@ def load_base(
     double_quantization: bool,
     compute_dtype: str,
     attention_kernel: str,
+    sharded: bool = False,
 ) -> PreTrainedModel:
-    """The frozen base model on the best device there is.
+    """The frozen base model on this process's device: its GPU, or the CPU.
 
     Parameters
     ----------
@@ -47,6 +50,9 @@ def load_base(
         ``bfloat16`` or ``float32``, of the products and of the layers that are not quantized.
     attention_kernel
         ``auto``, ``matmul``, ``sdpa``, ``eager`` or ``flash_attention_2``.
+    sharded
+        Whether FSDP will shard the weights: four-bit values are then stored in elements of the
+        compute dtype, since only floating-point parameters can be sharded.
     """
     on_gpu = torch.cuda.is_available()
     dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[compute_dtype]
@@ -59,6 +65,7 @@ def load_base(
             bnb_4bit_quant_type=quantization,
             bnb_4bit_use_double_quant=double_quantization,
             bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_quant_storage=dtype if sharded else torch.uint8,
         )
     model = AutoModelForCausalLM.from_pretrained(
         folder,
@@ -66,7 +73,7 @@ def load_base(
         dtype=dtype,
         quantization_config=config,
         attn_implementation=attention.NAME if attention_kernel == "matmul" else attention_kernel,
-        device_map={"": 0 if on_gpu else "cpu"},
+        device_map={"": int(os.environ.get("LOCAL_RANK", 0)) if on_gpu else "cpu"},
     )
     keep_differentiable(model)
     return model

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,26 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState
+from torch.utils.data import DataLoader, Sampler
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+)
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTConfig, SFTTrainer
 
 from finllm.instruct.chat import Encoded
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
-from finllm.training import mishaps
+from finllm.training import evaluation, mishaps
 from finllm.training.checkpoints import continues_from, held
+from finllm.training.distributed import call_inside, full_adapter, put_saved_adapter, put_adapter
 from finllm.training.resume import Checkpointer, Remembering
 
 
@@ -70,20 +81,67 @@ class LabelledLossTrainer(SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """Mean negative log-likelihood of the answer tokens, in nats."""
-        base = self.accelerator.unwrap_model(model).get_base_model()
+        """Mean negative log-likelihood of the answer tokens, in nats.
+
+        Over several processes ``num_items_in_batch`` counts the tokens of all of them, and their
+        gradients are averaged, so each one's share is multiplied by their number.
+        """
+        total, n_labelled = self.labelled_nats(model, inputs)
+        if num_items_in_batch is None:
+            return total / n_labelled
+        return total / num_items_in_batch * self.accelerator.num_processes
+
+    def labelled_nats(
+        self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The summed loss of this process's answer tokens, in nats, and their number."""
+        peft_model = self.accelerator.unwrap_model(model)
+        total = call_inside(model, peft_model, self._summed_nats, peft_model.get_base_model(), inputs)
+        return total, (inputs["labels"][:, 1:] != -100).sum()
+
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """The loss over all answer tokens of the set, however they are batched and shared out."""
+        loss = evaluation.mean_nats(self, dataloader)
+        n = len(dataloader.dataset)
+        return EvalLoopOutput(None, None, {f"{metric_key_prefix}_loss": loss}, n)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict], num_batches: int, device: torch.device
+    ) -> tuple[list[dict], torch.Tensor | int | None]:
+        """The batches of one step and the number of their labelled tokens, over all processes."""
+        drawn = itertools.islice(epoch_iterator, num_batches)
+        batches = [evaluation.without_repeats(self.accelerator, batch) for batch in drawn]
+        return batches, self._get_num_items_in_batch(batches, device)
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
+        """Grouped by length over the effective batch: the same batches on any number of devices."""
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        args = self.args
+        return LengthGroupedSampler(
+            args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
+            lengths=[len(ids) for ids in dataset["input_ids"]],
+        )
+
+    def _summed_nats(
+        self, base: PreTrainedModel, inputs: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
         ids, real = inputs["input_ids"], inputs["attention_mask"].bool()
         labels = torch.nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=-100)  # of the next
         labelled = labels != -100
         if self.fused is not None:
             offsets = [0, *real.sum(dim=1).cumsum(0).tolist()]
             hidden = self.fused.hidden_states(ids[real], offsets)[labelled[real]]
-            total = HeadLoss.apply(hidden, base.lm_head.weight, labels[labelled])
-        else:
-            hidden = base.model(input_ids=ids, attention_mask=real.long(), use_cache=False)
-            logits = base.lm_head(hidden.last_hidden_state[labelled]).float()
-            total = torch.nn.functional.cross_entropy(logits, labels[labelled], reduction="sum")
-        return total / (labelled.sum() if num_items_in_batch is None else num_items_in_batch)
+            return HeadLoss.apply(hidden, base.lm_head.weight, labels[labelled])
+        hidden = base.model(input_ids=ids, attention_mask=real.long(), use_cache=False)
+        logits = base.lm_head(hidden.last_hidden_state[labelled]).float()
+        return torch.nn.functional.cross_entropy(logits, labels[labelled], reduction="sum")
 
     def training_step(
         self, model: PeftModel, inputs: dict[str, torch.Tensor], *args: Any
@@ -95,7 +153,8 @@ class LabelledLossTrainer(SFTTrainer):
         return loss
 
     def _clip_grad_norm(self, model: PeftModel) -> torch.Tensor:
-        mishaps.check_gradients(self, self._batches)
+        if not _is_sharded(self):  # a part of the gradients says nothing
+            mishaps.check_gradients(self, self._batches)
         self._batches = ()
         return super()._clip_grad_norm(model)
 
@@ -151,15 +210,14 @@ class BestAdapter(Remembering):
         improved = loss < self.best_loss - self.min_improvement
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, state.global_step
-            adapter = get_peft_model_state_dict(self.model, save_embedding_layers=False)
-            self._state = {name: value.detach().clone() for name, value in adapter.items()}
+            self._state = full_adapter(self.model)
         self._waited = 0 if improved else self._waited + 1
         if self.patience and self._waited >= self.patience:
             self.stopped = control.should_training_stop = True
 
     def restore(self) -> None:
         """Put the best adapter back."""
-        set_peft_model_state_dict(self.model, self._state)
+        put_adapter(self.model, self._state)
 
     def state_dict(self) -> dict[str, Any]:
         """The best adapter so far, its loss and step, and the evaluations since."""
@@ -194,7 +252,8 @@ class SoundFit(TrainerCallback):
         """Raise where the first step with a learning rate above 0 left every B at 0."""
         if state.global_step != args.warmup_steps + 1:  # the warmup's first step has rate 0
             return
-        if not any(p.any() for name, p in self.model.named_parameters() if "lora_B" in name):
+        adapter = full_adapter(self.model)
+        if not any(value.any() for name, value in adapter.items() if "lora_B" in name):
             raise ValueError(
                 "the first step left every B of the adapter at 0: no gradient reaches it; see "
                 "train.gradient_checkpointing, lora.targets and model.quantization"
@@ -234,6 +293,7 @@ def training_arguments(
     evals_per_run: int,
     seed: int,
     bfloat16: bool,
+    n_devices: int = 1,
 ) -> SFTConfig:
     """The trainer's settings; at most ``evals_per_run`` evaluations, evenly spaced, one at the end.
 
@@ -246,7 +306,7 @@ def training_arguments(
             "train.optimizer is paged_adamw_8bit, which keeps its state in CUDA's unified memory, "
             "and this machine has no GPU; use adamw"
         )
-    per_step = batch_size * accumulation
+    per_step = batch_size * accumulation * n_devices
     n_steps = max_steps or max(1, math.ceil(epochs * math.ceil(n_train / per_step)))
     return SFTConfig(
         output_dir=output_dir,
@@ -266,6 +326,7 @@ def training_arguments(
         bf16=on_gpu and bfloat16,
         use_cpu=not on_gpu,
         activation_checkpointing=False,  # switched on with the adapter, where asked for
+        ddp_find_unused_parameters=False,  # every adapter's weight is used in every step
         eval_strategy="steps",
         eval_steps=math.ceil(n_steps / evals_per_run),
         eval_on_start=True,
@@ -362,7 +423,11 @@ def reloaded_val_loss(
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data.fill_(math.nan)
-    set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+    weights = load_file(folder / "adapter_model.safetensors")
+    if _is_sharded(trainer):
+        put_saved_adapter(model, weights)
+    else:
+        set_peft_model_state_dict(model, weights)
     loss = trainer.evaluate()["eval_loss"]
     if not math.isclose(loss, expected, rel_tol=1e-4):
         raise ValueError(
@@ -393,9 +458,14 @@ def _trainer(
     for parameter in model.parameters():
         if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
             parameter.data = parameter.data.float()
-    if not why_not_fused(model):
+    if not _is_sharded(trainer) and not why_not_fused(model):
         trainer.fused = FusedLlama(model)
     return trainer
+
+
+def _is_sharded(trainer: LabelledLossTrainer) -> bool:
+    """Whether FSDP or DeepSpeed gathers each layer's weights when the layer is called."""
+    return trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
 
 
 def _dataset(rows: Sequence[Encoded]) -> Dataset:
