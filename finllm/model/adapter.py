@@ -45,6 +45,12 @@ def save_adapter(
     os.replace(temporary, folder)
 
 
+def copy_adapter(adapter: Path, folder: Path) -> None:
+    """Copy the two files of an adapter."""
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        shutil.copyfile(adapter / name, folder / name)
+
+
 def with_adapter(model: PreTrainedModel, folder: Path, *, merge: bool) -> PreTrainedModel:
     """The model with an adapter on it; merged, it decodes as fast as the base.
 
