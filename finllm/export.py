@@ -1,4 +1,4 @@
-"""``python -m finllm export``: write the tuned model, load it again, compare its answers, describe it."""
+"""``python -m finllm export``: write the tuned model, load it again, compare its answers."""
 
 from __future__ import annotations
 

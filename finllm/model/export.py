@@ -80,10 +80,8 @@ def tuned(base: PreTrainedModel, adapter: Path) -> PeftModel:
     return PeftModel.from_pretrained(base, str(adapter)).eval()
 
 
-def write_merged(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path
-) -> None:
-    """Safetensors, tokenizer, chat template and generation config, for plain ``from_pretrained``."""
+def write_merged(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """All that plain ``from_pretrained`` loads: weights as safetensors, tokenizer, chat template."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)

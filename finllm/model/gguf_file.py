@@ -1,8 +1,8 @@
 """A Llama-architecture model as one GGUF file, for llama.cpp.
 
-llama.cpp's converter is a script of its repository and is on no package index; its ``gguf`` package,
-which writes the format, is. Written here is the part of the converter that a plain Llama needs:
-names by the package's own map, the rows of Q and K in llama.cpp's order, a byte-level BPE tokenizer.
+llama.cpp's converter is a script of its repository, not a package of an index; its ``gguf`` package,
+which writes the format, is one. Here is the part of the converter that a plain Llama needs: names
+by the package's own map, the rows of Q and K in llama.cpp's order, a byte-level BPE tokenizer.
 """
 
 from __future__ import annotations

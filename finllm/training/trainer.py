@@ -96,7 +96,9 @@ class LabelledLossTrainer(SFTTrainer):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The summed loss of this process's answer tokens, in nats, and their number."""
         peft_model = self.accelerator.unwrap_model(model)
-        total = call_inside(model, peft_model, self._summed_nats, peft_model.get_base_model(), inputs)
+        total = call_inside(
+            model, peft_model, self._summed_nats, peft_model.get_base_model(), inputs
+        )
         return total, (inputs["labels"][:, 1:] != -100).sum()
 
     def evaluation_loop(
@@ -129,9 +131,7 @@ class LabelledLossTrainer(SFTTrainer):
             lengths=[len(ids) for ids in dataset["input_ids"]],
         )
 
-    def _summed_nats(
-        self, base: PreTrainedModel, inputs: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
+    def _summed_nats(self, base: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         ids, real = inputs["input_ids"], inputs["attention_mask"].bool()
         labels = torch.nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=-100)  # of the next
         labelled = labels != -100
