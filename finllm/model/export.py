@@ -81,7 +81,7 @@ def tuned(base: PreTrainedModel, adapter: Path) -> PeftModel:
 
 
 def write_merged(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """All that plain ``from_pretrained`` loads: weights as safetensors, tokenizer, chat template."""
+    """What plain ``from_pretrained`` loads: safetensors, tokenizer, chat template, settings."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)

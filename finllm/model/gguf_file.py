@@ -1,6 +1,6 @@
 """A Llama-architecture model as one GGUF file, for llama.cpp.
 
-llama.cpp's converter is a script of its repository, not a package of an index; its ``gguf`` package,
+llama.cpp's converter is a script of its repository, not a package; its package ``gguf``,
 which writes the format, is one. Here is the part of the converter that a plain Llama needs: names
 by the package's own map, the rows of Q and K in llama.cpp's order, a byte-level BPE tokenizer.
 """
