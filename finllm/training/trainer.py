@@ -32,7 +32,7 @@ from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
 from finllm.training import evaluation, mishaps
 from finllm.training.checkpoints import continues_from, held
-from finllm.training.distributed import call_inside, full_adapter, put_saved_adapter, put_adapter
+from finllm.training.distributed import call_inside, full_adapter, put_adapter, put_saved_adapter
 from finllm.training.resume import Checkpointer, Remembering
 
 
