@@ -160,7 +160,8 @@ def train_adapter(at: argparse.Namespace, params: Params) -> None:
             },
         },
     )
-    checkpointer.remove()
+    if checkpointer:
+        checkpointer.remove()
     print(
         f"train: validation loss {result.initial_val_loss_nats:.3f} -> "
         f"{result.best_val_loss_nats:.3f} nats at step {result.best_step} of {result.n_steps}"
