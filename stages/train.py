@@ -65,7 +65,8 @@ def train_adapter(at: argparse.Namespace, params: Params) -> None:
         },
         sets={"train": train, "val": val},
     )
-    checkpointer = None if launch.launched() else Checkpointer(run, every=p.checkpoint_every)
+    whole = not launch.launched() or p.launcher == launch.DDP  # the optimizer, in one process
+    checkpointer = Checkpointer(run, every=p.checkpoint_every) if whole else None
     memory = memory_explained(train, p.batch_size, gradient_checkpointing=p.gradient_checkpointing)
     with tempfile.TemporaryDirectory() as scratch, memory:
         arguments = training_arguments(

@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-SINGLE, FSDP = "single", "fsdp"
-LAUNCHERS = (SINGLE, "ddp", FSDP, "deepspeed-zero2", "deepspeed-zero3")
+SINGLE, DDP, FSDP = "single", "ddp", "fsdp"
+LAUNCHERS = (SINGLE, DDP, FSDP, "deepspeed-zero2", "deepspeed-zero3")
 RANK, LOCAL_RANK = "RANK", "LOCAL_RANK"  # set for every process of a launch
 
 
