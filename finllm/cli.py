@@ -117,6 +117,29 @@ def pool(parsed: argparse.Namespace) -> None:
         write_json(parsed.out, {**counts, "metrics": finite})
 
 
+def export(parsed: argparse.Namespace) -> None:
+    """Write the tuned model for others to load, and say how far it still answers the same."""
+    from finllm.export import export_model
+
+    agreement = export_model(
+        parsed.format,
+        parsed.output,
+        params=load_params(parsed.params),
+        adapter=parsed.adapter,
+        examples=parsed.examples,
+        metrics=parsed.metrics,
+        n_prompts=parsed.prompts,
+        force=parsed.force,
+    )
+    print(f"{parsed.output}: the tuned model as {parsed.format}, with its card in README.md")
+    if agreement:
+        print(
+            f"greedy answers to {agreement.n_prompts} test prompts, exported against adapter: "
+            f"{agreement.exact_share:.0%} the same, {agreement.token_share:.0%} of the tokens "
+            "before the first that differs"
+        )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="finllm", description="Did fine-tuning help?")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -182,4 +205,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, help="write the comparison here as JSON")
     command.add_argument("--params", type=Path, default=Path("params.yaml"))
     command.set_defaults(run=pool)
+    command = commands.add_parser("export", help="write the tuned model for others to load")
+    command.add_argument("--format", choices=("merged", "gguf", "adapter"), required=True)
+    command.add_argument("--output", type=Path, required=True, help="the folder to make")
+    command.add_argument("--force", action="store_true", help="replace what the folder holds")
+    command.add_argument("--prompts", type=int, default=20, help="test prompts to compare on")
+    command.add_argument("--adapter", type=Path, default=Path("models/adapter"))
+    command.add_argument("--examples", type=Path, default=Path("data/split/test.jsonl"))
+    command.add_argument("--metrics", type=Path, default=Path("metrics"))
+    command.add_argument("--params", type=Path, default=Path("params.yaml"))
+    command.set_defaults(run=export)
     return parser

@@ -214,6 +214,8 @@ class Train:
     early_stopping_patience: int = within(0, 1000)
     early_stopping_min_improvement: float = within(0)
     checkpoint_every: int = within(0)
+    launcher: str = one_of("single", "ddp", "fsdp", "deepspeed-zero2", "deepspeed-zero3")
+    devices: int = within(0, 4096)
     seed: int = within(0)
 
 

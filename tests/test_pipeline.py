@@ -128,7 +128,14 @@ def outputs(stage: dict, key: str = "") -> list[str]:
 def project(tmp_path_factory):
     """The repository's dvc.yaml and code with stages that do nothing but write, run once."""
     root = tmp_path_factory.mktemp("project")
-    for folder in ("finllm", "stages", "data/lexicon", "data/raw/none", "data/review/ratings"):
+    for folder in (
+        "finllm",
+        "stages",
+        "data/lexicon",
+        "data/raw/none",
+        "data/review/ratings",
+        "presets/accelerate",
+    ):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("params.yaml", "requirements-models.txt", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / file, root / file)

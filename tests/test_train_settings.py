@@ -68,6 +68,7 @@ def test_a_setting_trains_and_answers(tmp_path, chatml, monkeypatch, capsys, nam
         adapter="adapter",
         curves="curves",
         metrics="train.json",
+        launchers=ROOT / "presets" / "accelerate",
     )
     found = json.loads(Path("train.json").read_text())
     assert found["n_steps"] == 3 and len(found["adapter_sha256"]) == 64

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from transformers import TrainerCallback
 
 from finllm.records import write_jsonl
+from finllm.training import run as training
 from finllm.training.resume import Checkpointer
 from stages import adapter, train
 
@@ -52,6 +53,7 @@ def run(monkeypatch):
     """The stage as its command runs it; the metrics."""
     names = {"train": "train.jsonl", "val": "val.jsonl", "adapter": "models/adapter"}
     names |= {"curves": "plots/training", "metrics": "metrics/train.json"}
+    names |= {"launchers": str(ROOT / "presets" / "accelerate")}
     shutil.rmtree("models", ignore_errors=True)  # as DVC does before each run
     shutil.rmtree("plots", ignore_errors=True)
     flags = [part for name, path in names.items() for part in (f"--{name}", path)]
@@ -152,15 +154,13 @@ def test_running_out_of_memory_is_one_line(workspace, monkeypatch):
 def test_an_adapter_that_is_not_what_was_chosen_is_an_error_and_checkpoints_stay(
     workspace, monkeypatch
 ):
-    save = train.save_adapter
+    save = training.save_adapter
 
-    def damaged(model, folder, **names):
-        for name, parameter in model.named_parameters():
-            if "lora_B" in name:
-                parameter.data.neg_()
-        save(model, folder, **names)
+    def damaged(model, folder, *, weights, **names):
+        wrong = {n: -value if "lora_B" in n else value for n, value in weights.items()}
+        save(model, folder, weights=wrong, **names)
 
-    monkeypatch.setattr(train, "save_adapter", damaged)
+    monkeypatch.setattr(training, "save_adapter", damaged)
     with pytest.raises(SystemExit, match="when it is read again"):
         run(monkeypatch)
     assert list((workspace / ".checkpoints").glob("*/step-*"))

@@ -6,15 +6,24 @@ import os
 import shutil
 from pathlib import Path
 
+import torch
 from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 
-def save_adapter(model: PeftModel, folder: Path, *, base_name: str, revision: str) -> None:
+def save_adapter(
+    model: PeftModel,
+    folder: Path,
+    *,
+    base_name: str,
+    revision: str,
+    weights: dict[str, torch.Tensor] | None = None,
+) -> None:
     """Write safetensors and configuration that plain ``PeftModel.from_pretrained`` loads.
 
     The configuration names the base model as params.yaml does, not by a path of this machine.
+    ``weights`` are the trained parameters by name, where those of the model are sharded.
     """
     config = model.peft_config["default"]
     config.base_model_name_or_path = base_name
@@ -24,7 +33,9 @@ def save_adapter(model: PeftModel, folder: Path, *, base_name: str, revision: st
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         # "auto" would ask the Hub for the base's vocabulary; the embeddings are never trained here
-        model.save_pretrained(temporary, safe_serialization=True, save_embedding_layers=False)
+        model.save_pretrained(
+            temporary, safe_serialization=True, save_embedding_layers=False, state_dict=weights
+        )
     except SafetensorError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise OSError(f"the adapter cannot be written to {folder}: {error}") from None
@@ -32,6 +43,12 @@ def save_adapter(model: PeftModel, folder: Path, *, base_name: str, revision: st
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     os.replace(temporary, folder)
+
+
+def copy_adapter(adapter: Path, folder: Path) -> None:
+    """Copy the two files of an adapter."""
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        shutil.copyfile(adapter / name, folder / name)
 
 
 def with_adapter(model: PreTrainedModel, folder: Path, *, merge: bool) -> PreTrainedModel:

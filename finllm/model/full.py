@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
@@ -28,25 +28,6 @@ def train_all(model: PreTrainedModel, *, checkpoint_layers: int) -> PreTrainedMo
     recompute_layers(model, checkpoint_layers)
     model.get_base_model = lambda: model
     return model
-
-
-def trained_state(model: PeftModel | PreTrainedModel) -> dict[str, torch.Tensor]:
-    """A copy of what training changes: the adapter, or every weight."""
-    if isinstance(model, PeftModel):
-        state = get_peft_model_state_dict(model, save_embedding_layers=False)
-    else:
-        state = dict(model.named_parameters())
-    return {name: value.detach().clone() for name, value in state.items()}
-
-
-def put_trained_state(model: PeftModel | PreTrainedModel, state: dict[str, torch.Tensor]) -> None:
-    """Put back what ``trained_state`` copied."""
-    if isinstance(model, PeftModel):
-        set_peft_model_state_dict(model, state)
-        return
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(state[name])
 
 
 def save_full(model: PreTrainedModel, folder: Path, *, base_name: str) -> Path:
@@ -74,8 +55,11 @@ def load_trained(model: PeftModel | PreTrainedModel, folder: Path) -> None:
     """
     if isinstance(model, PeftModel):
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
-    else:
-        put_trained_state(model, load_file(folder / "model.safetensors"))
+        return
+    weights = load_file(folder / "model.safetensors")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(weights[name])
 
 
 def is_full(folder: Path) -> bool:

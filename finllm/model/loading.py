@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from bitsandbytes.nn import Linear4bit, Linear8bitLt
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -33,8 +35,9 @@ def load_base(
     attention_kernel: str,
     backend: str = "auto",
     max_tokens: int = 0,
+    sharded: bool = False,
 ) -> PreTrainedModel:
-    """The frozen base model on the best device there is.
+    """The frozen base model on this process's device: its GPU, or the CPU.
 
     Parameters
     ----------
@@ -57,6 +60,9 @@ def load_base(
         ``auto``, ``liger`` or ``unsloth`` (finllm/model/backends.py).
     max_tokens
         The longest example in training; only Unsloth asks.
+    sharded
+        Whether FSDP will shard the weights: four-bit values are then stored in elements of the
+        compute dtype, since only floating-point parameters can be sharded.
 
     Raises
     ------
@@ -88,6 +94,7 @@ def load_base(
             bnb_4bit_quant_type=quantization,
             bnb_4bit_use_double_quant=double_quantization,
             bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_quant_storage=dtype if sharded else torch.uint8,
         )
     model = AutoModelForCausalLM.from_pretrained(
         folder,
@@ -95,7 +102,7 @@ def load_base(
         dtype=dtype,
         quantization_config=config,
         attn_implementation=attention.NAME if attention_kernel == "matmul" else attention_kernel,
-        device_map={"": 0 if on_gpu else "cpu"},
+        device_map={"": int(os.environ.get("LOCAL_RANK", 0)) if on_gpu else "cpu"},
     )
     keep_differentiable(model)
     return model

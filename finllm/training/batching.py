@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader, RandomSampler, Sampler
-from transformers.trainer_pt_utils import BatchRebalanceSampler
+from transformers.trainer_pt_utils import BatchRebalanceSampler, LengthGroupedSampler
 from trl import SFTTrainer
 
 from finllm.model.fused import FusedLlama
@@ -212,10 +212,14 @@ class PlannedTrainer(SFTTrainer):
         dataset = self.train_dataset if train_dataset is None else train_dataset
         if self.batching is not None and self.batching.kind == "shuffle":
             return RandomSampler(dataset)
+        lengths = [len(ids) for ids in dataset["input_ids"]]
         if self.batching is None or not self.batching.by_tokens:
-            return super()._get_train_sampler(train_dataset)
+            # over the effective batch: the same steps on any number of devices
+            args = self.args
+            per_device = args.train_batch_size * args.gradient_accumulation_steps
+            return LengthGroupedSampler(per_device * args.world_size, lengths=lengths)
         return TokenBatches(
-            [len(ids) for ids in dataset["input_ids"]],
+            lengths,
             self.batching,
             seed=self.args.seed,
             rank=self.args.process_index,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +14,31 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import PeftModel
-from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState
+from safetensors.torch import load_file
+from torch.utils.data import DataLoader
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+)
+from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTConfig
 
 from finllm.instruct.chat import Encoded
-from finllm.model.full import load_trained, put_trained_state, trained_state
+from finllm.model.full import load_trained
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
-from finllm.training import mishaps
+from finllm.training import evaluation, mishaps
 from finllm.training.batching import Batching, PlannedTrainer
 from finllm.training.checkpoints import continues_from, held
+from finllm.training.distributed import (
+    call_inside,
+    put_saved_adapter,
+    put_weights,
+    trained_weights,
+)
 from finllm.training.resume import Checkpointer, Remembering
 
 
@@ -71,20 +87,58 @@ class LabelledLossTrainer(PlannedTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """Mean negative log-likelihood of the answer tokens, in nats."""
-        base = self.accelerator.unwrap_model(model).get_base_model()
+        """Mean negative log-likelihood of the answer tokens, in nats.
+
+        Over several processes ``num_items_in_batch`` counts the tokens of all of them, and their
+        gradients are averaged, so each one's share is multiplied by their number.
+        """
+        total, n_labelled = self.labelled_nats(model, inputs)
+        if num_items_in_batch is None:
+            return total / n_labelled
+        return total / num_items_in_batch * self.accelerator.num_processes
+
+    def labelled_nats(
+        self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The summed loss of this process's answer tokens, in nats, and their number."""
+        peft_model = self.accelerator.unwrap_model(model)
+        total = call_inside(
+            model, peft_model, self._summed_nats, peft_model.get_base_model(), inputs
+        )
+        return total, (inputs["labels"][:, 1:] != -100).sum()
+
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """The loss over all answer tokens of the set, however they are batched and shared out."""
+        loss = evaluation.mean_nats(self, dataloader)
+        n = len(dataloader.dataset)
+        return EvalLoopOutput(None, None, {f"{metric_key_prefix}_loss": loss}, n)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict], num_batches: int, device: torch.device
+    ) -> tuple[list[dict], torch.Tensor | int | None]:
+        """The batches of one step and the number of their labelled tokens, over all processes."""
+        drawn = itertools.islice(epoch_iterator, num_batches)
+        batches = [evaluation.without_repeats(self.accelerator, batch) for batch in drawn]
+        return batches, self._get_num_items_in_batch(batches, device)
+
+    def _summed_nats(self, base: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         ids, real = inputs["input_ids"], inputs["attention_mask"].bool()
         labels = torch.nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=-100)  # of the next
         labelled = labels != -100
         if self.fused is not None:
             offsets = [0, *real.sum(dim=1).cumsum(0).tolist()]
             hidden = self.fused.hidden_states(ids[real], offsets)[labelled[real]]
-            total = HeadLoss.apply(hidden, base.lm_head.weight, labels[labelled])
-        else:
-            hidden = base.model(input_ids=ids, attention_mask=real.long(), use_cache=False)
-            logits = base.lm_head(hidden.last_hidden_state[labelled]).float()
-            total = torch.nn.functional.cross_entropy(logits, labels[labelled], reduction="sum")
-        return total / (labelled.sum() if num_items_in_batch is None else num_items_in_batch)
+            return HeadLoss.apply(hidden, base.lm_head.weight, labels[labelled])
+        hidden = base.model(input_ids=ids, attention_mask=real.long(), use_cache=False)
+        logits = base.lm_head(hidden.last_hidden_state[labelled]).float()
+        return torch.nn.functional.cross_entropy(logits, labels[labelled], reduction="sum")
 
     def training_step(
         self, model: PeftModel, inputs: dict[str, torch.Tensor], *args: Any
@@ -96,7 +150,8 @@ class LabelledLossTrainer(PlannedTrainer):
         return loss
 
     def _clip_grad_norm(self, model: PeftModel) -> torch.Tensor:
-        mishaps.check_gradients(self, self._batches)
+        if not _is_sharded(self):  # a part of the gradients says nothing
+            mishaps.check_gradients(self, self._batches)
         self._batches = ()
         return super()._clip_grad_norm(model)
 
@@ -152,14 +207,14 @@ class BestAdapter(Remembering):
         improved = loss < self.best_loss - self.min_improvement
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, state.global_step
-            self._state = trained_state(self.model)
+            self._state = trained_weights(self.model)
         self._waited = 0 if improved else self._waited + 1
         if self.patience and self._waited >= self.patience:
             self.stopped = control.should_training_stop = True
 
     def restore(self) -> None:
         """Put the best adapter back."""
-        put_trained_state(self.model, self._state)
+        put_weights(self.model, self._state)
 
     def state_dict(self) -> dict[str, Any]:
         """The best adapter so far, its loss and step, and the evaluations since."""
@@ -195,8 +250,9 @@ class SoundFit(TrainerCallback):
         # the warmup's first step has rate 0; with float16 the loss scaler skips up to 16 steps
         if state.global_step != args.warmup_steps + (20 if args.fp16 else 1):
             return
-        b = [p for name, p in self.model.named_parameters() if "lora_B" in name]
-        if b and not any(p.any() for p in b):
+        weights = trained_weights(self.model)
+        b = [value for name, value in weights.items() if "lora_B" in name]
+        if b and not any(value.any() for value in b):
             raise ValueError(
                 "the first step left every B of the adapter at 0: no gradient reaches it; see "
                 "train.checkpoint_layers, lora.targets and model.quantization"
@@ -239,6 +295,7 @@ def training_arguments(
     float16: bool = False,
     restarts: int = 1,
     n_batches: int | None = None,
+    n_devices: int = 1,
 ) -> SFTConfig:
     """The trainer's settings; at most ``evals_per_run`` evaluations, evenly spaced, one at the end.
 
@@ -269,7 +326,7 @@ def training_arguments(
             "model.compute_dtype is float16, whose gradients vanish without loss scaling, which "
             "needs a GPU, and this machine has none; use bfloat16"
         )
-    passes = n_batches or math.ceil(n_train / batch_size)
+    passes = math.ceil((n_batches or math.ceil(n_train / batch_size)) / n_devices)
     n_steps = max_steps or max(1, math.ceil(epochs * math.ceil(passes / accumulation)))
     return SFTConfig(
         output_dir=output_dir,
@@ -291,6 +348,7 @@ def training_arguments(
         fp16=on_gpu and float16,
         use_cpu=not on_gpu,
         activation_checkpointing=False,  # switched on with the adapter, where asked for
+        ddp_find_unused_parameters=False,  # every adapter's weight is used in every step
         eval_strategy="steps",
         eval_steps=math.ceil(n_steps / evals_per_run),
         eval_on_start=True,
@@ -392,7 +450,10 @@ def reloaded_val_loss(
         if parameter.requires_grad:
             parameter.data.fill_(math.nan)
     trainer.autocast = autocast
-    load_trained(model, folder)
+    if _is_sharded(trainer):
+        put_saved_adapter(model, load_file(folder / "adapter_model.safetensors"))
+    else:
+        load_trained(model, folder)
     loss = trainer.evaluate()["eval_loss"]
     if not math.isclose(loss, expected, rel_tol=1e-4):
         raise ValueError(
@@ -423,9 +484,14 @@ def _trainer(
     for parameter in model.parameters():
         if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
             parameter.data = parameter.data.float()
-    if not why_not_fused(model):
+    if not _is_sharded(trainer) and not why_not_fused(model):
         trainer.fused = FusedLlama(model)
     return trainer
+
+
+def _is_sharded(trainer: LabelledLossTrainer) -> bool:
+    """Whether FSDP or DeepSpeed gathers each layer's weights when the layer is called."""
+    return trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
 
 
 def _dataset(rows: Sequence[Encoded]) -> Dataset:

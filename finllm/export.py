@@ -1,0 +1,156 @@
+"""``python -m finllm export``: write the tuned model, load it again, compare its answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finllm.instruct import chat
+from finllm.model import export, gguf_file
+from finllm.model.adapter import copy_adapter
+from finllm.model.loading import load_base
+from finllm.model.tokenizer import load_tokenizer
+from finllm.model.weights import model_folder, package_folder
+from finllm.params import Params
+from finllm.records import Example, read_examples, write_json, write_text
+from finllm.report.card import card
+from finllm.report.cautions import is_fictional
+from finllm.scoring.generate import greedy_batch, plan_batches
+
+GGUF_NAME = "model.gguf"
+
+
+def export_model(
+    form: str,
+    output: Path,
+    *,
+    params: Params,
+    adapter: Path,
+    examples: Path,
+    metrics: Path,
+    n_prompts: int,
+    force: bool,
+) -> export.Agreement | None:
+    """Write a folder with the tuned model and its card; how far its answers are the adapter's.
+
+    Parameters
+    ----------
+    form
+        ``merged``, ``gguf``, or ``adapter`` (the adapter and the card; nothing to compare).
+    output
+        The folder to make; ``force`` replaces one that holds something.
+    adapter, examples, metrics
+        The trained adapter, the test examples and the folder of metrics.
+    n_prompts
+        Test prompts for the comparison.
+
+    Raises
+    ------
+    ValueError
+        Where something is missing, or the model is of a kind that the format cannot hold.
+    """
+    if not (adapter / "adapter_config.json").is_file():
+        raise ValueError(f"{adapter}: no adapter there; run `dvc repro train` first")
+    if form != "adapter" and not examples.is_file():
+        raise ValueError(f"{examples}: no such file; run `dvc repro split` first")
+    m = params.model
+    compared = None
+    with export.new_folder(output, force=force) as folder:
+        if form == "adapter":
+            copy_adapter(adapter, folder)
+        else:
+            source = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
+            tokenizer = load_tokenizer(source, revision=m.revision)
+            rows = read_examples(examples)[:n_prompts]
+            prompts = _prompts(tokenizer, rows, params)
+            model = export.tuned(_base(source, params), adapter)
+            expected = _answers(model.get_base_model(), tokenizer, prompts, params)
+            merged = model.merge_and_unload()
+            if form == "merged":
+                export.write_merged(merged, tokenizer, folder)
+                again = export.reload(folder)
+            else:
+                gguf_file.write_gguf(merged, tokenizer, folder / GGUF_NAME)
+                again = export.reload(folder, gguf_file=GGUF_NAME)
+            found = _answers(again, tokenizer, prompts, params)
+            compared = export.agreement(expected, found)
+            write_json(folder / "export.json", {"format": form, **dataclasses.asdict(compared)})
+        write_text(folder / "README.md", _card(form, params, metrics, compared))
+    return compared
+
+
+def _base(source: str, params: Params) -> PreTrainedModel:
+    return load_base(  # never the four-bit weights: rounding the sum again would ruin it
+        source,
+        revision=params.model.revision,
+        quantization="none",
+        double_quantization=False,
+        compute_dtype="bfloat16",
+        attention_kernel="matmul",
+    ).eval()
+
+
+def _prompts(
+    tokenizer: PreTrainedTokenizerBase, rows: Sequence[Example], params: Params
+) -> list[list[int]]:
+    system = params.templatize.system_prompt
+    return [
+        chat.encode_prompt(
+            tokenizer,
+            chat.render_prompt(
+                tokenizer,
+                system_prompt=system,
+                instruction=row.instruction,
+                excerpt=row.excerpt,
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _answers(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[list[int]],
+    params: Params,
+) -> list[list[int]]:
+    """The greedy answers' ids, in the order of the prompts."""
+    found: dict[int, list[int]] = {}
+    for batch in plan_batches([len(ids) for ids in prompts], params.predict.batch_size):
+        answers = greedy_batch(
+            model,
+            [prompts[i] for i in batch],
+            max_new_tokens=params.predict.max_new_tokens,
+            stop_ids=chat.stop_ids(tokenizer),
+            pad_id=tokenizer.pad_token_id,
+        )
+        found |= {batch[answer.index]: answer.ids for answer in answers}
+    return [found[i] for i in range(len(prompts))]
+
+
+def _card(form: str, params: Params, folder: Path, compared: export.Agreement | None) -> str:
+    names = ("train", "evaluate", "verdict", "templatize")
+    files = {name: folder / f"{name}.json" for name in names}
+    metrics = {name: json.loads(f.read_text()) for name, f in files.items() if f.is_file()}
+    m, source = params.model, params.data.source
+    licence = "other"
+    if m.gguf_package:
+        licence = gguf_file.licence(package_folder(m.gguf_package) / m.gguf_file)
+    described = Path("data/raw") / source / "source.yaml"
+    data = YAML(typ="safe").load(described) if described.is_file() else {}
+    made = metrics.get("templatize", {"examples_by_provenance": {}})
+    return card(
+        form=form,
+        parameters={name: dataclasses.asdict(section) for name, section in vars(params).items()},
+        metrics=metrics,
+        licence=licence,
+        data=data,
+        fictional=is_fictional(source, made),
+        compared=dataclasses.asdict(compared) if compared else None,
+        file=GGUF_NAME,
+    )

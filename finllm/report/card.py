@@ -1,0 +1,88 @@
+"""The model card, in Hugging Face's format, from parameters and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+
+from finllm.records import METRICS
+
+SHOWN = {  # section of params.yaml: keys that say how a model was trained
+    "lora": ("r", "alpha", "dropout", "targets"),
+    "train": ("learning_rate", "schedule", "epochs", "optimizer", "seed"),
+    "model": ("quantization", "compute_dtype"),
+}
+
+
+def card(
+    *,
+    form: str,
+    parameters: Mapping[str, Mapping[str, object]],
+    metrics: Mapping[str, Mapping],
+    licence: str,
+    fictional: bool,
+    data: Mapping[str, object],
+    compared: Mapping[str, object] | None,
+    file: str,
+) -> str:
+    """A README.md with YAML front matter.
+
+    Parameters
+    ----------
+    form
+        ``merged``, ``gguf`` or ``adapter``.
+    parameters
+        Sections of params.yaml: ``data``, ``templatize``, and those of ``SHOWN``.
+    metrics
+        By file name without ``.json``; ``train``, ``evaluate`` and ``verdict`` are used, where
+        they are there.
+    licence
+        Of the base model; the Hub's identifier, or ``other``.
+    fictional
+        Whether a generator wrote the training calls.
+    data
+        The source's own description, with ``licence`` and ``origin``; may be empty.
+    compared
+        An ``Agreement`` as a mapping; None for the adapter itself.
+    file
+        The name of the GGUF file.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    base = str(parameters["model"]["name"])
+    quantized = parameters["model"]["quantization"] != "none"
+    library = {"adapter": "peft", "merged": "transformers", "gguf": "gguf"}[form]
+    return environment.get_template("card.md.j2").render(
+        format=form,
+        title=f"{base.split('/')[-1]} on earnings calls",
+        base_model=base,
+        library=library,
+        license=licence,
+        tags=["finance", "earnings-calls", "lora", *(["qlora"] if quantized else []), form],
+        source=parameters["data"]["source"],
+        metric_names=METRICS,
+        method="QLoRA" if quantized else "LoRA",
+        fictional=fictional,
+        verdict=metrics.get("verdict"),
+        train=metrics.get("train"),
+        test=metrics.get("evaluate", {}).get("test"),
+        settings={
+            f"{section}.{key}": parameters[section][key]
+            for section, keys in SHOWN.items()
+            for key in keys
+        },
+        system_prompt=parameters["templatize"]["system_prompt"],
+        max_tokens=parameters["templatize"]["max_tokens"],
+        compared=compared,
+        file=file,
+        data_licence=str(data.get("licence", "")),
+        data_origin=str(data.get("origin", "")),
+    )

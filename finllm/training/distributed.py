@@ -1,0 +1,135 @@
+"""What differs where several processes train one model: the forward pass, the adapter, the loss.
+
+On one process every function here does the plain thing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import DistributedType
+from peft import PeftModel
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+
+def call_inside(
+    wrapper: torch.nn.Module,
+    module: torch.nn.Module,
+    function: Callable[..., torch.Tensor],
+    *arguments: Any,
+) -> torch.Tensor:
+    """``function(*arguments)``, run as the forward pass of ``wrapper`` around ``module``.
+
+    DDP, FSDP and DeepSpeed do their work (prepare to reduce gradients, gather shards) when the
+    wrapper is called; a loss that reached for the module within would go past them, and train each
+    process on its own gradients, silently.
+    """
+    own = module.__dict__.get("forward")
+
+    def forward(*args: Any) -> torch.Tensor:
+        _put_back(module, own)
+        return function(*args)
+
+    module.forward = forward
+    try:
+        return wrapper(*arguments)
+    finally:
+        _put_back(module, own)
+
+
+def _put_back(module: torch.nn.Module, own: Any) -> None:
+    if own is None:
+        module.__dict__.pop("forward", None)
+    else:
+        module.forward = own
+
+
+def shard_on_cpu() -> None:
+    """Let Accelerate apply FSDP on a CPU, under gloo.
+
+    PyTorch shards on a CPU; Accelerate 1.15 asks for FSDP only where the processes are of a known
+    accelerator, and on a CPU falls back to DDP without a word. To be called between the trainer's
+    arguments (which set up the processes) and the trainer; the rest is Accelerate's own path.
+    """
+    state = PartialState()
+    if state.distributed_type == DistributedType.MULTI_CPU:
+        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+
+
+def share_held(model: torch.nn.Module) -> float:
+    """The share of the model's numbers that this process holds: 1, or less where it is sharded."""
+    _reshard(model)
+    held = whole = 0
+    for parameter in model.parameters():
+        if "ds_id" in parameter.__dict__:  # ZeRO-3
+            held += parameter.ds_tensor.numel()
+            whole += parameter.ds_numel
+        else:
+            sharded = isinstance(parameter, DTensor)
+            held += parameter.to_local().numel() if sharded else parameter.numel()
+            whole += parameter.numel()
+    return held / whole
+
+
+def trained_weights(model: PeftModel) -> dict[str, torch.Tensor]:
+    """The trained parameters by name, whole and copied, wherever they are sharded.
+
+    Every process must call it; every process gets the same.
+    """
+    _reshard(model)
+    trained = _trained(model)
+    with _gathered(trained.values()):
+        return {name: _whole(p.detach()).clone() for name, p in trained.items()}
+
+
+def put_weights(model: PeftModel, weights: dict[str, torch.Tensor]) -> None:
+    """Write whole weights, as ``trained_weights`` gives them, into the adapter, sharded or not."""
+    _reshard(model)
+    trained = _trained(model)
+    if trained.keys() != weights.keys():
+        odd = sorted(trained.keys() ^ weights.keys())[0]
+        raise ValueError(f"the weights are not this adapter's: {odd} is in one of the two only")
+    with torch.no_grad(), _gathered(trained.values(), write=True):
+        for name, parameter in trained.items():
+            value = weights[name].to(parameter.device, parameter.dtype)
+            if isinstance(parameter, DTensor):
+                value = distribute_tensor(value, parameter.device_mesh, parameter.placements)
+            parameter.copy_(value)
+
+
+def put_saved_adapter(model: PeftModel, weights: dict[str, torch.Tensor]) -> None:
+    """The same for weights by their names in an adapter's file."""
+    names = [name for name in _trained(model)]
+    put_weights(model, {n: weights[n.replace(".default.", ".")] for n in names})
+
+
+def _reshard(model: torch.nn.Module) -> None:
+    """Drop the whole weights that FSDP may keep from the last forward pass; writes to them die."""
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
+def _trained(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _whole(value: torch.Tensor) -> torch.Tensor:
+    return value.full_tensor() if isinstance(value, DTensor) else value
+
+
+def _gathered(
+    parameters: Iterable[torch.nn.Parameter], *, write: bool = False
+) -> contextlib.AbstractContextManager[None]:
+    """A context in which parameters that ZeRO-3 has partitioned are whole."""
+    partitioned = [p for p in parameters if "ds_id" in p.__dict__]
+    if not partitioned:
+        return contextlib.nullcontext()
+    from deepspeed.zero import GatheredParameters
+
+    return GatheredParameters(partitioned, modifier_rank=0 if write else None)

@@ -1,0 +1,63 @@
+"""Batches over several processes, and the validation loss: nats a labelled token of a whole set."""
+
+from __future__ import annotations
+
+import torch
+from accelerate import Accelerator
+from torch.utils.data import DataLoader
+from transformers import Trainer
+
+
+def unlabel(labels: torch.Tensor, *, n_real: int, rank: int) -> torch.Tensor:
+    """The labels of one process's batch, with -100 in the rows that only fill it up.
+
+    Of all processes' batches, one behind another, the first ``n_real`` rows are real.
+
+    >>> unlabel(torch.tensor([[5], [6]]), n_real=3, rank=1).tolist()
+    [[5], [-100]]
+    """
+    labels = labels.clone()
+    labels[max(0, n_real - rank * len(labels)) :] = -100
+    return labels
+
+
+def without_repeats(
+    accelerator: Accelerator, inputs: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The batch just drawn; in the last round over the data, repeated examples have no labels.
+
+    Accelerate fills that round with examples from the start, so that every process has as many
+    batches; counted, they would make the loss depend on the number of processes.
+    """
+    state = accelerator.gradient_state
+    if accelerator.num_processes == 1 or not state.end_of_dataloader or state.remainder <= 0:
+        return inputs
+    rank = accelerator.process_index
+    return {**inputs, "labels": unlabel(inputs["labels"], n_real=state.remainder, rank=rank)}
+
+
+@torch.no_grad()
+def mean_nats(trainer: Trainer, dataloader: DataLoader) -> float:
+    """The loss a labelled token over the whole set, the same for any batch size and devices.
+
+    Parameters
+    ----------
+    trainer
+        One with ``labelled_nats(model, inputs)``, the summed loss of a batch and its tokens.
+    dataloader
+        The prepared batches of this process.
+    """
+    accelerator = trainer.accelerator
+    trainer.callback_handler.eval_dataloader = dataloader  # the progress bar's length
+    trainer.model.eval()
+    total = torch.zeros(2, dtype=torch.float64, device=accelerator.device)
+    for inputs in dataloader:
+        inputs = without_repeats(accelerator, inputs)
+        with trainer.compute_loss_context_manager():
+            nats, n_labelled = trainer.labelled_nats(trainer.model, inputs)
+        total += torch.stack([nats.double(), n_labelled.double()])
+        trainer.control = trainer.callback_handler.on_prediction_step(
+            trainer.args, trainer.state, trainer.control
+        )
+    nats, n_labelled = accelerator.reduce(total, "sum").tolist()
+    return nats / n_labelled

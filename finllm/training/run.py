@@ -1,0 +1,244 @@
+"""A training from its parameters: sets encoded, model made ready, fitted, saved and measured."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finllm.instruct import chat
+from finllm.model.adapter import save_adapter
+from finllm.model.full import save_full, train_all
+from finllm.model.loading import DTYPES, add_lora, load_base
+from finllm.model.memory import peak_memory_gb
+from finllm.model.tokenizer import load_tokenizer
+from finllm.model.weights import checkpoint_root, file_sha256, model_folder
+from finllm.params import Params
+from finllm.planned_memory import planned_peak_gb
+from finllm.records import Example, write_json
+from finllm.training import launch
+from finllm.training.batching import Batching
+from finllm.training.checkpoints import run_folder
+from finllm.training.curves import LiveCurves, open_live
+from finllm.training.distributed import shard_on_cpu, share_held, trained_weights
+from finllm.training.forgetting import forgetting, general_perplexity
+from finllm.training.mishaps import memory_explained
+from finllm.training.monitors import Monitor
+from finllm.training.resume import Checkpointer
+from finllm.training.trainer import Fit, fit, reloaded_val_loss, training_arguments
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What the model is trained on and chosen by, encoded."""
+
+    train: list[chat.Encoded]
+    val: list[chat.Encoded]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each training example."""
+        return [len(row.input_ids) for row in self.train]
+
+
+def train(
+    params: Params,
+    *,
+    train: Sequence[Example],
+    val: Sequence[Example],
+    adapter: Path,
+    curves: Path,
+    metrics: Path,
+) -> Fit:
+    """Train, and write what was trained, its curves and its metrics.
+
+    In a launch of several processes each trains its share, and the first one writes. Checkpoints
+    are removed when all is written.
+    """
+    m, p = params.model, params.train
+    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
+    tokenizer = load_tokenizer(folder, revision=m.revision)
+    sets = Sets(*(_encoded(tokenizer, rows, params) for rows in (train, val)))
+    batches = Batching(p.batching, p.batch_size, p.tokens_per_batch)
+    batch = batches.effective(sets.lengths, p.accumulation) * launch.n_launched()
+    sharded = launch.launched() and p.launcher != launch.DDP
+    planned_gb = _planned_gb(params, folder, sets)
+    checkpointer = None if sharded else _checkpointer(params, sets)
+    memory = memory_explained(
+        sets.train, p.batch_size, recomputes=p.checkpoint_layers == 1, planned_gb=planned_gb
+    )
+    with tempfile.TemporaryDirectory() as scratch, memory:
+        arguments = training_arguments(
+            output_dir=scratch,
+            n_train=len(train),
+            learning_rate=p.learning_rate,
+            warmup_share=p.warmup_share,
+            schedule=p.schedule,
+            epochs=p.epochs,
+            max_steps=p.max_steps,
+            batch_size=p.batch_size,
+            accumulation=p.accumulation,
+            max_grad_norm=p.max_grad_norm,
+            weight_decay=p.weight_decay,
+            optimizer=p.optimizer,
+            evals_per_run=p.evals_per_run,
+            seed=p.seed,
+            bfloat16=m.compute_dtype == "bfloat16",
+            float16=m.compute_dtype == "float16",
+            restarts=p.restarts,
+            n_batches=batches.count(sets.lengths),
+            n_devices=launch.n_launched(),
+        )
+        if sharded and p.launcher == launch.FSDP:
+            shard_on_cpu()
+        model = _trainable(params, folder, sets, sharded=sharded and p.launcher == launch.FSDP)
+        print(
+            f"train: {batches.describe()} a forward pass, effective batch {batch:g} examples, "
+            f"{arguments.max_steps} steps"
+        )
+        base_perplexity = general_perplexity(model, tokenizer)
+        full = p.method == "full"
+        autocast = DTYPES[m.compute_dtype] if full and m.compute_dtype != "float32" else None
+        monitor = None if sharded else Monitor(model, max_grad_norm=p.max_grad_norm)
+        with contextlib.ExitStack() as stack:
+            callbacks = [monitor] if monitor else []
+            if launch.is_main():
+                callbacks.append(LiveCurves(stack.enter_context(open_live(str(curves)))))
+            result = fit(
+                model,
+                tokenizer,
+                train=sets.train,
+                val=sets.val,
+                arguments=arguments,
+                patience=p.early_stopping_patience,
+                min_improvement=p.early_stopping_min_improvement,
+                callbacks=callbacks,
+                checkpointer=checkpointer,
+                batching=batches,
+                autocast=autocast,
+            )
+        weights = trained_weights(model)  # every process takes part
+        if launch.launched():
+            held = f"each with {share_held(model):.0%} of the weights"
+            print(f"train: {launch.n_launched()} processes ({p.launcher}), {held}")
+        file = adapter / ("model.safetensors" if full else "adapter_model.safetensors")
+        if launch.is_main():
+            if full:
+                save_full(model, adapter, base_name=m.name)
+            else:
+                save_adapter(model, adapter, base_name=m.name, revision=m.revision, weights=weights)
+        launch.wait_for_all()
+        reloaded = reloaded_val_loss(
+            model,
+            tokenizer,
+            adapter,
+            val=sets.val,
+            arguments=arguments,
+            expected=result.best_val_loss_nats,
+            autocast=autocast,
+        )
+        observed: dict[str, object] = {}
+        if monitor:  # weights that are sharded have no gradients or logits of their own
+            if launch.is_main():
+                monitor.write_layers(curves / "gradient_by_layer.csv")
+            tuned_perplexity = general_perplexity(model, tokenizer)
+            observed = {"forgetting": forgetting(base_perplexity, tuned_perplexity)}
+            observed |= monitor.summary()
+    if not launch.is_main():
+        return result
+    found = {
+        **_metrics(result),
+        "n_train_examples": len(train),
+        "n_val_examples": len(val),
+        "effective_batch_size": batch,
+        "trainable_parameters": sum(value.numel() for value in weights.values()),
+        "reloaded_val_loss_nats": reloaded,
+        "adapter_sha256": file_sha256(file),
+        **observed,
+        "cost": {
+            "n_resumes": result.n_resumes,
+            "seconds": result.seconds,
+            "tokens_per_second": result.n_train_tokens / result.seconds,
+            "peak_memory_gb": peak_memory_gb(),
+            "planned_peak_memory_gb": planned_gb,
+            **({"monitor_share": monitor.cost_share} if monitor else {}),
+            "adapter_mb": os.path.getsize(file) / 1e6,
+        },
+    }
+    write_json(metrics, found)
+    if checkpointer:
+        checkpointer.remove()
+    return result
+
+
+def _encoded(
+    tokenizer: PreTrainedTokenizerBase, rows: Sequence[Example], params: Params
+) -> list[chat.Encoded]:
+    system = params.templatize.system_prompt
+    return [
+        chat.encode_example(tokenizer, chat.render_example(tokenizer, row, system), row.answer)
+        for row in rows
+    ]
+
+
+def _planned_gb(params: Params, folder: str, sets: Sets) -> float | None:
+    labelled = [len(row.input_ids) - row.n_prompt for row in sets.train]
+    return planned_peak_gb(
+        params,
+        folder,
+        length=max(sets.lengths, default=0),
+        labelled=max(labelled, default=0),
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        devices=launch.n_launched(),
+    )
+
+
+def _checkpointer(params: Params, sets: Sets) -> Checkpointer:
+    p = params.train
+    settings = {
+        "model": vars(params.model),
+        "lora": vars(params.lora),
+        "train": {**vars(p), "checkpoint_every": 0},  # does not change the result
+    }
+    run = run_folder(
+        checkpoint_root(), settings=settings, sets={"train": sets.train, "val": sets.val}
+    )
+    return Checkpointer(run, every=p.checkpoint_every)
+
+
+def _trainable(
+    params: Params, folder: str, sets: Sets, *, sharded: bool
+) -> PeftModel | PreTrainedModel:
+    m, p = params.model, params.train
+    model = load_base(
+        folder,
+        revision=m.revision,
+        quantization=m.quantization,
+        double_quantization=m.double_quantization,
+        compute_dtype=m.compute_dtype,
+        attention_kernel=m.attention,
+        backend=m.backend,
+        max_tokens=max(sets.lengths, default=0),
+        sharded=sharded,
+    )
+    if p.method == "full":
+        return train_all(model, checkpoint_layers=p.checkpoint_layers)
+    return add_lora(
+        model,
+        **vars(params.lora),
+        checkpoint_layers=p.checkpoint_layers,
+        seed=p.seed,
+        backend=m.backend,
+    )
+
+
+def _metrics(result: Fit) -> dict[str, object]:
+    measured = asdict(result)
+    return {name: measured[name] for name in measured if name not in ("seconds", "n_resumes")}

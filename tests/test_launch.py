@@ -1,0 +1,160 @@
+"""The training stage on two processes: the losses of one process with the same effective batch."""
+
+import csv
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import make_example, tiny_llama
+from ruamel.yaml import YAML
+from safetensors.torch import load_file
+
+from finllm.records import write_jsonl
+from finllm.training import launch
+from finllm.training.evaluation import unlabel
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "presets" / "accelerate"
+N_TRAIN = 17  # the last step has one example left: one process trains on it, the other on nothing
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, chatml):
+    """A tiny model with its tokenizer, and examples of different lengths."""
+    root = tmp_path_factory.mktemp("launch")
+    tiny_llama().save_pretrained(root / "model")
+    chatml.save_pretrained(root / "model")
+    rows = [
+        make_example(
+            f"t{i}:summarization",
+            excerpt="Revenue grew 12%. " * (1 + i % 5),
+            answer=f"Revenue rose {i}%." + " Margin fell." * (i % 3),
+        )
+        for i in range(N_TRAIN + 5)
+    ]
+    write_jsonl(root / "train.jsonl", rows[:N_TRAIN])
+    write_jsonl(root / "val.jsonl", rows[N_TRAIN:])
+    return root
+
+
+def run_stage(folder: Path, name: str, model: dict | None = None, **train: object):
+    """The finished process of ``stages.train`` in its own folder, and that folder."""
+    work = folder / name
+    work.mkdir()
+    params = YAML().load(ROOT / "params.yaml")
+    params["model"].update(
+        name=str(folder / "model"), gguf_package="", gguf_file="", quantization="none"
+    )
+    params["model"].update({"compute_dtype": "float32", **(model or {})})
+    params["lora"].update(dropout=0.0, r=4)
+    params["train"].update(
+        batch_size=2, accumulation=1, max_steps=5, evals_per_run=5, learning_rate=1e-2
+    )
+    params["train"].update(early_stopping_patience=0, checkpoint_every=0, **train)
+    YAML().dump(params, work / "params.yaml")
+    arguments = f"--train ../train.jsonl --val ../val.jsonl --launchers {CONFIGS}"
+    arguments += " --adapter adapter --curves curves --metrics metrics.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.train", *arguments.split()],
+        cwd=work,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done, work
+
+
+def curve(work: Path, name: str) -> list[float]:
+    with open(work / "curves/plots/metrics" / f"{name}.tsv") as file:
+        return [float(row["loss_nats"]) for row in csv.DictReader(file, delimiter="\t")]
+
+
+@pytest.fixture(scope="module")
+def alone(folder):
+    done, work = run_stage(folder, "single", accumulation=2)
+    assert done.returncode == 0, done.stderr
+    return work
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("launcher", "held"), [("ddp", "100%"), ("fsdp", "50%")])
+def test_two_processes_have_the_losses_of_one(folder, alone, launcher, held):
+    done, work = run_stage(folder, launcher, launcher=launcher, devices=2)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("train: effective batch 4, 5 steps") == 1  # one process prints
+    assert f"2 processes ({launcher}), each with {held} of the weights" in done.stdout
+    for name in ("train/loss_nats", "val/loss_nats"):
+        assert curve(work, name) == pytest.approx(curve(alone, name), abs=1e-3)
+    ours, theirs = (load_file(w / "adapter/adapter_model.safetensors") for w in (work, alone))
+    assert ours.keys() == theirs.keys()
+    for key, value in theirs.items():
+        torch.testing.assert_close(ours[key], value, atol=1e-3, rtol=0)
+    metrics = json.loads((work / "metrics.json").read_text())
+    assert metrics["effective_batch_size"] == 4
+    assert metrics["best_val_loss_nats"] < metrics["initial_val_loss_nats"] - 1
+
+
+@pytest.mark.slow
+def test_an_error_of_two_processes_is_said_once(folder):
+    (folder / "long").mkdir(exist_ok=True)
+    done, work = run_stage(folder, "diverged", launcher="ddp", devices=2, learning_rate=1.0,
+                           max_grad_norm=1e9, optimizer="paged_adamw_8bit")  # fmt: skip
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("train: ")]
+    assert len(lines) == 1 and "paged_adamw_8bit" in lines[0]
+    assert "Traceback" not in done.stderr
+    assert not (work / "adapter").exists() and not (work / "metrics.json").exists()
+
+
+def test_a_launcher_for_one_device_is_no_launch():
+    assert launch.n_processes("single", 0) == 1
+    if not torch.cuda.is_available():
+        assert launch.n_processes("fsdp", 0) == 1
+        assert launch.n_processes("ddp", 3) == 3
+
+
+def test_more_devices_than_the_launcher_takes_is_an_error():
+    with pytest.raises(ValueError, match="train.devices is 2 and train.launcher is single"):
+        launch.n_processes("single", 2)
+
+
+def test_a_missing_deepspeed_is_said_in_words(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match="DeepSpeed is not installed"):
+        launch.n_processes("deepspeed-zero2", 0)
+
+
+def test_repeated_examples_lose_their_labels():
+    labels = torch.tensor([[1], [2], [3], [4]])
+    assert unlabel(labels[2:], n_real=3, rank=1).tolist() == [[3], [-100]]
+    assert unlabel(labels[:2], n_real=3, rank=0).tolist() == [[1], [2]]
+    assert unlabel(labels[2:], n_real=1, rank=1).tolist() == [[-100], [-100]]
+
+
+@pytest.mark.parametrize("launcher", launch.LAUNCHERS[1:])
+def test_every_launcher_has_a_config_that_accelerate_reads(launcher):
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(CONFIGS / f"{launcher}.yaml"))
+    kind = {"ddp": "MULTI_GPU", "fsdp": "FSDP"}.get(launcher, "DEEPSPEED")
+    assert config.distributed_type == kind
+    if kind == "DEEPSPEED":
+        assert (ROOT / config.deepspeed_config["deepspeed_config_file"]).is_file()
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_deepspeeds_configs_name_their_stage_and_leave_sizes_to_the_trainer(stage):
+    from accelerate.utils.deepspeed import HfDeepSpeedConfig
+
+    config = HfDeepSpeedConfig(str(CONFIGS / f"deepspeed-zero{stage}.json"))
+    assert config.is_zero2() if stage == 2 else config.is_zero3()
+    assert not config.is_offload()
+    for key in ("train_batch_size", "gradient_clipping", "bf16.enabled"):
+        assert config.get_value(key) == "auto"
