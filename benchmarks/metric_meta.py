@@ -24,6 +24,7 @@ from benchmarks.corruptions import ERRORS, REWORDINGS
 from finllm.scoring import score_example
 
 FACTUAL = tuple(ERRORS)[:8]
+OTHERS = ("another call", "previous summary")
 
 
 def read_folder(folder: Path, limit: int) -> dict[str, tuple[str, str]]:
@@ -121,7 +122,7 @@ def main() -> None:
                     if metric == args.losses and not won:
                         print(f"== {name} | {error} | {kind} | {value:.4f} {bad[metric]:.4f}")
                         print(_changes(summary, text), "||", _changes(summary, original))
-    errors = list(dict.fromkeys(error for row in wins.values() for error in row))
+    errors = [error for error in (*ERRORS, *OTHERS) if error in wins["composite"]]
     rates = {m: {e: float(np.mean(row[e])) for e in errors} for m, row in wins.items()}
     _print_table(rates, errors, {e: len(wins["composite"][e]) for e in errors})
     means = {metric: float(np.mean(list(row.values()))) for metric, row in rates.items()}

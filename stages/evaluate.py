@@ -66,8 +66,14 @@ def main() -> None:
             "transfer": table(split="transfer") if sets["transfer"] else {},
             "test_by_template": {t: table(split="test", template=t) for t in templates},
             "test_by_provenance": {v: table(split="test", provenance=v) for v in provenances},
-            "correlations": correlations(scores, split="test"),
-            "rank_stability": {metric: asdict(found) for metric, found in stability.items()},
+            # as lists, which `dvc metrics diff` leaves out: they are to be read, not to be compared
+            "correlations": [
+                {"pair": pair, **found}
+                for pair, found in correlations(scores, split="test").items()
+            ],
+            "rank_stability": [
+                {"metric": metric, **asdict(found)} for metric, found in stability.items()
+            ],
             "signatures": {**SIGNATURES, "semantic": signature(p.encoder, layer=p.encoder_layer)},
             "counts": {
                 "test_examples": len(sets["test"]),

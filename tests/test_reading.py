@@ -19,6 +19,8 @@ def said(text):
         ("up 12%", "higher 12 percent"),
         ("margin rose 150 basis points", "margin rose 1.5 percentage points"),
         ("q3 sales", "Third-quarter sales"),
+        ("in q1 21", "in first quarter 21"),
+        ("fiscal q4 2021", "fiscal fourth quarter 2021"),
         ("3q 2021 sales", "third quarter 2021 sales"),
         ("sees fy 2021 sales", "expects full-year 2021 sales"),
         ("qtrly revenue", "quarterly revenue"),

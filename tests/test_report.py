@@ -635,11 +635,11 @@ def test_the_command_starts_without_torch():
 def test_the_agreement_of_the_metrics_is_a_table():
     rho = {"rho": 0.5, "low": 0.25, "high": 0.75, "n": 16}
     scored = {
-        "rank_stability": {
-            "rouge1": {"tau": 0.9, "same_order": 0.8, "n_companies": 8},
-            PRIMARY: {"tau": 1.0, "same_order": 1.0, "n_companies": 8},
-        },
-        "correlations": {f"rouge1 ~ {PRIMARY}": rho},
+        "rank_stability": [
+            {"metric": "rouge1", "tau": 0.9, "same_order": 0.8, "n_companies": 8},
+            {"metric": PRIMARY, "tau": 1.0, "same_order": 1.0, "n_companies": 8},
+        ],
+        "correlations": [{"pair": f"rouge1 ~ {PRIMARY}", **rho}],
     }
     found = tables.agreement(scored, primary=PRIMARY)
     assert found.rows[0] == ["ROUGE-1", "+0.500 [0.250, 0.750]", "–", "+0.900", "0.800"]

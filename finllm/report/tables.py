@@ -131,13 +131,15 @@ def posteriors(found: Mapping[str, Mapping]) -> Table:
 
 def agreement(scored: Mapping[str, Mapping], *, primary: str) -> Table:
     """Each metric's rank correlation with the primary one and the composite, and its stability."""
+    stability = {row["metric"]: row for row in scored["rank_stability"]}
+    correlations = {row["pair"]: row for row in scored["correlations"]}
     rows = []
-    for name in (name for name in METRICS if name in scored["rank_stability"]):
-        stable = scored["rank_stability"][name]
+    for name in (name for name in METRICS if name in stability):
+        stable = stability[name]
         cells = []
         for other in (primary, "composite"):
             pair = sorted((name, other), key=METRICS.index)
-            rho = scored["correlations"].get(" ~ ".join(pair))
+            rho = correlations.get(" ~ ".join(pair))
             cells.append(
                 f"{wording.signed(rho['rho'])} {wording.interval(rho['low'], rho['high'])}"
                 if rho

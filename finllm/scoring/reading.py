@@ -43,7 +43,8 @@ _SLIPS = re.compile(  # glued words, invisible characters, a plus before a minus
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?<!\W[a-z])(?<!\bvs)(?<!\bno)(?<!\bco)(?<!\binc)([.!?;]) (?=\S)", re.I)
-_NTH = re.compile(r"\b([1-4])q\b", re.IGNORECASE)
+_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
+_NTH = re.compile(r"\b(?:([1-4])q|(first|second|third|fourth)[ -]quarter)\b", re.IGNORECASE)
 _VERBS = frozenset(
     "rose grew fell shrank sank slid up down higher lower rises falls grows climbs increases "
     "decreases declines drops cut".split()
@@ -100,7 +101,7 @@ def _plain(text: str) -> str:
     """
     text = _SLIPS.sub(lambda match: match[1] + " " if match[1] else match[2] or "", text)
     text = _SENTENCE.sub(r"\1\n", text)  # what is said of a figure ends with its sentence
-    text = _NTH.sub(r"q\1", text)
+    text = _NTH.sub(lambda match: f"q{match[1] or _ORDINALS[match[2].lower()]}", text)
     return _verbs().sub(_plain_verb, text)
 
 
