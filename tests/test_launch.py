@@ -87,7 +87,7 @@ def alone(folder):
 def test_two_processes_have_the_losses_of_one(folder, alone, launcher, held):
     done, work = run_stage(folder, launcher, launcher=launcher, devices=2)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("train: effective batch 4, 5 steps") == 1  # one process prints
+    assert done.stdout.count("effective batch 4 examples, 5 steps") == 1  # one process prints
     assert f"2 processes ({launcher}), each with {held} of the weights" in done.stdout
     for name in ("train/loss_nats", "val/loss_nats"):
         assert curve(work, name) == pytest.approx(curve(alone, name), abs=1e-3)

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState
+from transformers import TrainerControl, TrainerState
 from trl import SFTConfig
 
 from finllm.model.memory import peak_memory_gb
 from finllm.records import write_text
+from finllm.training.resume import Remembering
 
 LOOKS_PER_RUN = 50
 NEAR_ZERO = 1e-8  # Adam's epsilon: a smaller gradient no longer moves its weight by a full step
@@ -36,7 +37,7 @@ ENOUGH = 5  # steps before which there is no median to speak of
 COPIED = 5_000_000  # weights copied for the size of an update; beyond, every n-th tensor
 
 
-class Monitor(TrainerCallback):
+class Monitor(Remembering):
     """Gradient norms in total and by layer, near-zero gradients, sizes of updates, speed, memory.
 
     Put it before the callback that writes curves: it adds its values to the trainer's log.
@@ -64,6 +65,23 @@ class Monitor(TrainerCallback):
         self._copies: list[torch.Tensor] = []
         self._watching = self._stepping = self._started = 0.0
         self._tokens = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the summary is made of, so that a resumed run has the summary of a whole one."""
+        return {
+            "norms": self.norms,
+            "layer_norms": self.layer_norms,
+            "near_zero": self.near_zero,
+            "updates": self.updates,
+            "alarms": dict(self.alarms),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what ``state_dict`` returned."""
+        self.norms, self.layer_norms = state["norms"], state["layer_norms"]
+        self.near_zero, self.updates = state["near_zero"], state["updates"]
+        self.alarms.update(state["alarms"])
+        self._recent.extend(self.norms)
 
     def on_train_begin(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any

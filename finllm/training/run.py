@@ -189,12 +189,14 @@ def _encoded(
 
 
 def _planned_gb(params: Params, folder: str, sets: Sets) -> float | None:
+    if not sets.train:
+        return None  # the fit says why it cannot be
     labelled = [len(row.input_ids) - row.n_prompt for row in sets.train]
     return planned_peak_gb(
         params,
         folder,
-        length=max(sets.lengths, default=0),
-        labelled=max(labelled, default=0),
+        length=max(sets.lengths),
+        labelled=max(labelled),
         device="cuda" if torch.cuda.is_available() else "cpu",
         devices=launch.n_launched(),
     )
