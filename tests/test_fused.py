@@ -6,7 +6,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from finllm.model import kernels
+from finllm.model import attention, kernels
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
 from finllm.model.kernels import bits
@@ -15,7 +15,7 @@ BF16 = torch.bfloat16
 NEVER = np.uint32(0)  # nothing is dropped
 
 
-def tiny(dtype, *, targets="all-linear", dropout=0.0, seed=3):
+def tiny(dtype, *, targets="all-linear", dropout=0.0, seed=3, kernel=attention.NAME):
     """Two layers with grouped queries, and an adapter that is not zero."""
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -26,6 +26,7 @@ def tiny(dtype, *, targets="all-linear", dropout=0.0, seed=3):
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=1024,
+        attn_implementation=kernel,
     )
     model = LlamaForCausalLM(config).to(dtype)
     lora = LoraConfig(
@@ -204,4 +205,5 @@ def test_the_head_loss_and_its_gradient_are_those_of_cross_entropy():
 def test_what_cannot_be_fused_says_why():
     assert why_not_fused(tiny(BF16)) == ""
     assert "bfloat16" in why_not_fused(tiny(torch.float32))
+    assert "model.attention" in why_not_fused(tiny(BF16, kernel="sdpa"))
     assert "LoRA" in why_not_fused(torch.nn.Linear(2, 2))

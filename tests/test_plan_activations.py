@@ -3,6 +3,7 @@ import torch
 from conftest import tiny_llama
 
 from finllm.model import attention, fused_layer, head_loss
+from finllm.model.attention import NAME
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.loading import add_lora
 from finllm.planning.activations import (
@@ -52,7 +53,7 @@ def kept_per_block(kernel, dtype, *, targets, dropout, length=LENGTH):
     found = []
     for layers in (2, 4):
         model = add_lora(
-            tiny_llama("eager" if kernel == "fused" else kernel, layers=layers).to(dtype).train(),
+            tiny_llama(NAME if kernel == "fused" else kernel, layers=layers).to(dtype).train(),
             r=4,
             alpha=8,
             dropout=dropout,

@@ -12,6 +12,7 @@ from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
+from finllm.model import attention
 from finllm.model.fused_layer import AttentionHalf, GatedHalf, Projection, Shape
 
 
@@ -22,6 +23,8 @@ def why_not_fused(model: torch.nn.Module) -> str:
     base, config = model.get_base_model(), model.get_base_model().config
     if base.device.type != "cpu" or base.dtype != torch.bfloat16:
         return "fused layers are for bfloat16 on a CPU"
+    if config._attn_implementation != attention.NAME:
+        return "fused layers have an attention of their own, and model.attention asks for another"
     if config.hidden_act != "silu" or config.attention_bias or config.mlp_bias:
         return "fused layers have SiLU gates and no biases"
     if any(isinstance(module, Linear8bitLt) for module in base.modules()):

@@ -146,8 +146,9 @@ def kernel_of(setting: Setting) -> str:
 
     The conditions are those of ``finllm.model.fused.why_not_fused``, DoRA left out.
     """
-    plain = (setting.device, setting.compute_dtype, setting.recompute_every)
-    if plain == ("cpu", "bfloat16", 0) and setting.quantization != "int8":
+    fusible = (setting.device, setting.compute_dtype, setting.recompute_every)
+    own = setting.attention in ("auto", "matmul") and setting.quantization != "int8"
+    if fusible == ("cpu", "bfloat16", 0) and own:
         return "fused"
     if setting.attention == "auto":
         return "matmul" if setting.device == "cpu" else "sdpa"
