@@ -176,6 +176,7 @@ def make_evidence(case="better", *, transfer=False, base_text="Flat.", **changes
         },
         "significance": significance,
         "bayes_stats": bayes_stats,
+        "ratings": {"n_raters": 0, "n_examples": 0, "n_of_other_answers": 0},
     }
     return Evidence(
         metrics=metrics,
