@@ -42,6 +42,11 @@ class Ratings:
     points: dict[str, dict[tuple[str, str], dict[str, int]]]  # criterion: (example, model): rater
     n_of_other_answers: int  # clicks on texts that are not today's predictions
 
+    def examples(self) -> set[str]:
+        """The examples about which anybody said anything."""
+        points = {example for units in self.points.values() for example, _ in units}
+        return points | set(self.preference)
+
     def humans(self, question: str) -> dict[str, float]:
         """By example, the mean over raters: the preference, or tuned minus base in points."""
         if question == PREFERENCE:
@@ -99,7 +104,7 @@ def rating_metrics(
         two raters) and ``correlation`` (metric against people). What is undefined is left out.
     """
     company = dict(zip(pairs.example_ids, pairs.companies, strict=True))
-    rated = {key for question in QUESTIONS for key in ratings.humans(question)} & set(company)
+    rated = ratings.examples() & set(company)
     found: dict[str, object] = {
         "n_raters": len(ratings.raters),
         "n_examples": len(rated),
