@@ -104,8 +104,8 @@ def application(pairs: Sequence[Pair], folder: Path, *, port: int) -> Starlette:
     """
     templates = _templates()
 
-    def show(name: str, status: int = 200, **values: object) -> HTMLResponse:
-        return HTMLResponse(templates.get_template(name).render(**values), status)
+    def show(template: str, status: int = 200, **values: object) -> HTMLResponse:
+        return HTMLResponse(templates.get_template(template).render(**values), status)
 
     def start(request: Request) -> Response:
         name = request.query_params.get("rater")
@@ -183,13 +183,15 @@ def serve(pairs: Sequence[Pair], folder: Path, *, port: int) -> None:
     Raises
     ------
     ValueError
-        Where the port is taken.
+        Where the port is taken, or none.
     """
     import uvicorn
 
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port {port}: must be 0 to 65535; choose another with --port")
     try:
         listener = socket.create_server((HOST, port))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise ValueError(f"port {port}: {error}; choose another with --port") from None
     port = listener.getsockname()[1]
     app = application(pairs, folder, port=port)
@@ -272,11 +274,11 @@ def _answers(pair: Pair, rater: str) -> dict[str, str]:
 
 
 def _blind_name(pair: Pair, rater: str) -> str:
-    """What the form calls the pair: of the texts as shown.
+    """What the form calls the pair: of the rater and the texts in the order shown.
 
     The clicks' own hash takes them in the models' order, which would tell who is A.
     """
-    return pair_hash(pair.example.id, *_answers(pair, rater).values())
+    return pair_hash(f"{rater}:{pair.example.id}", *_answers(pair, rater).values())
 
 
 def _file(name: str, media_type: str) -> Callable[[Request], Response]:
