@@ -12,7 +12,7 @@ from pathlib import Path
 
 from finllm.params import load_params
 from finllm.presets import apply_preset, preset_params
-from finllm.records import read_examples, read_scores, write_json
+from finllm.records import read_examples, read_predictions, read_scores, write_json
 from finllm.report.outcome import from_metrics
 from finllm.report.verdict_text import terminal
 
@@ -140,6 +140,18 @@ def export(parsed: argparse.Namespace) -> None:
         )
 
 
+def rate(parsed: argparse.Namespace) -> None:
+    """Serve the page on which people rate the answers."""
+    from finllm.rating.app import serve
+    from finllm.rating.ballot import pairs
+
+    for path in (parsed.examples, parsed.base, parsed.tuned):
+        if not path.is_file():
+            raise ValueError(f"{path}: no such file; run `dvc repro` first")
+    base, tuned = read_predictions(parsed.base), read_predictions(parsed.tuned)
+    serve(pairs(read_examples(parsed.examples), base, tuned), parsed.ratings, port=parsed.port)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="finllm", description="Did fine-tuning help?")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -215,4 +227,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--metrics", type=Path, default=Path("metrics"))
     command.add_argument("--params", type=Path, default=Path("params.yaml"))
     command.set_defaults(run=export)
+    command = commands.add_parser("rate", help="rate answers, base against tuned, on a local page")
+    command.add_argument("--examples", type=Path, default=Path("data/split/test.jsonl"))
+    command.add_argument("--base", type=Path, default=Path("data/predict/base.jsonl"))
+    command.add_argument("--tuned", type=Path, default=Path("data/predict/tuned.jsonl"))
+    command.add_argument("--ratings", type=Path, default=Path("data/ratings"))
+    command.add_argument("--port", type=int, default=8017, help="on 127.0.0.1; 0 for any free one")
+    command.set_defaults(run=rate)
     return parser

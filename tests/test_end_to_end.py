@@ -49,7 +49,8 @@ def commands(source: str) -> list[str]:
 def test_the_pipeline_goes_from_nothing_to_a_verdict(tmp_path):
     for file in ("params.yaml", "requirements-models.txt"):
         shutil.copy(ROOT / file, tmp_path)
-    for folder in ("data/lexicon", "data/raw/none", "data/review/ratings", "presets/accelerate"):
+    data = ("data/lexicon", "data/raw/none", "data/ratings", "data/review/ratings")
+    for folder in (*data, "presets/accelerate"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     yaml = YAML()
     document = yaml.load(tmp_path / "params.yaml")

@@ -128,14 +128,8 @@ def outputs(stage: dict, key: str = "") -> list[str]:
 def project(tmp_path_factory):
     """The repository's dvc.yaml and code with stages that do nothing but write, run once."""
     root = tmp_path_factory.mktemp("project")
-    for folder in (
-        "finllm",
-        "stages",
-        "data/lexicon",
-        "data/raw/none",
-        "data/review/ratings",
-        "presets/accelerate",
-    ):
+    data = ("data/lexicon", "data/raw/none", "data/ratings", "data/review/ratings")
+    for folder in ("finllm", "stages", *data, "presets/accelerate"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("params.yaml", "requirements-models.txt", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / file, root / file)
@@ -217,6 +211,7 @@ def test_a_new_rank_runs_training_and_what_follows_and_nothing_else(project, par
         "evaluate",
         "significance",
         "bayes_stats",
+        "ratings",
         "report",
     }
 

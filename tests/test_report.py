@@ -176,6 +176,7 @@ def make_evidence(case="better", *, transfer=False, base_text="Flat.", **changes
         },
         "significance": significance,
         "bayes_stats": bayes_stats,
+        "ratings": {"n_raters": 0, "n_examples": 0, "n_of_other_answers": 0},
     }
     return Evidence(
         metrics=metrics,
@@ -494,6 +495,75 @@ def test_the_markdown_is_one_screen_and_keeps_wall_clock_in_its_last_line():
     assert "| **Number accuracy** | 0.400 | 0.480 | +0.080 [0.040, 0.120] |" in "\n".join(lines)
 
 
+# --- what people say
+
+
+RATED = {
+    "n_raters": 2,
+    "n_examples": 16,
+    "n_of_other_answers": 3,
+    "win_rate": {"estimate": 0.625, "low": 0.4, "high": 0.81, "n": 16},
+    "criteria": {
+        "accuracy": {
+            "base": 2.5,
+            "tuned": 3.0,
+            "difference": 0.5,
+            "low": 0.1,
+            "high": 0.9,
+            "n": 16,
+        },
+        "fluency": {"n": 0},
+    },
+    "agreement": {
+        "preference": {
+            "estimate": 0.71,
+            "low": 0.5,
+            "high": 0.9,
+            "n_units": 16,
+            "kappa": {"ann and ben": {"estimate": 0.66, "n_units": 16}},
+        }
+    },
+    "correlation": {
+        "preference": {
+            "bertscore": {"estimate": 0.3, "low": 0.1, "high": 0.5, "n": 16, "p_highest": 0.2},
+            "rougeL": {"estimate": 0.4, "low": 0.2, "high": 0.6, "n": 16, "p_highest": 0.8},
+        },
+        "accuracy": {"rougeL": {"estimate": 0.1, "n": 16, "p_highest": 1.0}},
+    },
+}
+
+
+def people(page):
+    """The words of the section about people."""
+    section = page.partition('<section id="people">')[2].partition("</section>")[0]
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", section)).split())
+
+
+def test_without_ratings_the_reports_say_what_to_run():
+    evidence = make_evidence()
+    assert "No human ratings yet: run `python -m finllm rate`" in people(render(evidence))
+    assert "No human ratings yet: run `python -m finllm rate`" in render_markdown(evidence)
+
+
+def test_ratings_reach_both_reports_with_their_intervals_and_the_closest_metric():
+    evidence = make_evidence()
+    evidence.metrics["ratings"] = RATED
+    said = "The tuned answer was preferred in 0.625 of 16 pairs [0.400, 0.810]"
+    words = people(render(evidence))
+    assert said in words and said in render_markdown(evidence)
+    for part in (
+        "2 raters judged 16 pairs",
+        "3 earlier clicks are about answers that the models no longer give",
+        "Accuracy of figures 2.500 3.000 +0.500 [0.100, 0.900] 16",
+        "Fluency – – – – 0",
+        "Preference 0.710 [0.500, 0.900] 0.660 16",
+        "ROUGE-L +0.400 [0.200, 0.600] 0.800 16",
+        "ROUGE-L +0.100 –",
+        "closest to the preference: ROUGE-L, in 0.800 of the bootstrap samples; BERTScore in 0.200",
+    ):
+        assert part in words, part
+
+
 # --- in a browser
 
 
@@ -545,7 +615,9 @@ def test_a_browser_shows_the_page_without_a_complaint_and_asks_nobody(tmp_path):
 
 def test_the_page_fits_a_phone_and_a_desk_with_everything_unfolded(tmp_path):
     path = tmp_path / "frame.html"
-    path.write_text(framed(render(make_evidence(transfer=True)), (375, 1100)), encoding="utf-8")
+    evidence = make_evidence(transfer=True)
+    evidence.metrics["ratings"] = RATED
+    path.write_text(framed(render(evidence), (375, 1100)), encoding="utf-8")
     dom, _ = browse(path, tmp_path / "profile")
     body = re.search(r"<body[^>]*>", dom)[0]
     assert 'data-overflow="0 0"' in body and 'data-empty="0,0"' in body, body

@@ -21,6 +21,7 @@ STAGES = (
     "evaluate",
     "significance",
     "bayes_stats",
+    "ratings",
 )
 
 

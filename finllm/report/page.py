@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jinja2
 
-from finllm.report import figures, tables, wording
+from finllm.report import figures, human, tables, wording
 from finllm.report.cautions import cautions, is_fictional
 from finllm.report.evidence import Evidence
 from finllm.report.forest import ForestRow, forest_axis
@@ -100,6 +100,10 @@ def _common(
         "source": parameters["data"]["source"],
         "model": parameters["model"]["name"],
         "metrics": metrics,
+        "human_summary": human.summary(metrics["ratings"], confidence=_confidence(found)),
+        "human_tables": human.tables(metrics["ratings"]),
+        "human_details": human.details(metrics["ratings"]),
+        "human_closest": human.closest(metrics["ratings"]),
     }
 
 

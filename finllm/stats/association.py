@@ -57,6 +57,33 @@ def kendall(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correlat
     return Correlation(tau, low, high, float(result.pvalue), len(a))
 
 
+def weighted_spearman(x: ArrayLike, y: ArrayLike, weights: ArrayLike) -> np.ndarray:
+    """Spearman's rho for each row of ``weights``, how often each pair counts.
+
+    ``weights`` has shape (n_resamples, n). Pearson's correlation of mid-ranks in the sample that
+    repeats each pair as often as its weight says: how a bootstrap over companies resamples it.
+    NaN where a side is constant.
+    """
+    a, b = _paired(x, y)
+    counts = np.asarray(weights, dtype=np.float64)
+    ranks = [_weighted_midranks(values, counts) for values in (a, b)]
+    total = counts.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        first, second = (r - (counts * r).sum(axis=1, keepdims=True) / total for r in ranks)
+        product = (counts * first * second).sum(axis=1)
+        norm = (counts * first**2).sum(axis=1) * (counts * second**2).sum(axis=1)
+        return np.where(norm > 1e-9, np.clip(product / np.sqrt(norm), -1, 1), np.nan)
+
+
+def _weighted_midranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The mid-rank of each value among values repeated ``counts`` times, row by row."""
+    _, codes, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    starts = np.cumsum(sizes) - sizes
+    held = np.add.reduceat(counts[:, np.argsort(codes, kind="stable")], starts, axis=1)
+    middle = np.cumsum(held, axis=1) - held / 2 + 0.5
+    return middle[:, codes]
+
+
 def _fisher(r: float, variance: float, confidence: float) -> tuple[float, float]:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; a share between 0 and 1 is needed")

@@ -1,0 +1,29 @@
+"""What people say about the answers, beside the metrics; nothing where nobody rated."""
+
+from finllm.rating.clicks import read_folder
+from finllm.records import read_predictions, read_scores, write_json
+from finllm.scoring.pairs import pair
+from finllm.scoring.ratings import collect, rating_metrics
+from stages import adapter
+
+
+def main() -> None:
+    """Read the clicks, keep those about the current answers, summarise."""
+    at = adapter.paths("ratings", "base", "tuned", "scores", "metrics")
+    params = adapter.params()
+    ratings = collect(
+        read_folder(at.ratings), read_predictions(at.base), read_predictions(at.tuned)
+    )
+    found = rating_metrics(
+        ratings,
+        pair(read_scores(at.scores), split="test"),
+        confidence=1 - params.verdict.alpha,
+        n_bootstrap=params.significance.n_bootstrap,
+        seed=params.significance.seed,
+    )
+    write_json(at.metrics, found)
+    print(f"ratings: {found['n_raters']} raters, {found['n_examples']} examples")
+
+
+if __name__ == "__main__":
+    adapter.run(main)
