@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from finllm.records import METRICS, Score
+from finllm.stats.comparison import compare
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,34 @@ def pair(scores: Sequence[Score], *, split: str) -> Pairs:
         base=_columns(rows["base"], ids),
         tuned=_columns(rows["tuned"], ids),
     )
+
+
+def compare_pairs(
+    pairs: Pairs, *, primary: str, alpha: float, n_permutations: int, n_bootstrap: int, seed: int
+) -> dict[str, object]:
+    """Tuned against base on every metric, by ``compare``, with its counts, as JSON takes it.
+
+    What could not be computed is left out, since JSON has no NaN.
+    """
+    found = compare(
+        pairs.base,
+        pairs.tuned,
+        pairs.companies,
+        primary=primary,
+        confidence=1 - alpha,
+        n_permutations=n_permutations,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+    return {
+        "primary_metric": primary,
+        "n_examples": len(pairs.example_ids),
+        "n_companies": len(set(pairs.companies)),
+        "metrics": {
+            name: {k: x for k, x in dataclasses.asdict(one).items() if math.isfinite(x)}
+            for name, one in found.items()
+        },
+    }
 
 
 def _columns(rows: dict[str, Score], ids: list[str]) -> dict[str, np.ndarray]:
