@@ -27,6 +27,16 @@ class Pairs:
         """Tuned minus base, NaN where not defined."""
         return self.tuned[metric] - self.base[metric]
 
+    def defined(self, metric: str) -> tuple[np.ndarray, list[str], list[str]]:
+        """The differences of the examples with scores, with their companies and templates."""
+        differences = self.difference(metric)
+        kept = np.flatnonzero(np.isfinite(differences))
+        return (
+            differences[kept],
+            [self.companies[i] for i in kept],
+            [self.templates[i] for i in kept],
+        )
+
 
 def pair(scores: Sequence[Score], *, split: str) -> Pairs:
     """The base's and the tuned model's scores on one split, by example.
@@ -34,7 +44,8 @@ def pair(scores: Sequence[Score], *, split: str) -> Pairs:
     Raises
     ------
     ValueError
-        Where one of the two has an example that the other has not, or has it twice.
+        Where one of the two has an example that the other has not, or has it twice; where there is
+        no example at all, or a score is infinite. NaN is a score that is not defined.
     """
     seen: set[tuple[str, str]] = set()
     for score in (score for score in scores if score.split == split):
@@ -51,6 +62,8 @@ def pair(scores: Sequence[Score], *, split: str) -> Pairs:
         odd = sorted(rows["base"].keys() ^ rows["tuned"].keys())[0]
         raise ValueError(f"{odd} was scored for one of base and tuned only; run evaluate again")
     ids = list(rows["base"])
+    if not ids:
+        raise ValueError(f"there are no {split} scores of base and tuned; run evaluate again")
     return Pairs(
         example_ids=ids,
         companies=[rows["base"][i].company for i in ids],
@@ -89,7 +102,14 @@ def compare_pairs(
 
 
 def _columns(rows: dict[str, Score], ids: list[str]) -> dict[str, np.ndarray]:
-    return {
-        name: np.array([rows[i].values[name] for i in ids], dtype=np.float64)  # None becomes NaN
-        for name in METRICS
-    }
+    columns = {}
+    for name in METRICS:
+        lacking = [i for i in ids if name not in rows[i].values]
+        if lacking:
+            raise ValueError(f"{lacking[0]} has no {name}; run evaluate again")
+        column = np.array([rows[i].values[name] for i in ids], dtype=np.float64)  # None becomes NaN
+        if np.isinf(column).any():
+            at = ids[int(np.isinf(column).argmax())]
+            raise ValueError(f"{at}: {name} is infinite; only finite scores, or null for none")
+        columns[name] = column
+    return columns
