@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import math
 import sys
@@ -86,35 +85,59 @@ def inspect(parsed: argparse.Namespace) -> None:
 def pool(parsed: argparse.Namespace) -> None:
     """Compare base and tuned over the test sets of all folds of a cross-validation."""
     from finllm.scoring import folds
-    from finllm.scoring.pairs import pair
-    from finllm.stats.comparison import compare
+    from finllm.scoring.pairs import compare_pairs, pair
 
     params = load_params(parsed.params)
     p, v = params.significance, params.verdict
     scores = folds.pool({str(path): read_scores(path) for path in parsed.scores})
-    pairs = pair(scores, split="test")
-    found = compare(
-        pairs.base,
-        pairs.tuned,
-        pairs.companies,
+    found = compare_pairs(
+        pair(scores, split="test"),
         primary=v.primary_metric,
-        confidence=1 - v.alpha,
+        alpha=v.alpha,
         n_permutations=p.n_permutations,
         n_bootstrap=p.n_bootstrap,
         seed=p.seed,
     )
-    n_companies = len(set(pairs.companies))
+    n_companies = found["n_companies"]
     print(f"{len(parsed.scores)} folds, {n_companies} companies; tuned - base [interval], p")
-    for name, one in found.items():
-        mark = "*" if name == v.primary_metric else " "
-        interval = f"[{one.low:+.3f}, {one.high:+.3f}]"
-        print(f"{mark} {name:16} {one.difference:+.3f} {interval} {one.p_corrected:.4f}")
+    _print_metrics(found, "difference", "p_corrected")
     if parsed.out:
-        rows = {name: dataclasses.asdict(one) for name, one in found.items()}
-        finite = {n: {k: x for k, x in r.items() if math.isfinite(x)} for n, r in rows.items()}
-        counts = {"n_folds": len(parsed.scores), "n_companies": n_companies}
-        counts |= {"n_examples": len(pairs.example_ids), "primary_metric": v.primary_metric}
-        write_json(parsed.out, {**counts, "metrics": finite})
+        write_json(parsed.out, {"n_folds": len(parsed.scores), **found})
+
+
+def seeds(parsed: argparse.Namespace) -> None:
+    """Compare base and tuned over trainings that differ in their seed alone."""
+    from finllm.scoring.seeds import compare_seeds, side_by_side
+
+    params = load_params(parsed.params)
+    p, v = params.significance, params.verdict
+    runs = side_by_side({str(path): read_scores(path) for path in parsed.scores})
+    found = compare_seeds(
+        runs, primary=v.primary_metric, alpha=v.alpha, n_bootstrap=p.n_bootstrap, seed=p.seed
+    )
+    primary = found["metrics"][v.primary_metric]
+    print(
+        f"{len(runs.names)} seeds, {primary['n_clusters']} companies; "
+        "tuned - base [interval of a new seed on a new company], p"
+    )
+    _print_metrics(found, "estimate", "p_value")
+    print(f"\nVariances of the differences in {v.primary_metric}, by moments:")
+    for name, variance in primary["variances"].items():
+        root = math.copysign(math.sqrt(abs(variance)), variance)
+        print(f"  {name:16} {variance:+.5f}" + (f"  (sd {root:.3f})" if variance >= 0 else ""))
+    means = ", ".join(f"{mean:+.3f}" for mean in primary["seed_means"])
+    print(f"By seed: {means}; a further seed is positive here with probability", end=" ")
+    print(f"{primary['p_next_seed_above']:.2f}\n{found['in_words']}")
+    if parsed.out:
+        write_json(parsed.out, found)
+
+
+def _print_metrics(found: dict, estimate: str, p_value: str) -> None:
+    nan = math.nan
+    for name, one in found["metrics"].items():
+        mark = "*" if name == found["primary_metric"] else " "
+        interval = f"[{one.get('low', nan):+.3f}, {one.get('high', nan):+.3f}]"
+        print(f"{mark} {name:16} {one[estimate]:+.3f} {interval} {one.get(p_value, nan):.4f}")
 
 
 def export(parsed: argparse.Namespace) -> None:
@@ -234,4 +257,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--ratings", type=Path, default=Path("data/ratings"))
     command.add_argument("--port", type=int, default=8017, help="on 127.0.0.1; 0 for any free one")
     command.set_defaults(run=rate)
+    command = commands.add_parser("seeds", help="compare over trainings with several seeds")
+    command.add_argument("scores", type=Path, nargs="+", help="each run's scores.jsonl")
+    command.add_argument("--out", type=Path, help="write the comparison here as JSON")
+    command.add_argument("--params", type=Path, default=Path("params.yaml"))
+    command.set_defaults(run=seeds)
     return parser

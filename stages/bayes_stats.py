@@ -25,17 +25,16 @@ def main() -> None:
     started = time.perf_counter()
     found: dict[str, dict[str, float]] = {}
     for name in tqdm(METRICS, desc="bayes_stats", unit="metric"):
-        differences = pairs.difference(name)
-        defined = np.isfinite(differences)
-        if is_constant(differences[defined]):
+        differences, companies, templates = pairs.defined(name)
+        if len(set(companies)) < 2 or is_constant(differences):
             found[name] = {"usable": False}  # nothing varies, so there is nothing to model
             if name == v.primary_metric:
                 _write_histogram(np.empty(0), at.posterior)
             continue
         fitted = fit_paired_model(
-            differences[defined],
-            [c for c, keep in zip(pairs.companies, defined, strict=True) if keep],
-            templates=[t for t, keep in zip(pairs.templates, defined, strict=True) if keep],
+            differences,
+            companies,
+            templates=templates,
             prior_scale=p.prior_scale,
             rope_low=-v.rope,
             rope_high=v.rope,

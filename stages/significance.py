@@ -1,47 +1,36 @@
 """Frequentist tests of tuned against base, by company."""
 
-import dataclasses
-import math
-
-from finllm.records import read_scores, write_json
-from finllm.scoring.pairs import pair
-from finllm.stats.comparison import compare
+from finllm.records import read_examples, read_scores, write_json
+from finllm.scoring.groups import differences_by_group
+from finllm.scoring.pairs import compare_pairs, pair
 from stages import adapter
 
 
 def main() -> None:
-    """Pair, test, write."""
-    at = adapter.paths("scores", "metrics")
+    """Pair, test, look into the groups, write."""
+    at = adapter.paths("scores", "examples", "metrics")
     params = adapter.params()
     p, v = params.significance, params.verdict
     pairs = pair(read_scores(at.scores), split="test")
-    found = compare(
-        pairs.base,
-        pairs.tuned,
-        pairs.companies,
+    found = compare_pairs(
+        pairs,
         primary=v.primary_metric,
-        confidence=1 - v.alpha,
+        alpha=v.alpha,
         n_permutations=p.n_permutations,
         n_bootstrap=p.n_bootstrap,
         seed=p.seed,
     )
-    write_json(
-        at.metrics,
-        {
-            "primary_metric": v.primary_metric,
-            "n_examples": len(pairs.example_ids),
-            "n_companies": len(set(pairs.companies)),
-            "metrics": {name: _without_nan(c) for name, c in found.items()},
-        },
+    subgroups = differences_by_group(
+        pairs,
+        read_examples(at.examples),
+        metric=v.primary_metric,
+        alpha=v.alpha,
+        n_bootstrap=p.n_bootstrap,
+        seed=p.seed,
     )
-    one = found[v.primary_metric]
-    print(f"significance: {v.primary_metric} {one.difference:+.3f} [{one.low:.3f}, {one.high:.3f}]")
-
-
-def _without_nan(record: object) -> dict[str, float]:
-    """What could not be computed is left out: JSON has no NaN."""
-    fields = dataclasses.asdict(record)
-    return {key: value for key, value in fields.items() if math.isfinite(value)}
+    write_json(at.metrics, {**found, "subgroups": subgroups})
+    one = found["metrics"][v.primary_metric]
+    print(f"significance: {v.primary_metric} {one['difference']:+.3f}")
 
 
 if __name__ == "__main__":

@@ -110,8 +110,20 @@ def test_an_unknown_primary_metric_is_named_with_those_there_are():
         run(*arms(0.1, 0.1), primary="rouge9")
 
 
-def test_a_metric_that_one_company_alone_defines_is_named():
-    base, tuned = arms(0.1, 0.1)
+def test_a_metric_that_one_company_alone_defines_is_left_out_and_the_primary_is_named():
+    base, tuned = arms(0.5, 0.3, 0.3)
     base["m1"][3:] = np.nan
+    found = run(base, tuned)
+    assert list(found) == ["m0", "m2"]
+    assert found["m2"].p_corrected == max(found["m0"].p_value, found["m2"].p_value)  # one other
     with pytest.raises(ValueError, match="m1 is defined in 1 companies"):
+        run(base, tuned, primary="m1")
+
+
+def test_arms_of_other_lengths_and_infinite_scores_are_named():
+    base, tuned = arms(0.1)
+    with pytest.raises(ValueError, match="m0 has 60 scores of base and 59 of tuned on 60"):
+        run(base, {"m0": tuned["m0"][1:]})
+    tuned["m0"][3] = np.inf
+    with pytest.raises(ValueError, match="m0 holds an infinity"):
         run(base, tuned)

@@ -19,11 +19,21 @@ from finllm.records import METRICS, Example, Prediction, Score, to_json
 from finllm.report import page, tables, wording
 from finllm.report.axis import axis
 from finllm.report.cautions import cautions, is_fictional
+from finllm.report.claims import claims
 from finllm.report.evidence import Evidence, read_metrics
-from finllm.report.figures import MAX_POINTS, company_figure, curve_figure, posterior_figure, thin
+from finllm.report.figures import (
+    MAX_POINTS,
+    company_figure,
+    curve_figure,
+    histogram_figure,
+    posterior_figure,
+    thin,
+)
 from finllm.report.forest import forest_csv, forest_rows
 from finllm.report.funnel import funnel
+from finllm.report.marked import marked
 from finllm.report.outcome import from_metrics, outcome, to_metrics
+from finllm.report.practical import detectable_difference, gain, power_sentence, price
 from finllm.report.showcase import Pair, extremes, paired_scores, showcase
 from finllm.report.verdict_text import sentence, terminal
 
@@ -360,6 +370,16 @@ def test_no_series_no_figure():
     assert curve_figure({"loss": []}) is None
 
 
+def test_the_histogram_has_zero_for_an_edge_and_counts_ties_apart():
+    figure = histogram_figure([0.0, 0.0, 0.1, 0.1, -0.05, 0.5])
+    assert (figure.n_up, figure.n_down, figure.n_same) == (3, 1, 2)
+    assert sum(bar.n for bar in figure.bars) == 4
+    assert sum(bar.n for bar in figure.bars if bar.high <= 1e-12) == 1
+    assert any(abs(bar.low) < 1e-12 for bar in figure.bars)
+    assert all(bar.height >= 0 and 0 <= bar.left <= 100 for bar in figure.bars)
+    assert histogram_figure([0.0, 0.0]) is None
+
+
 def test_a_long_curve_is_thinned_and_keeps_its_ends():
     points = [(float(i), 1.0) for i in range(9999)]
     kept = thin(points)
@@ -404,6 +424,97 @@ def test_groups_without_test_examples_have_no_row():
     table = tables.by_group(groups, {"completion": 3}, group="template", metric="bleu")
     missing = wording.MISSING
     assert table.rows == [["completion", "3", "0.100", "0.200", "+0.100", missing, missing]]
+
+
+GROUP = {"estimate": -0.1, "low": -0.15, "high": -0.05, "p_value": 0.004, "n": 9, "n_clusters": 7}
+GROUP |= {"p_adjusted": 0.012, "n_up": 2, "n_down": 6}
+
+
+def with_groups(case="better", **levels):
+    evidence = make_evidence(case)
+    evidence.metrics["significance"]["subgroups"] = {"sector": levels}
+    return evidence
+
+
+def test_a_regression_that_the_average_hides_is_named_with_its_correction():
+    evidence = with_groups(Energy=GROUP, Banks={**GROUP, "low": -0.1, "high": 0.1})
+    said = " ".join(cautions(decided(evidence), evidence.metrics))
+    assert "hides a regression in sector “Energy” (−0.100 [−0.150, −0.050])" in said
+    assert "2 groups were looked at; it holds after the correction" in said and "Banks" not in said
+    loose = with_groups(Energy={**GROUP, "p_adjusted": 0.2}, Banks=GROUP)
+    said = " ".join(cautions(decided(loose), loose.metrics))
+    assert "1 of these 2 holds after the correction" in said
+    worse = with_groups("worse", Energy=GROUP)
+    assert "hides" not in " ".join(cautions(decided(worse), worse.metrics))
+
+
+def test_the_groups_are_a_table_with_a_dash_where_companies_are_few():
+    few = {"estimate": 0.2, "n": 3, "n_clusters": 2, "n_up": 3, "n_down": 0}
+    evidence = with_groups(Energy=GROUP, Banks=few)
+    table = tables.subgroups(evidence.metrics["significance"]["subgroups"], metric=PRIMARY)
+    assert table.rows[0] == ["sector: Banks", "3", "2", "+0.200", "–", "–", "3 / 0"]
+    assert table.rows[1][:5] == ["sector: Energy", "9", "7", "−0.100", "[−0.150, −0.050]"]
+    lengths = tables.subgroups(
+        {"length": dict.fromkeys(("long", "middle", "short"), few)}, metric=PRIMARY
+    )
+    assert [row[0] for row in lengths.rows] == [f"length: {n}" for n in ("short", "middle", "long")]
+    assert 'id="subgroups"' in render(evidence)
+    assert 'id="subgroups"' not in render(make_evidence())
+
+
+def test_a_blunt_test_is_called_blunt_and_an_inconclusive_one_says_what_would_settle_it():
+    found = decided(make_evidence("inconclusive"))
+    # statsmodels 0.15: TTestPower().solve_power(None, nobs=12, power=0.8, alpha=0.05): 0.8886543
+    assert detectable_difference(12, 0.06, alpha=0.05) == pytest.approx(0.06 * 0.8886543, abs=1e-7)
+    assert "2.1 times the 0.020" in power_sentence(found, 0.06)
+    assert "sharp enough" in power_sentence(found, 0.02)
+    assert "do not differ" in power_sentence(found, 0.0)
+    rows = {row[0]: row[1] for row in gain(found, 0.06).rows}
+    assert rows["companies that would settle it"] == str(found.n_clusters_needed)
+    assert rows["smallest that matters (verdict.rope)"] == "0.020"
+
+
+def test_the_price_is_of_training_once_and_of_every_answer():
+    metrics = make_evidence().metrics
+    costly = {"answers": 100, "mean_new_tokens": 40.0, "cost": {"seconds": 90.0}}
+    metrics |= {"predict_base": {**costly, "cost": {"seconds": 60.0}}, "predict_tuned": costly}
+    rows = {row[0]: row[1:] for row in price(metrics).rows}
+    assert rows["training, once"] == ["5.49 min", "58,018 tokens"]
+    assert rows["an answer of tuned"] == ["0.9 s", "40 new tokens"]
+    assert rows["tuned against base, an answer"][0] == "× 1.50"
+    assert rows["training is worth"][0] == "366"
+    costly["cost"]["answers_before_a_kill"] = 3  # its seconds are not those of all answers
+    assert "an answer of tuned" not in {row[0] for row in price(metrics).rows}
+
+
+def test_claims_stand_beside_what_was_measured_and_what_was_not_has_no_row():
+    evidence = make_evidence(transfer=True)
+    bare = [row[0] for row in claims(decided(evidence), evidence.metrics).rows]
+    assert len(bare) == 3 and not any("forget" in claim or "clipping" in claim for claim in bare)
+    evidence.metrics["train"] |= {
+        "convergence": {"share_in_first_fifth": 0.4},
+        "gradients": {"clipped_share": 0.25, "max_norm": 3.21},
+        "alarms": {"explosion": 0},
+        "forgetting": {"ratio": 1.2},
+    }
+    rows = claims(decided(evidence), evidence.metrics).rows
+    assert ["40% of the training loss’s fall", "not most of it"] in [row[1:] for row in rows]
+    assert any(row[1] == "25% of the steps clipped, largest norm 3.21" for row in rows)
+    assert len(rows) == 6
+
+
+def test_figures_are_marked_and_the_pieces_join_to_the_text_again():
+    text = "Sales of $2.1 billion, up 5%, a loss of $3 million and 7 new plants in 2021."
+    known = ["Sales were $2.13 billion, a profit of $3 million, in 2021."]
+    pieces = marked(text, known)
+    assert "".join(piece.text for piece in pieces) == text
+    marks = {piece.text: piece.mark for piece in pieces if piece.mark}
+    assert marks["$2.1 billion"] == "supported" and marks["$3 million"] == "contradicted"
+    assert marks["5%"] == "invented" and marks["2021"] == "supported"
+    assert marked("No figures.", known)[0].mark == "" and marked("", known) == []
+    assert '<mark class="supported" title="supported">12%</mark>' in render(
+        make_evidence(base_text="It grew 12%.")
+    )
 
 
 # --- the page
@@ -454,7 +565,7 @@ def test_a_script_in_an_answer_is_shown_and_not_run():
 def test_every_figure_is_also_a_table():
     text = render(make_evidence())
     n_svg_figures = len(re.findall(r"<figcaption>", text))
-    assert n_svg_figures == 5
+    assert n_svg_figures == 6
     assert len(re.findall(r"<summary>[^<]* as a table", text)) == n_svg_figures + 1  # two losses
 
 

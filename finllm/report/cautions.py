@@ -22,6 +22,7 @@ def cautions(found: Outcome, metrics: Mapping[str, Mapping]) -> list[str]:
         _baselines(found, metrics["evaluate"]["test"]),
         _few_companies(found.n_companies),
         _cut_answers(metrics["predict_base"], metrics["predict_tuned"]),
+        _hidden(metrics["significance"].get("subgroups", {}), found),
         _opposed(found, metrics["evaluate"]["test_by_provenance"]),
         _derived(metrics["evaluate"]["test_by_provenance"]),
     ]
@@ -60,6 +61,34 @@ def _cut_answers(base: Mapping, tuned: Mapping) -> str:
     return (
         f"The length limit cut {shares[0]:.0%} of the base model’s answers and {shares[1]:.0%} of "
         "the tuned model’s; part of a difference may be learning when to stop."
+    )
+
+
+def _hidden(subgroups: Mapping[str, Mapping[str, Mapping]], found: Outcome) -> str:
+    """Subgroups wholly below zero while the average is not; multiplicity in the same breath."""
+    if found.high is None or found.high < 0:
+        return ""
+    hidden = [
+        (one["estimate"], f"{grouping} “{level}”", one)
+        for grouping, levels in subgroups.items()
+        for level, one in levels.items()
+        if one.get("high", 0.0) < 0
+    ]
+    if not hidden:
+        return ""
+    hidden.sort(key=lambda item: item[:2])
+    named = [
+        f"{name} ({wording.signed(estimate)} {wording.interval(one['low'], one['high'])})"
+        for estimate, name, one in hidden
+    ]
+    n_tested = sum("p_value" in one for levels in subgroups.values() for one in levels.values())
+    n_firm = sum(one.get("p_adjusted", 1.0) < found.alpha for _, _, one in hidden)
+    firm = f"{n_firm} of these {len(hidden)} hold{'s' if n_firm == 1 else ''}"
+    if len(hidden) == 1:
+        firm = "it holds" if n_firm else "it does not hold"
+    return (
+        f"The average hides a regression in {' and '.join(named)}. {n_tested} groups were looked "
+        f"at; {firm} after the correction for that."
     )
 
 

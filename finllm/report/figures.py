@@ -49,6 +49,31 @@ class CompanyFigure:
 
 
 @dataclass(frozen=True)
+class HistogramBar:
+    """The examples whose difference is at least ``low`` and below ``high``."""
+
+    low: float
+    high: float
+    n: int
+    left: float
+    width: float
+    top: float
+    height: float
+
+
+@dataclass(frozen=True)
+class HistogramFigure:
+    """How many examples gained and lost how much; unchanged ones are a count and no bar."""
+
+    x: Axis
+    y: Axis
+    bars: Sequence[HistogramBar]
+    n_up: int
+    n_down: int
+    n_same: int
+
+
+@dataclass(frozen=True)
 class Curve:
     """One line: its points in a square of 100 by 100, and its values (step, value)."""
 
@@ -109,6 +134,41 @@ def company_figure(differences: Mapping[str, Sequence[float]]) -> CompanyFigure:
         )
     n_up, n_down = (sum(sign * m > ROUNDING for m in means.values()) for sign in (1, -1))
     return CompanyFigure(y, bars, n_up, n_down, len(means) - n_up - n_down)
+
+
+def histogram_figure(differences: Sequence[float], *, n_bins: int = 24) -> HistogramFigure | None:
+    """The paired differences of examples in bins of equal width, of which zero is an edge.
+
+    Exact ties are left out of the bars, since they would tower over them, and counted. None where
+    nothing changed.
+    """
+    changed = [d for d in differences if abs(d) > ROUNDING]
+    if not changed:
+        return None
+    width = axis([0.0, 2 * max(map(abs, changed)) / n_bins], 1).high
+    counts: dict[int, int] = {}
+    for difference in changed:
+        at = math.floor(difference / width + (ROUNDING if difference > 0 else -ROUNDING))
+        counts[at] = counts.get(at, 0) + 1
+    x = axis([min(counts) * width, (max(counts) + 1) * width, 0.0], 5, tight=True)
+    y = axis([0.0, max(counts.values())], 3)
+    bars = []
+    for at in range(min(counts), max(counts) + 1):
+        left, right = x.percent(at * width), x.percent((at + 1) * width)
+        top = y.flipped(counts.get(at, 0))
+        bars.append(
+            HistogramBar(
+                low=at * width,
+                high=(at + 1) * width,
+                n=counts.get(at, 0),
+                left=left,
+                width=round(right - left, 3),
+                top=top,
+                height=round(y.flipped(0.0) - top, 3),
+            )
+        )
+    n_up = sum(d > 0 for d in changed)
+    return HistogramFigure(x, y, bars, n_up, len(changed) - n_up, len(differences) - len(changed))
 
 
 def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]]) -> CurveFigure | None:

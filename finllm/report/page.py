@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,13 @@ import jinja2
 
 from finllm.report import figures, human, tables, wording
 from finllm.report.cautions import cautions, is_fictional
+from finllm.report.claims import NOT_MEASURED, claims
 from finllm.report.evidence import Evidence
 from finllm.report.forest import ForestRow, forest_axis
 from finllm.report.funnel import funnel
+from finllm.report.marked import marked
 from finllm.report.outcome import Outcome
+from finllm.report.practical import gain, power_sentence, price
 from finllm.report.showcase import (
     ANSWER_CHARACTERS,
     EXCERPT_CHARACTERS,
@@ -56,6 +60,8 @@ def html(
             **_figures(found, forest, evidence, pairs),
             **_tables(found, forest, evidence, parameters),
             shown=shown,
+            marked=marked,
+            not_measured=NOT_MEASURED,
             include_text=include_text,
             excerpt_characters=EXCERPT_CHARACTERS,
             answer_characters=ANSWER_CHARACTERS,
@@ -121,6 +127,7 @@ def _figures(
             evidence.posterior, also=[mark for mark in marks if mark is not None]
         ),
         "companies": figures.company_figure(by_company),
+        "histogram": figures.histogram_figure([pair.difference for pair in pairs]),
         "loss": figures.curve_figure({name: evidence.curves[key] for name, key in loss.items()}),
         "gradient": figures.curve_figure({"gradient norm": evidence.curves["gradient_norm"]}),
     }
@@ -133,7 +140,9 @@ def _tables(
     parameters: Mapping[str, Mapping[str, object]],
 ) -> dict[str, object]:
     metrics, primary = evidence.metrics, found.primary_metric
-    scored = metrics["evaluate"]
+    scored, tested = metrics["evaluate"], metrics["significance"]
+    groups = tested.get("subgroups", {})
+    company_sd = tested["metrics"][primary].get("cluster_sd", math.nan)
     caption = "Mean over the examples, {}"
     return {
         "comparison_table": tables.comparison(forest, confidence=_confidence(found)),
@@ -167,6 +176,11 @@ def _tables(
         "agreement_table": tables.agreement(scored, primary=primary)
         if "rank_stability" in scored
         else None,
+        "subgroup_table": tables.subgroups(groups, metric=primary) if groups else None,
+        "gain_table": gain(found, company_sd),
+        "price_table": price(metrics),
+        "power_sentence": power_sentence(found, company_sd),
+        "claims_table": claims(found, metrics),
         "cost_table": tables.costs(metrics),
         "sets_table": tables.sets(metrics["split"]["sets"]),
         "parameters_table": tables.parameters(parameters),

@@ -10,6 +10,7 @@ from finllm.report import wording
 from finllm.report.forest import ForestRow
 
 MODELS = ("base", "tuned", "lead", "nearest")
+LENGTHS = ("short", "middle", "long")  # as finllm/scoring/groups.py names them
 PROVENANCE_MEANING = {
     "human": "people wrote the reference: a reporter’s bullets, an analyst’s real question",
     "synthetic": "the generator of the fictional calls wrote the reference",
@@ -162,6 +163,26 @@ def agreement(scored: Mapping[str, Mapping], *, primary: str) -> Table:
     )
 
 
+def subgroups(found: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric: str) -> Table:
+    """The difference in every group with its interval; a dash where companies are too few."""
+    rows = [
+        [
+            f"{grouping}: {level}",
+            wording.count(one["n"]),
+            wording.count(one["n_clusters"]),
+            wording.signed(one["estimate"]),
+            wording.interval(one.get("low"), one.get("high")),
+            wording.p_value(one.get("p_adjusted")),
+            f"{one['n_up']} / {one['n_down']}",
+        ]
+        for grouping, levels in found.items()
+        for level, one in sorted(levels.items(), key=lambda item: _rank(item[0]))
+    ]
+    columns = "group|examples|companies|difference|interval|p (Holm)|up / down"
+    caption = f"{wording.metric_label(metric)}, tuned minus base, by group of test examples"
+    return Table(caption, columns.split("|"), rows)
+
+
 def costs(metrics: Mapping[str, Mapping]) -> Table:
     """Seconds, tokens a second and peak memory, where a stage measured them."""
     rows = []
@@ -170,16 +191,18 @@ def costs(metrics: Mapping[str, Mapping]) -> Table:
         if not cost:
             continue
         speed = cost.get("tokens_per_second", cost.get("new_tokens_per_second"))
-        memory = cost.get("peak_memory_gb")
+        memory, planned = cost.get("peak_memory_gb"), cost.get("planned_peak_memory_gb")
         rows.append(
             [
                 stage.replace("_", " "),
                 wording.duration(cost["seconds"]),
                 wording.MISSING if speed is None else wording.count(speed),
                 wording.MISSING if memory is None else f"{memory:.2f} GB",
+                wording.MISSING if planned is None else f"{planned:.2f} GB",
             ]
         )
-    return Table("What the stages took", ["stage", "time", "tokens/s", "peak memory"], rows)
+    columns = ["stage", "time", "tokens/s", "peak memory", "planned"]
+    return Table("What the stages took", columns, rows)
 
 
 def sets(split: Mapping[str, Mapping]) -> Table:
@@ -199,6 +222,11 @@ def parameters(sections: Mapping[str, Mapping[str, object]]) -> Table:
         for key, value in values.items()
     ]
     return Table("Parameters of this run", ["parameter", "value"], rows)
+
+
+def _rank(level: str) -> tuple[int, str]:
+    """Lengths in their order, everything else by name."""
+    return (LENGTHS.index(level), "") if level in LENGTHS else (0, level)
 
 
 def _plain(value: object) -> str:

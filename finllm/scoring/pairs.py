@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from finllm.records import METRICS, Score
+from finllm.stats.comparison import compare
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,16 @@ class Pairs:
         """Tuned minus base, NaN where not defined."""
         return self.tuned[metric] - self.base[metric]
 
+    def defined(self, metric: str) -> tuple[np.ndarray, list[str], list[str]]:
+        """The differences of the examples with scores, with their companies and templates."""
+        differences = self.difference(metric)
+        kept = np.flatnonzero(np.isfinite(differences))
+        return (
+            differences[kept],
+            [self.companies[i] for i in kept],
+            [self.templates[i] for i in kept],
+        )
+
 
 def pair(scores: Sequence[Score], *, split: str) -> Pairs:
     """The base's and the tuned model's scores on one split, by example.
@@ -31,7 +44,8 @@ def pair(scores: Sequence[Score], *, split: str) -> Pairs:
     Raises
     ------
     ValueError
-        Where one of the two has an example that the other has not, or has it twice.
+        Where one of the two has an example that the other has not, or has it twice; where there is
+        no example at all, or a score is infinite. NaN is a score that is not defined.
     """
     seen: set[tuple[str, str]] = set()
     for score in (score for score in scores if score.split == split):
@@ -48,6 +62,8 @@ def pair(scores: Sequence[Score], *, split: str) -> Pairs:
         odd = sorted(rows["base"].keys() ^ rows["tuned"].keys())[0]
         raise ValueError(f"{odd} was scored for one of base and tuned only; run evaluate again")
     ids = list(rows["base"])
+    if not ids:
+        raise ValueError(f"there are no {split} scores of base and tuned; run evaluate again")
     return Pairs(
         example_ids=ids,
         companies=[rows["base"][i].company for i in ids],
@@ -57,8 +73,43 @@ def pair(scores: Sequence[Score], *, split: str) -> Pairs:
     )
 
 
-def _columns(rows: dict[str, Score], ids: list[str]) -> dict[str, np.ndarray]:
+def compare_pairs(
+    pairs: Pairs, *, primary: str, alpha: float, n_permutations: int, n_bootstrap: int, seed: int
+) -> dict[str, object]:
+    """Tuned against base on every metric, by ``compare``, with its counts, as JSON takes it.
+
+    What could not be computed is left out, since JSON has no NaN.
+    """
+    found = compare(
+        pairs.base,
+        pairs.tuned,
+        pairs.companies,
+        primary=primary,
+        confidence=1 - alpha,
+        n_permutations=n_permutations,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
     return {
-        name: np.array([rows[i].values[name] for i in ids], dtype=np.float64)  # None becomes NaN
-        for name in METRICS
+        "primary_metric": primary,
+        "n_examples": len(pairs.example_ids),
+        "n_companies": len(set(pairs.companies)),
+        "metrics": {
+            name: {k: x for k, x in dataclasses.asdict(one).items() if math.isfinite(x)}
+            for name, one in found.items()
+        },
     }
+
+
+def _columns(rows: dict[str, Score], ids: list[str]) -> dict[str, np.ndarray]:
+    columns = {}
+    for name in METRICS:
+        lacking = [i for i in ids if name not in rows[i].values]
+        if lacking:
+            raise ValueError(f"{lacking[0]} has no {name}; run evaluate again")
+        column = np.array([rows[i].values[name] for i in ids], dtype=np.float64)  # None becomes NaN
+        if np.isinf(column).any():
+            at = ids[int(np.isinf(column).argmax())]
+            raise ValueError(f"{at}: {name} is infinite; only finite scores, or null for none")
+        columns[name] = column
+    return columns

@@ -60,7 +60,8 @@ def compare(
 
     The unit of evidence is the company: means, tests and resampling are over company means
     (``infer_mean`` gives interval and p-value; the classical tests stand beside them). NaN marks an
-    example for which a metric is not defined; it leaves that metric's comparison only.
+    example for which a metric is not defined; it leaves that metric's comparison only. A metric
+    other than the primary that is defined in fewer than two companies is left out.
 
     The correction is a fixed sequence: the primary metric, named before the run, is tested alone;
     the others by Bonferroni among themselves and only once the primary is significant, so that
@@ -70,22 +71,27 @@ def compare(
     Raises
     ------
     ValueError
-        Where a metric is defined in fewer than two companies, or the primary is not among them.
+        Where the primary metric is defined in fewer than two companies or is not among them, the
+        arms differ in length, or a score is infinite.
     """
     if primary not in base:
         raise ValueError(f"the primary metric is {primary!r}; the metrics are {', '.join(base)}")
+    arms = {name: _arms(base[name], tuned[name], clusters, name) for name in base}
+    n_companies = {name: len(set(companies)) for name, (_, _, companies) in arms.items()}
+    if n_companies[primary] < 2:
+        raise ValueError(
+            f"{primary} is defined in {n_companies[primary]} companies; at least 2 are needed"
+        )
     found = {
         name: _one_metric(
-            np.asarray(base[name], dtype=np.float64),
-            np.asarray(tuned[name], dtype=np.float64),
-            np.asarray(clusters),
-            name=name,
+            *arms[name],
             confidence=confidence,
             n_permutations=n_permutations,
             n_bootstrap=n_bootstrap,
             rng=np.random.default_rng([seed, position]),
         )
         for position, name in enumerate(base)
+        if n_companies[name] >= 2
     }
     gate = found[primary].p_value
     others = [name for name in found if name != primary]
@@ -97,24 +103,32 @@ def compare(
     }
 
 
+def _arms(
+    base: np.ndarray, tuned: np.ndarray, clusters: Sequence[Hashable], name: str
+) -> tuple[np.ndarray, np.ndarray, list[Hashable]]:
+    """Tuned, base and companies of the examples for which both have a score."""
+    x, y = np.asarray(tuned, dtype=np.float64), np.asarray(base, dtype=np.float64)
+    if not len(x) == len(y) == len(clusters):
+        raise ValueError(
+            f"{name} has {len(y)} scores of base and {len(x)} of tuned on {len(clusters)} "
+            "examples; one each"
+        )
+    if np.isinf(x).any() or np.isinf(y).any():
+        raise ValueError(f"{name} holds an infinity; finite scores, or NaN for no score")
+    defined = np.isfinite(x) & np.isfinite(y)
+    return x[defined], y[defined], [c for c, keep in zip(clusters, defined, strict=True) if keep]
+
+
 def _one_metric(
-    base: np.ndarray,
-    tuned: np.ndarray,
-    clusters: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    companies: list[Hashable],
     *,
-    name: str,
     confidence: float,
     n_permutations: int,
     n_bootstrap: int,
     rng: np.random.Generator,
 ) -> MetricComparison:
-    defined = np.isfinite(base) & np.isfinite(tuned)
-    companies = clusters[defined].tolist()
-    if len(set(companies)) < 2:
-        raise ValueError(
-            f"{name} is defined in {len(set(companies))} companies; at least 2 are needed"
-        )
-    x, y = tuned[defined], base[defined]
     d = x - y
     mean = infer_mean(d, companies, confidence=confidence, n_bootstrap=n_bootstrap, rng=rng)
     interval = bootstrap_ci(

@@ -93,8 +93,11 @@ def bca_interval(
     """Efron's (1987) bias-corrected and accelerated quantiles of the replicates.
 
     Ties with the estimate count half for the bias, so that discrete metrics do not shift it.
-    ``jackknife`` holds the statistic without each cluster in turn.
+    ``jackknife`` holds the statistic without each cluster in turn; where it is defined without none
+    of them (two single values), the interval is that of the percentiles.
     """
+    if not len(jackknife):
+        return percentile_interval(replicates, confidence)
     tied = np.abs(replicates - estimate) <= 1e-12 * np.abs(replicates).max()
     below = ((replicates < estimate) & ~tied).mean() + tied.mean() / 2
     if not 0 < below < 1:  # every replicate on one side: no bias can be estimated

@@ -1,0 +1,78 @@
+"""What the method claims, beside what this run measured of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from finllm.report import wording
+from finllm.report.outcome import Outcome
+from finllm.report.tables import Table
+
+NOT_MEASURED = (
+    "that four bits keep 99% of the quality, and what checkpointing saves (see the benchmarks)",
+    "which rank is best (dvc exp run -S lora.r=8,16,32)",
+    "which metric people agree with most (it needs their ratings)",
+)
+
+
+def claims(found: Outcome, metrics: Mapping[str, Mapping]) -> Table:
+    """A row a claim of which this run's metrics can say something, in the method's order.
+
+    One run on one data set refutes no general claim, and supports none: the column says what was
+    seen here.
+    """
+    train, scored = metrics["train"], metrics["evaluate"]
+    rows = [
+        ["fine-tuning improves on the base", wording.signed(found.difference), found.verdict],
+        *_first_fifth(train),
+        *_clipping(train),
+        *_plateau(train),
+        *_transfer(found, scored),
+        *_forgetting(train),
+    ]
+    return Table("The method’s claims, and this run", ["claim", "measured", "so here"], rows)
+
+
+def _first_fifth(train: Mapping) -> list[list[str]]:
+    share = train.get("convergence", {}).get("share_in_first_fifth")
+    if share is None:
+        return []
+    said = "most of it" if share > 0.5 else "not most of it"
+    text = f"{share:.0%} of the training loss’s fall"
+    return [["the adaptation happens in the first fifth of the training", text, said]]
+
+
+def _clipping(train: Mapping) -> list[list[str]]:
+    gradients, alarms = train.get("gradients"), train.get("alarms", {})
+    if gradients is None:
+        return []
+    text = f"{gradients['clipped_share']:.0%} of the steps clipped, "
+    text += f"largest norm {gradients['max_norm']:.3g}"
+    n = alarms.get("explosion", 0)
+    return [["clipping prevents instability", text, f"{n} explosions seen"]]
+
+
+def _plateau(train: Mapping) -> list[list[str]]:
+    text = f"best at step {train['best_step']} of {train['n_steps']}"
+    said = "stopped early" if train["stopped_early"] else "no plateau was reached"
+    return [["training ends on a plateau of the validation loss", text, said]]
+
+
+def _transfer(found: Outcome, scored: Mapping) -> list[list[str]]:
+    means = scored["transfer"]
+    base = means.get("base", {}).get(found.primary_metric)
+    tuned = means.get("tuned", {}).get(found.primary_metric)
+    if base is None or tuned is None:
+        return []
+    text = f"{wording.signed(tuned - base)} on the transfer set"
+    said = "same direction, not tested" if (tuned - base) * found.difference > 0 else "not here"
+    return [["several templates help generalisation", text, said]]
+
+
+def _forgetting(train: Mapping) -> list[list[str]]:
+    ratio = train.get("forgetting", {}).get("ratio")
+    if ratio is None:
+        return []
+    text = f"perplexity of a general text × {ratio:.2f}"
+    said = "general language became less likely" if ratio > 1 else "none seen"
+    return [["an adapter keeps general language", text, said]]

@@ -1,0 +1,58 @@
+"""The figures of a text, marked by what the reference and the source say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from finllm.corpus.numbers import Quantity, extract_quantities, quantities_agree
+
+SUPPORTED, CONTRADICTED, INVENTED = "supported", "contradicted", "invented"
+FACTORS = (1e-6, 1e-3, 0.01, 1.0, 100.0, 1e3, 1e6)  # slips of unit
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a text; ``mark`` is empty where it is no figure."""
+
+    text: str
+    mark: str
+
+
+def marked(text: str, known: Sequence[str]) -> list[Piece]:
+    """The text in pieces that join to it again, its figures marked against the ``known`` texts.
+
+    - supported: a known text states it, rounded alike (``quantities_agree``);
+    - contradicted: none does, and one states it with the other sign or another magnitude;
+    - invented: neither.
+
+    A mark for the eye: a figure that follows by arithmetic counts as invented, and a supported one
+    may belong to another item of the accounts.
+
+    >>> [(p.text, p.mark) for p in marked("$2 billion, up 7%", ["sales of $2 million"])]
+    [('$2 billion', 'contradicted'), (', up ', ''), ('7%', 'invented')]
+    """
+    stated = [quantity for source in known for quantity in extract_quantities(source)]
+    pieces, at = [], 0
+    for quantity in extract_quantities(text):
+        if quantity.start < at:
+            continue
+        pieces.append(Piece(text[at : quantity.start], ""))
+        pieces.append(Piece(text[quantity.start : quantity.end], _mark(quantity, stated)))
+        at = quantity.end
+    pieces.append(Piece(text[at:], ""))
+    return [piece for piece in pieces if piece.text]
+
+
+def _mark(quantity: Quantity, stated: Sequence[Quantity]) -> str:
+    if any(quantities_agree(quantity, other) for other in stated):
+        return SUPPORTED
+    return CONTRADICTED if any(_slipped(quantity, other) for other in stated) else INVENTED
+
+
+def _slipped(a: Quantity, b: Quantity) -> bool:
+    """Whether the digits are the same and the sign or the magnitude is another."""
+    if a.kind != b.kind or a.kind in ("year", "period") or not (a.value and b.value):
+        return False
+    ratio = abs(a.value / b.value)
+    return any(abs(ratio / factor - 1) < 1e-9 for factor in FACTORS)

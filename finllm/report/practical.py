@@ -1,0 +1,107 @@
+"""What the gain is worth: against the smallest that matters, what could be seen, and the cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from finllm.report import wording
+from finllm.report.outcome import Outcome
+from finllm.report.tables import Table
+from finllm.stats.power import minimum_detectable_effect
+
+POWER = 0.8
+
+
+def detectable_difference(n_companies: int, company_sd: float, *, alpha: float) -> float | None:
+    """The smallest true difference that so many companies show with power 0.8, in metric units.
+
+    ``minimum_detectable_effect`` times the standard deviation of the company means. None where that
+    is zero or unknown. Do not read it as the smallest *observed* difference that is significant.
+    """
+    if n_companies < 2 or not (math.isfinite(company_sd) and company_sd > 0):
+        return None
+    return minimum_detectable_effect(n_companies, alpha=alpha, power=POWER) * company_sd
+
+
+def gain(found: Outcome, company_sd: float) -> Table:
+    """The observed difference beside the smallest that matters and the smallest that shows."""
+    shows = detectable_difference(found.n_companies, company_sd, alpha=found.alpha)
+    needed = found.n_clusters_needed
+    rows = [
+        [
+            "observed",
+            wording.signed(found.difference),
+            f"{wording.interval(found.low, found.high)}, {100 * (1 - found.alpha):g}% interval",
+        ],
+        ["smallest that matters (verdict.rope)", wording.score(found.rope), "fixed before the run"],
+        [
+            "smallest that this test shows",
+            wording.score(shows),
+            f"true difference found with power {POWER:g} by {found.n_companies} companies",
+        ],
+    ]
+    if needed is not None:
+        rows.append(["companies that would settle it", wording.count(needed), "at the same power"])
+    return Table("The gain", ["difference", "size", "what it is"], rows)
+
+
+def price(metrics: Mapping[str, Mapping]) -> Table:
+    """What the gain costs: training once, and every answer ever after."""
+    train, rows = metrics["train"], []
+    cost = train.get("cost", {})
+    if "seconds" in cost:
+        tokens = wording.count(train["n_train_tokens"])
+        rows.append(["training, once", wording.duration(cost["seconds"]), f"{tokens} tokens"])
+    if "adapter_mb" in cost:
+        rows.append(["adapter to store", f"{cost['adapter_mb']:.1f} MB", "beside the base model"])
+    each = {model: seconds_per_answer(metrics[f"predict_{model}"]) for model in ("base", "tuned")}
+    for model, seconds in each.items():
+        if seconds is not None:
+            n_new = metrics[f"predict_{model}"]["mean_new_tokens"]
+            rows.append(
+                [f"an answer of {model}", wording.duration(seconds), f"{n_new:.0f} new tokens"]
+            )
+    if each["base"] and each["tuned"]:
+        ratio = each["tuned"] / each["base"]
+        rows.append(
+            [
+                "tuned against base, an answer",
+                f"× {ratio:.2f}",
+                "time, with as many answers decoded together",
+            ]
+        )
+        if "seconds" in cost:
+            n = wording.count(cost["seconds"] / each["tuned"])
+            rows.append(["training is worth", n, "answers of the tuned model, in time"])
+    return Table("What it costs", ["what", "cost", "of"], rows)
+
+
+def seconds_per_answer(predict: Mapping) -> float | None:
+    """Seconds an answer over the whole stage; None where the run was resumed or not counted.
+
+    Batches decode together, so that it is a share of throughput and no latency.
+    """
+    cost, answers = predict.get("cost", {}), predict.get("answers", 0)
+    if not answers or "seconds" not in cost or cost.get("answers_before_a_kill"):
+        return None
+    return cost["seconds"] / answers
+
+
+def power_sentence(found: Outcome, company_sd: float) -> str:
+    """Whether this test could have seen the smallest difference that matters."""
+    shows = detectable_difference(found.n_companies, company_sd, alpha=found.alpha)
+    if shows is None:
+        return "The companies do not differ, so nothing can be said about what a test would show."
+    if found.rope == 0:
+        return f"A true difference of {wording.score(shows)} shows with power {POWER:g}."
+    if shows <= found.rope:
+        return (
+            f"The test is sharp enough: it shows {wording.score(shows)} with power {POWER:g}, and "
+            f"what matters begins at {wording.score(found.rope)}."
+        )
+    return (
+        f"The test is blunt: it shows a true difference of {wording.score(shows)} with power "
+        f"{POWER:g}, {shows / found.rope:.1f} times the {wording.score(found.rope)} from which one "
+        "matters, so that a smaller one that matters would often be missed."
+    )

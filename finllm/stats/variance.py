@@ -1,0 +1,258 @@
+"""Several trainings that differ in their seed alone: what of a win is the seed's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.stats
+from numpy.typing import ArrayLike
+
+from finllm.stats.clusters import cluster_codes, require_clusters
+
+
+@dataclass(frozen=True)
+class SeedComponents:
+    """Variances of a difference between two models; a method-of-moments one may be negative."""
+
+    seed: float
+    company: float
+    seed_by_company: float  # how much more one seed helps in one company; NaN where no residual
+    example: float  # within a company, the same in every seed; NaN where no company has two
+    residual: float  # example by seed; NaN where no company has two
+
+
+@dataclass(frozen=True)
+class SeedPool:
+    """The mean difference over seeds and companies, and what each seed said."""
+
+    estimate: float
+    low: float
+    high: float
+    p_value: float
+    standard_error: float
+    df: float
+    seed_sd: float  # of the true mean difference between seeds, by REML; never negative
+    company_sd: float
+    share_of_seeds_above: float
+    p_next_seed_above: float
+    seed_means: tuple[float, ...]
+    n: int  # examples
+    n_clusters: int
+    n_seeds: int
+
+
+def pool_seeds(
+    differences: ArrayLike, clusters: Sequence[Hashable], *, confidence: float
+) -> SeedPool:
+    """The mean difference of a *new* seed on a *new* company, with both in its interval.
+
+    ``differences`` has shape (n_seeds, n_examples): every seed's adapter on the same examples. Over
+    company means m_sc the model is crossed, ``m_sc = mu + A_s + B_c + R_sc``, seeds and companies
+    both drawn at random, with the mean squares
+
+        E[MS_A] = C var(A) + var(R),  E[MS_B] = S var(B) + var(R),  E[MS_R] = var(R)
+
+    so that ``(MS_A + MS_B - MS_R) / (S C)`` estimates the variance of the mean (Searle, Casella and
+    McCulloch 1992, *Variance Components*, sections 4.2 and 4.7). The degrees of freedom of that sum
+    are Satterthwaite's (1946): ``(MS_A + MS_B - MS_R)^2 / sum(MS^2 / df)``. The sum is never taken
+    below its larger term, which keeps the interval from being too narrow where a variance comes out
+    negative; the df are then that term's (as Hillis 2007, Statistics in Medicine 26:596, for
+    readers and cases).
+
+    ``share_of_seeds_above`` counts the seeds with a positive mean. ``p_next_seed_above`` is the
+    chance that a further training has a positive mean on these same companies: Student's t with
+    S - 1 df at ``mean / (sd sqrt(1 + 1 / S))``, sd that of the observed seed means.
+
+    Do not believe the seed's part below about five seeds: with two there is one degree of freedom,
+    and the interval says so by its width. Assumes near-normal company means; the skew that
+    ``infer_mean`` allows for is not allowed for here.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two seeds or companies, values that are not finite, or another shape.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; a share between 0 and 1 is needed")
+    matrix, codes = _checked(differences, clusters)
+    means, _ = _company_means(matrix, codes)
+    n_seeds, n_companies = means.shape
+    ms_seed, ms_company, ms_rest = _mean_squares(means)
+    df = n_seeds - 1, n_companies - 1, (n_seeds - 1) * (n_companies - 1)
+    error, error_df = _error_of_mean((ms_seed, ms_company, ms_rest), df)
+    error = math.sqrt(error / (n_seeds * n_companies))
+    seed_means = means.mean(axis=1)
+    estimate = float(means.mean())
+    reach = scipy.stats.t.isf((1 - confidence) / 2, error_df) * error if error > 0 else 0.0
+    reml = reml_variances(means)
+    return SeedPool(
+        estimate=estimate,
+        low=estimate - reach,
+        high=estimate + reach,
+        p_value=_p_value(estimate, error, error_df),
+        standard_error=error,
+        df=error_df,
+        seed_sd=math.sqrt(reml[0]),
+        company_sd=math.sqrt(reml[1]),
+        share_of_seeds_above=float((seed_means > 0).mean()),
+        p_next_seed_above=_p_next(seed_means),
+        seed_means=tuple(seed_means.tolist()),
+        n=matrix.shape[1],
+        n_clusters=n_companies,
+        n_seeds=n_seeds,
+    )
+
+
+def seed_components(differences: ArrayLike, clusters: Sequence[Hashable]) -> SeedComponents:
+    """The variances between seeds, companies and examples, by the method of moments.
+
+    Model: ``d_sce = mu + A_s + B_c + (AB)_sc + E_ce + e_sce``, examples within companies, seeds
+    crossed with both. Analysis of the *unweighted* company means (Yates 1934; Searle, Casella and
+    McCulloch 1992, section 4.5), unbiased whatever the companies' sizes n_c; with h the mean of
+    1 / n_c:
+
+    - residual: the mean square of examples by seeds within companies;
+    - example: ``(MS_examples within companies - residual) / S``;
+    - seed_by_company: ``MS_R - h residual``, seed: ``(MS_A - MS_R) / C``;
+    - company: ``(MS_B - MS_R) / S - h example``; with the examples in it where none can be told
+
+    Negative estimates are returned as they are: they say that the variance is small against its
+    error. ``reml_variances`` gives the ones that cannot be negative.
+
+    Raises
+    ------
+    ValueError
+        As ``pool_seeds``.
+    """
+    matrix, codes = _checked(differences, clusters)
+    means, sizes = _company_means(matrix, codes)
+    n_seeds, n_companies = means.shape
+    ms_seed, ms_company, ms_rest = _mean_squares(means)
+    n_within = int((sizes - 1).sum())
+    inverse_size = float((1 / sizes).mean())
+    example = residual = float("nan")
+    if n_within:
+        inside = matrix - means[:, codes]
+        over_seeds = inside.mean(axis=0)
+        residual = float(((inside - over_seeds) ** 2).sum() / (n_within * (n_seeds - 1)))
+        example = (n_seeds * float((over_seeds**2).sum()) / n_within - residual) / n_seeds
+    return SeedComponents(
+        seed=(ms_seed - ms_rest) / n_companies,
+        company=(ms_company - ms_rest) / n_seeds - (inverse_size * example if n_within else 0.0),
+        seed_by_company=ms_rest - inverse_size * residual,
+        example=example,
+        residual=residual,
+    )
+
+
+def reml_variances(means: ArrayLike) -> tuple[float, float, float]:
+    """Variances of rows, columns and the rest of a complete two-way table, by REML.
+
+    With the expected mean squares ``C a + r``, ``S b + r`` and ``r`` the restricted likelihood of a
+    balanced table factorises into three chi-squares, so that its maximum under a, b >= 0 is the
+    mean squares themselves, a smaller one pooled with the rest (Thompson 1962, Annals of
+    Mathematical Statistics 33:273). Where none is negative it is the analysis of variance.
+    """
+    table = np.asarray(means, dtype=np.float64)
+    if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():
+        raise ValueError(f"means has shape {table.shape}; a finite table of 2 by 2 or more needed")
+    n_rows, n_columns = table.shape
+    ms = _mean_squares(table)
+    rest_df = (n_rows - 1) * (n_columns - 1)
+    squares, df = ms[2] * rest_df, rest_df
+    for mean_square, its_df in sorted(zip(ms[:2], (n_rows - 1, n_columns - 1), strict=True)):
+        if mean_square * df < squares:
+            squares, df = squares + mean_square * its_df, df + its_df
+    rest = squares / df
+    return (
+        max(0.0, (ms[0] - rest) / n_columns),
+        max(0.0, (ms[1] - rest) / n_rows),
+        float(rest),
+    )
+
+
+def in_words(pool: SeedPool, n_alone: int, *, alpha: float) -> str:
+    """Whether the trainings agree, in a sentence or two; a win of lucky seeds is called so.
+
+    ``n_alone`` is how many single trainings would have been called better, each by its own test.
+    """
+    above = round(pool.share_of_seeds_above * pool.n_seeds)
+    counted = f"{above} of {pool.n_seeds} seeds have a positive mean difference"
+    spread = f"the seeds' standard deviation is {pool.seed_sd:.3g} against a mean of "
+    spread += f"{pool.estimate:+.3g}"
+    if pool.p_value < alpha and pool.estimate > 0:
+        said = "The gain is the recipe's and not one seed's: the interval over seeds and companies"
+        said += " lies above zero"
+    elif pool.p_value < alpha and pool.estimate < 0:
+        said = "The loss is the recipe's and not one seed's: the interval over seeds and companies"
+        said += " lies below zero"
+    elif n_alone:
+        said = f"A win of {'a lucky seed' if n_alone == 1 else 'lucky seeds'}: {n_alone} of "
+        said += f"{pool.n_seeds} trainings would have been called better alone, and over all seeds"
+        said += " the interval holds zero"
+    else:
+        said = "Not settled: over all seeds the interval holds zero, and no training alone would"
+        said += " have been called better"
+    few = " Below five seeds the seeds' part is hardly known." if pool.n_seeds < 5 else ""
+    return f"{said}; {counted}, {spread}.{few}"
+
+
+def _checked(differences: ArrayLike, clusters: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
+    matrix = np.asarray(differences, dtype=np.float64)
+    if matrix.ndim != 2:
+        raise ValueError(f"differences has shape {matrix.shape}; (n_seeds, n_examples) is needed")
+    if len(matrix) < 2:
+        raise ValueError(f"{len(matrix)} seed(s); how seeds vary needs at least two")
+    bad = np.argwhere(~np.isfinite(matrix))
+    if len(bad):
+        raise ValueError(
+            f"differences{bad[0].tolist()} is {matrix[tuple(bad[0])]}; only finite numbers are "
+            "allowed, leave out the examples that have no score"
+        )
+    labels, codes = cluster_codes(clusters, matrix.shape[1])
+    require_clusters(len(labels), at_least=2)
+    return matrix, codes
+
+
+def _company_means(matrix: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    sizes = np.bincount(codes)
+    return np.array([np.bincount(codes, weights=row) / sizes for row in matrix]), sizes
+
+
+def _mean_squares(table: np.ndarray) -> tuple[float, float, float]:
+    """Of rows, columns and the rest of a two-way table."""
+    n_rows, n_columns = table.shape
+    rows, columns, all_of_it = table.mean(axis=1), table.mean(axis=0), table.mean()
+    rest = table - rows[:, None] - columns + all_of_it
+    return (
+        float(n_columns * ((rows - all_of_it) ** 2).sum() / (n_rows - 1)),
+        float(n_rows * ((columns - all_of_it) ** 2).sum() / (n_columns - 1)),
+        float((rest**2).sum() / ((n_rows - 1) * (n_columns - 1))),
+    )
+
+
+def _error_of_mean(
+    mean_squares: tuple[float, float, float], df: tuple[int, int, int]
+) -> tuple[float, float]:
+    seed, company, rest = mean_squares
+    largest, its_df = max((seed, df[0]), (company, df[1]))
+    total = seed + company - rest
+    if total <= largest:
+        return largest, float(its_df)
+    return total, total**2 / sum(m**2 / d for m, d in zip(mean_squares, df, strict=True))
+
+
+def _p_value(estimate: float, error: float, df: float) -> float:
+    if error == 0:
+        return float("nan") if estimate else 1.0
+    return float(2 * scipy.stats.t.sf(abs(estimate) / error, df))
+
+
+def _p_next(seed_means: np.ndarray) -> float:
+    n, sd = len(seed_means), seed_means.std(ddof=1)
+    if sd == 0:
+        return float(seed_means[0] > 0)
+    return float(scipy.stats.t.cdf(seed_means.mean() / (sd * math.sqrt(1 + 1 / n)), n - 1))
