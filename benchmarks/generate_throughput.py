@@ -4,7 +4,7 @@ The same prompts, weights and stop tokens in one process, one after the other; `
 batch size, its prompts sorted by length. How far the answers agree with those of ``generate`` at
 its largest batch is printed too: in bfloat16 they need not be equal.
 
-    python -m benchmarks.generate_throughput --prompts 48 --new 96 [--examples data/split/test.jsonl]
+    python -m benchmarks.generate_throughput [--examples data/split/test.jsonl]
 
 Without ``--examples`` the prompts are excerpts of fictional calls. With ``--adapter`` the tuned
 model answers, whose answers end by themselves.
