@@ -7,10 +7,21 @@ import numpy as np
 from tqdm import tqdm
 
 from finllm.corpus.lexicon import load_lexicon
-from finllm.records import Score, read_examples, read_predictions, write_json, write_jsonl
-from finllm.scoring import baselines
+from finllm.records import (
+    Score,
+    read_examples,
+    read_predictions,
+    read_transcripts,
+    write_json,
+    write_jsonl,
+)
 from finllm.scoring.agreement import correlations, rank_stability
+from finllm.scoring.baselines import baseline_answers
+from finllm.scoring.cross_domain import cross_domain
 from finllm.scoring.example import SIGNATURES
+from finllm.scoring.memorisation import memorisation
+from finllm.scoring.oracle import ORACLES, number_recall_ceiling, oracle_answers
+from finllm.scoring.pairs import pair
 from finllm.scoring.score import check_paired, means, score_rows
 from finllm.scoring.semantic import encoder_folder, semantic_scores, signature
 from stages import adapter
@@ -18,7 +29,7 @@ from stages import adapter
 
 def main() -> None:
     """Pair, score, summarise."""
-    at = adapter.paths("train", "test", "transfer", "base", "tuned", "scores", "metrics")
+    at = adapter.paths("train", "test", "transfer", "calls", "base", "tuned", "scores", "metrics")
     params = adapter.params()
     p = params.evaluate
     sets = {"test": read_examples(at.test), "transfer": read_examples(at.transfer)}
@@ -29,8 +40,8 @@ def main() -> None:
         model: {row.example_id: row.text for row in rows} for model, rows in predictions.items()
     }
     train = read_examples(at.train)
-    texts["lead"] = {example.id: baselines.lead(example) for example in examples}
-    texts["nearest"] = baselines.nearest_training_answers(examples, train)
+    texts |= baseline_answers(examples, train, rng=np.random.default_rng(p.seed))
+    texts |= oracle_answers(examples)
     encoder = encoder_folder(p.encoder, package=p.encoder_package)
     lexicon = load_lexicon(params.filter.lexicon)
     started = time.perf_counter()
@@ -55,7 +66,17 @@ def main() -> None:
         return {model: means([s for s in chosen if s.model == model]) for model in texts}
 
     stability = rank_stability(
-        scores, split="test", n_bootstrap=p.n_bootstrap, rng=np.random.default_rng(p.seed)
+        [score for score in scores if score.model not in ORACLES],
+        split="test",
+        n_bootstrap=p.n_bootstrap,
+        rng=np.random.default_rng(p.seed),
+    )
+    gains = cross_domain(
+        pair(scores, split="test"),
+        pair(scores, split="transfer"),
+        confidence=1 - params.verdict.alpha,
+        n_bootstrap=p.n_bootstrap,
+        seed=p.seed,
     )
     templates = sorted({example.template for example in examples})
     provenances = sorted({example.provenance for example in examples})
@@ -74,6 +95,13 @@ def main() -> None:
             "rank_stability": [
                 {"metric": metric, **asdict(found)} for metric, found in stability.items()
             ],
+            "cross_domain": [{"metric": name, **asdict(gain)} for name, gain in gains.items()],
+            "number_recall_ceiling": number_recall_ceiling(
+                sets["test"], read_transcripts(at.calls)
+            ),
+            "memorisation": {
+                model: asdict(memorisation(examples, texts[model], train)) for model in predictions
+            },
             "signatures": {**SIGNATURES, "semantic": signature(p.encoder, layer=p.encoder_layer)},
             "counts": {
                 "test_examples": len(sets["test"]),

@@ -9,12 +9,12 @@ import pytest
 from conftest import make_example
 from ruamel.yaml import YAML
 
-from finllm.records import Prediction, read_scores, write_jsonl
+from finllm.records import Prediction, Transcript, read_scores, write_jsonl
 from finllm.scoring.semantic import SemanticScores
 from stages import evaluate
 
 ROOT = Path(__file__).parents[1]
-FILES = ("train", "test", "transfer", "base", "tuned")
+FILES = ("train", "test", "transfer", "calls", "base", "tuned")
 
 
 def ones(candidates, references, **_):
@@ -25,8 +25,10 @@ def ones(candidates, references, **_):
 def term_recall_of(tmp_path, monkeypatch):
     """The tuned model's term recall in a project whose ``filter.lexicon`` is given."""
     example = make_example("a:summarization", answer="The flux index and revenue rose.")
+    call = Transcript("t1", "Acme", "2021Q3", "Energy", "sample", (), None)
     predictions = [Prediction(example.id, "m", "The flux index rose.", "0", 9, 4, False)]
     rows = {"train": [example], "test": [example], "transfer": [], "base": predictions}
+    rows["calls"] = [call]
     for name, records in {**rows, "tuned": predictions}.items():
         write_jsonl(tmp_path / f"{name}.jsonl", records)
     mine = "canonical\tcategory\tsynonyms\tcased\nflux index\tindustry\t\t\n"

@@ -13,6 +13,7 @@ from finllm.report import figures, human, tables, wording
 from finllm.report.cautions import cautions, is_fictional
 from finllm.report.claims import NOT_MEASURED, claims
 from finllm.report.evidence import Evidence
+from finllm.report.fairness import fairness_tables
 from finllm.report.forest import ForestRow, forest_axis
 from finllm.report.funnel import funnel
 from finllm.report.marked import marked
@@ -181,6 +182,7 @@ def _tables(
         "price_table": price(metrics),
         "power_sentence": power_sentence(found, company_sd),
         "claims_table": claims(found, metrics),
+        "fairness_tables": fairness_tables(metrics, primary=primary),
         "cost_table": tables.costs(metrics),
         "sets_table": tables.sets(metrics["split"]["sets"]),
         "parameters_table": tables.parameters(parameters),

@@ -9,7 +9,8 @@ from finllm.records import METRICS
 from finllm.report import wording
 from finllm.report.forest import ForestRow
 
-MODELS = ("base", "tuned", "lead", "nearest")
+MODELS = ("base", "tuned", "lead", "dense", "random", "nearest", "nearest_company",
+          "oracle_rougeL", "oracle_numbers")  # fmt: skip
 LENGTHS = ("short", "middle", "long")  # as finllm/scoring/groups.py names them
 PROVENANCE_MEANING = {
     "human": "people wrote the reference: a reporter’s bullets, an analyst’s real question",
@@ -30,7 +31,7 @@ class Table:
 
 
 def by_model(means: Mapping[str, Mapping[str, float]], *, caption: str, primary: str) -> Table:
-    """Metrics in rows, base, tuned and the trivial baselines in columns, the primary first."""
+    """Metrics in rows, base, tuned, baselines and oracles in columns, the primary first."""
     models = [model for model in MODELS if model in means]
     names = [primary, *(name for name in METRICS if name != primary)]
     rows = [

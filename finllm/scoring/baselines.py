@@ -4,16 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from finllm.corpus.lexicon import words
+from finllm.corpus.support import stated_figures
 from finllm.instruct.windows import sentences
 from finllm.records import Example
 
-BASELINES = ("lead", "nearest")
+BASELINES = ("lead", "dense", "random", "nearest", "nearest_company")
+N_SENTENCES = 3  # of lead and of dense
+
+
+def baseline_answers(
+    examples: Sequence[Example], train: Sequence[Example], *, rng: np.random.Generator
+) -> dict[str, dict[str, str]]:
+    """The answers of every baseline, by the names in ``BASELINES`` and by example id.
+
+    ``nearest_company`` is left out where no example's company is in the training set: a split by
+    company leaves none, and the baseline would be ``nearest`` under another name.
+    """
+    nearest = nearest_training_answers(examples, train)
+    found = {
+        "lead": {example.id: lead(example) for example in examples},
+        "dense": {example.id: number_dense_lead(example) for example in examples},
+        "random": random_training_answers(examples, train, rng=rng),
+        "nearest": nearest,
+    }
+    own = nearest_company_answers(examples, train)
+    if own:
+        found["nearest_company"] = {**nearest, **own}
+    return found
 
 
 def lead(example: Example) -> str:
     """The first three sentences of the excerpt (lead-3)."""
-    return " ".join(sentences(example.excerpt)[:3])
+    return " ".join(sentences(example.excerpt)[:N_SENTENCES])
+
+
+def number_dense_lead(example: Example) -> str:
+    """The three sentences of the excerpt that state most figures, in the excerpt's order.
+
+    The earlier first among equals, so that an excerpt without figures gives its lead. Periods and
+    years are no figures.
+    """
+    told = sentences(example.excerpt)
+    by_figures = sorted(range(len(told)), key=lambda i: -len(stated_figures(told[i])))
+    return " ".join(told[i] for i in sorted(by_figures[:N_SENTENCES]))
+
+
+def random_training_answers(
+    examples: Sequence[Example], train: Sequence[Example], *, rng: np.random.Generator
+) -> dict[str, str]:
+    """For each example, the answer of a training example of its template, drawn evenly.
+
+    What a model scores that knows the form of an answer and nothing of the call. Empty where the
+    template has no training example.
+    """
+    by_template: dict[str, list[str]] = {}
+    for other in train:
+        by_template.setdefault(other.template, []).append(other.answer)
+    found = {}
+    for example in examples:
+        answers = by_template.get(example.template, [])
+        found[example.id] = answers[int(rng.integers(len(answers)))] if answers else ""
+    return found
 
 
 def nearest_training_answers(
@@ -25,18 +79,37 @@ def nearest_training_answers(
     where the template has no training example. On ECTSum's own split, where companies recur, such
     a copy ties published models on ROUGE.
     """
-    bags = [(other, _bag(other)) for other in train]
-    found = {}
-    for example in examples:
-        target = _bag(example)
-        same = [
-            (_overlap(target, bag), other)
-            for other, bag in bags
-            if other.template == example.template
-        ]
-        best = max(same, key=lambda pair: pair[0], default=None)
-        found[example.id] = best[1].answer if best else ""
-    return found
+    bags: dict[str, list[tuple[frozenset[str], str]]] = {}
+    for other in train:
+        bags.setdefault(other.template, []).append((_bag(other), other.answer))
+    return {example.id: _nearest(example, bags.get(example.template, [])) for example in examples}
+
+
+def nearest_company_answers(
+    examples: Sequence[Example], train: Sequence[Example]
+) -> dict[str, str]:
+    """As ``nearest_training_answers`` among the example's own company; only where it has one."""
+    bags: dict[tuple[str, str], list[tuple[frozenset[str], str]]] = {}
+    asked = {(example.company, example.template) for example in examples}
+    for other in train:
+        if (other.company, other.template) in asked:
+            own = bags.setdefault((other.company, other.template), [])
+            own.append((_bag(other), other.answer))
+    return {
+        example.id: _nearest(example, bags[example.company, example.template])
+        for example in examples
+        if (example.company, example.template) in bags
+    }
+
+
+def _nearest(example: Example, bags: Sequence[tuple[frozenset[str], str]]) -> str:
+    target = _bag(example)
+    best = max(((_overlap(target, bag), answer) for bag, answer in bags), key=_first, default=None)
+    return best[1] if best else ""
+
+
+def _first(pair: tuple[float, str]) -> float:
+    return pair[0]
 
 
 def _bag(example: Example) -> frozenset[str]:

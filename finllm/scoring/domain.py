@@ -69,7 +69,7 @@ def fidelity(candidate: str, reference: str) -> float:
     said, wanted = _texts(candidate), _texts(reference)
     if not said or not wanted:
         return 0.0
-    longest = 2 * _lcs(said, wanted) / (len(said) + len(wanted))
+    longest = 2 * lcs_length(said, wanted) / (len(said) + len(wanted))
     a, b = (Counter(zip(["", *x], [*x, ""], strict=True)) for x in (said, wanted))
     return (longest + 2 * sum((a & b).values()) / (a.total() + b.total())) / 2
 
@@ -119,7 +119,7 @@ def _items(text: str) -> set[str]:
     return {token.text for token in read(text) if token.kind == "item"}
 
 
-def _lcs(a: list[str], b: list[str]) -> int:
+def lcs_length(a: list[str], b: list[str]) -> int:
     """The length of the longest common subsequence, by bits (Hyyro 2004)."""
     places: dict[str, int] = {}
     for i, token in enumerate(a):

@@ -1,0 +1,104 @@
+"""Prompts that show answered training examples before the question, for an untuned model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+from finllm.instruct import chat
+from finllm.records import Example
+
+MAX_TRIALS = 64  # candidates that are rendered and counted before a prompt stays short of shots
+
+
+@dataclass(frozen=True)
+class FewShotPrompt:
+    """A rendered prompt, and the training examples that it shows, in order."""
+
+    text: str
+    shot_ids: tuple[str, ...]
+
+
+def few_shot_prompt(
+    tokenizer: PreTrainedTokenizerBase,
+    example: Example,
+    train: Sequence[Example],
+    *,
+    k: int,
+    system_prompt: str,
+    max_tokens: int,
+    seed: int,
+) -> FewShotPrompt:
+    """The prompt of an example behind up to ``k`` answered training examples of its template.
+
+    The shots are drawn without replacement from the training examples of the same template and of
+    another company; one that would take the prompt over ``max_tokens`` is passed over, so that
+    there may be fewer than ``k``, and the shorter ones are preferred where the budget is tight. The
+    draw depends on ``seed`` and the example's id alone, and not on the order in which examples are
+    asked. With ``k`` 0 the prompt is ``chat.render_example``'s, byte for byte.
+
+    Raises
+    ------
+    ValueError
+        Where ``k`` is negative, or the prompt without shots is longer than ``max_tokens``.
+    """
+    if k < 0:
+        raise ValueError(f"k is {k}; 0 or more examples can be shown")
+    shots: list[Example] = []
+    text = render_few_shot(tokenizer, example, shots, system_prompt)
+    n_tokens = len(chat.encode_prompt(tokenizer, text))
+    if n_tokens > max_tokens:
+        raise ValueError(
+            f"{example.id}: the prompt has {n_tokens} tokens before any example is shown; "
+            f"max_tokens is {max_tokens}"
+        )
+    fitting = [o for o in train if o.template == example.template and o.company != example.company]
+    order = _generator(seed, example.id).permutation(len(fitting)) if k else []
+    for i in order[:MAX_TRIALS]:
+        trial = render_few_shot(tokenizer, example, [*shots, fitting[i]], system_prompt)
+        if len(chat.encode_prompt(tokenizer, trial)) <= max_tokens:
+            text = trial
+            shots.append(fitting[i])
+        if len(shots) == k:
+            break
+    return FewShotPrompt(text, tuple(shot.id for shot in shots))
+
+
+def render_few_shot(
+    tokenizer: PreTrainedTokenizerBase,
+    example: Example,
+    shots: Sequence[Example],
+    system_prompt: str,
+) -> str:
+    """The shots as earlier turns of user and assistant, then the example's prompt.
+
+    A model without a chat template is asked in plain words, as in ``finllm.instruct.chat``; there
+    the system prompt stands once, at the beginning.
+    """
+    if tokenizer.chat_template is None:
+        question = chat.PLAIN_PROMPT.removeprefix("{system}\n\n")
+        turns = [question.format(user=_user(shot)) + shot.answer + "\n\n" for shot in shots]
+        turns.append(question.format(user=_user(example)))
+        return (tokenizer.bos_token or "") + f"{system_prompt}\n\n" + "".join(turns)
+    messages = [{"role": "system", "content": system_prompt}] if system_prompt else []
+    for shot in shots:
+        messages.append({"role": "user", "content": _user(shot)})
+        messages.append({"role": "assistant", "content": shot.answer})
+    messages.append({"role": "user", "content": _user(example)})
+    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+
+def _user(example: Example) -> str:
+    return f"{example.instruction}\n\n{example.excerpt}"
+
+
+def _generator(seed: int, example_id: str) -> np.random.Generator:
+    digest = hashlib.sha256(example_id.encode()).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])

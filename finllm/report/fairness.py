@@ -1,0 +1,136 @@
+"""Tables on what the comparison rests on: ceilings, other sets, answers, memory, efficiency."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from finllm.report import wording
+from finllm.report.tables import Table
+
+TESTED = ("base", "tuned")
+
+
+def fairness_tables(metrics: Mapping[str, Mapping], *, primary: str) -> list[Table]:
+    """The tables for which the stages left figures, in the order of the page."""
+    scored = metrics["evaluate"]
+    found = [answers(metrics), efficiency(metrics), reference_loss(metrics["train"])]
+    if scored.get("cross_domain"):
+        found.append(cross_domain(scored["cross_domain"], primary=primary))
+    if scored.get("memorisation"):
+        found.append(memorisation(scored["memorisation"]))
+    if scored.get("number_recall_ceiling"):
+        found.append(ceilings(scored["number_recall_ceiling"]))
+    return found
+
+
+def answers(metrics: Mapping[str, Mapping]) -> Table:
+    """How the answers ended, by model; an empty one scores 0 and stays in every mean."""
+    rows = []
+    for model in TESTED:
+        found = metrics[f"predict_{model}"]
+        empty, n = found.get("empty"), found.get("answers")
+        share = empty / n if n and empty is not None else None
+        rows.append(
+            [
+                model,
+                wording.MISSING if n is None else wording.count(n),
+                wording.score(found["hit_limit_share"]),
+                wording.score(share),
+            ]
+        )
+    columns = ["model", "answers", "share cut by the length limit", "share empty"]
+    return Table("How the answers ended, test and transfer sets", columns, rows)
+
+
+def efficiency(metrics: Mapping[str, Mapping]) -> Table:
+    """What an answer took, by model; without speeds where a killed run was taken up again."""
+    rows = []
+    for model in TESTED:
+        found = metrics[f"predict_{model}"]
+        cost, n = found["cost"], found.get("answers")
+        whole = not cost.get("answers_before_a_kill")
+        each = cost["seconds"] / n if n and whole else None
+        memory = cost.get("peak_memory_gb")
+        adapter = metrics["train"]["cost"].get("adapter_mb") if model == "tuned" else None
+        speeds = [
+            cost.get(f"{kind}_tokens_per_second") if whole else None for kind in ("prompt", "new")
+        ]
+        rows.append(
+            [
+                model,
+                *(wording.MISSING if speed is None else wording.count(speed) for speed in speeds),
+                wording.MISSING if each is None else wording.duration(each),
+                wording.MISSING if memory is None else f"{memory:.2f} GB",
+                wording.MISSING if adapter is None else f"{adapter:.1f} MB",
+            ]
+        )
+    columns = "model|prompt tokens/s|new tokens/s|time an answer|peak memory|adapter"
+    return Table("Efficiency, each speed over the whole time", columns.split("|"), rows)
+
+
+def reference_loss(train: Mapping[str, float]) -> Table:
+    """Perplexity of the validation references before training and at the adapter that is kept."""
+    losses = {"base": train["initial_val_loss_nats"], "tuned": train["best_val_loss_nats"]}
+    rows = [
+        [model, wording.score(loss), f"{math.exp(loss):.2f}" if loss < 100 else wording.MISSING]
+        for model, loss in losses.items()
+    ]
+    caption = "The validation references as the models see them; the tuned one was chosen on them"
+    return Table(caption, ["model", "loss in nats a token", "perplexity"], rows)
+
+
+def cross_domain(rows: list[Mapping], *, primary: str) -> Table:
+    """Tuned minus base on test and on transfer, and the change from one to the other."""
+    ordered = sorted(rows, key=lambda row: row["metric"] != primary)
+    cells = [
+        [
+            wording.metric_label(row["metric"]),
+            *(_gain(row[k]) for k in ("test", "transfer", "change")),
+        ]
+        for row in ordered
+    ]
+    n, m = rows[0]["n_test_companies"], rows[0]["n_transfer_companies"]
+    caption = f"Tuned minus base on {n} test and on {m} transfer companies, uncorrected intervals"
+    columns = ["metric", "test", "transfer", "transfer minus test"]
+    strong = 0 if ordered[0]["metric"] == primary else -1
+    return Table(caption, columns, cells, strong=strong)
+
+
+def memorisation(found: Mapping[str, Mapping]) -> Table:
+    """The figures that are in training answers and not in the excerpt, by model."""
+    rows = []
+    for model in (model for model in TESTED if model in found):
+        f = found[model]
+        company = f["n_of_company"]
+        rows.append(
+            [
+                model,
+                *(wording.count(f[k]) for k in ("n_figures", "n_not_in_source", "n_of_template")),
+                f"{f['chance']:.1f}",
+                wording.MISSING if company is None else wording.count(company),
+            ]
+        )
+    columns = (
+        "model|figures written|not in the excerpt|of these, in training answers of the template"
+    )
+    columns += "|expected by chance|of the company"
+    return Table("Memorised figures, test and transfer sets", columns.split("|"), rows)
+
+
+def ceilings(found: Mapping[str, Mapping]) -> Table:
+    """How many of the test references' figures can be read at all, by template."""
+    rows = [
+        [
+            template,
+            wording.count(f["n_figures"]),
+            *(wording.score(f.get(key)) for key in ("share_supported", "recall_ceiling")),
+        ]
+        for template, f in sorted(found.items())
+    ]
+    columns = ["template", "figures in references", "share in the call", "share in the excerpt"]
+    return Table("The ceiling of number recall by reading alone, test set", columns, rows)
+
+
+def _gain(gain: Mapping[str, float]) -> str:
+    return f"{wording.signed(gain['estimate'])} {wording.interval(gain['low'], gain['high'])}"

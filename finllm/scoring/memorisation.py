@@ -1,0 +1,76 @@
+"""Figures that a model writes from its training answers and not from the call it was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from finllm.corpus.numbers import Quantity, quantities_agree
+from finllm.corpus.support import stated_figures
+from finllm.records import Example
+
+Key = tuple[str, float, str]  # kind, value, unit
+
+
+@dataclass(frozen=True)
+class Memorisation:
+    """The figures of one model's answers, and where they can come from."""
+
+    n_figures: int
+    n_not_in_source: int
+    n_of_template: int  # of those not in the source: in a training answer of the same template
+    chance: float  # as many as equally many figures of other templates' answers would hold
+    n_of_company: int | None  # as n_of_template, of the same company; None where none is in both
+
+
+def memorisation(
+    examples: Sequence[Example], texts: Mapping[str, str], train: Sequence[Example]
+) -> Memorisation:
+    """Count the figures of ``texts`` (by example id) that training answers hold and sources do not.
+
+    A figure is in the source where the excerpt states it, allowing for rounding; it is in the
+    training answers only where one has the same kind, value and unit, since a rounder figure is
+    less of a memory.
+
+    ``chance`` is the expected number of hits in a set drawn evenly from the distinct figures of the
+    *other* templates' training answers, of the size of the template's own set: with m figures in
+    the own set and M in the others', min(m, M) / M for each figure that is among the M. Round
+    figures ("5 %") are in every list, so only what exceeds chance, and the base model's count,
+    speaks for memory. Where the others have fewer figures than the template (M < m), chance is too
+    low. Templates of the same calls share figures, which makes chance too high.
+    """
+    by_template = _keys(train, lambda other: other.template)
+    by_company = _keys(train, lambda other: other.company)
+    others = {
+        template: set().union(*(keys for name, keys in by_template.items() if name != template))
+        for template in {example.template for example in examples}
+    }
+    n_figures = n_odd = n_template = n_company = 0
+    chance = 0.0
+    for example in examples:
+        known = stated_figures(example.excerpt)
+        said = stated_figures(texts[example.id])
+        odd = [_key(f) for f in said if not any(quantities_agree(f, k) for k in known)]
+        own, pool = by_template.get(example.template, set()), others[example.template]
+        n_figures += len(said)
+        n_odd += len(odd)
+        n_template += sum(key in own for key in odd)
+        n_company += sum(key in by_company.get(example.company, ()) for key in odd)
+        if pool:
+            chance += sum(key in pool for key in odd) * min(len(own), len(pool)) / len(pool)
+    shared = any(example.company in by_company for example in examples)
+    return Memorisation(n_figures, n_odd, n_template, chance, n_company if shared else None)
+
+
+def _keys(
+    train: Iterable[Example], group: Callable[[Example], Hashable]
+) -> dict[Hashable, set[Key]]:
+    """The distinct figures of the training answers, by group."""
+    found: dict[Hashable, set[Key]] = {}
+    for other in train:
+        found.setdefault(group(other), set()).update(map(_key, stated_figures(other.answer)))
+    return found
+
+
+def _key(figure: Quantity) -> Key:
+    return figure.kind, figure.value, figure.unit
