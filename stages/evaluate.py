@@ -71,13 +71,15 @@ def main() -> None:
         n_bootstrap=p.n_bootstrap,
         rng=np.random.default_rng(p.seed),
     )
-    gains = cross_domain(
-        pair(scores, split="test"),
-        pair(scores, split="transfer"),
-        confidence=1 - params.verdict.alpha,
-        n_bootstrap=p.n_bootstrap,
-        seed=p.seed,
-    )
+    gains = {}
+    if sets["transfer"]:
+        gains = cross_domain(
+            pair(scores, split="test"),
+            pair(scores, split="transfer"),
+            confidence=1 - params.verdict.alpha,
+            n_bootstrap=p.n_bootstrap,
+            seed=p.seed,
+        )
     templates = sorted({example.template for example in examples})
     provenances = sorted({example.provenance for example in examples})
     write_json(

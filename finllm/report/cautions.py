@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from finllm.report import wording
 from finllm.report.outcome import Outcome
+from finllm.report.tables import BASELINES
 
 MIN_COMPANIES = 12  # the smallest test sets that benchmarks/calibration.py has checked
 MUCH_CUT = 0.25  # a share of answers stopped by the length limit that bends every overlap score
@@ -34,7 +35,7 @@ def _baselines(found: Outcome, test: Mapping[str, Mapping[str, float]]) -> str:
     tuned = test["tuned"].get(name)
     above = [
         f"“{model}” ({wording.score(test[model][name])})"
-        for model in ("lead", "nearest")
+        for model in BASELINES
         if tuned is not None and test.get(model, {}).get(name, -1.0) >= tuned
     ]
     if not above:

@@ -9,8 +9,8 @@ from finllm.records import METRICS
 from finllm.report import wording
 from finllm.report.forest import ForestRow
 
-MODELS = ("base", "tuned", "lead", "dense", "random", "nearest", "nearest_company",
-          "oracle_rougeL", "oracle_numbers")  # fmt: skip
+BASELINES = ("lead", "dense", "random", "nearest", "nearest_company")
+MODELS = ("base", "tuned", *BASELINES, "oracle_rougeL", "oracle_numbers")
 LENGTHS = ("short", "middle", "long")  # as finllm/scoring/groups.py names them
 PROVENANCE_MEANING = {
     "human": "people wrote the reference: a reporter’s bullets, an analyst’s real question",
