@@ -35,7 +35,7 @@ def project(tmp_path_factory, chatml):
     base.save_pretrained(root / "base")
     chatml.save_pretrained(root / "base")
     model = add_lora(
-        base, r=4, alpha=8, dropout=0.0, targets="all-linear", gradient_checkpointing=False, seed=1
+        base, r=4, alpha=8, dropout=0.0, targets="all-linear", checkpoint_layers=0, seed=1
     )
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
