@@ -199,8 +199,9 @@ def serve(pairs: Sequence[Pair], folder: Path, *, port: int) -> None:
     print(f"Rate {len(pairs)} pairs of answers: http://{HOST}:{port}/   (Ctrl-C ends)", flush=True)
     try:
         uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:
-        print(f"Ratings are in {folder}; go on whenever you like")
+    except KeyboardInterrupt:  # how uvicorn passes Ctrl-C on, unless it came before it listened
+        pass
+    print(f"Ratings are in {folder}; go on whenever you like")
 
 
 def _async(handler: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
