@@ -142,7 +142,7 @@ def run_variant(
             output_dir=scratch,
             per_device_train_batch_size=batch,
             gradient_accumulation_steps=accumulation,
-            learning_rate=1e-3,
+            learning_rate=2e-4,
             lr_scheduler_type="constant",
             num_train_epochs=1,
             optim="adamw_torch_fused",
