@@ -23,7 +23,15 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
-STATE = ("params.yaml", "dvc.yaml", "finllm", "stages", "requirements-models.txt", ".dvcignore")
+STATE = (
+    "params.yaml",
+    "dvc.yaml",
+    "finllm",
+    "stages",
+    "presets",
+    "requirements-models.txt",
+    ".dvcignore",
+)
 
 
 def prepare(folder: Path, *, steps: int, every: int) -> None:
