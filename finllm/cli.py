@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import sys
@@ -175,6 +176,46 @@ def rate(parsed: argparse.Namespace) -> None:
     serve(pairs(read_examples(parsed.examples), base, tuned), parsed.ratings, port=parsed.port)
 
 
+def predict(parsed: argparse.Namespace) -> None:
+    """Answer every transcript of a folder."""
+    from finllm.answer_folder import answer_folder
+
+    found = answer_folder(
+        parsed.input,
+        parsed.output,
+        params=load_params(parsed.params),
+        template=parsed.template,
+        model=parsed.model,
+        adapter=parsed.adapter,
+    )
+    for answer in found:
+        if answer.unanswered:
+            print(f"{answer.id}: not asked, {answer.unanswered}", file=sys.stderr)
+    n_limit, n_empty = sum(a.hit_limit for a in found), sum(not a.text for a in found)
+    print(
+        f"{parsed.output}: {len(found)} answers, {n_limit} stopped by the length limit, "
+        f"{n_empty} empty"
+    )
+
+
+def score(parsed: argparse.Namespace) -> None:
+    """Score answers from anywhere against references."""
+    from finllm.score_predictions import score_predictions, show
+
+    found = score_predictions(
+        parsed.predictions,
+        references=parsed.references,
+        sources=parsed.sources,
+        train=parsed.train,
+        template=parsed.template,
+        semantic=parsed.semantic,
+        evaluate=load_params(parsed.params).evaluate,
+    )
+    print(show(found))
+    if parsed.json:
+        write_json(parsed.json, dataclasses.asdict(found))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="finllm", description="Did fine-tuning help?")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -262,4 +303,52 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, help="write the comparison here as JSON")
     command.add_argument("--params", type=Path, default=Path("params.yaml"))
     command.set_defaults(run=seeds)
+    _add_outside(commands)
     return parser
+
+
+def _add_outside(commands: argparse._SubParsersAction) -> None:
+    """The two commands that need no pipeline: a folder in, a file out."""
+    from finllm.corpus.detection import READABLE
+
+    command = commands.add_parser(
+        "predict",
+        help="answer every transcript of a folder",
+        description=(
+            f"One JSON object a line with id and text, in order of id. A folder may hold {READABLE}"
+            "; the first that is there is read. The prompt is the pipeline's own; references are "
+            "not needed. A killed run goes on where it was when it is started again."
+        ),
+    )
+    command.add_argument("--input", type=Path, required=True, help="the folder of transcripts")
+    command.add_argument("--output", type=Path, required=True, help="the JSON lines to write")
+    command.add_argument("--template", default="summarization", help="what is asked")
+    command.add_argument("--model", default="tuned", help="tuned (default) or base")
+    command.add_argument("--adapter", type=Path, default=Path("models/adapter"))
+    command.add_argument("--params", type=Path, default=Path("params.yaml"))
+    command.set_defaults(run=predict)
+    command = commands.add_parser(
+        "score",
+        help="score a file of answers against references, with the trivial baselines",
+        description=(
+            "Means with 95 % intervals of every metric, for the answers and the baselines: the "
+            "call's first sentences and the nearest training answer. References are <id>.txt or "
+            f"gt_summaries/<id>.txt; sources may be {READABLE}. A missing or empty answer scores 0."
+        ),
+    )
+    command.add_argument("--predictions", type=Path, required=True, help="lines with id and text")
+    command.add_argument("--references", type=Path, required=True)
+    command.add_argument("--sources", type=Path, required=True)
+    command.add_argument("--json", type=Path, help="write the table here")
+    command.add_argument(
+        "--semantic", action="store_true", help="BERTScore and similarity too, by evaluate.encoder"
+    )
+    command.add_argument(
+        "--train",
+        type=Path,
+        default=Path("data/split/train.jsonl"),
+        help="training examples of the nearest-answer baseline; left out where there are none",
+    )
+    command.add_argument("--template", default="summarization", help="of the training answers")
+    command.add_argument("--params", type=Path, default=Path("params.yaml"))
+    command.set_defaults(run=score)

@@ -10,9 +10,9 @@ import numpy as np
 from finllm.corpus.hashing import text_hash
 from finllm.corpus.lexicon import load_lexicon
 from finllm.instruct import chat
-from finllm.instruct.examples import Budget, candidates
+from finllm.instruct.examples import Budget, candidates, question
 from finllm.model.tokenizer import load_tokenizer
-from finllm.records import Line, Reject, to_json
+from finllm.records import Example, Line, Reject, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +99,21 @@ def drafter(
         return drafts
 
     return draft
+
+
+def asker(
+    *, budget: Callable[[], Budget], lexicon: str, template: str, seed: int
+) -> Callable[[Sequence[Line]], list[Example | Reject]]:
+    """The function that puts one template's question to each call of a batch; see ``drafter``."""
+    tokens, terms = budget(), load_lexicon(lexicon)
+
+    def ask(batch: Sequence[Line]) -> list[Example | Reject]:
+        calls = [line.transcript() for line in batch]
+        return [
+            question(
+                call, template, lexicon=terms, budget=tokens, rng=call_generator(seed, call.id)
+            )
+            for call in calls
+        ]
+
+    return ask

@@ -56,18 +56,58 @@ def candidates(
     With ``paraphrases`` the instruction is drawn from the template's wordings in use; without, it
     is always the first, the method's own.
     """
-    sentences = windows.sentences(transcript.text)
-    opening = takewhile(lambda t: t.section != "qa" and t.role != "analyst", transcript.turns)
-    n_prepared = len(windows.sentences("\n".join(turn.text for turn in opening)))
-    costs = [cost + 1 for cost in budget.count_tokens(sentences)]
-    contents = [windows.content(s, (term for term, *_ in lexicon.find(s))) for s in sentences]
-    call = _Call(transcript, sentences, costs, contents, n_prepared, lexicon, budget)
+    call = _call(transcript, lexicon, budget)
     for template in templates.TEMPLATES:
         wordings = templates.wordings(template)
         drawn = int(rng.integers(len(wordings)))
         instruction = wordings[drawn if paraphrases else 0]
         draft = _DRAFTS[template](call, budget.rooms[template], rng)
         yield _finish(call, template, instruction, draft)
+
+
+def question(
+    transcript: Transcript,
+    template: str,
+    *,
+    lexicon: Lexicon,
+    budget: Budget,
+    rng: np.random.Generator,
+) -> Example | Reject:
+    """What a model is asked about a call whose answer is not known, in the method's own wording.
+
+    The excerpt is the one that ``candidates`` cuts for the template with the same ``rng``, so the
+    prompt is the pipeline's, byte for byte; only, a call is asked also where no reference can be
+    made of it. The answer is empty. A Reject where not one sentence fits the budget.
+    """
+    call = _call(transcript, lexicon, budget)
+    for earlier in templates.TEMPLATES[: templates.TEMPLATES.index(template) + 1]:
+        rng.integers(len(templates.wordings(earlier)))  # as candidates draws, and does not use
+    room = budget.rooms[template]
+    if template == templates.COMPLETION:
+        start, cut = _first_part(call, room, rng)
+        chosen = call.sentences[start:cut]
+    else:
+        until = call.n_prepared or None if template == templates.QUESTIONS else None
+        chosen = _dense(call, room - budget.max_answer_tokens, until)
+    if not chosen:
+        detail = f"none of {len(call.sentences)} sentences fits the budget of tokens"
+        return Reject(transcript.id, "", 0, "too_little_text", detail)
+    instruction, excerpt = templates.wordings(template)[0], " ".join(chosen)
+    return Example(
+        id=f"{transcript.id}:{template}",
+        transcript_id=transcript.id,
+        company=transcript.company,
+        period=transcript.period,
+        sector=transcript.sector,
+        source=transcript.source,
+        template=template,
+        provenance=transcript.provenance,
+        instruction=instruction,
+        excerpt=excerpt,
+        answer="",
+        n_prompt_tokens=budget.count_prompt(instruction, excerpt),
+        n_answer_tokens=0,
+    )
 
 
 @dataclass(frozen=True)
@@ -81,6 +121,15 @@ class _Call:
     budget: Budget
 
 
+def _call(transcript: Transcript, lexicon: Lexicon, budget: Budget) -> _Call:
+    sentences = windows.sentences(transcript.text)
+    opening = takewhile(lambda t: t.section != "qa" and t.role != "analyst", transcript.turns)
+    n_prepared = len(windows.sentences("\n".join(turn.text for turn in opening)))
+    costs = [cost + 1 for cost in budget.count_tokens(sentences)]
+    contents = [windows.content(s, (term for term, *_ in lexicon.find(s))) for s in sentences]
+    return _Call(transcript, sentences, costs, contents, n_prepared, lexicon, budget)
+
+
 def _understanding(call: _Call, room: int, rng: np.random.Generator) -> Draft | str:
     chosen = _dense(call, room - call.budget.max_answer_tokens)
     answer = references.analysis(chosen, call.lexicon)
@@ -88,14 +137,17 @@ def _understanding(call: _Call, room: int, rng: np.random.Generator) -> Draft | 
 
 
 def _completion(call: _Call, room: int, rng: np.random.Generator) -> Draft | str:
-    space = room - call.budget.max_answer_tokens
-    n = len(call.sentences)
-    start = int(rng.integers(max(1, n // 2)))
-    cut = windows.contiguous(call.costs, start, space)
+    start, cut = _first_part(call, room, rng)
     end = windows.contiguous(call.costs, cut, call.budget.max_answer_tokens - 2)
     if cut == start or end == cut:
         return "no_continuation"
     return Draft(call.sentences[start:cut], " ".join(call.sentences[cut:end]), "continuation")
+
+
+def _first_part(call: _Call, room: int, rng: np.random.Generator) -> tuple[int, int]:
+    """The sentences to be continued: from ``start`` in the first half, up to ``cut``."""
+    start = int(rng.integers(max(1, len(call.sentences) // 2)))
+    return start, windows.contiguous(call.costs, start, room - call.budget.max_answer_tokens)
 
 
 def _summarization(call: _Call, room: int, rng: np.random.Generator) -> Draft | str:

@@ -1,0 +1,63 @@
+"""What a folder of transcripts is, where no ``source.yaml`` says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from finllm.corpus import ectsum, revcom
+from finllm.corpus.description import Description, describe_source
+
+# TICKER_qN_YYYY, as ECTSum names its calls, gives company and period; any other name is an id only.
+NAME_PATTERN = r"^(?:(?P<company>.+)_(?P<period>q[1-4]_\d{4})$)?"
+READABLE = (
+    "a source.yaml, ECTSum's ects/*.txt (also below train, val, test), Earnings-21's *.nlp, "
+    "*.txt files, or *.jsonl files of calls with turns"
+)
+
+
+def detect(folder: Path) -> Description:
+    """The description of a folder: its own ``source.yaml``, or what its files look like.
+
+    The first of these that is there: ``source.yaml``; ``ects`` below ``train``, ``val`` or
+    ``test``; ``ects/*.txt``; ``*.nlp`` in a folder of Earnings-21; ``*.txt``; ``*.jsonl`` of
+    ``calls``.
+
+    Raises
+    ------
+    ValueError
+        Where the folder is missing, or holds nothing that can be read; says what can.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    if (folder / "source.yaml").is_file():
+        return describe_source(folder)
+    if any((folder / split / "ects").is_dir() for split in ectsum.SPLITS):
+        return _described(folder, "ectsum", folder)
+    if (folder / "ects").is_dir():
+        return _described(folder, "text", folder / "ects", suffix=".txt")
+    if any((folder / name).is_dir() for name in revcom.FOLDERS) or any(folder.glob("*.nlp")):
+        return _described(folder, "revcom", folder)
+    if any(folder.glob("*.txt")):
+        return _described(folder, "text", folder)
+    if any(folder.glob("*.jsonl")):
+        return _described(folder, "calls", folder)
+    raise ValueError(f"{folder}: no transcripts; readable are {READABLE}")
+
+
+def _described(folder: Path, form: str, base: Path, *, suffix: str = "") -> Description:
+    if suffix and not any(base.glob(f"*{suffix}")):
+        raise ValueError(f"{base}: no {suffix} file; readable are {READABLE}")
+    return Description(
+        name=folder.resolve().name,
+        format=form,
+        base=base,
+        licence="",
+        origin="",
+        fields={},
+        encoding="utf-8",
+        name_pattern=NAME_PATTERN if form == "text" else "",
+        dataset="",
+        revision="",
+        split="train",
+        provenance="human",
+    )
