@@ -43,11 +43,11 @@ def read_source(folder: Path) -> Iterator[Transcript | Reject]:
     ValueError
         Where the source as a whole is unusable: see ``describe_source``, or it has no records.
     """
-    yield from read_described(describe_source(folder))
+    yield from read_described(describe_source(folder), name=folder / "source.yaml")
 
 
-def read_described(source: Description) -> Iterator[Transcript | Reject]:
-    """``read_source`` of a folder whose description is known already."""
+def read_described(source: Description, name: Path | None = None) -> Iterator[Transcript | Reject]:
+    """``read_source`` of a folder whose description is known already; ``name`` is for messages."""
     first_seen: dict[str, str] = {}
     n_records = 0
     for record in _records(source):
@@ -62,7 +62,7 @@ def read_described(source: Description) -> Iterator[Transcript | Reject]:
                 first_seen[record.id] = f"{file}:{line}"
         yield _encodable(record)
     if not n_records:
-        raise ValueError(f"{source.base}: no {source.format} records")
+        raise ValueError(f"{name or source.base}: no {source.format} records in {source.base}")
 
 
 def check_reject_share(n_rejected: int, n_read: int, max_reject_share: float) -> None:
