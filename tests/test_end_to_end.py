@@ -75,7 +75,7 @@ def test_the_pipeline_goes_from_nothing_to_a_verdict(tmp_path):
     n_answers = metrics["predict_base"]["answers"]
     assert n_answers == metrics["predict_tuned"]["answers"] == 14
     scores = list(read_jsonl(tmp_path / "data/evaluate/scores.jsonl"))
-    assert len(scores) == 4 * n_answers
+    assert len(scores) == 8 * n_answers  # two models, four baselines, two oracles
     assert metrics["verdict"]["verdict"] in ("better", "worse", "equivalent", "inconclusive")
     assert "fictional" in (tmp_path / "reports/report.md").read_text()
     assert (tmp_path / "reports/report.html").stat().st_size > 10_000
