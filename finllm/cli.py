@@ -332,7 +332,8 @@ def _add_outside(commands: argparse._SubParsersAction) -> None:
         help="score a file of answers against references, with the trivial baselines",
         description=(
             "Means with 95 % intervals of every metric, for the answers and the baselines: the "
-            "call's first sentences and the nearest training answer. References are <id>.txt or "
+            "call's first and its most figure-laden sentences, a random and the nearest training "
+            "answer. References are <id>.txt or "
             f"gt_summaries/<id>.txt; sources may be {READABLE}. A missing or empty answer scores 0."
         ),
     )
@@ -347,7 +348,7 @@ def _add_outside(commands: argparse._SubParsersAction) -> None:
         "--train",
         type=Path,
         default=Path("data/split/train.jsonl"),
-        help="training examples of the nearest-answer baseline; left out where there are none",
+        help="training examples for the baselines that copy an answer; else they are left out",
     )
     command.add_argument("--template", default="summarization", help="of the training answers")
     command.add_argument("--params", type=Path, default=Path("params.yaml"))

@@ -72,7 +72,7 @@ def score_predictions(
     A reference is the file ``<id>.txt`` in the folder or in its ``gt_summaries``; its source is the
     transcript of that id in a folder as ``finllm.corpus.detection.detect`` reads it. A reference
     without an answer, or with an empty one, scores 0 and is counted. Where ``train`` is missing,
-    the baseline that copies a training answer is left out.
+    the baselines that copy a training answer are left out.
 
     Raises
     ------
@@ -89,11 +89,9 @@ def score_predictions(
     calls = read_calls(sources, wanted.keys())
     examples = [_example(calls[key], template, wanted[key]) for key in sorted(wanted)]
     texts = {PREDICTIONS: [said.get(e.transcript_id, "") for e in examples]}
-    texts["lead"] = [baselines.lead(example) for example in examples]
-    if train.is_file():
-        nearest = baselines.nearest_training_answers(examples, read_examples(train))
-        if any(nearest.values()):
-            texts["nearest"] = [nearest[example.id] for example in examples]
+    texts |= baseline_texts(
+        examples, read_examples(train) if train.is_file() else [], evaluate.seed
+    )
     values = light_values(examples, texts)
     signatures, n_truncated = dict(SIGNATURES), 0
     if semantic:
@@ -188,6 +186,35 @@ def read_calls(folder: Path, ids: AbstractSet[str]) -> dict[str, Transcript]:
     missing = {f"{key}{reasons.get(key, '')}" for key in ids - found.keys()}
     _refuse(missing, f"{folder}: no source for the reference")
     return found
+
+
+def baseline_texts(
+    examples: Sequence[Example], train: Sequence[Example], seed: int
+) -> dict[str, list[str]]:
+    """The baselines' answers by name; one that has an answer to no example is left out.
+
+    ``baselines.baseline_answers``, but with the figures of whole calls counted on every core.
+    """
+    batches = map_batches(_densest, examples, n_workers=n_cores(), batch_size=BATCH)
+    dense = [text for batch in batches for text in batch]
+    rng = np.random.default_rng(seed)
+    nearest = baselines.nearest_training_answers(examples, train)
+    own = baselines.nearest_company_answers(examples, train)
+    found = {
+        "lead": [baselines.lead(example) for example in examples],
+        "dense": dense,
+        "random": list(baselines.random_training_answers(examples, train, rng=rng).values()),
+        "nearest": [nearest[example.id] for example in examples],
+    }
+    if own:
+        found["nearest_company"] = [
+            own.get(example.id, nearest[example.id]) for example in examples
+        ]
+    return {name: texts for name, texts in found.items() if any(texts)}
+
+
+def _densest() -> Callable[[list[Example]], list[str]]:
+    return lambda batch: [baselines.number_dense_lead(example) for example in batch]
 
 
 def light_values(examples: Sequence[Example], texts: dict[str, list[str]]) -> Values:

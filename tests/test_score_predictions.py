@@ -10,8 +10,8 @@ from conftest import make_example
 from finllm.cli import main
 from finllm.params import load_params
 from finllm.records import DOMAIN, LEXICAL, METRICS, write_jsonl
-from finllm.score_predictions import light_values
-from finllm.scoring import score_example
+from finllm.score_predictions import baseline_texts, light_values
+from finllm.scoring import baselines, score_example
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {
@@ -94,10 +94,23 @@ def test_the_nearest_training_answer_is_a_column_where_there_is_a_training_set(w
         make_example("a", excerpt="Cash rose. Sales were up.", answer="Sales were $5 million.")
     ]
     write_jsonl(Path("train.jsonl"), train)
+    assert set(score()["table"]) == {"predictions", "lead", "dense"}
     found = score("--train", "train.jsonl")
-    assert set(found["table"]) >= {"predictions", "lead", "nearest"}
+    assert set(found["table"]) == {"predictions", "lead", "dense", "random", "nearest"}
     one = score_example("Sales were $5 million.", REFERENCES["BETA_q1_2021"], "x")["rouge1"]
     assert one == 1 and found["table"]["nearest"]["rouge1"]["mean"] > 1 / 3
+
+
+def test_the_baselines_are_those_of_the_pipeline():
+    train = [make_example("a", company="Beta", answer="Cash."), make_example("b", answer="Debt.")]
+    asked = [
+        make_example(key, company=key[:4].title(), excerpt=text) for key, text in SOURCES.items()
+    ]
+    theirs = baselines.baseline_answers(asked, train, rng=np.random.default_rng(3))
+    assert baseline_texts(asked, train, 3) == {
+        name: [by_id[example.id] for example in asked] for name, by_id in theirs.items()
+    }
+    assert "nearest_company" in theirs
 
 
 def test_many_processes_score_as_one(workspace, monkeypatch):
