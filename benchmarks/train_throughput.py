@@ -1,8 +1,8 @@
-"""Training on a CPU: TRL's SFTTrainer and the project's, on the same examples in the same order.
+"""Training on a CPU: TRL's SFTTrainer and the project's, on the same examples.
 
 Every variant is a process of its own (peak memory belongs to a process). Quote ratios from one
-run: machines drift. With `--dropout 0` the loss curves must agree; with dropout each variant draws
-masks of its own.
+run: machines drift. The project's trainer groups examples by length, so the curves are of
+other batches than TRL's; with dropout each variant draws masks of its own.
 
     python -m benchmarks.train_throughput --calls FOLDER_OF_ECTSUM [--dropout 0]
 
