@@ -1,4 +1,4 @@
-"""The command line: ``python -m finllm COMMAND``. Nothing here imports torch before it must."""
+"""The command line: ``python -m finllm COMMAND``; torch and scipy are imported only where used."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from pathlib import Path
 from finllm.params import load_params
 from finllm.presets import apply_preset, preset_params
 from finllm.records import read_examples, read_predictions, read_scores, write_json
-from finllm.report.outcome import from_metrics
-from finllm.report.verdict_text import terminal
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def verdict(parsed: argparse.Namespace) -> None:
     """Print the verdict that the report stage wrote."""
+    from finllm.report.outcome import from_metrics
+    from finllm.report.verdict_text import terminal
+
     if not parsed.verdict.is_file():
         raise ValueError(f"{parsed.verdict}: no such file; run `make repro` first")
     try:

@@ -45,20 +45,19 @@ def main() -> None:
     encoder = encoder_folder(p.encoder, package=p.encoder_package)
     lexicon = load_lexicon(params.filter.lexicon)
     started = time.perf_counter()
+    semantic = semantic_scores(
+        [texts[model][example.id] for model in texts for example in examples],
+        [example.answer for _ in texts for example in examples],
+        encoder=encoder,
+        layer=p.encoder_layer,
+        batch_size=p.encoder_batch_size,
+    )
     scores: list[Score] = []
-    n_truncated = 0
     for model in tqdm(texts, desc="evaluate", unit="model"):
         for split, rows in sets.items():
             answers = [texts[model][example.id] for example in rows]
-            semantic = semantic_scores(
-                answers,
-                [example.answer for example in rows],
-                encoder=encoder,
-                layer=p.encoder_layer,
-                batch_size=p.encoder_batch_size,
-            )
-            n_truncated += semantic.n_truncated
-            scores += score_rows(model, split, rows, answers, semantic, lexicon=lexicon)
+            part = semantic.part(len(scores), len(rows))
+            scores += score_rows(model, split, rows, answers, part, lexicon=lexicon)
     write_jsonl(at.scores, scores)
 
     def table(**where: str) -> dict[str, dict[str, float]]:
@@ -112,7 +111,7 @@ def main() -> None:
                     model: sum(not text.strip() for text in by_id.values())
                     for model, by_id in texts.items()
                 },
-                "texts_longer_than_the_encoder_reads": n_truncated,
+                "texts_longer_than_the_encoder_reads": semantic.n_truncated,
             },
             "timing": {"seconds": time.perf_counter() - started},
         },

@@ -164,16 +164,7 @@ class AttentionHalf(torch.autograd.Function):
         n, kv, dim = len(x), shape.kv_heads, shape.head_dim
         ctx.qkv_update = Update.of(qkv, adapters[:6], shape.scale)
         ctx.out_update = Update.of(out, adapters[6:], shape.scale)
-        normed, normed_dropped = torch.empty_like(x), torch.empty_like(x)
-        kernels.norm(
-            bits(x),
-            bits(norm_weight),
-            shape.eps,
-            shape.seed,
-            shape.threshold,
-            bits(normed),
-            bits(normed_dropped),
-        )
+        normed, normed_dropped = _normed(x, norm_weight, shape, shape.seed)
         rows, qkv_middle = _project(qkv, ctx.qkv_update, normed, normed_dropped)
         q = x.new_empty(kv, n, shape.heads // kv, dim)
         k, v = x.new_empty(kv, n, dim), x.new_empty(kv, n, dim)
@@ -279,16 +270,7 @@ class GatedHalf(torch.autograd.Function):
         """``adapters`` are A, B of gate, up and down, None where there is none."""
         ctx.gate_up_update = Update.of(gate_up, adapters[:4], shape.scale)
         ctx.down_update = Update.of(down, adapters[4:], shape.scale)
-        normed, normed_dropped = torch.empty_like(x), torch.empty_like(x)
-        kernels.norm(
-            bits(x),
-            bits(norm_weight),
-            shape.eps,
-            shape.seed ^ np.uint32(2),
-            shape.threshold,
-            bits(normed),
-            bits(normed_dropped),
-        )
+        normed, normed_dropped = _normed(x, norm_weight, shape, shape.seed ^ np.uint32(2))
         rows, gate_up_middle = _project(gate_up, ctx.gate_up_update, normed, normed_dropped)
         gated = x.new_empty(len(x), down.weight.shape[1])
         gated_dropped = torch.empty_like(gated)
@@ -332,6 +314,15 @@ class GatedHalf(torch.autograd.Function):
         seed = shape.seed ^ np.uint32(2)
         grad_x = _norm_backward(through, to_adapter, x, norm_weight, grad, shape, seed)
         return (grad_x, None, None, None, None, *of_gate_up, *of_down)
+
+
+def _normed(
+    x: torch.Tensor, weight: torch.Tensor, shape: Shape, seed: np.uint32
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The norm of x, and the same after dropout."""
+    out, dropped = torch.empty_like(x), torch.empty_like(x)
+    kernels.norm(bits(x), bits(weight), shape.eps, seed, shape.threshold, bits(out), bits(dropped))
+    return out, dropped
 
 
 def _norm_backward(

@@ -26,6 +26,11 @@ class SemanticScores:
     similarity: list[float]
     n_truncated: int
 
+    def part(self, start: int, n: int) -> SemanticScores:
+        """The values of n pairs; the count stays that of all."""
+        rows = slice(start, start + n)
+        return SemanticScores(self.bertscore[rows], self.similarity[rows], self.n_truncated)
+
 
 def signature(encoder: str, *, layer: int) -> str:
     """What the semantic scores were made with: libraries, versions, encoder and options."""
@@ -76,11 +81,13 @@ def _similarity(
     texts = candidates + references
     limit = model.max_seq_length
     lengths = [len(ids) for ids in model.tokenizer(texts)["input_ids"]]
+    unique = list(dict.fromkeys(texts))  # several models answer to the same references
     rows = model.encode(
-        texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
+        unique, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
     )
-    n = len(candidates)
-    return (rows[:n] * rows[n:]).sum(axis=1), sum(length > limit for length in lengths)
+    row_of = {text: i for i, text in enumerate(unique)}
+    left, right = ([row_of[text] for text in side] for side in (candidates, references))
+    return (rows[left] * rows[right]).sum(axis=1), sum(length > limit for length in lengths)
 
 
 def _bertscore(

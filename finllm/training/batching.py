@@ -210,10 +210,12 @@ class PlannedTrainer(SFTTrainer):
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        if self.batching is not None and self.batching.kind == "shuffle":
+        if self.batching is None:
+            return super()._get_train_sampler(train_dataset)
+        if self.batching.kind == "shuffle":
             return RandomSampler(dataset)
         lengths = [len(ids) for ids in dataset["input_ids"]]
-        if self.batching is None or not self.batching.by_tokens:
+        if not self.batching.by_tokens:
             # over the effective batch: the same steps on any number of devices
             args = self.args
             per_device = args.train_batch_size * args.gradient_accumulation_steps
