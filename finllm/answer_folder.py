@@ -61,7 +61,7 @@ def answer_folder(
     """
     if template not in templates.TEMPLATES:
         raise ValueError(f"template {template!r}; allowed are {', '.join(templates.TEMPLATES)}")
-    weights = _weights(model, adapter)
+    weights = weights_of(model, adapter)
     examples, rejects = questions(folder, params=params, template=template)
     found = [
         FolderAnswer(reject.id, "", template, model, unanswered=f"{reject.reason}: {reject.detail}")
@@ -173,7 +173,14 @@ def _numbered(folder: Path, lines: Sequence[str]) -> list[Line]:
     return [Line(folder, number, line) for number, line in enumerate(lines, 1)]
 
 
-def _weights(model: str, adapter: Path) -> Path:
+def weights_of(model: str, adapter: Path) -> Path:
+    """Where what is added to the base is; nowhere for the base itself.
+
+    Raises
+    ------
+    ValueError
+        For an unknown model, or where there is no tuned one.
+    """
     if model not in MODELS:
         raise ValueError(f"model {model!r}; allowed are {', '.join(MODELS)}")
     if model == "base":

@@ -16,6 +16,10 @@ KEYS = (
 WRITERS = ("human", "synthetic")
 FIELDS = ("id", "text", "company", "period", "sector", "summary")
 MAPPED_FORMATS = ("jsonl", "json", "csv", "parquet", "hub")
+READABLE = (  # what finllm.corpus.detection finds in a folder
+    "a source.yaml, ECTSum's ects/*.txt (also below train, val, test), Earnings-21's *.nlp, "
+    "*.txt files, or *.jsonl files of calls with turns"
+)
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from finllm.corpus import ectsum, revcom
-from finllm.corpus.description import Description, describe_source
+from finllm.corpus.description import READABLE, Description, describe_source
 
 # TICKER_qN_YYYY, as ECTSum names its calls, gives company and period; any other name is an id only.
 NAME_PATTERN = r"^(?:(?P<company>.+)_(?P<period>q[1-4]_\d{4})$)?"
-READABLE = (
-    "a source.yaml, ECTSum's ects/*.txt (also below train, val, test), Earnings-21's *.nlp, "
-    "*.txt files, or *.jsonl files of calls with turns"
-)
 
 
 def detect(folder: Path) -> Description:

@@ -1,0 +1,91 @@
+"""One transcript from a file of any readable format."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from finllm.corpus import readers
+from finllm.corpus.description import Description, describe_source
+from finllm.corpus.detection import NAME_PATTERN
+from finllm.corpus.rows import transcript_from_row
+from finllm.corpus.sources import read_described
+from finllm.records import Reject, Transcript
+
+MAPPED = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
+READABLE_FILE = (
+    "plain text, Earnings-21's .nlp, a .jsonl of calls with turns, and .jsonl, .json, .csv or "
+    ".parquet below a folder whose source.yaml maps the fields"
+)
+
+
+def read_call(path: Path, call_id: str = "") -> Transcript:
+    """The call in a file, or the one with an id where the file holds several.
+
+    Raises
+    ------
+    ValueError
+        For a file that is missing or cannot be read, an id that it has not, or no id where it
+        holds several calls; names the file, what is wrong, and what there is.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; it must hold a transcript: {READABLE_FILE}")
+    form = path.suffix.lower()
+    records = (
+        list(read_described(_described(path, form), name=path))
+        if form in MAPPED or form == ".nlp"
+        else [_from_text(path)]
+    )
+    calls = {record.id: record for record in records if isinstance(record, Transcript)}
+    if not calls:
+        bad = records[0]
+        raise ValueError(f"{path}: no transcript: {bad.reason}: {bad.detail}")
+    if call_id and call_id not in calls:
+        raise ValueError(f"{path}: no call {call_id!r}; there are: {_some(calls)}")
+    if not call_id and len(calls) > 1:
+        raise ValueError(f"{path}: {len(calls)} calls; name one with --id: {_some(calls)}")
+    return calls[call_id or next(iter(calls))]
+
+
+def _from_text(path: Path) -> Transcript | Reject:
+    text = readers.read_text_file(path, encoding="utf-8")
+    if isinstance(text, Reject):
+        return text
+    named = re.match(NAME_PATTERN, path.stem)
+    row = {"id": path.stem, "text": text, **(named.groupdict("") if named else {})}
+    fields = {key: key for key in row}
+    return transcript_from_row(row, source=path.parent.name, fields=fields, file=path, line=0)
+
+
+def _described(path: Path, form: str) -> Description:
+    """What the nearest ``source.yaml`` says of the file; without one, what its name says."""
+    for folder in path.resolve().parents:
+        if (folder / "source.yaml").is_file():
+            found = describe_source(folder)
+            if found.format in (MAPPED.get(form), "calls", "revcom"):
+                return replace(found, base=path)
+    if form not in (".jsonl", ".nlp"):
+        raise ValueError(
+            f"{path}: no source.yaml beside it says which field of a {form} file is the text; "
+            f"readable are {READABLE_FILE}"
+        )
+    return Description(
+        name=path.stem,
+        format="calls" if form == ".jsonl" else "revcom",
+        base=path,
+        licence="",
+        origin="",
+        fields={},
+        encoding="utf-8",
+        name_pattern="",
+        dataset="",
+        revision="",
+        split="train",
+        provenance="human",
+    )
+
+
+def _some(calls: dict[str, Transcript]) -> str:
+    more = f" and {len(calls) - 5} more" if len(calls) > 5 else ""
+    return ", ".join(list(calls)[:5]) + more

@@ -1,0 +1,81 @@
+"""What the commands share: the page that ``--help`` prints, and the arguments that many take."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+WIDTH = 88  # columns of the help
+
+
+def new_command(
+    commands: argparse._SubParsersAction,
+    name: str,
+    run: Callable[[argparse.Namespace], int | None],
+    *,
+    summary: str,
+    description: str,
+    example: str,
+    reads: str,
+    writes: str,
+) -> argparse.ArgumentParser:
+    """A command whose help says what it does, how it is called, what it reads and writes.
+
+    Parameters
+    ----------
+    run
+        Does it; a number is the exit code.
+    summary
+        One line for the list of all commands.
+    example
+        The command line behind ``python -m finllm``, several a line each.
+    """
+    examples = [f"  python -m finllm {line}" for line in example.splitlines()]
+    facts = [_indented("reads:   ", reads), _indented("writes:  ", writes)]
+    command = commands.add_parser(
+        name,
+        help=summary,
+        description=textwrap.fill(description, WIDTH),
+        epilog="\n".join(["example:", *examples, *facts]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def add_params(command: argparse.ArgumentParser) -> None:
+    """``--params``: where the parameters are."""
+    command.add_argument(
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        help="the parameters (default: %(default)s)",
+    )
+
+
+def add_adapter(command: argparse.ArgumentParser) -> None:
+    """``--adapter``: where the tuned model is."""
+    command.add_argument(
+        "--adapter",
+        type=Path,
+        default=Path("models/adapter"),
+        help="what `train` wrote (default: %(default)s)",
+    )
+
+
+def add_json(command: argparse.ArgumentParser, what: str) -> None:
+    """``--json``: the record instead of words."""
+    command.add_argument("--json", action="store_true", help=f"print {what} as one JSON object")
+
+
+def add_path(command: argparse.ArgumentParser, name: str, default: str, what: str) -> None:
+    """A path with a default, which the help names."""
+    command.add_argument(
+        name, type=Path, default=Path(default), help=f"{what} (default: %(default)s)"
+    )
+
+
+def _indented(head: str, text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))

@@ -1,0 +1,126 @@
+"""``finllm chat``: base and tuned side by side about one call."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finllm.commands.arguments import add_adapter, add_json, add_params, new_command
+from finllm.instruct.templates import SUMMARIZATION, TEMPLATES
+
+if TYPE_CHECKING:
+    from finllm.asking.session import Session
+
+BOTH = "both"
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "chat",
+        run,
+        summary="ask base and tuned side by side about a transcript",
+        description=(
+            "Both models get the same prompt: the system prompt, the question, and the part of the "
+            "call that the template shows, cut and cleaned as the pipeline does it. Answers are "
+            "greedy. A figure of an answer is marked by whether the call states it. On a terminal "
+            "without --question it asks for questions until an empty line; elsewhere it asks the "
+            "template's own. Both models are in memory together."
+        ),
+        example=(
+            "chat --transcript call.txt\n"
+            'chat --transcript call.txt --question "What was revenue?" --question "And costs?"\n'
+            "chat --transcript data/filter/kept.jsonl --id CALL --template questions --json"
+        ),
+        reads=(
+            "the transcript: plain text, Earnings-21's .nlp, a .jsonl of calls, or .json, .jsonl, "
+            ".csv, .parquet below a source.yaml; models/adapter, params.yaml"
+        ),
+        writes="nothing",
+    )
+    command.add_argument("--transcript", type=Path, required=True, help="the call's file")
+    command.add_argument("--id", default="", help="which call, where the file holds several")
+    command.add_argument(
+        "--question",
+        action="append",
+        default=[],
+        help="in place of the template's; may be repeated",
+    )
+    command.add_argument(
+        "--template",
+        choices=TEMPLATES,
+        default=SUMMARIZATION,
+        help="which part of the call is shown, and what is asked without a question "
+        "(default: %(default)s)",
+    )
+    command.add_argument(
+        "--model", choices=(BOTH, "base", "tuned"), default=BOTH, help="default: %(default)s"
+    )
+    add_adapter(command)
+    add_params(command)
+    add_json(command, "the answers")
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Load the models, ask, print."""
+    from finllm.asking.session import Session, load_models
+    from finllm.asking.transcript_file import read_call
+    from finllm.params import load_params
+    from finllm.terminal import print_json
+
+    params = load_params(parsed.params)
+    call = read_call(parsed.transcript, parsed.id)
+    names = ("base", "tuned") if parsed.model == BOTH else (parsed.model,)
+    session = Session(call, load_models(names, adapter=parsed.adapter, params=params), params)
+    if parsed.json:
+        questions = parsed.question or [""]
+        found = [dataclasses.asdict(session.ask(parsed.template, text)) for text in questions]
+        print_json({"transcript": call.id, "exchanges": found})
+    elif parsed.question or not sys.stdin.isatty():
+        for text in parsed.question or [""]:
+            _print(session, parsed.template, text)
+    else:
+        _converse(session, parsed.template)
+
+
+def _converse(session: Session, template: str) -> None:
+    """Ask what is typed; a mistake is said and the next question is asked for."""
+    print(f"{session.call.id}: ask, or /{' /'.join(TEMPLATES)}; an empty line ends")
+    for text in _typed():
+        name = text.removeprefix("/") if text.startswith("/") else ""
+        try:
+            _print(session, name or template, "" if name else text)
+        except ValueError as error:
+            print(error)
+
+
+def _typed() -> Iterator[str]:
+    """The lines that are typed, until an empty one, the end of the input, or Ctrl-C."""
+    while True:
+        try:
+            text = input("\n> ").strip()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        if not text:
+            return
+        yield text
+
+
+def _print(session: Session, template: str, question: str) -> None:
+    from finllm.asking import columns
+    from finllm.terminal import has_colour
+
+    colour = has_colour(sys.stdout)
+    found = session.ask(template, question)
+    n_shown, n_words = len(found.excerpt.split()), len(session.call.text.split())
+    print(f"{found.question}\n({n_shown} of the call's {n_words} words are in the prompt)\n")
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(columns.page(found, width=width, colour=colour))
+    print(f"\n{columns.legend(colour=colour)}")

@@ -1,0 +1,66 @@
+"""``finllm completion``: the Tab key in a shell, by shtab."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from finllm.commands.arguments import new_command
+
+SHELLS = ("bash", "zsh", "fish")
+CALL = 'command -v finllm >/dev/null 2>&1 || finllm() { python -m finllm "$@"; }\n'
+FISH_CALL = "type -q finllm; or function finllm; python -m finllm $argv; end\n"
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "completion",
+        run,
+        summary="print a script that completes commands and options in a shell",
+        description=(
+            "The script completes commands, options and files on Tab, and makes `finllm` short for "
+            "`python -m finllm` where there is no command of that name. It is fixed text: Python "
+            "does not run when Tab is pressed. Print it again after an update."
+        ),
+        example=(
+            "completion bash > ~/.finllm.bash && source ~/.finllm.bash\n"
+            "completion zsh > ~/.finllm.zsh && source ~/.finllm.zsh\n"
+            "completion fish | source"
+        ),
+        reads="nothing",
+        writes="nothing; the script goes to standard output",
+    )
+    command.add_argument("shell", choices=SHELLS, help="which shell it is for")
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Print the script of a shell."""
+    print(script(parsed.shell))
+
+
+def script(shell: str) -> str:
+    """The completion script of a shell, which defines ``finllm`` where nothing else does."""
+    import shtab
+
+    from finllm.cli import parser
+
+    every = parser(prog="finllm")
+    _prepare(every, shtab.FILE)
+    text = shtab.complete(every, shell=shell)
+    if shell == "zsh":  # its first line says whose completion the file is
+        return text.replace("\n", f"\n\n{CALL}", 1)
+    return (FISH_CALL if shell == "fish" else CALL) + text
+
+
+def _prepare(parser: argparse.ArgumentParser, files: dict[str, str]) -> None:
+    """Complete every path from the files, and describe each command by its one line."""
+    for action in parser._actions:
+        if action.type is Path:
+            action.complete = files
+        if isinstance(action, argparse._SubParsersAction):
+            for choice in action._choices_actions:
+                action.choices[choice.dest].description = choice.help
+            for command in action.choices.values():
+                _prepare(command, files)

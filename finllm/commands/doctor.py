@@ -1,0 +1,51 @@
+"""``finllm doctor``: is all in order here."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from finllm.commands.arguments import add_json, add_params, new_command
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "doctor",
+        run,
+        summary="look at all that a run needs, and say how to mend it",
+        description=(
+            "Python, the pinned packages, torch, the device and its memory, what the processor "
+            "can do, threads, bitsandbytes, the fused layers, room on the disks, the parameters, "
+            "the model and the data that they name, and the state of the pipeline. Each is ok, a "
+            "warning (a run works, but) or a problem (a run fails), with the command that mends "
+            "it. The exit code is 1 where there is a problem."
+        ),
+        example="doctor\ndoctor --json",
+        reads="params.yaml, requirements*.txt, data/raw, dvc.lock; asks the Hub where it must",
+        writes="nothing",
+    )
+    add_params(command)
+    add_json(command, "the findings")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Print each finding as it is made; 1 where there is a problem."""
+    from finllm.doctor.examination import examine, line, summary
+    from finllm.doctor.finding import PROBLEM
+    from finllm.terminal import has_colour, print_json
+
+    found = []
+    for one in examine(Path("."), parsed.params):
+        found.append(one)
+        if not parsed.json:
+            print(line(one, colour=has_colour(sys.stdout)), flush=True)
+    n_problems = sum(one.state == PROBLEM for one in found)
+    if parsed.json:
+        print_json({"healthy": not n_problems, "findings": list(map(dataclasses.asdict, found))})
+    else:
+        print(summary(found))
+    return 1 if n_problems else 0

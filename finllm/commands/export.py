@@ -1,0 +1,61 @@
+"""``finllm export``: the tuned model for others."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from finllm.commands.arguments import add_adapter, add_params, add_path, new_command
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "export",
+        run,
+        summary="write the tuned model for others to load",
+        description=(
+            "`merged` is a folder that plain transformers loads, `gguf` a file for llama.cpp, "
+            "`adapter` the LoRA weights alone. A model card goes with each. The exported model is "
+            "loaded again and answers test prompts, and the last lines say how many of its greedy "
+            "answers are those of the adapter."
+        ),
+        example="export --format merged --output tuned",
+        reads="models/adapter, params.yaml, data/split/test.jsonl, metrics/",
+        writes="the folder --output, whole or not at all",
+    )
+    command.add_argument("--format", choices=("merged", "gguf", "adapter"), required=True)
+    command.add_argument("--output", type=Path, required=True, help="the folder to make")
+    command.add_argument("--force", action="store_true", help="replace what the folder holds")
+    command.add_argument(
+        "--prompts", type=int, default=20, help="test prompts to compare on (default: %(default)s)"
+    )
+    add_adapter(command)
+    add_path(command, "--examples", "data/split/test.jsonl", "where the prompts are from")
+    add_path(command, "--metrics", "metrics", "what the card quotes")
+    add_params(command)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Write the tuned model for others to load, and say how far it still answers the same."""
+    from finllm.export import export_model
+    from finllm.params import load_params
+
+    agreement = export_model(
+        parsed.format,
+        parsed.output,
+        params=load_params(parsed.params),
+        adapter=parsed.adapter,
+        examples=parsed.examples,
+        metrics=parsed.metrics,
+        n_prompts=parsed.prompts,
+        force=parsed.force,
+    )
+    print(f"{parsed.output}: the tuned model as {parsed.format}, with its card in README.md")
+    if agreement:
+        print(
+            f"greedy answers to {agreement.n_prompts} test prompts, exported against adapter: "
+            f"{agreement.exact_share:.0%} the same, {agreement.token_share:.0%} of the tokens "
+            "before the first that differs"
+        )

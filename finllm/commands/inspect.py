@@ -1,0 +1,54 @@
+"""``finllm inspect``: a training example as the model sees it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from finllm.commands.arguments import add_params, add_path, new_command
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "inspect",
+        run,
+        summary="print a training example as the model sees it",
+        description=(
+            "The prompt, the answer, the special tokens, and the token from which the loss counts: "
+            "on a terminal the prompt is dim, what carries loss is green, special tokens are "
+            "magenta; elsewhere a line says where the loss begins."
+        ),
+        example="inspect --template summarization --index 3",
+        reads="data/split/train.jsonl, params.yaml, the model's tokenizer",
+        writes="nothing",
+    )
+    command.add_argument("--template", default="", help="of this template only")
+    command.add_argument(
+        "--index", type=int, default=0, help="which of them, from 0 (default: %(default)s)"
+    )
+    add_path(command, "--examples", "data/split/train.jsonl", "the examples")
+    add_params(command)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Print one training example with its prompt, answer, mask and special tokens."""
+    from finllm.instruct import chat, inspection
+    from finllm.model.tokenizer import load_tokenizer
+    from finllm.model.weights import model_folder
+    from finllm.params import load_params
+    from finllm.records import read_examples
+    from finllm.terminal import has_colour
+
+    if not parsed.examples.is_file():
+        raise ValueError(f"{parsed.examples}: no such file; run `dvc repro split` first")
+    rows = read_examples(parsed.examples)
+    example = inspection.pick(rows, template=parsed.template, index=parsed.index)
+    params = load_params(parsed.params)
+    m = params.model
+    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
+    tokenizer = load_tokenizer(folder, revision=m.revision)
+    prompt = chat.render_example(tokenizer, example, params.templatize.system_prompt)
+    encoded = chat.encode_example(tokenizer, prompt, example.answer)
+    print(inspection.show(tokenizer, example, encoded, colour=has_colour(sys.stdout)))

@@ -1,0 +1,89 @@
+"""``finllm plan``: memory and time of a training, before it runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from finllm.commands.arguments import add_json, add_params, add_path, new_command
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "plan",
+        run,
+        summary="print the memory and the time that a training will take",
+        description=(
+            "Parameters, bytes of weights, adapter, optimizer and activations, the peak on 1 to 8 "
+            "devices under each launcher, what fits which device, tokens and time: from the "
+            "parameters alone. Loads no weights and needs no network; a model that is not in "
+            "finllm/planning/models.toml has to be a local folder with a config.json, or in the "
+            "Hub's cache. Memory is in GB of 10^9 bytes. It says `does not fit` with exit code 0: "
+            "scripts read `fits` of --json."
+        ),
+        example=(
+            "plan\n"
+            "plan --preset gpu-llama3-8b-qlora --examples 5000\n"
+            "plan --preset gpu-llama3-8b-qlora --launcher fsdp --devices 4 --json"
+        ),
+        reads=(
+            "params.yaml; without --preset also the training set and the speed that "
+            "data/split/train.jsonl and metrics/train.json have of the last run"
+        ),
+        writes="nothing",
+    )
+    command.add_argument("--preset", default="", help="as if this preset were written first")
+    add_params(command)
+    add_path(command, "--presets", "presets", "the folder of presets")
+    command.add_argument(
+        "--launcher",
+        default="",
+        choices=["single", "ddp", "fsdp", "deepspeed-zero2", "deepspeed-zero3"],
+        help="how devices share the work; default: train.launcher",
+    )
+    command.add_argument(
+        "--devices", type=int, default=0, help="how many devices; default: plan.devices"
+    )
+    command.add_argument(
+        "--examples",
+        type=int,
+        default=0,
+        help="training examples; default: data/split/train.jsonl, or the limit in the parameters",
+    )
+    command.add_argument(
+        "--tokens-per-second",
+        type=float,
+        default=0.0,
+        help="of all devices; default: what metrics/train.json measured for as many trainable "
+        "parameters and examples a step, or plan.utilisation of plan.peak_tflops",
+    )
+    add_json(command, "the record, in bytes,")
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Print what a training will hold and take, from its parameters alone."""
+    from finllm.params import load_params
+    from finllm.plan_request import plan_params
+    from finllm.planning.page import page
+    from finllm.presets import preset_params
+    from finllm.terminal import print_json
+
+    if parsed.preset:
+        params = preset_params(parsed.preset, folder=parsed.presets, params=parsed.params)
+    else:
+        params = load_params(parsed.params)
+    planned = plan_params(
+        params,
+        launcher=parsed.launcher,
+        devices=parsed.devices,
+        examples=parsed.examples,
+        tokens_per_second=parsed.tokens_per_second,
+        train_set=None if parsed.preset else Path("data/split/train.jsonl"),
+        metrics=None if parsed.preset else Path("metrics/train.json"),
+    )
+    if parsed.json:
+        print_json(planned.to_json())
+    else:
+        print(page(planned))

@@ -1,0 +1,75 @@
+"""``finllm pool``: base and tuned over the folds of a cross-validation."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from finllm.commands.arguments import add_json, add_params, new_command
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "pool",
+        run,
+        summary="compare over the folds of a cross-validation",
+        description=(
+            "With split.n_folds each run tests another fold, and all folds together test every "
+            "company once. This puts their scores together and compares tuned with base as the "
+            "stage `significance` does: difference, interval and corrected p of every metric, the "
+            "primary one marked *."
+        ),
+        example="pool fold-0.jsonl fold-1.jsonl fold-2.jsonl --out pooled.json",
+        reads="a data/evaluate/scores.jsonl of each fold, params.yaml",
+        writes="--out, where it is given",
+    )
+    command.add_argument("scores", type=Path, nargs="+", help="each fold's scores.jsonl")
+    command.add_argument("--out", type=Path, help="write the comparison here as JSON")
+    add_json(command, "what --out writes")
+    add_params(command)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Compare base and tuned over the test sets of all folds of a cross-validation."""
+    from finllm.params import load_params
+    from finllm.records import read_scores, write_json
+    from finllm.scoring import folds
+    from finllm.scoring.pairs import compare_pairs, pair
+    from finllm.terminal import print_json
+
+    params = load_params(parsed.params)
+    p, v = params.significance, params.verdict
+    scores = folds.pool({str(path): read_scores(path) for path in parsed.scores})
+    found = compare_pairs(
+        pair(scores, split="test"),
+        primary=v.primary_metric,
+        alpha=v.alpha,
+        n_permutations=p.n_permutations,
+        n_bootstrap=p.n_bootstrap,
+        seed=p.seed,
+    )
+    record = {"n_folds": len(parsed.scores), **found}
+    if parsed.out:
+        write_json(parsed.out, record)
+    if parsed.json:
+        print_json(record)
+        return
+    n_companies = found["n_companies"]
+    print(f"{len(parsed.scores)} folds, {n_companies} companies; tuned - base [interval], p")
+    print("\n".join(metric_lines(found, "difference", "p_corrected")))
+
+
+def metric_lines(found: Mapping, estimate: str, p_value: str) -> list[str]:
+    """A line for each metric: its name, difference, interval and p; the primary one marked."""
+    nan, lines = math.nan, []
+    for name, one in found["metrics"].items():
+        mark = "*" if name == found["primary_metric"] else " "
+        interval = f"[{one.get('low', nan):+.3f}, {one.get('high', nan):+.3f}]"
+        lines.append(
+            f"{mark} {name:16} {one[estimate]:+.3f} {interval} {one.get(p_value, nan):.4f}"
+        )
+    return lines

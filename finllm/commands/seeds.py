@@ -1,0 +1,72 @@
+"""``finllm seeds``: base and tuned over trainings that differ in their seed alone."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from finllm.commands.arguments import add_json, add_params, new_command
+from finllm.commands.pool import metric_lines
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "seeds",
+        run,
+        summary="compare over trainings that differ in their seed alone",
+        description=(
+            "One training is one draw: another seed gives another model. From the scores of "
+            "several this says what a new seed on a new company would show, how much of the "
+            "variance is the seeds', and how probably a further seed is positive on these "
+            "companies."
+        ),
+        example="seeds seed-7.jsonl seed-8.jsonl seed-9.jsonl --out seeds.json",
+        reads="a data/evaluate/scores.jsonl of each seed, params.yaml",
+        writes="--out, where it is given",
+    )
+    command.add_argument("scores", type=Path, nargs="+", help="each run's scores.jsonl")
+    command.add_argument("--out", type=Path, help="write the comparison here as JSON")
+    add_json(command, "what --out writes")
+    add_params(command)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Compare base and tuned over trainings that differ in their seed alone."""
+    from finllm.params import load_params
+    from finllm.records import read_scores, write_json
+    from finllm.scoring.seeds import compare_seeds, side_by_side
+    from finllm.terminal import print_json
+
+    params = load_params(parsed.params)
+    p, v = params.significance, params.verdict
+    runs = side_by_side({str(path): read_scores(path) for path in parsed.scores})
+    found = compare_seeds(
+        runs, primary=v.primary_metric, alpha=v.alpha, n_bootstrap=p.n_bootstrap, seed=p.seed
+    )
+    if parsed.out:
+        write_json(parsed.out, found)
+    if parsed.json:
+        print_json(found)
+    else:
+        print("\n".join(_page(found, len(runs.names))))
+
+
+def _page(found: Mapping, n_seeds: int) -> list[str]:
+    primary = found["metrics"][found["primary_metric"]]
+    lines = [
+        f"{n_seeds} seeds, {primary['n_clusters']} companies; "
+        "tuned - base [interval of a new seed on a new company], p",
+        *metric_lines(found, "estimate", "p_value"),
+        f"\nVariances of the differences in {found['primary_metric']}, by moments:",
+    ]
+    for name, variance in primary["variances"].items():
+        root = f"  (sd {math.sqrt(variance):.3f})" if variance >= 0 else ""
+        lines.append(f"  {name:16} {variance:+.5f}{root}")
+    means = ", ".join(f"{mean:+.3f}" for mean in primary["seed_means"])
+    chance = f"{primary['p_next_seed_above']:.2f}"
+    lines.append(f"By seed: {means}; a further seed is positive here with probability {chance}")
+    return [*lines, found["in_words"]]

@@ -1,0 +1,48 @@
+"""``finllm verdict``: what the last run says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from finllm.commands.arguments import add_json, add_path, new_command
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "verdict",
+        run,
+        summary="print the verdict of the last run",
+        description=(
+            "Whether fine-tuning helped, in one sentence, with the primary metric of both models, "
+            "their difference with its interval, the corrected p-value, the probability that the "
+            "tuned model is better, and the Bayes factor."
+        ),
+        example="verdict\nverdict --json",
+        reads="metrics/verdict.json, which the stage `report` wrote",
+        writes="nothing",
+    )
+    add_path(command, "--verdict", "metrics/verdict.json", "what the stage `report` wrote")
+    add_path(command, "--report", "reports/report.html", "the page that is named at the end")
+    add_json(command, "verdict.json, checked,")
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Print the verdict that the report stage wrote."""
+    from finllm.report.outcome import from_metrics, to_metrics
+    from finllm.report.verdict_text import terminal
+    from finllm.terminal import print_json
+
+    if not parsed.verdict.is_file():
+        raise ValueError(f"{parsed.verdict}: no such file; run `make repro` first")
+    try:
+        row = json.loads(parsed.verdict.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{parsed.verdict}: not JSON ({error}); run `make repro`") from None
+    found = from_metrics(row)
+    if parsed.json:
+        print_json(to_metrics(found))
+    else:
+        print(terminal(found, str(parsed.report)))
