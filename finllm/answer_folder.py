@@ -82,7 +82,11 @@ def answer_folder(
         print(f"predict {model}: goes on after {n_before} of {len(prompts)} answers")
     ids = [chat.encode_prompt(tokenizer, prompt) for prompt in prompts]
     bar = tqdm(
-        answerer.answer(ids, journal), total=len(ids), desc=f"predict {model}", unit="answer"
+        answerer.answer(ids, journal),
+        total=len(ids),
+        desc=f"predict {model}",
+        unit="answer",
+        disable=None,
     )
     found += [
         FolderAnswer(

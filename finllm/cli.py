@@ -21,6 +21,7 @@ from finllm.commands import (
     seeds,
     verdict,
 )
+from finllm.terminal import bars_on_terminals_only
 
 COMMANDS = (  # in the order of the help: a first look, a setting, the model, its scores, the shell
     doctor,
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if parsed.command is None:
         commands.print_help(sys.stderr)
         sys.exit(2)
+    bars_on_terminals_only()
     try:
         code = parsed.run(parsed)
     except (ValueError, OSError) as error:

@@ -223,7 +223,7 @@ def light_values(examples: Sequence[Example], texts: dict[str, list[str]]) -> Va
         (tuple(texts[name][i] for name in texts), example.answer, example.excerpt)
         for i, example in enumerate(examples)
     ]
-    bar = tqdm(total=len(rows), desc="score", unit="call")
+    bar = tqdm(total=len(rows), desc="score", unit="call", disable=None)
     scored: list[list[dict[str, float]]] = []
     for batch in map_batches(_scorer, rows, n_workers=n_cores(), batch_size=BATCH):
         scored += batch

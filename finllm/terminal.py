@@ -31,6 +31,15 @@ def painted(text: str, colour: str) -> str:
     return f"{colour}{text}{RESET}" if colour else text
 
 
+def bars_on_terminals_only() -> None:
+    """Keep the Hub's and transformers' progress bars out of what is no terminal.
+
+    Has to come before they are imported: they ask then, and never again.
+    """
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
 def print_json(record: object) -> None:
     """Print a dataclass or a mapping as one JSON object, and nothing else, on standard output.
 

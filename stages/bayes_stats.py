@@ -24,7 +24,7 @@ def main() -> None:
     pairs = pair(read_scores(at.scores), split="test")
     started = time.perf_counter()
     found: dict[str, dict[str, float]] = {}
-    for name in tqdm(METRICS, desc="bayes_stats", unit="metric"):
+    for name in tqdm(METRICS, desc="bayes_stats", unit="metric", disable=None):
         differences, companies, templates = pairs.defined(name)
         if len(set(companies)) < 2 or is_constant(differences):
             found[name] = {"usable": False}  # nothing varies, so there is nothing to model

@@ -53,7 +53,7 @@ def main() -> None:
         batch_size=p.encoder_batch_size,
     )
     scores: list[Score] = []
-    for model in tqdm(texts, desc="evaluate", unit="model"):
+    for model in tqdm(texts, desc="evaluate", unit="model", disable=None):
         for split, rows in sets.items():
             answers = [texts[model][example.id] for example in rows]
             part = semantic.part(len(scores), len(rows))

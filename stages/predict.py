@@ -32,7 +32,7 @@ def main() -> None:
     n_before = len(journal.read())
     started = time.perf_counter()
     answers = answerer.answer(ids, journal)
-    bar = tqdm(answers, total=len(ids), desc=f"predict {name}", unit="answer")
+    bar = tqdm(answers, total=len(ids), desc=f"predict {name}", unit="answer", disable=None)
     predictions = [
         Prediction(
             example_id=examples[answer.index].id,

@@ -43,7 +43,9 @@ def main() -> None:
     n_calls = sum(1 for _ in read_lines(at.kept))
 
     def drafted() -> Iterator[str]:
-        calls = tqdm(read_lines(at.kept), total=n_calls, desc="templatize", unit="call")
+        calls = tqdm(
+            read_lines(at.kept), total=n_calls, desc="templatize", unit="call", disable=None
+        )
         for drafts in map_batches(draft, calls, n_workers=n_cores()):
             keys.extend(drafts.keys)
             rejects.extend(drafts.rejects)

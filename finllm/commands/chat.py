@@ -69,13 +69,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Load the models, ask, print."""
-    from finllm.asking.session import Session, load_models
     from finllm.asking.transcript_file import read_call
     from finllm.params import load_params
     from finllm.terminal import print_json
 
     params = load_params(parsed.params)
     call = read_call(parsed.transcript, parsed.id)
+    from finllm.asking.session import Session, load_models  # torch: a mistake above is said at once
+
     names = ("base", "tuned") if parsed.model == BOTH else (parsed.model,)
     session = Session(call, load_models(names, adapter=parsed.adapter, params=params), params)
     if parsed.json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -357,6 +358,7 @@ def training_arguments(
         save_strategy="no",
         logging_steps=1,
         report_to="none",
+        disable_tqdm=not sys.stderr.isatty(),
         max_length=None,
         dataloader_pin_memory=on_gpu,
     )
