@@ -17,13 +17,16 @@ from finllm.commands import completion
 from finllm.terminal import has_colour, print_json
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = {command.__name__.rsplit(".", 1)[-1] for command in cli.COMMANDS}
 HEAVY = ("torch", "transformers", "scipy", "numpy", "pandas", "numba", "peft", "datasets")
 
 
 def parsers():
     (action,) = (action for action in cli.parser()._actions if action.dest == "command")
     return action.choices
+
+
+COMMANDS = set(parsers())
+OURS = sorted(name for name in COMMANDS if (ROOT / f"finllm/commands/{name}.py").is_file())
 
 
 def run(*arguments, **environment):
@@ -60,9 +63,11 @@ def test_the_help_takes_a_small_part_of_half_a_second_of_the_processor():
 
 
 def test_the_help_names_every_command_and_teaches_each():
-    found = parsers()
-    assert set(found) == COMMANDS
-    for name, command in found.items():
+    assert len(cli.COMMANDS) == len(COMMANDS)
+    text = cli.parser().format_help()
+    assert all(f"    {name}" in text for name in COMMANDS)
+    for name in OURS:
+        command = parsers()[name]
         text = command.format_help()
         assert command.description and len(command.description) > 60, name
         assert "\nexample:\n" in text and "\nreads:" in text and "\nwrites:" in text, name
@@ -70,7 +75,7 @@ def test_the_help_names_every_command_and_teaches_each():
         assert not undescribed, (name, undescribed)
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", OURS)
 def test_the_examples_of_the_help_are_commands_that_parse(name):
     lines = parsers()[name].epilog.split("example:\n")[1].split("\nreads:")[0].splitlines()
     assert lines

@@ -192,11 +192,16 @@ def _pipeline(root: Path) -> Iterator[Finding]:
         config.update(project.listed(project.ask_dvc(root, "config", "--list")[1]))
         return project.remote(config, root)
 
+    def cache() -> Finding:
+        folder = root / ".dvc" / config.get("cache.dir", "cache")
+        return machine.disk("dvc cache", folder, mend="dvc cache dir --local FOLDER")
+
     def pipeline() -> Finding:
         has_remote = any(key.startswith("remote.") for key in config)
         return project.pipeline(*project.ask_dvc(root, "status", "--json"), has_remote=has_remote)
 
     yield looked_at("remote", remote)
+    yield looked_at("dvc cache", cache)
     yield looked_at("pipeline", pipeline)
 
 
