@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 
 from finllm.commands import (
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         commands.print_help(sys.stderr)
         sys.exit(2)
     bars_on_terminals_only()
+    deprecated = ".is_gradient_checkpointing. is deprecated"  # PEFT 0.21 reads it: not the user's
+    warnings.filterwarnings("ignore", deprecated, FutureWarning)
     try:
         code = parsed.run(parsed)
     except (ValueError, OSError) as error:

@@ -55,6 +55,8 @@ def test_the_command_compares_over_the_companies_of_all_folds(tmp_path, capsys):
     assert one["n_clusters"] == 12 and one["low"] < one["difference"] < one["high"]
     assert one["difference"] == pytest.approx(0.1, abs=0.05)
     assert found["primary_metric"] in capsys.readouterr().out
+    cli.main(["pool", *files, "--json", "--params", PARAMS])
+    assert json.loads(capsys.readouterr().out) == found
 
 
 def test_files_that_are_no_folds_are_one_line_of_error(tmp_path):

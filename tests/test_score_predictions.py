@@ -71,6 +71,9 @@ def test_the_references_as_answers_score_best_and_the_lead_stands_beside(workspa
     assert len(lines) == len(LEXICAL + DOMAIN) and lines[0].startswith("rouge1 ")
     assert len({line.index("[", line.index("[") + 1) for line in lines}) == 1, "not aligned"
     assert "1.000 [1.000, 1.000]" in lines[0]
+    score("--json")  # the last one counts: no file, standard output
+    printed = json.loads(capsys.readouterr().out)
+    assert printed | {"seconds": 0} == found | {"seconds": 0}
 
 
 def test_a_missing_and_an_empty_answer_score_0_and_are_counted(workspace, capsys):

@@ -220,6 +220,8 @@ def test_the_command_pools_the_seeds_and_says_what_it_found(tmp_path, capsys):
     assert one["estimate"] == pytest.approx(0.104, abs=0.01)
     assert one["seed_means"] == pytest.approx([0.10, 0.12, 0.09, 0.11, 0.10], abs=0.015)
     assert found["n_called_better_alone"] == 5
+    cli.main(["seeds", *files, "--json", "--params", PARAMS])
+    assert json.loads(capsys.readouterr().out) == found
 
 
 def test_runs_that_are_no_seeds_of_one_recipe_are_one_line_of_error(tmp_path):
