@@ -13,6 +13,7 @@ from pathlib import Path
 from finllm.params import load_params
 from finllm.presets import apply_preset, preset_params
 from finllm.records import read_examples, read_predictions, read_scores, write_json
+from finllm.search import command as search_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -305,6 +306,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--params", type=Path, default=Path("params.yaml"))
     command.set_defaults(run=seeds)
     _add_outside(commands)
+    search_command.add_parser(commands)
     return parser
 
 
