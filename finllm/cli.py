@@ -19,6 +19,7 @@ from finllm.commands import (
     preset,
     rate,
     score,
+    search,
     seeds,
     verdict,
 )
@@ -30,6 +31,7 @@ COMMANDS = (  # in the order of the help: a first look, a setting, the model, it
     plan,
     preset,
     inspect,
+    search,
     chat,
     predict,
     export,

@@ -290,6 +290,15 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Search:
+    """How ``finllm search`` draws and stops its trials; no stage reads it."""
+
+    n_startup_trials: int = within(1, 10_000)
+    prune: bool
+    seed: int = within(0, 2**32 - 1)
+
+
+@dataclass(frozen=True)
 class Params:
     """The whole of params.yaml, a section a stage."""
 
@@ -309,6 +318,7 @@ class Params:
     bayes_stats: BayesStats
     report: Report
     plan: Plan
+    search: Search
 
     def __post_init__(self) -> None:
         if self.train.method == "full" and self.model.quantization != "none":

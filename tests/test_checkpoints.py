@@ -59,6 +59,17 @@ def test_the_root_can_be_set(monkeypatch):
     assert checkpoint_root() == Path("/scratch/mine")
 
 
+def test_the_root_of_a_copy_that_dvc_runs_in_is_the_projects(monkeypatch, tmp_path):
+    monkeypatch.delenv("FINLLM_CHECKPOINTS", raising=False)
+    queued, temporary = ".dvc/tmp/exps/tmpa1", ".dvc/tmp/exps/standalone/tmpb2/within"
+    for copy in (queued, temporary):
+        (tmp_path / copy).mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / copy)
+        assert checkpoint_root() == tmp_path / ".checkpoints"
+    monkeypatch.setenv("FINLLM_CHECKPOINTS", "/scratch/mine")
+    assert checkpoint_root() == Path("/scratch/mine")
+
+
 def test_neither_git_nor_dvc_sees_the_checkpoints():
     for file, entry in ((".gitignore", "/.checkpoints/"), (".dvcignore", ".checkpoints")):
         assert entry in (ROOT / file).read_text().splitlines()
@@ -168,6 +179,30 @@ def test_a_run_is_held_by_one_process_and_freed_with_it(tmp_path):
     with held(tmp_path / "empty"):
         pass
     assert names(tmp_path) == ["run"]  # a folder without a checkpoint is not left
+
+
+def test_experiments_side_by_side_train_the_same_run_one_after_the_other(tmp_path):
+    code = (
+        "import sys, pathlib, time\n"
+        "from finllm.training.checkpoints import held\n"
+        "run = pathlib.Path(sys.argv[1])\n"
+        "with held(run, wait=True):\n"
+        "    print('held', flush=True)\n"
+        "    (run / 'only').touch(exist_ok=False); time.sleep(0.3); (run / 'only').unlink()\n"
+    )
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "run")],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    said = [other.communicate(timeout=120)[0] for other in others]
+    assert [other.returncode for other in others] == [0, 0, 0]
+    assert any("this one waits for it" in text for text in said)
+    assert names(tmp_path) == []
 
 
 def test_an_optimizers_state_comes_back_with_every_bit():

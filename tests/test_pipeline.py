@@ -3,14 +3,13 @@
 import ast
 import csv
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from writing_pipeline import dvc, environment, write_project
 
 from finllm.params import load_params
 
@@ -101,78 +100,11 @@ def test_the_torch_free_half_imports_without_torch():
 
 # What a change runs again, on a copy of the pipeline whose stages only write their outputs.
 
-FAKE = """
-import pathlib, sys
-pairs = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-for out in sys.argv[sys.argv.index("--") + 1:]:
-    path = pathlib.Path(out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix:
-        path.write_text('{"value": 1}' if path.suffix == ".json" else "step,value\\n0,1\\n")
-    else:
-        path.mkdir(exist_ok=True)
-        (path / "file.txt").write_text("x")
-"""
-
-
-def outputs(stage: dict, key: str = "") -> list[str]:
-    found = []
-    for kind in ("outs", "metrics", "plots"):
-        for out in stage.get(kind, []):
-            path = next(iter(out)) if isinstance(out, dict) else out
-            found.append(str(path).replace("${key}", key or "${key}"))
-    return found
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """The repository's dvc.yaml and code with stages that do nothing but write, run once."""
-    root = tmp_path_factory.mktemp("project")
-    data = ("data/lexicon", "data/raw/none", "data/ratings", "data/review/ratings")
-    for folder in ("finllm", "stages", *data, "presets/accelerate"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("params.yaml", "requirements-models.txt", ".gitignore", ".dvcignore"):
-        shutil.copy(ROOT / file, root / file)
-    (root / "fake.py").write_text(FAKE)
-    document = YAML(typ="safe").load(ROOT / "dvc.yaml")
-    for stage in document["stages"].values():
-        target = stage.get("do", stage)
-        target["cmd"] = "python fake.py -- " + " ".join(outputs(target))
-    document.pop("plots")
-    with open(root / "dvc.yaml", "w", encoding="utf-8") as file:
-        YAML(typ="safe").dump(document, file)
-    git(root, "init", "-q")
-    git(root, "config", "user.email", "test@example.org")
-    git(root, "config", "user.name", "test")
-    dvc(root, "init", "-q")
-    dvc(root, "repro")
-    git(root, "add", "-A")
-    git(root, "commit", "-q", "-m", "run")
-    return root
-
-
-def environment() -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "DVC_TEST": "1"}
-
-
-def git(root: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=root, check=True, capture_output=True, text=True
-    ).stdout
-
-
-def dvc(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return write_project(tmp_path_factory.mktemp("project"))
 
 
 def changed_stages(root: Path) -> set[str]:

@@ -118,6 +118,30 @@ def test_a_checkpoint_of_other_parameters_or_data_is_not_used(
     assert [path.name for path in left.iterdir()] == ["step-000002"]
 
 
+def test_an_experiment_killed_in_its_copy_goes_on_in_another_copy(workspace, monkeypatch, capsys):
+    def enter(name):
+        copy = workspace / ".dvc" / "tmp" / "exps" / name
+        copy.mkdir(parents=True)
+        for file in ("params.yaml", "train.jsonl", "val.jsonl"):
+            shutil.copy(workspace / file, copy)
+        (copy / "base").symlink_to(workspace / "base")
+        monkeypatch.chdir(copy)
+        return copy
+
+    first = enter("tmpfirst")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 5)
+        with pytest.raises(SystemExit):
+            run(patch)
+    shutil.rmtree(first)  # as DVC does
+    change(enter("tmpother"), lora={"r": 2})
+    assert run(monkeypatch)["cost"]["n_resumes"] == 0  # other settings, another folder
+    enter("tmpsame")
+    assert run(monkeypatch)["cost"]["n_resumes"] == 1
+    assert "goes on from step 4" in capsys.readouterr().out
+    assert list((workspace / ".checkpoints").iterdir()) == []
+
+
 def test_a_checkpoint_written_at_another_pace_is_used(workspace, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         interrupt_at(patch, 3)

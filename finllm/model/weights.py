@@ -90,8 +90,25 @@ def _convert(file: Path, folder: Path) -> None:
 
 
 def checkpoint_root() -> Path:
-    """Where unfinished work is kept: ``FINLLM_CHECKPOINTS``, or ``.checkpoints`` where it runs."""
-    return Path(os.environ.get("FINLLM_CHECKPOINTS", ".checkpoints"))
+    """Where unfinished work is kept: ``FINLLM_CHECKPOINTS``, or ``.checkpoints`` of the project.
+
+    DVC removes the copy that a queued or temporary experiment runs in, also after a kill, so the
+    work of these is kept in the project that was copied, where the same experiment finds it again.
+    """
+    if "FINLLM_CHECKPOINTS" in os.environ:
+        return Path(os.environ["FINLLM_CHECKPOINTS"])
+    return (copied_project() or Path()) / ".checkpoints"
+
+
+def copied_project() -> Path | None:
+    """The project of which DVC made the copy that this runs in; None outside of such a copy.
+
+    ``dvc exp run --temp`` and the queue make their copies in ``.dvc/tmp/exps`` of the project.
+    """
+    for folder in Path.cwd().parents:
+        if folder.parts[-3:] == (".dvc", "tmp", "exps"):
+            return folder.parents[2]
+    return None
 
 
 def file_sha256(path: Path) -> str:

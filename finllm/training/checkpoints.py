@@ -53,30 +53,57 @@ def run_folder(
 
 
 @contextmanager
-def held(run: Path) -> Iterator[None]:
+def held(run: Path, *, wait: bool = False) -> Iterator[None]:
     """Make the run's folder and hold it for this process; the kernel frees it on any death.
 
     Of several processes of one training the first holds it for all. An empty folder is not left.
+
+    Parameters
+    ----------
+    run
+        The folder.
+    wait
+        Whether to wait for another process that holds it, as experiments do that run side by side.
 
     Raises
     ------
     ValueError
         Where another process is training the same run, such as one whose parent was killed.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(run, os.O_RDONLY)
+    descriptor = _descriptor(run, wait=wait)
     try:
-        if os.environ.get("RANK", "0") == "0":
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-    except BlockingIOError:
-        raise ValueError(
-            f"another process is training the same run ({run}); wait for it or end it"
-        ) from None
     finally:
-        os.close(descriptor)
         if run.is_dir() and not any(run.iterdir()):
             run.rmdir()
+        os.close(descriptor)
+
+
+def _descriptor(run: Path, *, wait: bool) -> int:
+    first = os.environ.get("RANK", "0") == "0"
+    while True:
+        run.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(run, os.O_RDONLY)
+        except FileNotFoundError:  # the one that held it has just removed it
+            continue
+        if not first or _locked(descriptor, run, wait=wait):
+            return descriptor
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, run: Path, *, wait: bool) -> bool:
+    """Whether the folder is held now; not where it was removed while this waited for it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = f"another process is training the same run ({run}); "
+        if not wait:
+            os.close(descriptor)
+            raise ValueError(f"{text}wait for it or end it") from None
+        print(f"{text}this one waits for it", flush=True)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return run.is_dir() and os.path.samestat(os.fstat(descriptor), os.stat(run))
 
 
 def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:

@@ -31,6 +31,7 @@ from finllm.instruct.chat import Encoded
 from finllm.model.full import load_trained
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
+from finllm.model.weights import copied_project
 from finllm.training import evaluation, mishaps
 from finllm.training.batching import Batching, PlannedTrainer
 from finllm.training.checkpoints import continues_from, held
@@ -406,7 +407,8 @@ def fit(
     trainer.batching, trainer.autocast = batching, autocast
     trainer.checkpointer = checkpointer
     try:
-        with held(checkpointer.run) if checkpointer else nullcontext():
+        beside_others = copied_project() is not None
+        with held(checkpointer.run, wait=beside_others) if checkpointer else nullcontext():
             result = trainer.train(checkpointer.find() if checkpointer else None)
     except KeyboardInterrupt:
         step = trainer.state.global_step

@@ -1,0 +1,131 @@
+"""``finllm search``: hyperparameters by validation loss, each trial a DVC experiment."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import fcntl
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from finllm.commands.arguments import add_json, add_path, new_command
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "search",
+        run,
+        summary="find hyperparameters by validation loss",
+        description=(
+            "Draws settings (Optuna's TPE, seeded by search.seed), trains each as a DVC experiment "
+            "of the train stage in a copy of the project, and compares their lowest validation "
+            "loss. The stages that read the test set do not run. A trial behind the median of the "
+            "others at the same evaluation is stopped (search.prune) and leaves no experiment. "
+            "Ctrl-C loses nothing: the same command goes on, the running trial from its last "
+            "checkpoint."
+        ),
+        example="search --trials 20\nsearch --trials 40 --timeout 7200\n"
+        "search --trials 10 --space mine.yaml --json",
+        reads="params.yaml and what may change (--space)",
+        writes="an experiment a trial, see `dvc exp show`; what it remembers in .search",
+    )
+    command.add_argument(
+        "--trials", type=int, required=True, help="in all, those of earlier calls among them"
+    )
+    add_path(command, "--space", "presets/search/lora.yaml", "what may change")
+    command.add_argument(
+        "--timeout", type=float, default=math.inf, help="seconds after which no trial begins"
+    )
+    add_path(command, "--folder", ".search", "what it remembers")
+    add_json(command, "the trials and the best")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Search, and print what was found; Ctrl-C prints it as far as it is."""
+    from finllm.params import load_params
+    from finllm.search import experiment, page, study
+    from finllm.search.identity import study_name
+    from finllm.search.space import read_space
+    from finllm.terminal import print_json
+
+    if parsed.trials < 1:
+        raise ValueError(f"--trials is {parsed.trials}; it must be at least 1")
+    params, project = load_params(Path("params.yaml")), Path()
+    space = read_space(parsed.space, params=Path("params.yaml"))
+    experiment.repro_data(project)
+    name = study_name(space, parsed.space, project=project, stage=experiment.STAGE)
+    p, folder = params.search, parsed.folder / name
+    interrupted = False
+    with _alone(folder):
+        found = study.open_study(
+            folder / "journal.log", n_startup_trials=p.n_startup_trials, prune=p.prune
+        )
+        before = len(study.finished(found))
+        _say(f"search: {name} in {folder}, {before} trials before this call")
+        n_evaluations = params.train.evals_per_run
+        try:
+            with _terminated_as_interrupted():
+                study.search(
+                    found,
+                    space,
+                    experiment.trainer(project, folder, n_evaluations=n_evaluations),
+                    n_trials=parsed.trials,
+                    n_startup_trials=p.n_startup_trials,
+                    seed=p.seed,
+                    prefix=name,
+                    until=time.monotonic() + parsed.timeout,
+                    say=_say,
+                )
+        except KeyboardInterrupt:
+            interrupted = True
+        rows, top = study.finished(found), study.best(found)
+    if parsed.json:
+        result = {
+            "study": name,
+            "trials": [dataclasses.asdict(row) for row in rows],
+            "best": dataclasses.asdict(top) if top else None,
+            "commands": page.apply_commands(top) if top else [],
+        }
+        print_json(result)
+    else:
+        print(page.page(rows, top, space))
+    if interrupted:
+        return 130
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the search's folder for this process; the kernel frees it on any death."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "held", "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{folder}: another search is running here; wait for it") from None
+        yield
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM, as a scheduler sends it, end a search as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,1 @@
+"""Hyperparameters chosen on the validation loss; nothing here sees the test set."""

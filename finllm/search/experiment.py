@@ -1,0 +1,178 @@
+"""A trial as a DVC experiment: the train stage alone, in a copy of the project, watched.
+
+Only ``metrics/train.json`` of the experiment is read, and only the train stage runs, so that
+nothing here has seen an example of the test set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from finllm.search.space import Value
+from finllm.search.study import WATCH, Outcome
+
+STAGE = "train"
+METRIC = "best_val_loss_nats"
+CURVE = Path("plots/training/plots/metrics/val/loss_nats.tsv")  # of dvc.yaml's plots/training
+METRICS = "metrics/train.json"
+PATIENCE = 120.0  # seconds that DVC has to clean up before it is killed
+
+
+def trainer(
+    project: Path, folder: Path, *, n_evaluations: int, poll_seconds: float = 0.5
+) -> Callable[[str, Mapping[str, Value], WATCH], Outcome]:
+    """A function that trains one trial, for `finllm.search.study.search`.
+
+    The workspace is not touched: DVC copies it, dirty files among it, and trains there. What the
+    stage prints is in ``<name>.log`` of the folder. Checkpoints are in ``checkpoints`` of it, for
+    the trial to go on after Ctrl-C, and are removed when a trial has ended.
+
+    Parameters
+    ----------
+    project
+        The root of the repository.
+    folder
+        The search's own, ignored by git and DVC.
+    n_evaluations
+        Evaluations of a training after the one at its start; none is stopped after its last.
+    poll_seconds
+        Time between two looks at the validation curve.
+    """
+
+    def train(name: str, settings: Mapping[str, Value], watch: WATCH) -> Outcome:
+        folder.mkdir(parents=True, exist_ok=True)
+        log, seen = folder / f"{name}.log", 0
+        checkpoints = folder.absolute() / "checkpoints"
+        environment = {**_environment(), "FINLLM_CHECKPOINTS": str(checkpoints)}
+        process = _start(command(name, settings), project, environment, log)
+        try:
+            while process.poll() is None:
+                time.sleep(poll_seconds)
+                for loss_nats in read_curve(project, name)[seen:]:
+                    stop = watch(seen, loss_nats) and seen < n_evaluations
+                    seen += 1
+                    if stop:
+                        _stop(process)
+                        shutil.rmtree(checkpoints, ignore_errors=True)
+                        return Outcome("pruned", loss_nats, f"after evaluation {seen - 1}")
+        finally:  # also of Ctrl-C
+            _stop(process)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        if process.returncode:
+            return Outcome("failed", None, f"{_last_words(log)} ({log})")
+        return Outcome("complete", read_loss(project, name))
+
+    return train
+
+
+def command(name: str, settings: Mapping[str, Value]) -> list[str]:
+    """The command that trains a trial as an experiment, and runs no other stage."""
+    dvc = [sys.executable, "-m", "dvc"]
+    run = ["exp", "run", "--temp", "--single-item", "--name", name, *flags(settings)]
+    return [*dvc, *run, STAGE]
+
+
+def flags(settings: Mapping[str, Value]) -> list[str]:
+    """The settings as ``dvc exp run`` takes them."""
+    text = {key: json.dumps(v) if isinstance(v, bool) else str(v) for key, v in settings.items()}
+    return [part for key, value in text.items() for part in ("-S", f"{key}={value}")]
+
+
+def repro_data(project: Path) -> None:
+    """Bring the training and validation sets up to date, which the trials only read.
+
+    Raises
+    ------
+    ValueError
+        Where a stage fails.
+    """
+    command = [sys.executable, "-m", "dvc", "repro", "--quiet", "split"]
+    done = subprocess.run(command, cwd=project, env=_environment(), stdout=sys.stderr, check=False)
+    if done.returncode:
+        raise ValueError("`dvc repro split` failed; it makes the sets that the trials train on")
+
+
+def read_loss(project: Path, name: str) -> float:
+    """The validation loss of an experiment, in nats.
+
+    Raises
+    ------
+    ValueError
+        Where the experiment is not there, or has none.
+    """
+    compared = ["metrics", "diff", "HEAD", name, "--all", "--json", "--targets", METRICS]
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *compared],
+        cwd=project,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        return float(json.loads(done.stdout)[METRICS][METRIC]["new"])
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"experiment {name} has no {METRIC} in {METRICS}: {done.stderr.strip()}"
+        ) from None
+
+
+def read_curve(project: Path, name: str) -> list[float]:
+    """The validation losses, in nats, that a running experiment has written so far."""
+    for file in (project / ".dvc" / "tmp" / "exps" / "run").glob("*/*.run"):
+        with contextlib.suppress(OSError, ValueError, KeyError):  # DVC writes or removes it now
+            running = json.loads(file.read_text(encoding="utf-8"))
+            if running["name"] == name:
+                text = (Path(running["root_dir"]) / CURVE).read_text(encoding="utf-8")
+                whole = text[: text.rfind("\n") + 1].splitlines()[1:]
+                return [float(line.split("\t")[-1]) for line in whole]
+    return []
+
+
+def _start(
+    parts: list[str], project: Path, environment: Mapping[str, str], log: Path
+) -> subprocess.Popen:
+    with open(log, "ab") as out:
+        return subprocess.Popen(
+            parts,
+            cwd=project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches it once, from here
+        )
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """Interrupt DVC and the training, as Ctrl-C does, and wait until the copy is removed."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(PATIENCE)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """That of this process, with its own Python first, which the stages are started with."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line.strip() for line in lines if line.strip()]
+    own = [line for line in said if line.startswith(f"{STAGE}: ")]
+    return (own or said or ["it said nothing"])[-1]
