@@ -26,8 +26,22 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = "make|dvc|python|finllm|source|git|pip|ln|mkdir|cp|benchmarks/[a-z_]+\\.sh"
 TEST_ID = re.compile(r"`(tests/\w+\.py)::(\w+)`")
 BY_HAND = re.compile(r"by hand, 20\d\d-\d\d-\d\d: \S")
-ON_THEIR_WAY = {("verdict", "--json")}
-PENDING = "pending"  # written in the register while what shows the command is on its way
+PENDING = "pending"  # written in the register while a run by hand is to come
+AWAITED = {  # written elsewhere at this time; until they are here, what needs them may fail
+    "docs/everyday.md",
+    "finllm/commands/",
+    "tests/test_asking.py",
+    "tests/test_cli.py",
+    "tests/test_doctor.py",
+    "tests/test_everyday.py",
+}
+
+
+def expect(path: str) -> None:
+    """A path of the repository is there."""
+    if path in AWAITED and not (ROOT / path).exists():
+        pytest.xfail(f"{path} is on its way")
+    assert (ROOT / path).exists(), path
 
 
 def fences(text: str, language: str) -> list[str]:
@@ -95,7 +109,7 @@ def test_every_registered_command_is_in_the_readme_and_shown_to_work(command):
     ids = TEST_ID.findall(shown)
     assert ids or BY_HAND.search(shown), f"neither a test nor a dated run by hand: {shown}"
     for file, name in ids:
-        assert (ROOT / file).is_file(), file
+        expect(file)
         tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
         functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
         assert name in functions, f"{file} has no {name}"
@@ -104,7 +118,7 @@ def test_every_registered_command_is_in_the_readme_and_shown_to_work(command):
 @pytest.mark.parametrize("words", calls(README), ids=" ".join)
 def test_every_call_of_finllm_parses(words, capsys):
     if words[0] not in known():
-        pytest.xfail(f"finllm {words[0]} is on its way")
+        expect("finllm/commands/")
     parser().parse_args(words)
     if words[0] == "preset" or "--preset" in words:
         assert words[words.index("--preset") + 1 if "--preset" in words else 1] in preset_names(
@@ -125,8 +139,8 @@ def options() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("name", "option"), options())
 def test_every_further_option_of_a_command_is_one_of_its_own(name, option):
     choices = next(a.choices for a in parser()._actions if a.dest == "command")
-    if name not in choices or (name, option) in ON_THEIR_WAY:
-        pytest.xfail(f"finllm {name} {option} is on its way")
+    if name not in choices or option not in choices[name]._option_string_actions:
+        expect("finllm/commands/")
     assert option in choices[name]._option_string_actions
 
 
@@ -174,7 +188,7 @@ def test_every_link_leads_somewhere(page):
             continue
         file, _, anchor = target.partition("#")
         path = (page.parent / file) if file else page
-        assert path.exists(), target
+        expect(path.resolve().relative_to(ROOT).as_posix())
         if anchor:
             heads = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
             slugs = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
@@ -187,7 +201,7 @@ def test_every_file_that_a_page_names_exists(page):
         for module in re.findall(r"python -m benchmarks\.(\w+)", span):
             assert (ROOT / "benchmarks" / f"{module}.py").is_file(), span
         if re.fullmatch(r"(finllm|stages|presets|benchmarks|docs|tests)/[\w./-]+", span):
-            assert (ROOT / span).exists(), span
+            expect(span)
 
 
 def test_every_line_of_the_annotated_tree_exists():
@@ -204,9 +218,7 @@ def test_every_line_of_the_annotated_tree_exists():
     for path in named:
         if path.name in ("data", "models"):  # what stages write is not in a fresh clone
             continue
-        if path in (Path("finllm/commands"), Path("finllm/search")) and not (ROOT / path).is_dir():
-            continue  # on their way
-        assert (ROOT / path).exists(), path
+        expect(f"{path}/" if path.name == "commands" else path.as_posix())
 
 
 def test_the_picture_of_the_report_is_small():
