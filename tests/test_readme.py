@@ -22,7 +22,12 @@ from finllm.records import Reject
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REGISTER = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "presets" / "README.md",
+    *sorted((ROOT / "docs").glob("**/*.md")),
+    *sorted((ROOT / "data").glob("*/README.md")),
+]
 PROGRAMS = "make|dvc|python|finllm|source|git|pip|ln|mkdir|cp|benchmarks/[a-z_]+\\.sh"
 TEST_ID = re.compile(r"`(tests/\w+\.py)::(\w+)`")
 BY_HAND = re.compile(r"by hand, 20\d\d-\d\d-\d\d: \S")
@@ -181,7 +186,7 @@ def test_every_make_target_is_in_the_makefile():
     assert named and set(named) <= set(targets)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_link_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if target.startswith("http"):
@@ -195,7 +200,7 @@ def test_every_link_leads_somewhere(page):
             assert anchor in slugs, target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_file_that_a_page_names_exists(page):
     for span in spans(page.read_text(encoding="utf-8")):
         for module in re.findall(r"python -m benchmarks\.(\w+)", span):
