@@ -1,25 +1,28 @@
-"""Greedy decoding of a bfloat16 Llama on a CPU: fused layers, one cache, rows that come and go.
+"""Greedy decoding of a bfloat16 Llama on a CPU: packed weights, one cache, rows that come and go.
 
-Prompts lie end to end and are read without padding; then every row takes a token a step. A row
-that ends gives its place to the next prompt at once, so that the batch stays full. Keys and values
-are written where they stay. What a row computes does not depend on its neighbours, except where the
-library's matrix product rounds differently for another number of rows.
+A prompt is read alone; then every row takes a token a step. A row that ends gives its place to the
+next prompt at once, so that the batch stays full. Keys and values are written where they stay, in
+the order in which a step reads them. What a row computes does not depend on its neighbours, except
+where the library's matrix product rounds differently for another number of rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
-from transformers.models.llama.modeling_llama import LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaForCausalLM
 
-from finllm.model import kernels
-from finllm.model.fused_layer import causal_attention
+from finllm.model import decode_kernels, kernels
 from finllm.model.kernels import bits
+from finllm.model.packed_linear import PackedLinear
 
 _SEED, _NEVER = np.uint32(0), np.uint32(0)  # no dropout
+_ONE = np.float32(1)
 
 
 def can_decode(model: PreTrainedModel) -> bool:
@@ -29,6 +32,7 @@ def can_decode(model: PreTrainedModel) -> bool:
         and model.device.type == "cpu"
         and all(parameter.dtype == torch.bfloat16 for parameter in model.parameters())
         and model.config.hidden_act == "silu"
+        and model.config.head_dim % decode_kernels.LANES == 0
         and not model.config.attention_bias
         and not model.config.mlp_bias
     )
@@ -40,7 +44,7 @@ class FusedDecoder:
     Parameters
     ----------
     model
-        A model for which ``can_decode`` is true.
+        A model for which ``can_decode`` is true. Its weights are copied, packed.
     n_rows
         Answers that are written together.
     n_slots
@@ -49,95 +53,116 @@ class FusedDecoder:
 
     def __init__(self, model: PreTrainedModel, *, n_rows: int, n_slots: int) -> None:
         config = model.config
-        self.model = model
         self.eps = np.float32(config.rms_norm_eps)
         self.kv, self.dim = config.num_key_value_heads, config.head_dim
         self.group = config.num_attention_heads // self.kv
-        self.layers = [
-            (
-                layer,
-                torch.cat([getattr(layer.self_attn, f"{x}_proj").weight for x in "qkv"]),
-                torch.cat([layer.mlp.gate_proj.weight, layer.mlp.up_proj.weight]),
-            )
-            for layer in model.model.layers
-        ]
+        self.embed, self.norm = model.model.embed_tokens, model.model.norm
+        self.layers = [_Layer.of(layer) for layer in model.model.layers]
+        self.head = PackedLinear(model.lm_head.weight)
+        self.attend = decode_kernels.attention(self.group)
+        self.keys, self.values = decode_kernels.empty_cache(
+            len(self.layers), n_rows, self.kv, n_slots, self.dim
+        )
         like = model.model.norm.weight.detach()
-        shape = (len(self.layers), n_rows, self.kv)
-        self.keys = like.new_empty(*shape, self.dim, n_slots)
-        self.values = like.new_empty(*shape, n_slots, self.dim)
-        positions = torch.arange(n_slots)[None]
-        cos, sin = model.model.rotary_emb(like, positions)
+        cos, sin = model.model.rotary_emb(like, torch.arange(n_slots)[None])
         self.cos, self.sin = cos[0], sin[0]
 
-    def read(self, prompts: Sequence[Sequence[int]], rows: Sequence[int]) -> torch.Tensor:
-        """Read prompts into rows of the cache; the last hidden states (prompts, hidden)."""
-        lengths = [len(prompt) for prompt in prompts]
-        offsets = np.cumsum([0, *lengths]).tolist()
-        ids = torch.tensor([token for prompt in prompts for token in prompt])
-        positions = torch.cat([torch.arange(length) for length in lengths])
-        cos, sin = self.cos[positions], self.sin[positions]
-        ends = torch.tensor(offsets[1:]) - 1
-        x = self.model.model.embed_tokens(ids)
-        for i, (layer, qkv_weight, gate_up_weight) in enumerate(self.layers):
-            qkv = self._normed(x, layer.input_layernorm) @ qkv_weight.T
-            q = x.new_empty(self.kv, len(x), self.group, self.dim)
-            k, v = x.new_empty(2, self.kv, len(x), self.dim)
-            scale = np.float32(self.dim**-0.5)
-            kernels.rotate(bits(qkv), bits(cos), bits(sin), scale, bits(q), bits(k), bits(v))
-            for row, start, stop in zip(rows, offsets, offsets[1:], strict=False):
-                self.keys[i, row, :, :, : stop - start] = k[:, start:stop].transpose(1, 2)
-                self.values[i, row, :, : stop - start] = v[:, start:stop]
-            attended, _ = causal_attention(q, k, v, offsets)
-            rows_of_heads = attended.transpose(0, 1).reshape(len(x), -1)
-            if i == len(self.layers) - 1:  # behind it only the last tokens are asked for
-                x, rows_of_heads = x[ends], rows_of_heads[ends]
-            x = self._rest(x, rows_of_heads, layer, gate_up_weight)
-        return self.model.model.norm(x)
+    def read(self, prompt: Sequence[int], row: int) -> int:
+        """Read a prompt into a row of the cache; the token that follows it."""
+        x = self.embed(torch.tensor(prompt))
+        n = len(x)
+        cos, sin = self.cos[:n], self.sin[:n]
+        for i, layer in enumerate(self.layers):
+            qkv = layer.qkv(self._normed(x, layer.norm_before))
+            q = x.new_empty(self.kv, n, self.group, self.dim)
+            k, v = x.new_empty(2, self.kv, n, self.dim)
+            kernels.rotate(bits(qkv), bits(cos), bits(sin), _ONE, bits(q), bits(k), bits(v))
+            decode_kernels.store(bits(k), bits(v), self.keys[i, row], self.values[i, row])
+            if i == len(self.layers) - 1:  # behind it only the last token is asked for
+                x, q = x[-1:], q[:, -1:]
+            shared = (self.kv, self.group, n, self.dim)  # a key of several queries
+            attended = scaled_dot_product_attention(
+                q.transpose(1, 2),
+                k[:, None].expand(shared),
+                v[:, None].expand(shared),
+                is_causal=len(x) > 1,
+            )
+            x = self._rest(x, attended.permute(2, 0, 1, 3).reshape(len(x), -1), layer)
+        return int(self._next(x)[0])
 
-    def step(self, tokens: torch.Tensor, rows: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
-        """Take a token a row; the hidden states (rows, hidden) from which the next one is chosen.
+    def step(self, tokens: np.ndarray, rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Take a token a row; the tokens that follow.
 
         ``rows`` are the rows of the cache and ``lengths`` how many of their tokens are in it.
         """
         at = torch.from_numpy(lengths)
-        cos, sin = self.cos[at], self.sin[at]
-        x = self.model.model.embed_tokens(tokens)
+        cos, sin = bits(self.cos[at]), bits(self.sin[at])
+        x = self.embed(torch.from_numpy(tokens))
         scale = np.float32(self.dim**-0.5)
-        for i, (layer, qkv_weight, gate_up_weight) in enumerate(self.layers):
-            qkv = self._normed(x, layer.input_layernorm) @ qkv_weight.T
+        for i, layer in enumerate(self.layers):
+            qkv = layer.qkv(self._normed(x, layer.norm_before))
             attended = x.new_empty(len(x), self.kv * self.group * self.dim)
-            kernels.attend_one(
-                bits(qkv),
-                bits(cos),
-                bits(sin),
-                scale,
-                rows,
-                lengths,
-                bits(self.keys[i]),
-                bits(self.values[i]),
-                bits(attended),
-            )
-            x = self._rest(x, attended, layer, gate_up_weight)
-        return self.model.model.norm(x)
+            past = self.keys[i], self.values[i]
+            self.attend(bits(qkv), cos, sin, scale, rows, lengths, *past, bits(attended))
+            x = self._rest(x, attended, layer)
+        return self._next(x)
 
-    def _rest(
-        self,
-        x: torch.Tensor,
-        attended: torch.Tensor,
-        layer: torch.nn.Module,
-        gate_up_weight: torch.Tensor,
-    ) -> torch.Tensor:
+    def _rest(self, x: torch.Tensor, attended: torch.Tensor, layer: _Layer) -> torch.Tensor:
         """What follows attention in a layer."""
-        x = torch.addmm(x, attended, layer.self_attn.o_proj.weight.T)
-        gate_up = self._normed(x, layer.post_attention_layernorm) @ gate_up_weight.T
-        gated = x.new_empty(len(x), gate_up.shape[1] // 2)
-        kernels.gate(bits(gate_up), _SEED, _NEVER, bits(gated), bits(gated))
-        return torch.addmm(x, gated, layer.mlp.down_proj.weight.T)
+        x = layer.out.plus(attended, x)
+        gated = layer.up.opened_by(layer.gate, self._normed(x, layer.norm_after))
+        return layer.down.plus(gated, x)
 
-    def _normed(self, x: torch.Tensor, norm: torch.nn.Module) -> torch.Tensor:
+    def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         out = torch.empty_like(x)
-        kernels.norm(bits(x), bits(norm.weight), self.eps, _SEED, _NEVER, bits(out), bits(out))
+        kernels.norm(bits(x), bits(weight), self.eps, _SEED, _NEVER, bits(out), bits(out))
         return out
+
+    def _next(self, x: torch.Tensor) -> np.ndarray:
+        """The most probable token after each last hidden state (rows, hidden)."""
+        chosen = np.empty(len(x), np.int64)
+        decode_kernels.choose(bits(self.head(self._normed(x, self.norm.weight))), chosen)
+        return chosen
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A decoder layer's weights."""
+
+    norm_before: torch.Tensor
+    qkv: PackedLinear
+    out: PackedLinear
+    norm_after: torch.Tensor
+    gate: PackedLinear
+    up: PackedLinear
+    down: PackedLinear
+
+    @classmethod
+    def of(cls, layer: LlamaDecoderLayer) -> _Layer:
+        attention, mlp = layer.self_attn, layer.mlp
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+        return cls(
+            layer.input_layernorm.weight,
+            PackedLinear(torch.cat([projection.weight for projection in projections])),
+            PackedLinear(attention.o_proj.weight),
+            layer.post_attention_layernorm.weight,
+            PackedLinear(mlp.gate_proj.weight),
+            PackedLinear(mlp.up_proj.weight),
+            PackedLinear(mlp.down_proj.weight),
+        )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What is being written: the prompt's index, its row, the tokens of it that the cache has."""
+
+    index: int
+    row: int
+    n_prompt: int
+    ids: list[int]
+
+    def ended(self, stops: set[int], limit: int) -> bool:
+        return self.ids[-1] in stops or len(self.ids) == limit
 
 
 @torch.inference_mode()
@@ -151,39 +176,29 @@ def decode(
 ) -> Iterator[tuple[int, list[int], bool]]:
     """The greedy answer to each prompt as it ends: its index, its ids, whether the limit ended it.
 
-    Prompts are taken longest first, and half a batch waits for a quarter of its rows to be free, so
-    that reading is done for several prompts together.
+    Prompts are taken longest first, each as soon as a row is free.
     """
+    if not prompts:
+        return
     stops = set(stop_ids)
     queue = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), -i))  # taken from its end
-    n_slots = max(map(len, prompts), default=0) + max_new_tokens
-    n_rows = min(batch_size, len(prompts))
-    decoder = FusedDecoder(model, n_rows=n_rows, n_slots=n_slots)
-    free = list(range(n_rows))
-    index = np.empty(0, np.int64)  # the prompt of each active row
-    rows, lengths, tokens = index, index, index
-    written: dict[int, list[int]] = {}
-    while queue or len(index):
-        if queue and len(free) >= max(1, n_rows // 4):
-            new = [queue.pop() for _ in range(min(len(free), len(queue)))]
-            places = [free.pop() for _ in new]
-            last = decoder.read([prompts[i] for i in new], places)
-            index, rows = np.append(index, new), np.append(rows, places)
-            lengths = np.append(lengths, [len(prompts[i]) for i in new])
-            tokens = np.append(tokens, model.lm_head(last).argmax(-1).numpy())
-        else:
-            last = decoder.step(torch.from_numpy(tokens), rows, lengths)
-            lengths = lengths + 1
-            tokens = model.lm_head(last).argmax(-1).numpy()
-            new = index.tolist()
-        going = np.ones(len(index), bool)
-        for at in range(len(index) - len(new), len(index)):
-            i, token = int(index[at]), int(tokens[at])
-            ids = written.setdefault(i, [])
-            if token not in stops:
-                ids.append(token)
-            if token in stops or len(ids) == max_new_tokens:
-                yield i, written.pop(i), token not in stops
-                going[at] = False
-                free.append(int(rows[at]))
-        index, rows, lengths, tokens = index[going], rows[going], lengths[going], tokens[going]
+    free = list(range(min(batch_size, len(prompts))))
+    n_slots = len(prompts[queue[-1]]) + max_new_tokens
+    decoder = FusedDecoder(model, n_rows=len(free), n_slots=n_slots)
+    active: list[_Answer] = []
+    while queue or active:
+        for answer in [answer for answer in active if answer.ended(stops, max_new_tokens)]:
+            active.remove(answer)
+            free.append(answer.row)
+            stopped = answer.ids[-1] in stops
+            yield answer.index, answer.ids[:-1] if stopped else answer.ids, not stopped
+        if queue and free:
+            index, row = queue.pop(), free.pop()
+            first = decoder.read(prompts[index], row)
+            active.append(_Answer(index, row, len(prompts[index]), [first]))
+        elif active:
+            tokens = np.array([answer.ids[-1] for answer in active])
+            rows = np.array([answer.row for answer in active])
+            lengths = np.array([answer.n_prompt + len(answer.ids) - 1 for answer in active])
+            for answer, token in zip(active, decoder.step(tokens, rows, lengths), strict=True):
+                answer.ids.append(int(token))

@@ -1,0 +1,218 @@
+"""Attention of one new token a row over a key-value cache, and the choice of the next token.
+
+The cache is read once a token and is too large for the processor's own memory, so its layout is
+what counts: 16 lanes of pairs of bfloat16 that lie in the order in which they are read. Of the keys
+a lane is a token and a pair two dimensions; of the values a lane is a dimension and a pair two
+tokens. Both are then the same sum (``_mix``), whose vectors are written out: left to itself the
+compiler takes scores and mixtures through memory, at a fifth of the speed.
+
+Arrays of bfloat16 are their bit patterns, as in `finllm.model.kernels`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, prange, types
+from numba.core import cgutils
+from numba.core.dispatcher import Dispatcher
+from numba.extending import intrinsic
+from numba.np import arrayobj
+
+from finllm.model.kernels import _COMPILED, _F32, _U32, _exp, _narrow, _ordered, _turn, _wide
+
+LANES = 16  # floats of a vector of 512 bits; narrower processors take it in parts
+AHEAD = 64  # vectors between what is read and what is asked for
+_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+_PAIRS = ir.VectorType(ir.IntType(32), LANES)
+
+
+def empty_cache(n_layers: int, n_rows: int, kv: int, n_slots: int, dim: int) -> np.ndarray:
+    """Room for keys and values: (2, layers, rows, kv, pairs, LANES), zero, in units of two numbers.
+
+    A vector comes fastest from a multiple of 64 bytes, and NumPy asks the system for large pages.
+    """
+    n_pairs = -(-n_slots // LANES) * LANES * dim // (2 * LANES)
+    shape = (2, n_layers, n_rows, kv, n_pairs, LANES)
+    room = np.zeros(int(np.prod(shape)) + LANES, np.uint32)
+    start = -room.ctypes.data % 64 // 4
+    return room[start : start + int(np.prod(shape))].reshape(shape)
+
+
+def _mixing(group: int) -> Dispatcher:
+    """``_mix(pairs, start, n, weights, out, at)`` for the ``group`` queries of a key.
+
+    out[g, at + lane] is the sum over i < n of the pair in ``pairs[start + i, lane]``, weighted with
+    weights[g, 2 i] and weights[g, 2 i + 1].
+    """
+
+    def vectors(context, builder, signature, arguments):
+        arrays = [
+            arrayobj.make_array(signature.args[i])(context, builder, arguments[i])
+            for i in (0, 3, 4)
+        ]
+        (pairs, weights, out), (start, n, at) = arrays, (arguments[i] for i in (1, 2, 5))
+        n_weights, n_out = (cgutils.unpack_tuple(builder, x.shape)[1] for x in (weights, out))
+        lanes = ir.Constant(ir.IntType(64), LANES)
+        sums = [cgutils.alloca_once_value(builder, _VECTOR([0.0] * LANES)) for _ in range(group)]
+        odds = [cgutils.alloca_once_value(builder, _VECTOR([0.0] * LANES)) for _ in range(group)]
+        for one in (*sums, *odds):
+            builder.store(_VECTOR([0.0] * LANES), one)
+        with cgutils.for_range(builder, n) as loop:
+            first = builder.mul(builder.add(start, loop.index), lanes)
+            place = builder.gep(pairs.data, [first])
+            _prefetch(builder, builder.gep(place, [ir.Constant(ir.IntType(64), AHEAD * LANES)]))
+            pair = builder.load(builder.bitcast(place, _PAIRS.as_pointer()), align=4)
+            low = builder.bitcast(builder.shl(pair, _PAIRS([16] * LANES)), _VECTOR)
+            high = builder.bitcast(builder.and_(pair, _PAIRS([0xFFFF0000] * LANES)), _VECTOR)
+            for g in range(group):
+                row = builder.mul(n_weights, ir.Constant(ir.IntType(64), g))
+                even = builder.add(row, builder.shl(loop.index, ir.Constant(ir.IntType(64), 1)))
+                for half, total in ((0, sums[g]), (1, odds[g])):
+                    which = builder.add(even, ir.Constant(ir.IntType(64), half))
+                    weight = builder.load(builder.gep(weights.data, [which]))
+                    wide = _splat(builder, weight)
+                    product = builder.fmul(wide, high if half else low, flags=("contract",))
+                    added = builder.fadd(builder.load(total), product, flags=("contract",))
+                    builder.store(added, total)
+        for g in range(group):
+            row = builder.mul(n_out, ir.Constant(ir.IntType(64), g))
+            place = builder.gep(out.data, [builder.add(row, at)])
+            both = builder.fadd(builder.load(sums[g]), builder.load(odds[g]))
+            builder.store(both, builder.bitcast(place, _VECTOR.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def mix(typing, pairs, start, n, weights, out, at):
+        integer = types.int64
+        return types.void(pairs, integer, integer, weights, out, integer), vectors
+
+    return mix
+
+
+def _prefetch(builder: ir.IRBuilder, place: ir.Value) -> None:
+    """Ask for a line of memory that will be read soon."""
+    integer, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    read, keep, data = (ir.Constant(integer, i) for i in (0, 3, 1))
+    builder.call(function, [builder.bitcast(place, byte), read, keep, data])
+
+
+def _splat(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """A vector whose lanes all have a value."""
+    one = builder.insert_element(ir.Constant(_VECTOR, None), value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, one, ir.Constant(_PAIRS, [0] * LANES))
+
+
+@njit(inline="always")
+def _softmax(scores, n):
+    """In place over the first n; the rest becomes 0."""
+    top = np.int32(-(2**31))
+    for t in range(n):
+        top = max(top, _ordered(_F32(scores[t]).view(np.int32)))
+    highest = _U32(_ordered(top)).view(_F32)
+    total = _F32(0)
+    for t in range(n):
+        scores[t] = _exp(scores[t] - highest)
+        total += scores[t]
+    share = _F32(1) / total
+    for t in range(n):
+        scores[t] *= share
+    scores[n:] = _F32(0)
+
+
+@lru_cache
+def attention(group: int) -> Dispatcher:
+    """The kernel for ``group`` queries a key: ``attend(qkv, cos, sin, scale, rows, ...)``.
+
+    qkv (n, (heads + 2 kv) dim); cos and sin (n, dim); row i has ``lengths[i]`` tokens in row
+    ``rows[i]`` of keys and values (rows, kv, pairs, LANES), which the new token joins; ``out`` is
+    (n, heads dim). What a row gets does not depend on the other rows.
+    """
+    mix = _mixing(group)
+
+    @njit(**_COMPILED)
+    def attend(qkv, cos, sin, scale, rows, lengths, keys, values, out):
+        kv, n_pairs = keys.shape[1:3]
+        dim = out.shape[1] // (kv * group)
+        of_block, of_lanes = dim // 2, n_pairs * LANES // dim  # pairs
+        for at in prange(len(qkv) * kv):
+            i, h = at // kv, at % kv
+            past_keys, past_values, n = keys[rows[i], h], values[rows[i], h], lengths[i] + 1
+            turned = np.empty(dim, np.uint16)
+            first = (kv * group + h) * dim
+            _turn(qkv[i, first : first + dim], cos[i], sin[i], _F32(1), _F32(1), turned)
+            _put_key(turned, lengths[i], past_keys)
+            first += kv * dim
+            _put_value(qkv[i, first : first + dim], lengths[i], past_values)
+            queries = np.empty((group, dim), _F32)
+            for g in range(group):
+                first = (h * group + g) * dim
+                _turn(qkv[i, first : first + dim], cos[i], sin[i], _F32(1), scale, turned)
+                for j in range(dim):
+                    queries[g, j] = _wide(turned[j])
+            n_blocks = (n + LANES - 1) // LANES
+            weights = np.empty((group, n_blocks * LANES), _F32)
+            for block in range(n_blocks):
+                mix(past_keys, block * of_block, of_block, queries, weights, block * LANES)
+            for g in range(group):
+                _softmax(weights[g], n)
+            mixed = np.empty((group, dim), _F32)
+            for part in range(dim // LANES):
+                mix(past_values, part * of_lanes, (n + 1) // 2, weights, mixed, part * LANES)
+            for g in range(group):
+                first = (h * group + g) * dim
+                for j in range(dim):
+                    out[i, first + j] = _narrow(mixed[g, j])
+
+    return attend
+
+
+@njit(inline="always")
+def _put_key(key, slot, keys):
+    block, lane, half = slot // LANES, slot % LANES, len(key) // 2
+    for j in range(half):
+        keys[block * half + j, lane] = _U32(key[2 * j]) | (_U32(key[2 * j + 1]) << _U32(16))
+
+
+@njit(inline="always")
+def _put_value(value, slot, values):
+    """A token on an even place clears its neighbour's; the one on the odd place joins it."""
+    n_pairs, dim = len(values), len(value)
+    of_lanes = n_pairs * LANES // dim
+    for j in range(dim):
+        pair, lane = j // LANES * of_lanes + slot // 2, j % LANES
+        if slot % 2:
+            values[pair, lane] = values[pair, lane] | (_U32(value[j]) << _U32(16))
+        else:
+            values[pair, lane] = _U32(value[j])
+
+
+@njit(**_COMPILED)
+def store(k, v, keys, values):
+    """A prompt's keys and values (kv, n, dim) into a row of the cache (kv, pairs, LANES)."""
+    kv, n, _ = k.shape
+    n_blocks = (n + LANES - 1) // LANES
+    for at in prange(kv * n_blocks):
+        h, block = at // n_blocks, at % n_blocks
+        for slot in range(block * LANES, min(n, (block + 1) * LANES)):
+            _put_key(k[h, slot], slot, keys[h])
+            _put_value(v[h, slot], slot, values[h])
+
+
+@njit(**_COMPILED)
+def choose(logits, chosen):
+    """The first of the highest of each row's logits (n, vocabulary)."""
+    n, width = logits.shape
+    for i in prange(n):
+        row = logits[i]
+        top = np.int32(-(2**31))
+        for j in range(width):
+            top = max(top, _ordered(np.int32(_U32(row[j]) << _U32(16))))
+        at = 0
+        while _ordered(np.int32(_U32(row[at]) << _U32(16))) != top:
+            at += 1
+        chosen[i] = at
