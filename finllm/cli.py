@@ -159,10 +159,16 @@ def export(parsed: argparse.Namespace) -> None:
     print(f"{parsed.output}: the tuned model as {parsed.format}, with its card in README.md")
     if agreement:
         print(
-            f"greedy answers to {agreement.n_prompts} test prompts, exported against adapter: "
+            f"greedy answers to {agreement.n_prompts} test prompts, exported against evaluated: "
             f"{agreement.exact_share:.0%} the same, {agreement.token_share:.0%} of the tokens "
             "before the first that differs"
         )
+        if agreement.lead_at_differences:
+            leads = ", ".join(f"{lead:.2f}" for lead in sorted(agreement.lead_at_differences))
+            print(
+                f"where they part, the evaluated model's token led in logits by {leads}; its usual "
+                f"lead is {agreement.usual_lead:.2f}"
+            )
 
 
 def rate(parsed: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ Run as a script, this file is the training stage, and kills itself while it writ
 """
 
 import csv
+import dataclasses
 import importlib.util
 import json
 import os
@@ -18,9 +19,11 @@ from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
+from finllm.params import load_params
 from finllm.records import write_jsonl
-from finllm.training import launch
+from finllm.training import launch, run
 from finllm.training.evaluation import unlabel
+from finllm.training.trainer import training_arguments
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "presets" / "accelerate"
@@ -128,7 +131,8 @@ def test_two_processes_go_on_after_a_kill_to_the_same_adapter(folder, launcher):
     killed = run_again(work, str(Path(__file__)), launcher)
     assert killed.returncode == 1 and "process 0 of 2 ended with code -9" in killed.stderr
     (run,) = (work / "kept").iterdir()
-    assert sorted(path.name for path in run.iterdir()) == ["step-000004", "step-000006.tmp"]
+    written = sorted(path.name for path in run.iterdir())
+    assert written == ["step-000002", "step-000004", "step-000006.tmp"]
     again = run_again(work)
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("training goes on from step 4") == 1
@@ -200,6 +204,59 @@ def test_deepspeeds_configs_name_their_stage_and_leave_sizes_to_the_trainer(stag
     assert not config.is_offload()
     for key in ("train_batch_size", "gradient_clipping", "bf16.enabled"):
         assert config.get_value(key) == "auto"
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+@pytest.mark.filterwarnings("ignore")  # of DeepSpeed's own imports
+def test_deepspeeds_own_parser_takes_the_config_as_accelerate_fills_it_in(stage, tmp_path):
+    pytest.importorskip("deepspeed", reason="DeepSpeed is not installed (pip install deepspeed)")
+    from deepspeed.runtime.config import DeepSpeedConfig
+    from transformers.integrations.deepspeed import (
+        HfTrainerDeepSpeedConfig,
+        unset_hf_deepspeed_config,
+    )
+
+    arguments = training_arguments(
+        output_dir=str(tmp_path),
+        n_train=100,
+        learning_rate=1e-3,
+        warmup_share=0.1,
+        schedule="cosine",
+        epochs=1.0,
+        max_steps=5,
+        batch_size=2,
+        accumulation=3,
+        max_grad_norm=0.7,
+        weight_decay=0.0,
+        optimizer="adamw",
+        evals_per_run=1,
+        seed=1,
+        bfloat16=True,
+    )
+    config = HfTrainerDeepSpeedConfig(str(CONFIGS / f"deepspeed-zero{stage}.json"))
+    try:
+        config.trainer_config_process(arguments)
+        config.trainer_config_finalize(arguments, tiny_llama(), 5)
+        assert "auto" not in json.dumps(config.config)
+        read = DeepSpeedConfig(config.config)
+    finally:
+        unset_hf_deepspeed_config()
+    assert read.zero_config.stage == stage and read.zero_optimization_stage == stage
+    assert (read.train_batch_size, read.gradient_accumulation_steps) == (6, 3)
+    assert read.gradient_clipping == 0.7
+    assert read.zero_allow_untested_optimizer  # the trainer's AdamW is none of DeepSpeed's own
+
+
+def test_deepspeed_writes_no_checkpoints_and_says_so(monkeypatch, capsys):
+    params = load_params(ROOT / "params.yaml")
+    sets = run.Sets(train=[], val=[])
+    for launcher, expected in (("deepspeed-zero2", None), ("fsdp", run.Checkpointer)):
+        train = dataclasses.replace(params.train, launcher=launcher, devices=2)
+        monkeypatch.setenv("LOCAL_RANK", "0")
+        made = run._checkpointer(dataclasses.replace(params, train=train), sets)
+        assert made is None if expected is None else isinstance(made, expected)
+    said = capsys.readouterr().out
+    assert said.count("no checkpoints under deepspeed-zero2") == 1 and "starts again" in said
 
 
 def main() -> None:

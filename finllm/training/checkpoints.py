@@ -56,18 +56,21 @@ def run_folder(
 def held(run: Path) -> Iterator[None]:
     """Make the run's folder and hold it for this process; the kernel frees it on any death.
 
-    Of several processes of one training the first holds it for all. An empty folder is not left.
+    Of several processes of one training the first holds it for all, and alone makes and removes it.
+    An empty folder is not left.
 
     Raises
     ------
     ValueError
         Where another process is training the same run, such as one whose parent was killed.
     """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
     run.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(run, os.O_RDONLY)
     try:
-        if os.environ.get("RANK", "0") == "0":
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
         raise ValueError(
