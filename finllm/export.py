@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finllm.instruct import chat
 from finllm.model import export, gguf_file
-from finllm.model.adapter import copy_adapter
+from finllm.model.adapter import copy_adapter, with_adapter
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import model_folder, package_folder
@@ -20,7 +20,8 @@ from finllm.params import Params
 from finllm.records import Example, read_examples, write_json, write_text
 from finllm.report.card import card
 from finllm.report.cautions import is_fictional
-from finllm.scoring.generate import greedy_batch, plan_batches
+from finllm.scoring.generate import answers
+from finllm.scoring.predicting import load_answerer
 
 GGUF_NAME = "model.gguf"
 
@@ -36,7 +37,12 @@ def export_model(
     n_prompts: int,
     force: bool,
 ) -> export.Agreement | None:
-    """Write a folder with the tuned model and its card; how far its answers are the adapter's.
+    """Write a folder with the tuned model and its card; how far its answers are those evaluated.
+
+    The model whose answers the pipeline scores is ``predict``'s: the adapter merged into the base
+    in bfloat16, or on the quantized base where ``predict.quantization`` says so. The first is what
+    is written, bit by bit; after the second the merged model is another one, and the answers say
+    how far.
 
     Parameters
     ----------
@@ -68,9 +74,11 @@ def export_model(
             tokenizer = load_tokenizer(source, revision=m.revision)
             rows = read_examples(examples)[:n_prompts]
             prompts = _prompts(tokenizer, rows, params)
-            model = export.tuned(_base(source, params), adapter)
-            expected = _answers(model.get_base_model(), tokenizer, prompts, params)
-            merged = model.merge_and_unload()
+            evaluated = _evaluated(params, adapter)
+            expected = _answers(evaluated, tokenizer, prompts, params)
+            merged = evaluated
+            if params.predict.quantization != "none":
+                merged = with_adapter(_base(source, params), adapter, merge=True)
             if form == "merged":
                 export.write_merged(merged, tokenizer, folder)
                 again = export.reload(folder)
@@ -78,10 +86,26 @@ def export_model(
                 gguf_file.write_gguf(merged, tokenizer, folder / GGUF_NAME)
                 again = export.reload(folder, gguf_file=GGUF_NAME)
             found = _answers(again, tokenizer, prompts, params)
-            compared = export.agreement(expected, found)
+            stop = min(chat.stop_ids(tokenizer))
+            lead, usual = export.leads(evaluated, prompts, expected, found, stop_id=stop)
+            compared = dataclasses.replace(
+                export.agreement(expected, found), lead_at_differences=lead, usual_lead=usual
+            )
             write_json(folder / "export.json", {"format": form, **dataclasses.asdict(compared)})
         write_text(folder / "README.md", _card(form, params, metrics, compared))
     return compared
+
+
+def _evaluated(params: Params, adapter: Path) -> PreTrainedModel:
+    """The tuned model as the stage predict runs it."""
+    p = params.predict
+    return load_answerer(
+        params.model,
+        weights=adapter,
+        quantization=p.quantization,
+        max_new_tokens=p.max_new_tokens,
+        batch_size=p.batch_size,
+    ).model
 
 
 def _base(source: str, params: Params) -> PreTrainedModel:
@@ -120,17 +144,16 @@ def _answers(
     params: Params,
 ) -> list[list[int]]:
     """The greedy answers' ids, in the order of the prompts."""
-    found: dict[int, list[int]] = {}
-    for batch in plan_batches([len(ids) for ids in prompts], params.predict.batch_size):
-        answers = greedy_batch(
-            model,
-            [prompts[i] for i in batch],
-            max_new_tokens=params.predict.max_new_tokens,
-            stop_ids=chat.stop_ids(tokenizer),
-            pad_id=tokenizer.pad_token_id,
-        )
-        found |= {batch[answer.index]: answer.ids for answer in answers}
-    return [found[i] for i in range(len(prompts))]
+    found = answers(
+        model,
+        prompts,
+        max_new_tokens=params.predict.max_new_tokens,
+        stop_ids=chat.stop_ids(tokenizer),
+        pad_id=tokenizer.pad_token_id,
+        batch_size=params.predict.batch_size,
+    )
+    by_prompt = {answer.index: answer.ids for answer in found}
+    return [by_prompt[i] for i in range(len(prompts))]
 
 
 def _card(form: str, params: Params, folder: Path, compared: export.Agreement | None) -> str:

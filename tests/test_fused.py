@@ -10,6 +10,8 @@ from finllm.model import attention, kernels
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
 from finllm.model.kernels import bits
+from finllm.model.loading import recompute_layers
+from finllm.model.workspace import CHUNK, Workspace
 
 BF16 = torch.bfloat16
 NEVER = np.uint32(0)  # nothing is dropped
@@ -119,7 +121,8 @@ def test_dropout_averages_to_the_update_without_dropout():
             if "lora_B" in name:
                 parameter.data = torch.ones_like(parameter) * size * ("v_proj" in name)
         with torch.no_grad():
-            return fused._layer(0, x, cos[0], sin[0], (0, len(ids))).float()
+            shape = fused._shape(fused.base.model.layers[0], (0, len(ids)))
+            return fused._layer(0, x, cos[0], sin[0], shape).float()
 
     torch.manual_seed(2)
     mean = sum(layer(0.2) for _ in range(300)) / 300
@@ -200,6 +203,63 @@ def test_the_head_loss_and_its_gradient_are_those_of_cross_entropy():
     found.backward()
     expected.backward()
     torch.testing.assert_close(a.grad, b.grad)
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_recomputed_layers_give_the_same_bits_with_the_same_masks(every):
+    ids, offsets, _, _ = batch()
+    found = []
+    for k in (0, every):
+        model = tiny(BF16, dropout=0.5)
+        recompute_layers(model.get_base_model(), k)
+        assert why_not_fused(model) == ""
+        fused = FusedLlama(model)
+        torch.manual_seed(4)
+        hidden = fused.hidden_states(ids, offsets)
+        torch.rand(3)  # the recomputation does not draw from the generators
+        found.append((hidden.detach(), gradients(model, hidden), fused.workspace.n_bytes))
+    (hidden, grads, _), (again, of_recomputed, reserved) = found
+    assert torch.equal(hidden, again)
+    assert grads.keys() == of_recomputed.keys()
+    assert all(torch.equal(grads[name], of_recomputed[name]) for name in grads)
+    assert (reserved == 0) == (every == 1)  # with every layer recomputed, nothing is kept there
+
+
+def test_batches_of_other_sizes_use_the_same_memory_and_give_the_same_gradients():
+    ids, offsets, _, _ = batch()
+    model = tiny(BF16)
+    alone = gradients(model, FusedLlama(model).hidden_states(ids[300:317], [0, 17]))
+    fused = FusedLlama(model)
+    gradients(model, fused.hidden_states(ids, offsets))
+    reserved = fused.workspace.n_bytes
+    after = gradients(model, fused.hidden_states(ids[300:317], [0, 17]))
+    assert all(torch.equal(alone[name], after[name]) for name in alone)
+    assert fused.workspace.n_bytes == reserved > 0
+
+
+def test_a_second_pass_before_the_backward_pass_of_the_first_is_an_error():
+    ids, offsets, _, _ = batch()
+    model = tiny(BF16)
+    fused = FusedLlama(model)
+    first = fused.hidden_states(ids, offsets)
+    with torch.no_grad():
+        fused.hidden_states(ids, offsets)  # an evaluation overwrites nothing
+    fused.hidden_states(ids, offsets)
+    with pytest.raises(RuntimeError, match="one forward pass at a time"):
+        first.sum().backward()
+
+
+def test_tensors_of_a_workspace_do_not_overlap_and_one_may_be_larger_than_a_chunk():
+    workspace = Workspace()
+    workspace.begin()
+    taken = [workspace.take(3, 5), workspace.take(CHUNK // 2 + 1), workspace.take(2, 7, 2)]
+    for i, tensor in enumerate(taken):
+        tensor.fill_(i)
+        assert tensor.data_ptr() % 64 == 0
+    assert [float(tensor.float().mean()) for tensor in taken] == [0, 1, 2]
+    reserved, first = workspace.n_bytes, taken[0].data_ptr()
+    workspace.begin()
+    assert workspace.take(4).data_ptr() == first and workspace.n_bytes == reserved
 
 
 def test_what_cannot_be_fused_says_why():

@@ -1,9 +1,14 @@
-"""The training stage on two processes: the losses of one process with the same effective batch."""
+"""The training stage on two processes: the losses of one process with the same effective batch.
+
+Run as a script, this file is the training stage, and kills itself while it writes a checkpoint.
+"""
 
 import csv
+import dataclasses
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +19,11 @@ from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
+from finllm.params import load_params
 from finllm.records import write_jsonl
-from finllm.training import launch
+from finllm.training import launch, run
 from finllm.training.evaluation import unlabel
+from finllm.training.trainer import training_arguments
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "presets" / "accelerate"
@@ -45,29 +52,42 @@ def folder(tmp_path_factory, chatml):
 def run_stage(folder: Path, name: str, model: dict | None = None, **train: object):
     """The finished process of ``stages.train`` in its own folder, and that folder."""
     work = folder / name
+    write_params(work, folder, model, **train)
+    return run_again(work), work
+
+
+def write_params(work: Path, folder: Path, model: dict | None = None, **train: object) -> None:
     work.mkdir()
     params = YAML().load(ROOT / "params.yaml")
     params["model"].update(
         name=str(folder / "model"), gguf_package="", gguf_file="", quantization="none"
     )
     params["model"].update({"compute_dtype": "float32", **(model or {})})
-    params["lora"].update(dropout=0.0, r=4)
-    params["train"].update(
-        batch_size=2, accumulation=1, max_steps=5, evals_per_run=5, learning_rate=1e-2
-    )
-    params["train"].update(early_stopping_patience=0, checkpoint_every=0, **train)
+    params["lora"].update(dropout=train.pop("dropout", 0.0), r=4)
+    settings = {"max_steps": 5, "evals_per_run": 5, "checkpoint_every": 0, **train}
+    params["train"].update(batch_size=2, accumulation=1, learning_rate=1e-2)
+    params["train"].update(early_stopping_patience=0, **settings)
     YAML().dump(params, work / "params.yaml")
+
+
+def run_again(work: Path, *command: str):
+    """The finished process of ``stages.train``, or another command with the same arguments."""
     arguments = f"--train ../train.jsonl --val ../val.jsonl --launchers {CONFIGS}"
     arguments += " --adapter adapter --curves curves --metrics metrics.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.train", *arguments.split()],
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return subprocess.run(
+        [sys.executable, *(command or ("-m", "stages.train")), *arguments.split()],
         cwd=work,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": path,
+            "OMP_NUM_THREADS": "1",
+            "FINLLM_CHECKPOINTS": str(work / "kept"),
+        },
         capture_output=True,
         text=True,
         check=False,
     )
-    return done, work
 
 
 def curve(work: Path, name: str) -> list[float]:
@@ -98,6 +118,32 @@ def test_two_processes_have_the_losses_of_one(folder, alone, launcher, held):
     metrics = json.loads((work / "metrics.json").read_text())
     assert metrics["effective_batch_size"] == 4
     assert metrics["best_val_loss_nats"] < metrics["initial_val_loss_nats"] - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["ddp", "fsdp"])
+def test_two_processes_go_on_after_a_kill_to_the_same_adapter(folder, launcher):
+    settings = {"launcher": launcher, "devices": 2, "dropout": 0.1, "max_steps": 7}
+    whole, uninterrupted = run_stage(folder, f"{launcher}-whole", **settings)
+    assert whole.returncode == 0, whole.stderr
+    work = folder / f"{launcher}-killed"
+    write_params(work, folder, **settings, checkpoint_every=2)
+    killed = run_again(work, str(Path(__file__)), launcher)
+    assert killed.returncode == 1 and "process 0 of 2 ended with code -9" in killed.stderr
+    (run,) = (work / "kept").iterdir()
+    written = sorted(path.name for path in run.iterdir())
+    assert written == ["step-000002", "step-000004", "step-000006.tmp"]
+    again = run_again(work)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("training goes on from step 4") == 1
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        assert (work / "adapter" / name).read_bytes() == (
+            uninterrupted / "adapter" / name
+        ).read_bytes()
+    found, expected = (json.loads((w / "metrics.json").read_text()) for w in (work, uninterrupted))
+    assert found["cost"]["n_resumes"] == 1
+    assert {**found, "cost": 0} == {**expected, "cost": 0}
+    assert not run.exists()
 
 
 @pytest.mark.slow
@@ -158,3 +204,85 @@ def test_deepspeeds_configs_name_their_stage_and_leave_sizes_to_the_trainer(stag
     assert not config.is_offload()
     for key in ("train_batch_size", "gradient_clipping", "bf16.enabled"):
         assert config.get_value(key) == "auto"
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+@pytest.mark.filterwarnings("ignore")  # of DeepSpeed's own imports
+def test_deepspeeds_own_parser_takes_the_config_as_accelerate_fills_it_in(stage, tmp_path):
+    pytest.importorskip("deepspeed", reason="DeepSpeed is not installed (pip install deepspeed)")
+    from deepspeed.runtime.config import DeepSpeedConfig
+    from transformers.integrations.deepspeed import (
+        HfTrainerDeepSpeedConfig,
+        unset_hf_deepspeed_config,
+    )
+
+    arguments = training_arguments(
+        output_dir=str(tmp_path),
+        n_train=100,
+        learning_rate=1e-3,
+        warmup_share=0.1,
+        schedule="cosine",
+        epochs=1.0,
+        max_steps=5,
+        batch_size=2,
+        accumulation=3,
+        max_grad_norm=0.7,
+        weight_decay=0.0,
+        optimizer="adamw",
+        evals_per_run=1,
+        seed=1,
+        bfloat16=True,
+    )
+    config = HfTrainerDeepSpeedConfig(str(CONFIGS / f"deepspeed-zero{stage}.json"))
+    try:
+        config.trainer_config_process(arguments)
+        config.trainer_config_finalize(arguments, tiny_llama(), 5)
+        assert "auto" not in json.dumps(config.config)
+        read = DeepSpeedConfig(config.config)
+    finally:
+        unset_hf_deepspeed_config()
+    assert read.zero_config.stage == stage and read.zero_optimization_stage == stage
+    assert (read.train_batch_size, read.gradient_accumulation_steps) == (6, 3)
+    assert read.gradient_clipping == 0.7
+    assert read.zero_allow_untested_optimizer  # the trainer's AdamW is none of DeepSpeed's own
+
+
+def test_deepspeed_writes_no_checkpoints_and_says_so(monkeypatch, capsys):
+    params = load_params(ROOT / "params.yaml")
+    sets = run.Sets(train=[], val=[])
+    for launcher, expected in (("deepspeed-zero2", None), ("fsdp", run.Checkpointer)):
+        train = dataclasses.replace(params.train, launcher=launcher, devices=2)
+        monkeypatch.setenv("LOCAL_RANK", "0")
+        made = run._checkpointer(dataclasses.replace(params, train=train), sets)
+        assert made is None if expected is None else isinstance(made, expected)
+    said = capsys.readouterr().out
+    assert said.count("no checkpoints under deepspeed-zero2") == 1 and "starts again" in said
+
+
+def main() -> None:
+    """The launcher; in each process that it starts, the stage with a kill at the sixth step."""
+    from finllm.training import checkpoints
+    from stages import adapter, train
+
+    if not launch.launched():
+        launcher, *arguments = sys.argv[1:]
+        adapter.run(
+            lambda: launch.launch(
+                "test_launch", arguments, config=CONFIGS / f"{launcher}.yaml", n=2
+            )
+        )
+        return
+    write = checkpoints._write
+
+    def half(path: Path, content: bytes) -> None:
+        if "step-000006" in str(path):
+            write(path, content[: len(content) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(path, content)
+
+    checkpoints._write = half
+    adapter.run(train.main)
+
+
+if __name__ == "__main__":
+    main()

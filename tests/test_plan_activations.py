@@ -6,6 +6,7 @@ from finllm.model import attention, fused_layer, head_loss
 from finllm.model.attention import NAME
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.loading import add_lora
+from finllm.model.workspace import CHUNK
 from finllm.planning.activations import (
     LOGIT_COPIES,
     LOGIT_ROWS,
@@ -26,17 +27,20 @@ BATCH, LENGTH = 2, 32
 def kept_by_autograd(model, forward):
     """Bytes that the blocks' forward passes keep, weights left out."""
     own = {tensor.data_ptr() for tensor in [*model.parameters(), *model.buffers()]}
-    kept = {}  # the tensors stay alive, so that no address comes twice
+    kept, alive = {}, []
 
     def note(tensor):
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
-            kept.setdefault(storage.data_ptr(), tensor)
+            shared = storage.nbytes() >= CHUNK  # tensors of a workspace lie in one storage
+            key = tensor.data_ptr() if shared else storage.data_ptr()
+            kept.setdefault(key, tensor.nbytes if shared else storage.nbytes())
+            alive.append(tensor)  # so that no address comes twice
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         forward()
-    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    return sum(kept.values())
 
 
 def kept_per_block(kernel, dtype, *, targets, dropout, length=LENGTH):

@@ -19,7 +19,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             "`merged` is a folder that plain transformers loads, `gguf` a file for llama.cpp, "
             "`adapter` the LoRA weights alone. A model card goes with each. The exported model is "
             "loaded again and answers test prompts, and the last lines say how many of its greedy "
-            "answers are those of the adapter."
+            "answers are those of the model that was evaluated."
         ),
         example="export --format merged --output tuned",
         reads="models/adapter, params.yaml, data/split/test.jsonl, metrics/",
@@ -55,7 +55,13 @@ def run(parsed: argparse.Namespace) -> None:
     print(f"{parsed.output}: the tuned model as {parsed.format}, with its card in README.md")
     if agreement:
         print(
-            f"greedy answers to {agreement.n_prompts} test prompts, exported against adapter: "
+            f"greedy answers to {agreement.n_prompts} test prompts, exported against evaluated: "
             f"{agreement.exact_share:.0%} the same, {agreement.token_share:.0%} of the tokens "
             "before the first that differs"
         )
+        if agreement.lead_at_differences:
+            leads = ", ".join(f"{lead:.2f}" for lead in sorted(agreement.lead_at_differences))
+            print(
+                f"where they part, the evaluated model's token led in logits by {leads}; its usual "
+                f"lead is {agreement.usual_lead:.2f}"
+            )

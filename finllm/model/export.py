@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import PeftModel
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from finllm.model import attention
@@ -25,6 +24,9 @@ class Agreement:
     n_prompts: int
     exact_share: float  # of the prompts: the whole answer is the same, token by token
     token_share: float  # of the longer answer's tokens: those before the first that differs
+    # by how much the first model's logit of its own token leads the other's, where two answers part
+    lead_at_differences: tuple[float, ...] = ()
+    usual_lead: float | None = None  # of a token over the second best: the median of all answers
 
 
 def agreement(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) -> Agreement:
@@ -33,16 +35,58 @@ def agreement(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) ->
     A greedy answer that has gone another way once is another text from there on, so tokens count
     as agreeing up to the first difference.
 
-    >>> agreement([[1, 2, 3, 4], [5]], [[1, 2, 9, 4], [5]])
-    Agreement(n_prompts=2, exact_share=0.5, token_share=0.6)
+    >>> found = agreement([[1, 2, 3, 4], [5]], [[1, 2, 9, 4], [5]])
+    >>> found.exact_share, found.token_share
+    (0.5, 0.6)
     """
     same = total = exact = 0
     for a, b in zip(ours, theirs, strict=True):
-        differs = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
-        same += next(differs, min(len(a), len(b)))
+        same += _n_same(a, b)
         total += max(len(a), len(b))
         exact += list(a) == list(b)
     return Agreement(len(ours), exact / len(ours), same / total if total else 1.0)
+
+
+def _n_same(a: Sequence[int], b: Sequence[int]) -> int:
+    """Tokens before the first that differs."""
+    differs = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+    return next(differs, min(len(a), len(b)))
+
+
+@torch.no_grad()
+def leads(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    ours: Sequence[Sequence[int]],
+    theirs: Sequence[Sequence[int]],
+    *,
+    stop_id: int,
+) -> tuple[tuple[float, ...], float | None]:
+    """How sure the model that wrote ``ours`` was where ``theirs`` parts from it, and usually.
+
+    A small lead, beside the usual one, is a near tie, which the rounding of sixteen bits decides; a
+    lead as large as usual means that the weights are not the same. Slightly below 0 is possible:
+    the answers may have been decoded by other kernels.
+
+    Returns
+    -------
+    tuple
+        For each pair of answers that differ, the logit of our token less that of theirs at the
+        first difference (``stop_id`` where an answer ends there); and the median lead of all
+        tokens of ``ours`` over the second best, None where there is no token.
+    """
+    found, usual = [], []
+    for prompt, a, b in zip(prompts, ours, theirs, strict=True):
+        ids = torch.tensor([[*prompt, *a]], device=model.device)
+        logits = model(ids, use_cache=False).logits[0, len(prompt) - 1 :].float()
+        best = logits[: len(a)].topk(2).values
+        usual.append(best[:, 0] - best[:, 1])
+        if list(a) != list(b):
+            at = _n_same(a, b)
+            own, other = ([*answer, stop_id][at] for answer in (a, b))
+            found.append(float(logits[at, own] - logits[at, other]))
+    every = torch.cat(usual) if usual else torch.empty(0)
+    return tuple(found), float(every.median()) if len(every) else None
 
 
 @contextlib.contextmanager
@@ -65,19 +109,6 @@ def new_folder(output: Path, *, force: bool) -> Iterator[Path]:
         os.replace(temporary, output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def tuned(base: PreTrainedModel, adapter: Path) -> PeftModel:
-    """The adapter on its base.
-
-    Raises
-    ------
-    ValueError
-        Where there is no adapter.
-    """
-    if not (adapter / "adapter_config.json").is_file():
-        raise ValueError(f"{adapter}: no adapter there; run `dvc repro train` first")
-    return PeftModel.from_pretrained(base, str(adapter)).eval()
 
 
 def write_merged(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -10,10 +10,12 @@ import torch
 from bitsandbytes.nn import Linear8bitLt
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
+from torch.utils.checkpoint import checkpoint
 from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
 from finllm.model import attention
 from finllm.model.fused_layer import AttentionHalf, GatedHalf, Projection, Shape
+from finllm.model.workspace import Workspace
 
 
 def why_not_fused(model: torch.nn.Module) -> str:
@@ -30,8 +32,6 @@ def why_not_fused(model: torch.nn.Module) -> str:
     if any(isinstance(module, Linear8bitLt) for module in base.modules()):
         return "fused layers hold weights of four bits or of sixteen, not of eight"
     lora = model.peft_config["default"]
-    if base.is_gradient_checkpointing:
-        return "fused layers do not recompute activations"
     if lora.use_dora or lora.bias != "none" or model.active_adapters != ["default"]:
         return "fused layers have one plain LoRA adapter"
     return ""
@@ -44,7 +44,9 @@ class FusedLlama:
     ----------
     model
         A model for which ``why_not_fused`` is empty. Its frozen weights are dequantized here, once:
-        2 bytes a weight of the linear layers.
+        2 bytes a weight of the linear layers. Layers that transformers would checkpoint
+        (``finllm.model.loading.recompute_layers``) are computed again for the backward pass, with
+        the masks that their seed gives.
     """
 
     def __init__(self, model: PeftModel) -> None:
@@ -59,6 +61,7 @@ class FusedLlama:
             )
             for layer in self.base.model.layers
         ]
+        self.workspace = Workspace()
 
     def hidden_states(self, ids: torch.Tensor, offsets: Sequence[int]) -> torch.Tensor:
         """The last hidden states of examples that lie end to end.
@@ -74,36 +77,58 @@ class FusedLlama:
         -------
         torch.Tensor
             Shape (n, hidden), after the final norm.
+
+        Raises
+        ------
+        RuntimeError
+            In the backward pass, where another pass with gradients came between.
         """
         lengths = [b - a for a, b in zip(offsets, offsets[1:], strict=False)]
         positions = torch.cat([torch.arange(length) for length in lengths])
         x = self.base.model.embed_tokens(ids)
         cos, sin = self.base.model.rotary_emb(x[None], positions[None])
-        for i in range(len(self.layers)):
-            x = self._layer(i, x, cos[0], sin[0], tuple(offsets))
+        keeps = torch.is_grad_enabled()
+        number = self.workspace.begin() if keeps else 0
+        for i, layer in enumerate(self.base.model.layers):
+            recomputed = keeps and self.model.training and layer.gradient_checkpointing
+            workspace = self.workspace if keeps and not recomputed else None
+            shape = self._shape(layer, offsets, workspace, number)
+            if recomputed:
+                x = checkpoint(
+                    self._layer, i, x, cos[0], sin[0], shape,
+                    use_reentrant=False, preserve_rng_state=False,
+                )  # fmt: skip
+            else:
+                x = self._layer(i, x, cos[0], sin[0], shape)
         return self.base.model.norm(x)
 
-    def _layer(
+    def _shape(
         self,
-        i: int,
-        x: torch.Tensor,
-        cos: torch.Tensor,
-        sin: torch.Tensor,
-        offsets: tuple[int, ...],
-    ) -> torch.Tensor:
-        layer, config = self.base.model.layers[i], self.base.config
-        lora = self.model.peft_config["default"]
+        layer: torch.nn.Module,
+        offsets: Sequence[int],
+        workspace: Workspace | None = None,
+        number: int = 0,
+    ) -> Shape:
+        """What a layer is told in one pass; in training the seed of its masks is drawn here."""
+        config, lora = self.base.config, self.model.peft_config["default"]
         dropout = lora.lora_dropout if self.model.training else 0.0
-        shape = Shape(
+        return Shape(
             eps=np.float32(config.rms_norm_eps),
             heads=config.num_attention_heads,
             kv_heads=config.num_key_value_heads,
             head_dim=layer.self_attn.head_dim,
-            offsets=offsets,
+            offsets=tuple(offsets),
             scale=_scaling(layer) / (1 - dropout),
             threshold=np.uint32(dropout * 2**32),
             seed=np.uint32(torch.randint(2**32, ()).item() if dropout else 0),
+            workspace=workspace,
+            pass_number=number,
         )
+
+    def _layer(
+        self, i: int, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, shape: Shape
+    ) -> torch.Tensor:
+        layer = self.base.model.layers[i]
         qkv, out, gate_up, down = self.layers[i]
         attention, mlp = layer.self_attn, layer.mlp
         x = AttentionHalf.apply(

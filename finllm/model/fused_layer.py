@@ -7,7 +7,8 @@ What it computes is transformers' LlamaDecoderLayer with PEFT's LoRA. What makes
 - the frozen weights are dequantized once, not in every pass (2 bytes a weight);
 - norms, rotary positions, softmax, gates and dropout are one pass each (`finllm.model.kernels`);
 - attention skips the keys behind a block of queries; residuals are added inside the products;
-- only what the backward pass cannot cheaply find again is kept.
+- only what the backward pass cannot cheaply find again is kept, and not on the heap
+  (`finllm.model.workspace`).
 
 One thing differs from PEFT: adapters that read the same input share one dropout mask.
 """
@@ -23,6 +24,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from finllm.model import kernels
 from finllm.model.kernels import bits
+from finllm.model.workspace import Workspace
 
 QUERY_BLOCK = 256  # tokens that attend in one product
 
@@ -50,6 +52,17 @@ class Shape:
     scale: float  # of the adapters: alpha / r, over the share of inputs that dropout keeps
     threshold: np.uint32  # the share of inputs that dropout sets to zero, times 2 ** 32
     seed: np.uint32  # of the layer's dropout masks
+    workspace: Workspace | None = None  # where the pass keeps its tensors; None is the heap
+    pass_number: int = 0  # of the workspace
+
+    def kept(self, x: torch.Tensor, *shape: int) -> torch.Tensor:
+        """An empty tensor of x's type that the backward pass will read."""
+        return x.new_empty(shape) if self.workspace is None else self.workspace.take(*shape)
+
+    def check(self) -> None:
+        """Raise where what was kept has been overwritten."""
+        if self.workspace is not None:
+            self.workspace.check(self.pass_number)
 
 
 @dataclass(frozen=True)
@@ -108,12 +121,20 @@ def _project(
     update: Update,
     x: torch.Tensor,
     x_dropped: torch.Tensor,
+    shape: Shape,
+    *,
     residual: torch.Tensor | None = None,
+    keep: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The projection of x (plus the residual), and the adapters' rank-r middle."""
+    """The projection of x (plus the residual), kept or not, and the adapters' rank-r middle."""
     weight = projection.weight.T
-    out = x @ weight if residual is None else torch.addmm(residual, x, weight)
-    middle = x_dropped @ update.a.T
+    size = (len(x), weight.shape[1])
+    out = shape.kept(x, *size) if keep else x.new_empty(size)
+    if residual is None:
+        torch.mm(x, weight, out=out)
+    else:
+        torch.addmm(residual, x, weight, out=out)
+    middle = torch.mm(x_dropped, update.a.T, out=shape.kept(x, len(x), len(update.a)))
     return out.addmm_(middle, update.b.T), middle
 
 
@@ -126,11 +147,16 @@ def _project_backward(
 
 
 def causal_attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, offsets: Sequence[int]
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    offsets: Sequence[int],
+    shape: Shape | None = None,
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Attention within each example; q (kv, n, group, dim) is scaled, k and v are (kv, n, dim).
 
-    Returns the attended values, shaped as q, and the weights of each block of queries.
+    Returns the attended values, shaped as q, and the weights of each block of queries, which lie
+    where ``shape`` keeps what the backward pass reads.
     """
     kv, _, group, dim = q.shape
     attended = torch.empty_like(q)
@@ -138,7 +164,9 @@ def causal_attention(
     for start, block in _blocks(offsets):
         queries = q[:, block].reshape(kv, -1, dim)
         keys = slice(start, block.stop)
-        scores = torch.bmm(queries, k[:, keys].transpose(1, 2))
+        size = (kv, queries.shape[1], block.stop - start)
+        scores = q.new_empty(size) if shape is None else shape.kept(q, *size)
+        torch.bmm(queries, k[:, keys].transpose(1, 2), out=scores)
         kernels.softmax_(bits(scores), group, block.start - start)
         attended[:, block] = torch.bmm(scores, v[:, keys]).view(kv, -1, group, dim)
         weights.append(scores)
@@ -165,14 +193,14 @@ class AttentionHalf(torch.autograd.Function):
         ctx.qkv_update = Update.of(qkv, adapters[:6], shape.scale)
         ctx.out_update = Update.of(out, adapters[6:], shape.scale)
         normed, normed_dropped = _normed(x, norm_weight, shape, shape.seed)
-        rows, qkv_middle = _project(qkv, ctx.qkv_update, normed, normed_dropped)
-        q = x.new_empty(kv, n, shape.heads // kv, dim)
-        k, v = x.new_empty(kv, n, dim), x.new_empty(kv, n, dim)
+        rows, qkv_middle = _project(qkv, ctx.qkv_update, normed, normed_dropped, shape, keep=False)
+        q = shape.kept(x, kv, n, shape.heads // kv, dim)
+        k, v = shape.kept(x, kv, n, dim), shape.kept(x, kv, n, dim)
         scale = np.float32(dim**-0.5)
         kernels.rotate(bits(rows), bits(cos), bits(sin), scale, bits(q), bits(k), bits(v))
-        attended, weights = causal_attention(q, k, v, shape.offsets)
+        attended, weights = causal_attention(q, k, v, shape.offsets, shape)
         gathered = x.new_empty(n, out.weight.shape[1])
-        gathered_dropped = torch.empty_like(gathered)
+        gathered_dropped = shape.kept(x, *gathered.shape)
         kernels.gather_heads(
             bits(attended),
             shape.seed ^ np.uint32(1),
@@ -180,7 +208,7 @@ class AttentionHalf(torch.autograd.Function):
             bits(gathered),
             bits(gathered_dropped),
         )
-        y, out_middle = _project(out, ctx.out_update, gathered, gathered_dropped, residual=x)
+        y, out_middle = _project(out, ctx.out_update, gathered, gathered_dropped, shape, residual=x)
         ctx.layer = (qkv, out, shape)
         ctx.save_for_backward(
             x,
@@ -203,6 +231,7 @@ class AttentionHalf(torch.autograd.Function):
     def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Gradients of x and of the adapters."""
         qkv, out, shape = ctx.layer
+        shape.check()
         (
             x,
             norm_weight,
@@ -271,9 +300,9 @@ class GatedHalf(torch.autograd.Function):
         ctx.gate_up_update = Update.of(gate_up, adapters[:4], shape.scale)
         ctx.down_update = Update.of(down, adapters[4:], shape.scale)
         normed, normed_dropped = _normed(x, norm_weight, shape, shape.seed ^ np.uint32(2))
-        rows, gate_up_middle = _project(gate_up, ctx.gate_up_update, normed, normed_dropped)
+        rows, gate_up_middle = _project(gate_up, ctx.gate_up_update, normed, normed_dropped, shape)
         gated = x.new_empty(len(x), down.weight.shape[1])
-        gated_dropped = torch.empty_like(gated)
+        gated_dropped = shape.kept(x, *gated.shape)
         kernels.gate(
             bits(rows),
             shape.seed ^ np.uint32(3),
@@ -281,7 +310,7 @@ class GatedHalf(torch.autograd.Function):
             bits(gated),
             bits(gated_dropped),
         )
-        y, down_middle = _project(down, ctx.down_update, gated, gated_dropped, residual=x)
+        y, down_middle = _project(down, ctx.down_update, gated, gated_dropped, shape, residual=x)
         ctx.layer = (gate_up, down, shape)
         ctx.save_for_backward(
             x, norm_weight, normed_dropped, gate_up_middle, rows, gated_dropped, down_middle
@@ -293,6 +322,7 @@ class GatedHalf(torch.autograd.Function):
     def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Gradients of x and of the adapters."""
         gate_up, down, shape = ctx.layer
+        shape.check()
         x, norm_weight, normed_dropped, gate_up_middle, rows, gated_dropped, down_middle = (
             ctx.saved_tensors
         )
@@ -320,7 +350,7 @@ def _normed(
     x: torch.Tensor, weight: torch.Tensor, shape: Shape, seed: np.uint32
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The norm of x, and the same after dropout."""
-    out, dropped = torch.empty_like(x), torch.empty_like(x)
+    out, dropped = torch.empty_like(x), shape.kept(x, *x.shape)
     kernels.norm(bits(x), bits(weight), shape.eps, seed, shape.threshold, bits(out), bits(dropped))
     return out, dropped
 

@@ -146,9 +146,9 @@ def kernel_of(setting: Setting) -> str:
 
     The conditions are those of ``finllm.model.fused.why_not_fused``, DoRA left out.
     """
-    fusible = (setting.device, setting.compute_dtype, setting.recompute_every)
+    fusible = (setting.device, setting.compute_dtype)
     own = setting.attention in ("auto", "matmul") and setting.quantization != "int8"
-    if fusible == ("cpu", "bfloat16", 0) and own:
+    if fusible == ("cpu", "bfloat16") and own:
         return "fused"
     if setting.attention == "auto":
         return "matmul" if setting.device == "cpu" else "sdpa"

@@ -56,7 +56,8 @@ def run_folder(
 def held(run: Path, *, wait: bool = False) -> Iterator[None]:
     """Make the run's folder and hold it for this process; the kernel frees it on any death.
 
-    Of several processes of one training the first holds it for all. An empty folder is not left.
+    Of several processes of one training the first holds it for all, and alone makes and removes it.
+    An empty folder is not left.
 
     Parameters
     ----------
@@ -70,6 +71,9 @@ def held(run: Path, *, wait: bool = False) -> Iterator[None]:
     ValueError
         Where another process is training the same run, such as one whose parent was killed.
     """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
     descriptor = _descriptor(run, wait=wait)
     try:
         yield
@@ -80,14 +84,13 @@ def held(run: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def _descriptor(run: Path, *, wait: bool) -> int:
-    first = os.environ.get("RANK", "0") == "0"
     while True:
         run.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(run, os.O_RDONLY)
         except FileNotFoundError:  # the one that held it has just removed it
             continue
-        if not first or _locked(descriptor, run, wait=wait):
+        if _locked(descriptor, run, wait=wait):
             return descriptor
         os.close(descriptor)
 

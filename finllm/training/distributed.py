@@ -108,6 +108,41 @@ def put_saved_adapter(model: PeftModel, weights: dict[str, torch.Tensor]) -> Non
     put_weights(model, {n: weights[n.replace(".default.", ".")] for n in names})
 
 
+def whole_state(tree: Any) -> Any:
+    """A tree of dicts, lists and tuples with every sharded tensor in it brought together.
+
+    Every process must call it with the same tree; plain tensors and values stay as they are.
+    """
+    return _mapped(tree, _whole)
+
+
+def sharded_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """An optimizer's whole state, each moment sharded as its parameter is in this process."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    moments = {
+        index: {name: _sharded_as(value, parameters[index]) for name, value in of_one.items()}
+        for index, of_one in state["state"].items()
+    }
+    return {**state, "state": moments}
+
+
+def _sharded_as(value: Any, parameter: torch.nn.Parameter) -> Any:
+    if not isinstance(parameter, DTensor) or not isinstance(value, torch.Tensor) or not value.dim():
+        return value  # the count of steps is no moment
+    value = value.to(parameter.device)
+    return distribute_tensor(value, parameter.device_mesh, parameter.placements)
+
+
+def _mapped(tree: Any, function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    if isinstance(tree, torch.Tensor):
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: _mapped(value, function) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_mapped(value, function) for value in tree)
+    return tree
+
+
 def _reshard(model: torch.nn.Module) -> None:
     """Drop the whole weights that FSDP may keep from the last forward pass; writes to them die."""
     for module in model.modules():

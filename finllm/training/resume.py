@@ -25,6 +25,12 @@ from finllm.training.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+from finllm.training.distributed import (
+    put_weights,
+    sharded_state,
+    trained_weights,
+    whole_state,
+)
 from finllm.training.snapshot import packed, random_state, set_random_state, unpacked
 
 
@@ -43,8 +49,9 @@ class Remembering(TrainerCallback):
 class Checkpointer(Remembering):
     """Writes a checkpoint every few steps, and finds the newest to go on from.
 
-    None is written where the training ends, for the adapter is saved then, nor where the optimizer
-    is sharded (FSDP, ZeRO).
+    None is written where the training ends, for the adapter is saved then. What FSDP has sharded is
+    brought together for it, and sharded again when it is read. DeepSpeed keeps its optimizer to
+    itself, and its own checkpoints are pickles, so under ZeRO there are none.
 
     Parameters
     ----------
@@ -80,19 +87,15 @@ class Checkpointer(Remembering):
         """Write all of the trainer's state; of several processes the first writes it."""
         if trainer.control.should_training_stop:  # by early stopping, at this step
             return
-        if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-            return
         states = gather_object([random_state()])
+        weights = trained_weights(trainer.model)
+        optimizer = whole_state(trainer.optimizer.state_dict())
         if not trainer.is_world_process_zero():
             return
         scaler = trainer.accelerator.scaler
         tree = {
-            "weights": {
-                name: value
-                for name, value in trainer.model.named_parameters()
-                if value.requires_grad
-            },
-            "optimizer": trainer.optimizer.state_dict(),
+            "weights": weights,
+            "optimizer": optimizer,
             "schedule": trainer.lr_scheduler.state_dict(),
             "scaler": scaler.state_dict() if scaler else None,
             "random": states,
@@ -104,13 +107,12 @@ class Checkpointer(Remembering):
 
     def load_weights(self, trainer: Trainer) -> None:
         """Put the trained weights back."""
-        for name, value in trainer.model.named_parameters():
-            if value.requires_grad:
-                value.data.copy_(self._saved["weights"][name])
+        put_weights(trainer.model, self._saved["weights"])
 
     def load_rest(self, trainer: Trainer) -> None:
         """Put optimizer, schedule, loss scale and callbacks back."""
-        trainer.optimizer.load_state_dict(self._saved["optimizer"])
+        state = sharded_state(self._saved["optimizer"], trainer.optimizer)
+        trainer.optimizer.load_state_dict(state)
         trainer.lr_scheduler.load_state_dict(self._saved["schedule"])
         if trainer.accelerator.scaler:
             trainer.accelerator.scaler.load_state_dict(self._saved["scaler"])

@@ -70,7 +70,7 @@ def train(
     batch = batches.effective(sets.lengths, p.accumulation) * launch.n_launched()
     sharded = launch.launched() and p.launcher != launch.DDP
     planned_gb = _planned_gb(params, folder, sets)
-    checkpointer = None if sharded else _checkpointer(params, sets)
+    checkpointer = _checkpointer(params, sets)
     memory = memory_explained(
         sets.train, p.batch_size, recomputes=p.checkpoint_layers == 1, planned_gb=planned_gb
     )
@@ -202,8 +202,15 @@ def _planned_gb(params: Params, folder: str, sets: Sets) -> float | None:
     )
 
 
-def _checkpointer(params: Params, sets: Sets) -> Checkpointer:
+def _checkpointer(params: Params, sets: Sets) -> Checkpointer | None:
     p = params.train
+    if launch.launched() and p.launcher.startswith("deepspeed"):
+        if p.checkpoint_every:
+            print(
+                f"train: no checkpoints under {p.launcher}, whose own are pickles: a training that "
+                "is killed starts again; fsdp shards as well and goes on"
+            )
+        return None
     settings = {
         "model": vars(params.model),
         "lora": vars(params.lora),

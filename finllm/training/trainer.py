@@ -17,13 +17,7 @@ from datasets import Dataset
 from peft import PeftModel
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
-from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTConfig
 
@@ -34,14 +28,10 @@ from finllm.model.head_loss import HeadLoss
 from finllm.model.weights import copied_project
 from finllm.training import evaluation, mishaps
 from finllm.training.batching import Batching, PlannedTrainer
+from finllm.training.callbacks import BestAdapter, SoundFit
 from finllm.training.checkpoints import continues_from, held
-from finllm.training.distributed import (
-    call_inside,
-    put_saved_adapter,
-    put_weights,
-    trained_weights,
-)
-from finllm.training.resume import Checkpointer, Remembering
+from finllm.training.distributed import call_inside, put_saved_adapter
+from finllm.training.resume import Checkpointer
 
 
 @dataclass(frozen=True)
@@ -171,110 +161,6 @@ class LabelledLossTrainer(PlannedTrainer):
 
     def _load_rng_state(self, folder: str) -> None:
         self.checkpointer.load_random(self)
-
-
-class BestAdapter(Remembering):
-    """Keeps the adapter of the lowest validation loss and stops when it no longer falls.
-
-    Parameters
-    ----------
-    model
-        The model that is trained.
-    patience
-        Evaluations in a row without improvement before stopping; 0 is never.
-    min_improvement
-        What counts as an improvement, in nats.
-    """
-
-    def __init__(self, model: PeftModel, *, patience: int, min_improvement: float) -> None:
-        self.model = model
-        self.patience = patience
-        self.min_improvement = min_improvement
-        self.best_loss = math.inf
-        self.best_step = 0
-        self.stopped = False
-        self._state: dict[str, torch.Tensor] = {}
-        self._waited = 0
-
-    def on_evaluate(
-        self,
-        args: SFTConfig,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float],
-        **_: Any,
-    ) -> None:
-        """Compare with the best so far."""
-        loss = metrics["eval_loss"]
-        improved = loss < self.best_loss - self.min_improvement
-        if loss < self.best_loss:
-            self.best_loss, self.best_step = loss, state.global_step
-            self._state = trained_weights(self.model)
-        self._waited = 0 if improved else self._waited + 1
-        if self.patience and self._waited >= self.patience:
-            self.stopped = control.should_training_stop = True
-
-    def restore(self) -> None:
-        """Put the best adapter back."""
-        put_weights(self.model, self._state)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The best adapter so far, its loss and step, and the evaluations since."""
-        return {
-            "adapter": self._state,
-            "loss": self.best_loss,
-            "step": self.best_step,
-            "waited": self._waited,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back what ``state_dict`` returned."""
-        self._state, self._waited = state["adapter"], state["waited"]
-        self.best_loss, self.best_step = state["loss"], state["step"]
-
-
-class SoundFit(TrainerCallback):
-    """Stops with a message when the loss is no longer a number, or the adapter does not move.
-
-    Parameters
-    ----------
-    model
-        The model that is trained.
-    """
-
-    def __init__(self, model: PeftModel) -> None:
-        self.model = model
-
-    def on_step_end(
-        self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Raise where the first step with a learning rate above 0 left every B at 0."""
-        # the warmup's first step has rate 0; with float16 the loss scaler skips up to 16 steps
-        if state.global_step != args.warmup_steps + (20 if args.fp16 else 1):
-            return
-        weights = trained_weights(self.model)
-        b = [value for name, value in weights.items() if "lora_B" in name]
-        if b and not any(value.any() for value in b):
-            raise ValueError(
-                "the first step left every B of the adapter at 0: no gradient reaches it; see "
-                "train.checkpoint_layers, lora.targets and model.quantization"
-            )
-
-    def on_log(
-        self,
-        args: SFTConfig,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float],
-        **_: Any,
-    ) -> None:
-        """Raise where a logged loss or gradient norm is not finite."""
-        for name in ("loss", "eval_loss") if args.fp16 else ("loss", "grad_norm", "eval_loss"):
-            if name in logs and not math.isfinite(float(logs[name])):
-                raise ValueError(
-                    f"training diverged: {name} is {logs[name]} at step {state.global_step}; lower "
-                    "train.learning_rate or train.max_grad_norm"
-                )
 
 
 def training_arguments(
