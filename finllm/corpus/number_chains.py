@@ -14,9 +14,13 @@ _ABOUT = (
 )
 _TO = re.compile(
     rf"-?(?: up)? (?:to|through) {_ABOUT}"
-    r"(positive |plus |negative |minus |a positive |a negative |loss of )?|-to-| ?[-–—] ?"
+    r"(positive |plus |negative |minus |a positive |a negative |loss of |up |\+)?|-to-| ?[-–—] ?"
 )
-_AND = re.compile(r"-?,? (?:and|or|and/or) " + _ABOUT + r"(?:plus |minus |positive |negative )?")
+_AND = re.compile(
+    rf"-?,? (?:and|or|and/or) {_ABOUT}"
+    r"(?:plus |minus |positive |negative |(?:net )?(?:loss|profit|gain|income|earnings) of )?"
+)
+_DOWN = re.compile(r"\bdown (?:about |approximately |roughly |as much as )?$")
 _BETWEEN = re.compile(r"\b(?:between|range|ranging)\b[^.;]{0,24}$")
 _FROM = re.compile(
     r"\bfrom (?:about |approximately |roughly |around |a |an |negative |minus |nearly |just )*$"
@@ -81,8 +85,9 @@ def _share_back(text: str, first: Atom, second: Atom, third: Atom | None) -> Non
     """Hand the unit or magnitude of the second number to the first."""
     gap = text[first.end : second.start]
     ranged = _TO.fullmatch(gap) is not None
-    if not ranged and _AND.fullmatch(gap) is None and not _is_listed(text, gap, second, third):
-        return
+    if not ranged and _AND.fullmatch(gap) is None:
+        if gap != ", " or not _is_listed(text, first, second, third):
+            return
     if first.kind == "money":
         if first.scale == 1.0 < second.scale and second.kind in ("", "money"):
             rises = first.number <= second.number
@@ -98,20 +103,31 @@ def _share_back(text: str, first: Atom, second: Atom, third: Atom | None) -> Non
                 )
             ):
                 first.scale = second.scale
+            elif ranged and _may_be_thousandths(first, second):
+                first.scale = second.scale / 1000
     elif not first.kind and not (is_year(first, text) and second.number < 1900):
         _share_with_plain(text, first, second, gap, ranged)
 
 
-def _is_listed(text: str, gap: str, second: Atom, third: Atom | None) -> bool:
-    """Whether the first number begins a list such as "10, 20 and 30%"."""
-    if gap != ", " or third is None or second.kind not in _SHARED:
+def _may_be_thousandths(first: Atom, second: Atom) -> bool:
+    """Whether "$40 to $0.050 billion" means forty million to fifty million."""
+    return second.number < 1 <= first.number < 1000 * second.number
+
+
+def _is_listed(text: str, first: Atom, second: Atom, third: Atom | None) -> bool:
+    """Whether the first number begins a list such as "10, 20 and 30%" or "4.5, 4.6x"."""
+    if second.kind not in _SHARED:
         return False
-    bare = "%" not in text[second.start : second.end]
+    if first.quantum == second.quantum < 1:
+        return first.number < second.number <= 1.5 * first.number
+    bare = third is not None and "%" not in text[second.start : second.end]
     return bare and _AND.fullmatch(text, second.end, third.start) is not None
 
 
 def _share_with_plain(text: str, first: Atom, second: Atom, gap: str, ranged: bool) -> None:
     """Hand the unit or magnitude of the second number to a first that has neither."""
+    if ranged and _says_hundred_once(text, first, second):
+        first.number, first.quantum = first.number * 100, 100.0
     if second.kind in _SHARED or second.kind == "money" and second.worded:
         aside = " or " in gap and first.number >= second.number  # "1.9 or 11 cents"
         if not aside and (first.scale == 1.0 or second.scale > 1.0):
@@ -127,6 +143,13 @@ def _share_with_plain(text: str, first: Atom, second: Atom, gap: str, ranged: bo
                 first.scale = second.scale
         elif ranged and _says_thousand_once(text, first, second):
             first.scale = 1000.0
+
+
+def _says_hundred_once(text: str, first: Atom, second: Atom) -> bool:
+    """Whether "two to three hundred million" means two hundred million to three hundred million."""
+    if first.number >= 10 or second.number < 100 or second.number % 100:
+        return False
+    return " hundred" in text[second.start : second.end] and first.number < second.number / 100
 
 
 def _says_thousand_once(text: str, first: Atom, second: Atom) -> bool:
@@ -172,7 +195,9 @@ def _is_range(text: str, first: Atom, second: Atom, previous: Atom | None) -> bo
     if to is None:
         rises = first.value < second.value or first.negative
         return rises and _AND.fullmatch(gap) is not None and _is_between(text, first)
-    if to[1] is not None and to[1].strip(" a") in ("positive", "plus"):
+    if to[1] == "up " and _DOWN.search(text, max(0, first.start - 40), first.start):
+        first.negative = True  # "down 2% to up 3%"
+    if to[1] is not None and to[1].strip(" a") in ("positive", "plus", "up", "+"):
         second.negative = False
     elif to[1] is None and first.negative and text[first.start] not in "-–($":
         second.negative = True  # "negative 2 to 3%", but "-2% to 3%" says each end's own sign

@@ -6,7 +6,7 @@ import re
 
 from finllm.corpus.number_atom import TAIL, Atom, apply_tail
 from finllm.corpus.number_periods import parse_period
-from finllm.corpus.number_units import CURRENCY_BEFORE, DOLLARS, SYMBOLS
+from finllm.corpus.number_units import CURRENCY_BEFORE, DOLLARS, MAGNITUDES, SYMBOLS
 from finllm.corpus.number_words import parse_fraction
 
 _VULGAR = {
@@ -24,14 +24,18 @@ _HALF = (
     r"( and (?:a|one)[ -]half|[ -](?:and )?[1-7]/[2-8](?![\d/])| and (?:a|three)[ -]quarters?"
     rf"| ?[{''.join(_VULGAR)}])?"
 )
+_SPACED_DECIMALS = (  # "$ 1 . 2 billion", as tokenisers and OCR write it
+    r"(?<!\d{4}) \. \d+(?= ?(?:%|percent|per |million|billion|mln|bln|basis points))"
+)
 NUMBER = re.compile(
     rf"([{''.join(SYMBOLS)}\d])(?:(?<=\d)|(?:[ ]?([-–(]))?[ ]?(?=\.?\d))"
     rf"(\d{{0,3}}(?:,\d{{3}})+(?!\d)|\d{{0,2}}(?:,\d\d)+,\d{{3}}(?!\d|,\d)"  # "1,54,100"
-    rf"|\d{{0,3}}(?:['’]\d{{3}})+(?!\d)|\d*)(\.\d+)?(\))?{_HALF}{TAIL}"
+    rf"|\d{{0,3}}(?:['’]\d{{3}})+(?!\d)|\d*)(\.\d+|{_SPACED_DECIMALS})?(\))?{_HALF}{TAIL}"
 )  # begins with one set of characters, so that `finditer` jumps from one to the next
 _GROUPING = re.compile(r"[,'’]")
 _MOST_DIGITS = 18  # no amount is longer, codes are
 _BEFORE = re.compile(r"([a-z.]+)( ?)(?:[$]|(?<= )[-–])?$")
+_SPACED_LETTER = re.compile(r" ([mb])(?![a-z0-9&'’-])")  # "$920 m", but no "5 m" of a length
 _US_DOLLAR = re.compile(r"\b(?:us|u\.s\.) dollars?,? $")
 _FRACTION_OF = re.compile(
     r"([1-7])/([2-8])(?:rd|rds|th|ths)? of (?:((?:1|one|a) ?(?:%|percent\b))|(?=[a-z]))"
@@ -65,10 +69,10 @@ def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
             quote = start - 1 if before != " " else start - 2
             if text[quote] in "'’" and text[quote - 1] in " \n(-" and not text[start + 2].isalnum():
                 return Atom(quote, start + 2, 2000.0 + int(digits), 1.0, "year")
-    digits = _GROUPING.sub("", digits)
+    digits, decimals = _GROUPING.sub("", digits), (decimals or "").replace(" ", "")
     if len(digits) > _MOST_DIGITS:
         return None
-    number = float((digits or "0") + (decimals or ""))
+    number = float((digits or "0") + decimals)
     atom = Atom(start, end, number, 10.0 ** (1 - len(decimals)) if decimals else 1.0)
     if half:
         _add_half(atom, half)
@@ -106,6 +110,9 @@ def _apply_symbol(text: str, atom: Atom, head: str, sign: str | None, closing: s
     atom.negative = sign in ("-", "–") or sign == "(" and closing is not None
     if atom.scale == 0.01:
         atom.scale, atom.worded = 1.0, False  # "$2.39 cents"
+    letter = _SPACED_LETTER.match(text, atom.end)
+    if letter is not None and atom.scale == 1.0:
+        atom.scale, atom.end = MAGNITUDES[letter[1]], letter.end()
     thousands = text.startswith(" 000", atom.end) and not text[atom.end + 4].isdigit()
     if thousands and atom.scale == 1.0 and atom.quantum == 1.0 and atom.number < 1000:
         atom.scale, atom.end = 1000.0, atom.end + 4  # "$720 000"

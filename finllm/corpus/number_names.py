@@ -23,7 +23,7 @@ _CODES = re.compile(
 )
 _NAME_BEHIND = re.compile(
     r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
-    r"|pronged|sided|part|door|step|for|on)\b"
+    r"|pronged|sided|part|door|step|for|on|dimensional|wheel|legged|hander|tiered)\b"
 )
 _STREET = re.compile(
     r" (?:[A-Z][A-Za-z.]+ ){0,2}(?:Street|Avenue|Broadway|Boulevard|Road|Parkway|Plaza|Square|Drive"
@@ -32,24 +32,36 @@ _STREET = re.compile(
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
 _PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
 _PLANES = frozenset((707, 717, 727, 737, 747, 757, 767, 777, 787))
+_KNOWN = frozenset(("3m", "340b", "503b"))
+_FORMS = frozenset((529, 1031, 1040, 1099))  # with the noun behind them
+_FORM_NOUN = re.compile(r" (?:plan|exchange|form|contractor|transaction)")
+_PRODUCT = re.compile(
+    r" (?:system|platform|release|version|standard|launch|program|strategy|device|software"
+    r"|product|framework|initiative)"
+)
+_CLASS_NOUN = re.compile(r" (?:emissions|trials|studies|cities|loans|assets|suppliers)\b")
 _FILINGS = frozenset((8, 10, 401, 403))  # "10K"
 # words whose number is a name or a rank
 _NAMING = frozenset(
-    "s&p s&p's p nasdaq russell fortune ftse dow dax nikkei msci ifrs ias asc asu fas sfas topic "
-    "section sections rule rules regulation reg form forms slide slides page pages note notes "
-    "chapter chapters title phase phases tier tiers level levels class category series block "
-    "version generation gen exhibit item schedule appendix no no. nos # number numbers passcode "
-    "code id pin dial extension press star covid covid-19 basel stage stages step scope highway "
-    "interstate route top building room suite floor figure table chart wave part zone horizon "
-    "boeing airbus windows article proposition prop pier ps playstation xbox iphone galaxy euro "
-    "vision strategy project path roadmap formula pillar priority bucket question footnote volume "
-    "issue iso nfpa osha pm sars cov h1n1 omega company's forever studio channel pub l public law "
-    "group bullet act cohort grade study milestone mach rank ranked catch area apollo ab sb hb hr "
-    "h.r. dot sub".split()
+    "s&p s&p's p nasdaq russell fortune ftse dow dax nikkei msci ifrs ias asc asu fas sfas "
+    "topic section sections rule rules regulation reg form forms slide slides page pages note "
+    "notes chapter chapters title phase phases tier tiers level levels class category series "
+    "block version generation gen exhibit item schedule appendix no no. nos # number numbers "
+    "passcode code id pin dial extension press star covid covid-19 basel stage stages step "
+    "scope highway interstate route top building room suite floor figure table chart wave part "
+    "zone horizon boeing airbus windows article proposition prop pier ps playstation xbox "
+    "iphone galaxy euro vision strategy project path roadmap formula pillar priority bucket "
+    "question footnote volume issue iso nfpa osha pm sars cov h1n1 omega company's forever "
+    "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
+    "milestone mach rank ranked catch area apollo ab sb hb hr h.r. dot sub".split()
+)
+# words that make a year behind them a name: "Vision 2030", "IMO 2020"
+_NAMING_YEARS = frozenset(
+    "imo vision strategy roadmap agenda project horizon ambition mission".split()
 )
 _LISTED = frozenset((" and ", ", ", " to ", "-", " through ", " & ", " or ", ", and "))
 _DOLLAR_GOES_ON = re.compile(
-    r" (?:\d\d|(?:and )?(?:\d|[a-z]+t[ey]|[a-z]+teen|ten|twelve|[a-z]+ cents)"
+    r" (?:\d\d|and a half|(?:and )?(?:\d|[a-z]+t[ey]|[a-z]+teen|ten|twelve|[a-z]+ cents)"
     r"|(?:a|an|per) [a-z])|$|[.;]"
 )
 
@@ -64,7 +76,9 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
     for atom in atoms:
         if atom.kind in ("", "year") and _is_code(text, atom.start, atom.end):
             continue
-        listed = text[named : atom.start] in _LISTED and not counted_unit(text, atom.end, 1)
+        listed = text[named : atom.start] in _LISTED and (
+            not counted_unit(text, atom.end, 1) or _CLASS_NOUN.match(text, atom.end) is not None
+        )
         if _is_engine_class(text, atom) or (_may_name(text, atom) and listed):
             named = atom.end
         elif _may_name(text, atom) and _is_name(cased, text, atom):
@@ -83,7 +97,9 @@ def _may_name(text: str, atom: Atom) -> bool:
 
 
 def _is_engine_class(text: str, atom: Atom) -> bool:
-    """Whether an amount is "Euro 6", a class of engines."""
+    """Whether an amount is "Euro 6", a class of engines, or a multiple the 777X."""
+    if text.startswith("777x", atom.start):
+        return True
     if atom.unit != "EUR" or atom.scale > 1 or atom.number > 7 or atom.number % 1:
         return False
     return text.startswith("euro ", atom.start)
@@ -108,10 +124,10 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
     if (
         _NAME_BEHIND.match(text, end)
         or _is_address(cased, text, atom)
-        or _is_known_name(text, atom)
+        or _is_known_name(cased, text, atom)
     ):
         return True
-    if text[start - 1] in "#&/" or _is_prefixed(text, start):
+    if text[start - 1] in "#&/*" or text[start - 2 : start] == ")(" or _is_prefixed(text, start):
         prefixed = text[start - 5 : start] in (" mid-", " pre-", "post-")
         return not (is_year(atom, text) and prefixed)
     window = text[max(0, start - 24) : start]
@@ -120,6 +136,10 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
     if _is_day(cased, text, atom, window):
         return True
     if is_year(atom, text):
+        if previous in _NAMING_YEARS and cased[start - len(previous) - 1].isupper():
+            return True
+        if window.endswith(" act of ") or cased.startswith((" Act", " Agenda"), end):
+            return True
         return _DATE_BEFORE.search(window) is not None or previous in ("act", "no", "russell")
     if previous in _NAMING or text[start] == "-" and not atom.number % 1:
         return True
@@ -138,28 +158,50 @@ def _is_prefixed(text: str, start: int) -> bool:
     return _LETTERED.search(text, max(0, start - 12), start) is not None
 
 
+def _is_in_capitals(cased: str, atom: Atom) -> bool:
+    """Whether the words around a number are in capital letters, which then mark no name."""
+    before = cased[max(0, atom.start - 24) : atom.start].split()
+    behind = cased[atom.end : atom.end + 4].split()
+    if len(before) > 1 and all(word.isupper() for word in before):
+        return True
+    return bool(before and behind) and before[-1].isupper() and behind[0] in ("TO", "AND", "OR")
+
+
 def _is_address(cased: str, text: str, atom: Atom) -> bool:
     """Whether a number is a street number: "565 Broadway", "at 3350 Peachtree"."""
     if _STREET.match(cased, atom.end):
+        return True
+    if text.startswith(" hudson yards", atom.end):
         return True
     house = atom.number >= 100 and not atom.number % 1 and text.endswith(" at ", 0, atom.start)
     named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
     return house and named and not counted_unit(text, atom.end)
 
 
-def _is_known_name(text: str, atom: Atom) -> bool:
+def _is_capital_name(cased: str, atom: Atom) -> bool:
+    """Whether a number in words is part of a name, as in "the Six Flags parks"."""
+    start, end = atom.start, atom.end
+    if not cased[start].isupper() or not cased[start + 1].islower() or cased[end] != " ":
+        return False
+    inside = cased[start - 1] == " " and (cased[start - 2].isalnum() or cased[start - 2] == ",")
+    return inside and cased[end + 1].isupper() and cased[end + 2].islower()
+
+
+def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
     """Whether a number is by itself, or with the word behind it, a well-known name."""
+    if atom.number in _FORMS and _FORM_NOUN.match(text, atom.end):
+        return True
+    if atom.number in (180, 360) and text.startswith((" degree", "-degree"), atom.end):
+        return True
+    if _is_capital_name(cased, atom):
+        return True
     if counted_unit(text, atom.end, 1):
-        return (atom.number, text[atom.end : atom.end + 6]) == (529, " plans")
-    if atom.number in _PLANES or text[atom.start : atom.end] == "3m":
+        return False
+    if atom.number in _PLANES or text[atom.start : atom.end] in _KNOWN:
         return True
-    if atom.scale == 1e3 and atom.number in _FILINGS:
+    if text.startswith("24 by 7", atom.start) or text.endswith("24 by ", 0, atom.start):
         return True
-    return (
-        atom.number == 529
-        and text.startswith(" plan", atom.end)
-        or (atom.number == 1031 and text.startswith(" exchange", atom.end))
-    )
+    return atom.scale == 1e3 and atom.number in _FILINGS
 
 
 def _is_day(cased: str, text: str, atom: Atom, window: str) -> bool:
@@ -179,8 +221,16 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
     """Whether an integer follows a capitalised word, as in "Crosstrek 5", and counts nothing."""
     if not previous[:1].isalpha() or not previous[-1].isalpha() or previous in STOPS:
         return False
-    if atom.number % 1 or atom.number >= 10000 or "," in text[atom.start : atom.end]:
+    release = atom.quantum == 0.1 and atom.number < 20 and _PRODUCT.match(text, atom.end)
+    if (
+        atom.number % 1
+        and not release
+        or atom.number >= 10000
+        or "," in text[atom.start : atom.end]
+    ):
         return False
     at = atom.start - len(previous) - 1
+    if _is_in_capitals(cased, atom):
+        return False
     first_word = cased[at - 1] in "\n.?!" or cased[at - 2] in ".?!\n"
     return cased[at].isupper() and not first_word and not counted_unit(text, atom.end, 1)

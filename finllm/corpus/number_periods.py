@@ -26,8 +26,8 @@ _YEAR = (
     r"|we|for|guidance|revenues?|sales|earnings|ebitda|call)\b))"
 )
 _OF_YEAR = (
-    rf"(?:[ ,-]{{0,2}}(?:of |in |for )?(?:the )?(?:our )?(?:fiscal |calendar )?(?:year )?"
-    rf"(?:fy ?)?['’]?({_YEAR}))?"
+    rf"(?:[ ,-]{{0,2}}(?:of |in |for )?(?:the )?(?:our )?(?:fiscal |calendar |fiscal(?=['’]))?"
+    rf"(?:year |year(?=['’]))?(?:fy ?)?['’]?({_YEAR}))?"
 )
 MONTHS = (
     "january|february|march|april|may|june|july|august|september|october|november|december"
@@ -36,7 +36,9 @@ MONTHS = (
 _QUARTER = re.compile(
     r"(?:(?:fiscal|calendar)[ -])?"
     r"(first|second|third|fourth|final|1st|2nd|3rd|4th|(?:back|front|latter|later)(?= half))[ -]"
-    rf"(?:(?:fiscal|calendar)[ -])?(quarter|half|qtr)s?\b(?! of (?:{MONTHS})\b)"
+    rf"(?:(?:fiscal|calendar)[ -])?(quarter|half|qtr)s?\b"
+    rf"(?! of (?:{MONTHS})\b)"
+    r"(?! of (?:the |this |last |next |each )?(?:month|week|day|game|decade|century)\b)"
     r"(?: of (?:our|the|this|its) fiscal year(?! ?['’\d]))?" + _OF_YEAR
 )
 _QUARTER_OF_TWO = re.compile(

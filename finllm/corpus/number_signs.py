@@ -41,7 +41,7 @@ _OTHER = re.compile(
 _LOSS_ON = re.compile(
     r"^ (?:on|from) (?:the )?(?:[a-z-]+ ){0,4}(?:debt|investments?|assets?|equity|securities)\b"
 )
-_LOST = re.compile(rf"\blost {_GAP}$")
+_LOST = re.compile(rf"\b(?:lost|losing|deficit of) {_GAP}$")
 # from one amount of a loss to the next: "$3 million or $0.12 per share compared to"
 _SAME = re.compile(
     r"(?:,|\.\.\.|-| (?:or|and|to|versus|vs\.?|from|compared|compares|with|a|an|the|net|in|of|for"
@@ -75,7 +75,9 @@ def window_before(text: str, start: int, reach: int) -> str:
 
 def mark_signs(text: str, atoms: list[Atom]) -> None:
     """Mark losses and amounts called negative or minus as below zero."""
-    triggers = trigger_positions(text, ("loss", "lost ", "negative", "minus"))
+    triggers = trigger_positions(
+        text, ("loss", "lost ", "losing ", "deficit of ", "negative", "minus")
+    )
     if not triggers:
         return
     loss: Atom | None = None

@@ -13,7 +13,7 @@ _MANY = alternatives(word for word in (*ONES, *TENS) if word not in ("zero", "on
 WORD = re.compile(
     r"[ \n(\"“—/-]"
     rf"((?:{PERIOD_STARTS})|((?:{_MANY})(?:fold)?\b"
-    r"|zero (?=(?:percent|times|cents|basis)\b)"
+    r"|zero (?=(?:percent|times|cents|basis|point)\b)"
     r"|one(?=(?: to | or |-to-)(?:two|three|four|five|\d))"
     r"|one[ -](?:hundred|thousand|million|billion|trillion|crore|point|percent|per cent|basis"
     r"|cent|dollar|and (?:a|one|two|three)[ -](?:half|thirds?|quarters?|fourths?)|half|third"
@@ -73,6 +73,11 @@ def word_atom(text: str, match: re.Match[str]) -> Atom | None:
 
 def _spelled(text: str, start: int) -> Atom | None:
     """Return a spelled-out number with its magnitude and unit."""
+    if text.startswith(("a dollar and a half", "a buck and a half"), start):
+        end = start + len("a dollar and a half") - 2 * (text[start + 2] == "b")
+        atom = Atom(start, end, 1.5, 0.1, "money", "USD")
+        atom.worded = True
+        return atom
     if text.startswith(("a dollar", "a buck", "a basis point"), start):
         number, quantum, end = 1.0, 1.0, start + 1
     elif text.startswith("half a dozen", start):

@@ -91,6 +91,7 @@ _NAMES = {
     "new taiwan dollar": "TWD",
     "euro": "EUR",
     "pound sterling": "GBP",
+    "pounds sterling": "GBP",
     "british pound": "GBP",
     "sterling": "GBP",
     "quid": "GBP",
