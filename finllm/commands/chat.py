@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import shutil
 import sys
@@ -103,6 +104,8 @@ def _converse(session: Session, template: str) -> None:
 
 def _typed() -> Iterator[str]:
     """The lines that are typed, until an empty one, the end of the input, or Ctrl-C."""
+    with contextlib.suppress(ImportError):  # not on every system
+        import readline  # noqa: F401  (input() then knows the arrow keys)
     while True:
         try:
             text = input("\n> ").strip()
