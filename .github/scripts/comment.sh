@@ -14,7 +14,10 @@ table() {  # a heading and a table, or a sentence where nothing changed
     local title=$1 rows
     shift
     rows=$("$@")
-    printf '\n## %s\n\n%s\n' "$title" "${rows:-Nothing changed.}"
+    if [ "$(printf '%s\n' "$rows" | grep -c '^|')" -le 2 ]; then  # a header alone
+        rows="Nothing changed."
+    fi
+    printf '\n## %s\n\n%s\n' "$title" "${rows//$base/${base:0:7}}"
 }
 
 body=$(

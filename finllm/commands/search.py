@@ -71,7 +71,7 @@ def run(parsed: argparse.Namespace) -> int:
         _say(f"search: {name} in {folder}, {before} trials before this call")
         n_evaluations = params.train.evals_per_run
         try:
-            with _terminated_as_interrupted():
+            with _interruptible():
                 study.search(
                     found,
                     space,
@@ -118,14 +118,18 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM, as a scheduler sends it, end a search as Ctrl-C does."""
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM, as a scheduler sends it, end a search as Ctrl-C does, also in the background.
+
+    A shell script's background jobs ignore SIGINT, and what they start inherits that.
+    """
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {one: signal.signal(one, interrupt) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)

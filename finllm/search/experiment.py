@@ -69,6 +69,9 @@ def trainer(
         shutil.rmtree(checkpoints, ignore_errors=True)
         if process.returncode:
             return Outcome("failed", None, f"{_last_words(log)} ({log})")
+        curve = _losses(read_committed(project, name, str(CURVE)))
+        for evaluation, loss_nats in enumerate(curve[seen:], start=seen):
+            watch(evaluation, loss_nats)  # those between the last look and the end
         return Outcome("complete", read_loss(project, name))
 
     return train
@@ -109,21 +112,36 @@ def read_loss(project: Path, name: str) -> float:
     ValueError
         Where the experiment is not there, or has none.
     """
-    compared = ["metrics", "diff", "HEAD", name, "--all", "--json", "--targets", METRICS]
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *compared],
-        cwd=project,
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     try:
-        return float(json.loads(done.stdout)[METRICS][METRIC]["new"])
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(
-            f"experiment {name} has no {METRIC} in {METRICS}: {done.stderr.strip()}"
-        ) from None
+        return float(json.loads(read_committed(project, name, METRICS))[METRIC])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"experiment {name}: no {METRIC} in {METRICS} ({error})") from None
+
+
+def read_committed(project: Path, name: str, path: str) -> str:
+    """A file that Git tracks, as an experiment left it.
+
+    DVC keeps an experiment as a commit under ``refs/exps``, by name.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such experiment, or no such file in it.
+    """
+    listed = _git(project, "for-each-ref", "--format=%(refname)", "refs/exps")
+    found = [line for line in listed.splitlines() if line.endswith(f"/{name}")]
+    if not found:
+        raise ValueError(f"there is no experiment {name}")
+    return _git(project, "show", f"{found[0]}:{path}")
+
+
+def _git(project: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=project, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ValueError(f"git {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def read_curve(project: Path, name: str) -> list[float]:
@@ -132,10 +150,14 @@ def read_curve(project: Path, name: str) -> list[float]:
         with contextlib.suppress(OSError, ValueError, KeyError):  # DVC writes or removes it now
             running = json.loads(file.read_text(encoding="utf-8"))
             if running["name"] == name:
-                text = (Path(running["root_dir"]) / CURVE).read_text(encoding="utf-8")
-                whole = text[: text.rfind("\n") + 1].splitlines()[1:]
-                return [float(line.split("\t")[-1]) for line in whole]
+                return _losses((Path(running["root_dir"]) / CURVE).read_text(encoding="utf-8"))
     return []
+
+
+def _losses(text: str) -> list[float]:
+    """The last column of a curve's file; a line that is being written is left out."""
+    whole = text[: text.rfind("\n") + 1].splitlines()[1:]
+    return [float(line.split("\t")[-1]) for line in whole]
 
 
 def _start(
