@@ -8,7 +8,8 @@ library's matrix product rounds differently for another number of rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -148,11 +149,13 @@ def decode(
     max_new_tokens: int,
     stop_ids: Sequence[int],
     batch_size: int,
+    on_read: Callable[[list[int], float], None] | None = None,
 ) -> Iterator[tuple[int, list[int], bool]]:
     """The greedy answer to each prompt as it ends: its index, its ids, whether the limit ended it.
 
     Prompts are taken longest first, and half a batch waits for a quarter of its rows to be free, so
-    that reading is done for several prompts together.
+    that reading is done for several prompts together. ``on_read`` is told after each reading which
+    prompts were read and in how many seconds.
     """
     stops = set(stop_ids)
     queue = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), -i))  # taken from its end
@@ -167,7 +170,10 @@ def decode(
         if queue and len(free) >= max(1, n_rows // 4):
             new = [queue.pop() for _ in range(min(len(free), len(queue)))]
             places = [free.pop() for _ in new]
+            started = time.perf_counter()
             last = decoder.read([prompts[i] for i in new], places)
+            if on_read:
+                on_read(new, time.perf_counter() - started)
             index, rows = np.append(index, new), np.append(rows, places)
             lengths = np.append(lengths, [len(prompts[i]) for i in new])
             tokens = np.append(tokens, model.lm_head(last).argmax(-1).numpy())
