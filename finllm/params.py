@@ -226,6 +226,11 @@ class Predict:
     max_new_tokens: int = within(1, 100_000)
     batch_size: int = within(1, 4096)
     quantization: str = one_of("none", "nf4", "fp4", "int8")
+    few_shot: int = within(0, 64)
+    robustness_examples: int = within(0, 1_000_000)
+    typo_share: float = within(0, 1)
+    latency_prompts: int = within(0, 1000)
+    seed: int = within(0)
 
 
 @dataclass(frozen=True)

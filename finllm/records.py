@@ -92,6 +92,17 @@ class Prediction:
     hit_limit: bool  # stopped by the length limit and not by the end-of-turn token
     decoding: str = ""  # strategy, limit and batch plan: models are compared under the same
     weights_sha256: str = ""  # of the base model's files, and of what was tuned
+    asked: str = ""  # "reworded" or "noise" where the prompt is not the example's own
+
+
+@dataclass(frozen=True)
+class ReferenceLoss:
+    """How unlikely one model finds the reference of one example, behind the example's prompt."""
+
+    example_id: str
+    model: str
+    n_tokens: int  # of the reference, with the token that ends it
+    nats: float  # summed over these tokens
 
 
 @dataclass(frozen=True)
@@ -206,6 +217,11 @@ def _key(row: dict) -> Example:
 def read_predictions(path: Path) -> list[Prediction]:
     """The predictions of a JSON-lines file."""
     return [Prediction(**row) for row in read_jsonl(path)]
+
+
+def read_losses(path: Path) -> list[ReferenceLoss]:
+    """The reference losses of a JSON-lines file."""
+    return [ReferenceLoss(**row) for row in read_jsonl(path)]
 
 
 def read_scores(path: Path) -> list[Score]:

@@ -25,7 +25,12 @@ TINY = {
         "min_test_companies": 2,
     },
     "train": {"max_steps": 2, "batch_size": 2, "evals_per_run": 1},
-    "predict": {"max_new_tokens": 6},
+    "predict": {
+        "max_new_tokens": 6,
+        "few_shot": 1,
+        "robustness_examples": 4,
+        "latency_prompts": 1,
+    },
     "significance": {"n_permutations": 199, "n_bootstrap": 199},
     "bayes_stats": {"n_draws": 200, "n_tune": 200, "n_chains": 2},
     "report": {"n_examples": 2},
@@ -41,7 +46,9 @@ def commands(source: str) -> list[str]:
         else:
             for key, item in stage["foreach"].items():
                 command = stage["do"]["cmd"].replace("${key}", key)
-                found.append(command.replace("${item.weights}", item["weights"]))
+                for name, value in item.items():
+                    command = command.replace(f"${{item.{name}}}", value)
+                found.append(command)
     return found
 
 
@@ -75,7 +82,16 @@ def test_the_pipeline_goes_from_nothing_to_a_verdict(tmp_path):
     n_answers = metrics["predict_base"]["answers"]
     assert n_answers == metrics["predict_tuned"]["answers"] == 14
     scores = list(read_jsonl(tmp_path / "data/evaluate/scores.jsonl"))
-    assert len(scores) == 8 * n_answers  # two models, four baselines, two oracles
+    assert metrics["predict_fewshot"]["answers"] == 12
+    # two models, four baselines, two oracles; the few-shot base on the test set alone
+    assert len(scores) == 8 * n_answers + 12
+    scored = metrics["evaluate"]
+    assert scored["counts"]["changed_answers"] == 2 * 2 * 4  # sets, models, examples
+    assert {(x["set"], x["model"]) for x in scored["robustness"]} == {
+        (changed, model) for changed in ("reworded", "noise") for model in ("base", "tuned")
+    }
+    losses = scored["reference_perplexity"]
+    assert losses["base"]["perplexity"] > 1 and losses["difference"]["n_examples"] == 12
     assert metrics["verdict"]["verdict"] in ("better", "worse", "equivalent", "inconclusive")
     assert "fictional" in (tmp_path / "reports/report.md").read_text()
     assert (tmp_path / "reports/report.html").stat().st_size > 10_000

@@ -148,6 +148,18 @@ def test_a_new_rank_runs_training_and_what_follows_and_nothing_else(project, par
     }
 
 
+def test_more_examples_to_show_ask_the_few_shot_base_again_and_no_other_model(project, params):
+    params("predict", "few_shot", 3)
+    assert stages_to_run(project) == {
+        "predict@fewshot",
+        "evaluate",
+        "significance",
+        "bayes_stats",
+        "ratings",
+        "report",
+    }
+
+
 def test_a_new_prior_runs_bayes_stats_and_the_report_and_nothing_else(project, params):
     params("bayes_stats", "prior_scale", 1.0)
     assert stages_to_run(project) == {"bayes_stats", "report"}

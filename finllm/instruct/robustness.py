@@ -7,8 +7,9 @@ change of the score is due to the wording or the noise.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -36,6 +37,37 @@ def reworded(examples: Iterable[Example]) -> list[Example]:
         )
         for example in examples
     ]
+
+
+def noisy(examples: Iterable[Example], *, typo_share: float, seed: int) -> list[Example]:
+    """The same examples with the excerpt misspelt, then as a speech recogniser writes it.
+
+    The slips depend on ``seed`` and the example's id alone. The instruction, the answer and every
+    figure of the excerpt stay.
+    """
+    found = []
+    for example in examples:
+        slips = with_typos(example.excerpt, typo_share, _generator(seed, example.id))
+        found.append(dataclasses.replace(example, excerpt=as_recognised(slips), n_prompt_tokens=0))
+    return found
+
+
+def draw(examples: Sequence[Example], ids: Collection[str], n: int, *, seed: int) -> list[Example]:
+    """Up to ``n`` of the examples with these ids, the companies in turn, in the given order.
+
+    Within a company, and among companies, the order is that of a hash of seed and name.
+    """
+    by_company: dict[str, list[str]] = {}
+    for example in examples:
+        if example.id in ids:
+            by_company.setdefault(example.company, []).append(example.id)
+    turns = [
+        (turn, _hash(seed, company), one)
+        for company, own in by_company.items()
+        for turn, one in enumerate(sorted(own, key=lambda one: _hash(seed, one)))
+    ]
+    drawn = {one for _, _, one in sorted(turns)[:n]}
+    return [example for example in examples if example.id in drawn]
 
 
 def with_typos(text: str, share: float, rng: np.random.Generator) -> str:
@@ -93,3 +125,11 @@ def _heard(word: str) -> str:
     if word.startswith("(") and word.endswith(")"):  # a loss may be written so
         return word
     return word.rstrip(_STOPS + ")]").lstrip(_OPENINGS + "([")
+
+
+def _generator(seed: int, example_id: str) -> np.random.Generator:
+    return np.random.default_rng([seed, int(_hash(seed, example_id)[:16], 16)])
+
+
+def _hash(seed: int, name: str) -> str:
+    return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()

@@ -8,7 +8,8 @@ where the library's matrix product rounds differently for another number of rows
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,10 +174,12 @@ def decode(
     max_new_tokens: int,
     stop_ids: Sequence[int],
     batch_size: int,
+    on_read: Callable[[list[int], float], None] | None = None,
 ) -> Iterator[tuple[int, list[int], bool]]:
     """The greedy answer to each prompt as it ends: its index, its ids, whether the limit ended it.
 
-    Prompts are taken longest first, each as soon as a row is free.
+    Prompts are taken longest first, each as soon as a row is free. ``on_read`` is told after each
+    reading which prompts were read and in how many seconds.
     """
     if not prompts:
         return
@@ -194,7 +197,10 @@ def decode(
             yield answer.index, answer.ids[:-1] if stopped else answer.ids, not stopped
         if queue and free:
             index, row = queue.pop(), free.pop()
+            started = time.perf_counter()
             first = decoder.read(prompts[index], row)
+            if on_read:
+                on_read([index], time.perf_counter() - started)
             active.append(_Answer(index, row, len(prompts[index]), [first]))
         elif active:
             tokens = np.array([answer.ids[-1] for answer in active])

@@ -6,13 +6,16 @@ not depend on padding, and answers that have ended leave the batch.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
 
 from finllm.model.fused_decoder import can_decode, decode
+
+OnRead = Callable[[list[int], float], None]
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,13 @@ def answers(
     pad_id: int,
     batch_size: int,
     done: Collection[int] = (),
+    on_read: OnRead | None = None,
 ) -> Iterator[Answer]:
     """The greedy answer to each prompt that is not ``done``, in the order in which they end.
 
     Batches are planned over all prompts and answered whole, so that one who goes on after a kill
-    gets the same answers; fused layers answer a prompt alike in any company.
+    gets the same answers; fused layers answer a prompt alike in any company. ``on_read`` is told
+    after each reading which prompts were read and in how many seconds.
 
     Raises
     ------
@@ -103,6 +108,7 @@ def answers(
             max_new_tokens=max_new_tokens,
             stop_ids=stop_ids,
             batch_size=batch_size,
+            on_read=_of(left, on_read),
         )
         yield from (Answer(left[at], ids, hit_limit) for at, ids, hit_limit in rows)
         return
@@ -115,10 +121,18 @@ def answers(
             max_new_tokens=max_new_tokens,
             stop_ids=stop_ids,
             pad_id=pad_id,
+            on_read=_of(batch, on_read),
         )
         for answer in found:
             if batch[answer.index] not in done:
                 yield Answer(batch[answer.index], answer.ids, answer.hit_limit)
+
+
+def _of(places: Sequence[int], on_read: OnRead | None) -> OnRead | None:
+    """The same call in the numbers of ``places``."""
+    if on_read is None:
+        return None
+    return lambda indexes, seconds: on_read([places[i] for i in indexes], seconds)
 
 
 def plan_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
@@ -135,6 +149,7 @@ def greedy_batch(
     max_new_tokens: int,
     stop_ids: Sequence[int],
     pad_id: int,
+    on_read: OnRead | None = None,
 ) -> Iterator[Answer]:
     """The greedy continuation of each prompt, in the order in which they end.
 
@@ -150,7 +165,10 @@ def greedy_batch(
         Ids that end an answer.
     pad_id
         Any id; what stands behind a prompt is never attended to.
+    on_read
+        Is told the indexes of the prompts and in how many seconds they were read.
     """
+    started = time.perf_counter()
     config = model.config
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
     n_longest = int(lengths.max())
@@ -169,6 +187,10 @@ def greedy_batch(
     positions = torch.arange(n_longest, device=model.device)[None]
     hidden = model.model(input_ids=ids, position_ids=positions, past_key_values=cache)[0]
     last = hidden[torch.arange(len(prompts), device=model.device), lengths - 1]
+    if on_read:
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()  # what was asked for is not yet done
+        on_read(list(range(len(prompts))), time.perf_counter() - started)
     yield from _decode(model, cache, last, lengths, max_new_tokens, set(stop_ids))
 
 

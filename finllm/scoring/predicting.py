@@ -17,6 +17,7 @@ from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import file_sha256, model_folder
 from finllm.params import Model
+from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
 from finllm.scoring.journal import Journal
 
@@ -44,7 +45,12 @@ class Answerer:
             digest.update(chat.prompt_sha256(text).encode())
         return Journal(root / f"answers-{digest.hexdigest()[:16]}.jsonl")
 
-    def answer(self, ids: Sequence[Sequence[int]], journal: Journal) -> Iterator[Answer]:
+    def answer(
+        self,
+        ids: Sequence[Sequence[int]],
+        journal: Journal,
+        watch: Stopwatch | None = None,
+    ) -> Iterator[Answer]:
         """The answer to each encoded prompt; those of the journal first, then the rest."""
         done = journal.read()
         yield from done.values()
@@ -56,8 +62,22 @@ class Answerer:
             pad_id=self.tokenizer.pad_token_id,
             batch_size=self.batch_size,
             done=done,
+            on_read=watch.read if watch else None,
         )
-        yield from journal.keep(rest)
+        for answer in journal.keep(rest):
+            if watch:
+                watch.ended(answer.index)
+            yield answer
+
+    def alone(self, ids: Sequence[Sequence[int]]) -> dict[str, float]:
+        """What these prompts take when they come one at a time (``efficiency.time_alone``)."""
+        return time_alone(
+            self.model,
+            ids,
+            max_new_tokens=self.max_new_tokens,
+            stop_ids=chat.stop_ids(self.tokenizer),
+            pad_id=self.tokenizer.pad_token_id,
+        )
 
     def text(self, answer: Answer) -> str:
         """What was written, without special tokens."""

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
-from finllm.corpus.lexicon import Lexicon
+from tqdm import tqdm
+
+from finllm.corpus.lexicon import load_lexicon
+from finllm.corpus.parallel import map_batches
 from finllm.records import METRICS, Example, Prediction, Score
 from finllm.scoring.example import light_scores
 from finllm.scoring.semantic import SemanticScores
 
+BATCH = 4  # examples a worker takes at once
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A text that is to be scored as an answer to an example."""
+
+    model: str
+    split: str  # "test", "transfer", or what was changed: "reworded", "noise"
+    example: Example
+    text: str
+
 
 def check_paired(
-    examples: Sequence[Example], predictions: Mapping[str, Sequence[Prediction]]
+    examples: Sequence[Example],
+    predictions: Mapping[str, Sequence[Prediction]],
+    *,
+    same_prompts: bool = True,
 ) -> None:
     """Every model must have answered the same examples: the very same prompts, decoded alike.
 
@@ -37,7 +58,7 @@ def check_paired(
                 f"the predictions of {model} do not pair with the test examples: {odd[0]} "
                 f"({len(answered)} answers, {len(ids)} examples); run predict again"
             )
-        for row in rows:
+        for row in rows if same_prompts else ():
             if prompts.setdefault(row.example_id, row.prompt_sha256) != row.prompt_sha256:
                 raise ValueError(
                     f"{row.example_id}: {model} was given another prompt than the models before "
@@ -45,40 +66,134 @@ def check_paired(
                 )
 
 
-def score_texts(candidate: str, example: Example, *, lexicon: Lexicon) -> dict[str, float | None]:
-    """All metrics of one answer that need no neural model."""
-    return light_scores(candidate, example.answer, example.excerpt, lexicon)
+def check_models(
+    test: Sequence[Example],
+    transfer: Sequence[Example],
+    predictions: Mapping[str, Sequence[Prediction]],
+) -> None:
+    """Base and tuned must pair on both sets; a few-shot base, where there is one, with the base.
+
+    Raises
+    ------
+    ValueError
+        As ``check_paired`` and ``check_few_shot`` do.
+    """
+    base, tuned, few_shot = (predictions[model] for model in ("base", "tuned", "fewshot"))
+    check_paired([*test, *transfer], {"base": base, "tuned": tuned})
+    if few_shot:
+        check_few_shot(test, few_shot, base, model="fewshot")
 
 
-def score_rows(
-    model: str,
-    split: str,
+def check_few_shot(
     examples: Sequence[Example],
-    texts: Sequence[str],
-    semantic: SemanticScores,
+    predictions: Sequence[Prediction],
+    base: Sequence[Prediction],
     *,
-    lexicon: Lexicon,
-) -> list[Score]:
-    """One Score per example; ``texts`` and ``semantic`` are in the order of ``examples``."""
-    rows = []
-    for i, (example, text) in enumerate(zip(examples, texts, strict=True)):
-        values = score_texts(text, example, lexicon=lexicon)
-        values["bertscore"] = semantic.bertscore[i]
-        values["similarity"] = semantic.similarity[i]
-        rows.append(
-            Score(
-                example.id,
-                model,
-                split,
-                example.company,
-                example.sector,
-                example.period,
-                example.template,
-                example.provenance,
-                {name: values[name] for name in METRICS},
+    model: str,
+) -> None:
+    """A few-shot model must be the base on other prompts: the same examples, weights and decoding.
+
+    Its prompts differ from the base's, since they show examples; nothing else may.
+
+    Raises
+    ------
+    ValueError
+        Names the model and the example where something else differs.
+    """
+    asked = {example.id for example in examples}
+    plain = {row.example_id: row for row in base if row.example_id in asked}
+    pair = {"base": list(plain.values()), model: predictions}
+    check_paired(examples, pair, same_prompts=False)
+    for row in predictions:
+        if row.weights_sha256 != plain[row.example_id].weights_sha256:
+            raise ValueError(
+                f"{row.example_id}: {model} has other weights than base; run predict again for both"
             )
+
+
+def changed_examples(
+    test: Sequence[Example], changed: Mapping[str, Sequence[Prediction]]
+) -> dict[str, list[Example]]:
+    """By what was changed: the test examples that every model answered to the same changed prompts.
+
+    Raises
+    ------
+    ValueError
+        Where a changed question belongs to no test example, or the models were asked differently.
+    """
+    by_id = {example.id: example for example in test}
+    found: dict[str, list[Example]] = {}
+    for name in sorted({row.asked for rows in changed.values() for row in rows}):
+        sets = {m: [row for row in rows if row.asked == name] for m, rows in changed.items()}
+        ids = list(dict.fromkeys(row.example_id for rows in sets.values() for row in rows))
+        lost = [i for i in ids if i not in by_id]
+        if lost:
+            raise ValueError(f"{lost[0]} was asked as {name}, and is no test example; run predict")
+        found[name] = [by_id[i] for i in ids]
+        check_paired(found[name], sets)
+    return found
+
+
+def score_candidates(
+    candidates: Sequence[Candidate], semantic: SemanticScores, *, lexicon: str, n_workers: int
+) -> list[Score]:
+    """One Score a candidate, in their order; ``semantic`` has the neural metrics of each.
+
+    All answers to one example are scored together, in one of ``n_workers`` processes, so that its
+    excerpt is read once.
+
+    Parameters
+    ----------
+    lexicon
+        A file of further terms, or empty for the built-in ones alone.
+    """
+    places: dict[str, list[int]] = {}
+    for place, candidate in enumerate(candidates):
+        places.setdefault(candidate.example.id, []).append(place)
+    groups = [[candidates[i] for i in rows] for rows in places.values()]
+    values: list[dict[str, float | None]] = [{} for _ in candidates]
+    prepare = partial(_scorer, lexicon)
+    bar = tqdm(total=len(candidates), desc="evaluate", unit="answer", disable=None)
+    found = map_batches(prepare, groups, n_workers=n_workers, batch_size=BATCH)
+    for rows, light in zip(places.values(), chain.from_iterable(found), strict=True):
+        for place, one in zip(rows, light, strict=True):
+            values[place] = one
+        bar.update(len(rows))
+    bar.close()
+    neural = zip(semantic.bertscore, semantic.similarity, strict=True)
+    return [
+        _score(candidate, {**light, "bertscore": bertscore, "similarity": similarity})
+        for candidate, light, (bertscore, similarity) in zip(
+            candidates, values, neural, strict=True
         )
-    return rows
+    ]
+
+
+def _scorer(lexicon: str) -> Callable[[list[list[Candidate]]], list[list[dict]]]:
+    terms = load_lexicon(lexicon)
+
+    def score(batch: list[list[Candidate]]) -> list[list[dict]]:
+        return [
+            [light_scores(c.text, c.example.answer, c.example.excerpt, terms) for c in group]
+            for group in batch
+        ]
+
+    return score
+
+
+def _score(candidate: Candidate, values: Mapping[str, float | None]) -> Score:
+    example = candidate.example
+    return Score(
+        example.id,
+        candidate.model,
+        candidate.split,
+        example.company,
+        example.sector,
+        example.period,
+        example.template,
+        example.provenance,
+        {name: values[name] for name in METRICS},
+    )
 
 
 def means(rows: Sequence[Score]) -> dict[str, float]:

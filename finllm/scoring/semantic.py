@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from finllm.model.weights import package_folder
 # to run (bert_score batches in the order of a set). The encoders run in float64, and this many
 # decimals of what they say are kept: enough for any use, and the same in every run.
 N_DECIMALS = 8
+CHUNK = 512  # pairs whose token states are held at once
+
+Ids = tuple[int, ...]
+States = tuple[Any, Any]  # (n_tokens, n_hidden), (n_tokens,)
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,14 @@ def semantic_scores(
     f1, cosine = np.zeros(len(candidates)), np.zeros(len(candidates))
     n_truncated = 0
     if filled:
-        pairs = [candidates[i] for i in filled], [references[i] for i in filled]
-        cosine[filled], n_truncated = _similarity(*pairs, encoder, batch_size)
-        f1[filled] = _bertscore(*pairs, encoder, layer, batch_size)
+        reader = _Reader(encoder, layer, batch_size)
+        texts = [side[i] for side in (candidates, references) for i in filled]
+        n_truncated = reader.n_truncated(texts)
+        filled.sort(key=lambda i: references[i])  # a reference is read once for all its answers
+        for at in range(0, len(filled), CHUNK):
+            rows = filled[at : at + CHUNK]
+            pairs = [candidates[i] for i in rows], [references[i] for i in rows]
+            f1[rows], cosine[rows] = reader.compare(*pairs)
     return SemanticScores(_settled(f1), _settled(cosine), n_truncated)
 
 
@@ -72,32 +81,103 @@ def _settled(values: np.ndarray) -> list[float]:
     return np.clip(values, 0, 1).round(N_DECIMALS).tolist()
 
 
-def _similarity(
-    candidates: list[str], references: list[str], encoder: str, batch_size: int
-) -> tuple[np.ndarray, int]:
-    from sentence_transformers import SentenceTransformer
+class _Reader:
+    """One encoder in memory, which reads a text once for both metrics.
 
-    model = SentenceTransformer(str(Path(encoder)) if Path(encoder).exists() else encoder).double()
-    texts = candidates + references
-    limit = model.max_seq_length
-    lengths = [len(ids) for ids in model.tokenizer(texts)["input_ids"]]
-    unique = list(dict.fromkeys(texts))  # several models answer to the same references
-    rows = model.encode(
-        unique, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
-    )
-    row_of = {text: i for i, text in enumerate(unique)}
-    left, right = ([row_of[text] for text in side] for side in (candidates, references))
-    return (rows[left] * rows[right]).sum(axis=1), sum(length > limit for length in lengths)
+    The texts are cut into tokens, pooled and matched by the two libraries themselves. Only a text
+    that one of them cuts shorter than the other is read twice.
+    """
+
+    def __init__(self, encoder: str, layer: int, batch_size: int) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from bert_score.utils import get_tokenizer
+
+            self._tokenizer = get_tokenizer(encoder)  # of BERTScore
+        self._model = SentenceTransformer(encoder).double().eval()
+        self._layer, self._batch_size = layer, batch_size
+        n_layers = self._model[0].auto_model.config.num_hidden_layers
+        if layer > n_layers:
+            raise ValueError(
+                f"evaluate.encoder_layer is {layer}; {encoder} has {n_layers} layers, count from 1"
+            )
+
+    def n_truncated(self, texts: Sequence[str]) -> int:
+        """How many texts have more tokens than the sentence encoder reads."""
+        limit = self._model.max_seq_length
+        return sum(len(ids) > limit for ids in self._model.tokenizer(list(texts))["input_ids"])
+
+    def compare(self, candidates: list[str], references: list[str]) -> tuple[np.ndarray, ...]:
+        """BERTScore's F1 and the cosine of each pair, float64."""
+        import torch
+        from bert_score.utils import sent_encode
+
+        texts = list(dict.fromkeys(candidates + references))
+        cut = self._model.tokenizer(texts, truncation=True, max_length=self._model.max_seq_length)
+        words = {text: tuple(sent_encode(self._tokenizer, text)) for text in texts}
+        sentences = {text: tuple(ids) for text, ids in zip(texts, cut["input_ids"], strict=True)}
+        states, pooled = self._read({*words.values(), *sentences.values()}, set(words.values()))
+        a, b = (
+            torch.stack([pooled[sentences[text]] for text in side])
+            for side in (candidates, references)
+        )
+        f1 = [
+            self._matched(states[words[left]], states[words[right]])
+            for left, right in zip(candidates, references, strict=True)
+        ]
+        return np.array(f1), (a * b).sum(dim=1).numpy()
+
+    def _read(self, rows: set[Ids], of_words: set[Ids]) -> tuple[dict, dict]:
+        """The states at the layer, of ``of_words`` alone, and the sentence embedding of each row.
+
+        With the states goes which of the tokens count: not the first and the last one. Both are by
+        the row's ids; rows of like length are read together.
+        """
+        import torch
+
+        states, pooled = {}, {}
+        special = (self._tokenizer.cls_token_id, self._tokenizer.sep_token_id)
+        encoder, *rest = self._model
+        ordered = sorted(rows, key=lambda ids: (len(ids), ids))
+        for batch in _batches(ordered, self._batch_size):
+            mask = torch.zeros(len(batch), len(batch[-1]), dtype=torch.long)
+            ids = torch.full_like(mask, self._tokenizer.pad_token_id)
+            for i, row in enumerate(batch):
+                ids[i, : len(row)], mask[i, : len(row)] = torch.tensor(row), 1
+            device = self._model.device
+            features = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+            with torch.inference_mode():
+                out = encoder.auto_model(**features, output_hidden_states=True)
+                features["token_embeddings"] = out[0]
+                for module in rest:
+                    features = module(features)
+                unit = torch.nn.functional.normalize(features["sentence_embedding"], dim=1).cpu()
+                hidden = out.hidden_states[self._layer].cpu()
+            for i, row in enumerate(batch):
+                pooled[row] = unit[i]
+                if row in of_words:  # a copy, and not a view of the whole batch
+                    counts = torch.tensor([float(token not in special) for token in row])
+                    states[row] = hidden[i, : len(row)].clone(), counts
+        return states, pooled
+
+    def _matched(self, candidate: States, reference: States) -> float:
+        """BERTScore's F1 of one pair.
+
+        Alone, since in a batch the library lets the padding, with a similarity of 0, be the best
+        match of a token whose true matches are all below 0: the score would depend on neighbours.
+        """
+        import torch
+        from bert_score.utils import greedy_cos_idf
+
+        sides = []
+        for hidden, weights in (reference, candidate):
+            mask = torch.ones(1, len(hidden), dtype=torch.bool)
+            sides += [hidden[None].clone(), mask, weights[None].clone()]  # divided in place
+        with torch.inference_mode():
+            return greedy_cos_idf(*sides)[2].item()
 
 
-def _bertscore(
-    candidates: list[str], references: list[str], encoder: str, layer: int, batch_size: int
-) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from bert_score import BERTScorer
-
-        scorer = BERTScorer(model_type=encoder, num_layers=layer, batch_size=batch_size, idf=False)
-        scorer._model.double()
-        _, _, f1 = scorer.score(candidates, references)
-    return f1.numpy()
+def _batches(rows: Sequence, size: int) -> list[Sequence]:
+    return [rows[at : at + size] for at in range(0, len(rows), size)]

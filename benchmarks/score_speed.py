@@ -1,0 +1,91 @@
+"""How long scoring takes: every metric and baseline of a folder of ECTSum pairs.
+
+The pairs are drawn over the splits, and each reference is scored as its own answer by what
+``python -m finllm score --semantic`` calls. Wall-clock seconds, and seconds of processor time of
+this process and of its workers, which a busy machine changes less.
+
+    python -m benchmarks.score_speed --data ../shared/data/ectsum [--pairs 495] [--no-semantic]
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import pstats
+import resource
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from finllm.corpus.parallel import n_cores
+from finllm.params import load_params
+from finllm.score_predictions import Outside, score_predictions
+
+
+def gather(data: Path, n: int, folder: Path) -> int:
+    """Copy up to ``n`` pairs of all splits and write the answers; how many there are."""
+    answers = []
+    for kind in ("ects", "gt_summaries"):
+        (folder / kind).mkdir(parents=True)
+    for path in sorted(data.rglob("gt_summaries/*.txt")):
+        call = path.parents[1] / "ects" / path.name
+        if len(answers) == n or not call.is_file():
+            continue
+        if (folder / "ects" / path.name).exists():
+            continue
+        shutil.copyfile(call, folder / "ects" / path.name)
+        shutil.copyfile(path, folder / "gt_summaries" / path.name)
+        answers.append({"id": path.stem, "text": path.read_text(encoding="utf-8").strip()})
+    lines = "".join(json.dumps(answer) + "\n" for answer in answers)
+    (folder / "answers.jsonl").write_text(lines, encoding="utf-8")
+    return len(answers)
+
+
+def score(folder: Path, *, semantic: bool) -> Outside:
+    """All metrics of the gathered pairs."""
+    return score_predictions(
+        folder / "answers.jsonl",
+        references=folder,
+        sources=folder,
+        train=folder / "none.jsonl",
+        template="summarization",
+        semantic=semantic,
+        evaluate=load_params(Path("params.yaml")).evaluate,
+    )
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and of those it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def main() -> None:
+    """Gather, score, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/ectsum"))
+    parser.add_argument("--pairs", type=int, default=495)
+    parser.add_argument("--no-semantic", action="store_true")
+    parser.add_argument("--profile", type=int, default=0, help="print so many slowest functions")
+    flags = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        n = gather(flags.data, flags.pairs, Path(name))
+        before, started = cpu_seconds(), time.perf_counter()
+        profile = cProfile.Profile()
+        if flags.profile:
+            profile.enable()
+        found = score(Path(name), semantic=not flags.no_semantic)
+        profile.disable()
+        seconds, cpu = time.perf_counter() - started, cpu_seconds() - before
+    if flags.profile:
+        pstats.Stats(profile).sort_stats("cumulative").print_stats(flags.profile)
+    columns, metrics = list(found.table), len(next(iter(found.table.values())))
+    print(f"{n} pairs, {metrics} metrics of {', '.join(columns)}, {n_cores()} cores")
+    print(f"{seconds:.1f} s elapsed, {cpu:.1f} s of processor time")
+    print(json.dumps({"pairs": n, "seconds": seconds, "cpu_seconds": cpu, "columns": columns}))
+
+
+if __name__ == "__main__":
+    main()

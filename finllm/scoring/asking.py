@@ -1,0 +1,176 @@
+"""A model is asked: test questions, the same ones changed, and how likely it finds references."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from finllm.instruct import chat
+from finllm.instruct.fewshot import FewShotPrompt, few_shot_prompt
+from finllm.model.memory import peak_memory_gb
+from finllm.records import Example, Prediction, ReferenceLoss
+from finllm.scoring.efficiency import Stopwatch, latency, phases, spread
+from finllm.scoring.journal import Journal
+from finllm.scoring.perplexity import reference_nats
+from finllm.scoring.predicting import Answerer
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The answers to some prompts, in the order of the prompts, and what they took."""
+
+    predictions: list[Prediction]
+    ids: list[list[int]]  # of the prompts
+    journal: Journal  # to be removed when the predictions are safe elsewhere
+    n_before: int  # answers that a killed run had left
+    seconds: float
+    watch: Stopwatch
+
+
+def ask(
+    answerer: Answerer,
+    examples: Sequence[Example],
+    prompts: Sequence[str],
+    *,
+    name: str,
+    root: Path,
+    asked: str = "",
+) -> Asked:
+    """The answers of a model called ``name`` to rendered prompts, one an example.
+
+    They are kept as they come below ``root``, so that a killed run goes on. ``asked`` says how the
+    prompts differ from the examples' own.
+    """
+    journal = answerer.journal(root, prompts)
+    ids = [chat.encode_prompt(answerer.tokenizer, prompt) for prompt in prompts]
+    n_before, watch = len(journal.read()), Stopwatch()
+    started = time.perf_counter()
+    found = answerer.answer(ids, journal, watch)
+    words = f"predict {name} {asked}".strip()
+    bar = tqdm(found, total=len(ids), desc=words, unit="answer", disable=not ids or None)
+    predictions = [
+        Prediction(
+            example_id=examples[answer.index].id,
+            model=name,
+            text=answerer.text(answer),
+            prompt_sha256=chat.prompt_sha256(prompts[answer.index]),
+            n_prompt_tokens=len(ids[answer.index]),
+            n_new_tokens=len(answer.ids),
+            hit_limit=answer.hit_limit,
+            decoding=answerer.decoding,
+            weights_sha256=answerer.weights_sha256,
+            asked=asked,
+        )
+        for answer in sorted(bar, key=lambda answer: answer.index)
+    ]
+    return Asked(predictions, ids, journal, n_before, time.perf_counter() - started, watch)
+
+
+def ask_plainly(
+    answerer: Answerer,
+    examples: Sequence[Example],
+    system_prompt: str,
+    *,
+    name: str,
+    root: Path,
+    asked: str = "",
+) -> Asked:
+    """As ``ask`` with the examples' own prompts, which are those of training."""
+    prompts = [chat.render_example(answerer.tokenizer, row, system_prompt) for row in examples]
+    return ask(answerer, examples, prompts, name=name, root=root, asked=asked)
+
+
+def few_shot_prompts(
+    answerer: Answerer,
+    examples: Sequence[Example],
+    train: Sequence[Example],
+    *,
+    k: int,
+    system_prompt: str,
+    seed: int,
+) -> list[FewShotPrompt]:
+    """The prompts behind ``k`` answered training examples, or as many as the context holds."""
+    room = answerer.model.config.max_position_embeddings - answerer.max_new_tokens
+    return [
+        few_shot_prompt(
+            answerer.tokenizer,
+            example,
+            train,
+            k=k,
+            system_prompt=system_prompt,
+            max_tokens=room,
+            seed=seed,
+        )
+        for example in examples
+    ]
+
+
+def shots_summary(prompts: Sequence[FewShotPrompt], k: int) -> dict[str, object]:
+    """How many examples were to be shown, and how many the context held."""
+    shown = sum(len(prompt.shot_ids) for prompt in prompts)
+    return {"few_shot": {"k": k, "mean_shown": shown / len(prompts)}}
+
+
+def reference_losses(
+    answerer: Answerer, examples: Sequence[Example], system_prompt: str, *, name: str
+) -> list[ReferenceLoss]:
+    """The loss of each example's reference behind its prompt, encoded as in training."""
+    tokenizer = answerer.tokenizer
+    rows = [
+        chat.encode_example(
+            tokenizer, chat.render_example(tokenizer, row, system_prompt), row.answer
+        )
+        for row in examples
+    ]
+    nats = tqdm(
+        reference_nats(answerer.model, rows),
+        total=len(rows),
+        desc=f"references {name}",
+        unit="",
+        disable=None,
+    )
+    return [
+        ReferenceLoss(example.id, name, len(row.input_ids) - row.n_prompt, value)
+        for example, row, value in zip(examples, rows, nats, strict=True)
+    ]
+
+
+def summary(answerer: Answerer, asked: Asked, *, n_alone: int) -> dict[str, object]:
+    """The counts of the answers, and under ``cost`` what varies from run to run.
+
+    ``n_alone`` prompts are asked once more, one at a time: the latency of a single request. The
+    other latency is that of an answer in its batch, from the start of its prompt's reading.
+    """
+    rows = asked.predictions
+    prompt_tokens = [row.n_prompt_tokens for row in rows]
+    new_tokens = [row.n_new_tokens for row in rows]
+    few = [asked.ids[i] for i in spread(prompt_tokens, n_alone)]
+    return {
+        "answers": len(rows),
+        "empty": sum(not row.text for row in rows),
+        "hit_limit_share": sum(row.hit_limit for row in rows) / len(rows),
+        "mean_new_tokens": sum(new_tokens) / len(rows),
+        "weights_sha256": answerer.weights_sha256,
+        "decoding": {"strategy": "greedy", "batch_size": answerer.batch_size},
+        "cost": {
+            "answers_before_a_kill": asked.n_before,
+            "seconds": asked.seconds,
+            "new_tokens_per_second": sum(new_tokens) / asked.seconds,
+            "prompt_tokens_per_second": sum(prompt_tokens) / asked.seconds,
+            "peak_memory_gb": peak_memory_gb(),
+            **phases(
+                asked.watch,
+                seconds=asked.seconds,
+                prompt_tokens=prompt_tokens,
+                new_tokens=new_tokens,
+            ),
+            "latency": {
+                "in_batch": latency(list(asked.watch.seconds.values())),
+                "alone": answerer.alone(few),
+            },
+        },
+    }

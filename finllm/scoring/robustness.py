@@ -1,0 +1,84 @@
+"""What a model loses when the same question is asked in other words or over a noisy excerpt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from finllm.records import METRICS, Score
+from finllm.stats.clusters import cluster_means
+from finllm.stats.inference import infer_mean
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of one model on a changed set, beside the same examples unchanged."""
+
+    set: str  # what was changed: "reworded", "noise"
+    metric: str
+    model: str
+    original: float  # mean of company means, as are the next two
+    changed: float
+    estimate: float  # changed minus original
+    low: float
+    high: float
+    n_companies: int
+    n_examples: int
+
+
+def robustness(
+    original: Sequence[Score],
+    changed: Sequence[Score],
+    *,
+    confidence: float,
+    n_bootstrap: int,
+    seed: int,
+) -> list[Change]:
+    """Every changed set, metric and model: the change of the score, paired by example.
+
+    The interval is that of ``infer_mean`` over companies, uncorrected for the number of metrics. A
+    metric that is defined for both in fewer than two companies is left out. The changed answers are
+    scored against the original excerpt and reference.
+    """
+    before = {(s.model, s.example_id): s for s in original if s.split == "test"}
+    by_set: dict[tuple[str, str], list[Score]] = {}
+    for score in changed:
+        by_set.setdefault((score.split, score.model), []).append(score)
+    found = []
+    for name in sorted({name for name, _ in by_set}, reverse=True):
+        for position, metric in enumerate(METRICS):
+            for model in sorted(model for key, model in by_set if key == name):
+                pairs = [
+                    (before[model, s.example_id].values[metric], s.values[metric], s.company)
+                    for s in by_set[name, model]
+                ]
+                rng = np.random.default_rng([seed, position])
+                change = _change(pairs, confidence, n_bootstrap, rng)
+                if change:
+                    found.append(Change(name, metric, model, **change))
+    return found
+
+
+def _change(
+    pairs: Sequence[tuple[float | None, float | None, str]],
+    confidence: float,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    kept = [row for row in pairs if row[0] is not None and row[1] is not None]
+    companies = [company for _, _, company in kept]
+    if len(set(companies)) < 2:
+        return {}
+    a, b = (np.array([row[side] for row in kept]) for side in (0, 1))
+    one = infer_mean(b - a, companies, confidence=confidence, n_bootstrap=n_bootstrap, rng=rng)
+    return {
+        "original": float(cluster_means(a, companies).means.mean()),
+        "changed": float(cluster_means(b, companies).means.mean()),
+        "estimate": one.estimate,
+        "low": one.low,
+        "high": one.high,
+        "n_companies": one.n_clusters,
+        "n_examples": one.n,
+    }

@@ -1,0 +1,118 @@
+"""The predict stage on a tiny model: what each of the three models is asked and writes."""
+
+import json
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from conftest import make_example, tiny_llama
+from ruamel.yaml import YAML
+
+from finllm.instruct import chat
+from finllm.instruct.robustness import noisy, reworded
+from finllm.records import read_losses, read_predictions, write_jsonl
+from finllm.scoring.journal import Journal
+from stages import predict
+
+ROOT = Path(__file__).parents[1]
+TRAIN = [make_example(f"s{i}", company=f"Other {i}", answer=f"It was {i}.") for i in range(4)]
+TEST = [
+    make_example("a", answer="Up 12%."),
+    make_example("b", company="Bex", excerpt="Margins fell."),
+]
+TRANSFER = [make_example("t", company="Coda", excerpt="Costs rose.")]
+FLAGS = ("test", "transfer", "reworded", "noise", "weights", "shots")
+
+
+@pytest.fixture
+def run(tmp_path, chatml, monkeypatch):
+    """The stage's main for one model; its metrics and the three files it writes."""
+    monkeypatch.chdir(tmp_path)
+    tiny_llama().bfloat16().save_pretrained(tmp_path / "tiny")
+    chatml.save_pretrained(tmp_path / "tiny")
+    Path("none").mkdir()
+    Path("weights.txt").write_text("")
+    sets = {"train": TRAIN, "test": TEST, "transfer": TRANSFER, "reworded": reworded(TEST[:1])}
+    for name, rows in {**sets, "noise": noisy(TEST, typo_share=0.5, seed=1)}.items():
+        write_jsonl(Path(f"{name}.jsonl"), rows)
+
+    def go(name, *, shots="none", **knobs):
+        yaml = YAML()
+        params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        params["model"].update(name="tiny", gguf_package="", gguf_file="")
+        params["predict"].update(max_new_tokens=4, latency_prompts=1, **knobs)
+        with open("params.yaml", "w", encoding="utf-8") as file:
+            yaml.dump(params, file)
+        given = {flag: f"{flag}.jsonl" for flag in FLAGS} | {"weights": "weights.txt"}
+        given |= {
+            "shots": shots,
+            "predictions": f"out/{name}.jsonl",
+            "changed": "out/changed.jsonl",
+        }
+        given |= {"references": "out/references.jsonl", "metrics": f"out/{name}.json"}
+        argv = [part for flag, value in given.items() for part in (f"--{flag}", value)]
+        monkeypatch.setattr(sys, "argv", ["predict", *argv])
+        predict.main()
+        written = [read_predictions(Path(given[kind])) for kind in ("predictions", "changed")]
+        losses = read_losses(Path(given["references"]))
+        return json.loads(Path(given["metrics"]).read_text()), *written, losses
+
+    return go
+
+
+def test_the_base_answers_every_set_and_its_references_are_weighed(run, chatml):
+    metrics, rows, changed, losses = run("base")
+    assert [(row.example_id, row.asked) for row in rows] == [("a", ""), ("b", ""), ("t", "")]
+    asked = [("a", "reworded"), ("a", "noise"), ("b", "noise")]
+    assert [(row.example_id, row.asked) for row in changed] == asked
+    system = YAML(typ="safe").load(ROOT / "params.yaml")["templatize"]["system_prompt"]
+    wanted = [chat.render_example(chatml, x, system) for x in (*TEST, *TRANSFER)]
+    assert [row.prompt_sha256 for row in rows] == [chat.prompt_sha256(text) for text in wanted]
+    assert len({row.prompt_sha256 for row in rows + changed}) == 6
+    assert [(row.example_id, row.model) for row in losses] == [("a", "base"), ("b", "base")]
+    ids = chat.encode_answer(chatml, "Up 12%.")
+    assert losses[0].n_tokens == len(ids) and losses[0].nats > 0
+    cost = metrics["cost"]
+    assert metrics["answers"] == cost["latency"]["in_batch"]["n"] == 3
+    assert cost["latency"]["alone"]["n"] == 1
+    assert cost["reading"]["seconds"] + cost["generation"]["seconds"] == pytest.approx(
+        cost["seconds"]
+    )
+    assert not list(Path().rglob("answers-*")) + list(Path().rglob("*.tmp"))
+
+
+def test_the_few_shot_base_is_asked_the_test_set_behind_its_examples(run):
+    _, plain, _, _ = run("base")
+    metrics, rows, changed, losses = run("fewshot", shots="train.jsonl", few_shot=2)
+    assert [row.example_id for row in rows] == ["a", "b"] and not changed + losses
+    assert metrics["few_shot"] == {"k": 2, "mean_shown": 2.0}
+    assert all(row.model == "fewshot" for row in rows)
+    for row, zero in zip(rows, plain, strict=False):
+        assert row.prompt_sha256 != zero.prompt_sha256
+        assert row.n_prompt_tokens > zero.n_prompt_tokens
+        assert (row.weights_sha256, row.decoding) == (zero.weights_sha256, zero.decoding)
+
+
+def test_without_examples_to_show_the_few_shot_base_is_no_model(run):
+    metrics, rows, changed, losses = run("fewshot", shots="train.jsonl", few_shot=0)
+    assert metrics == {"answers": 0} and rows == changed == losses == []
+
+
+def test_a_killed_run_goes_on_and_writes_the_same(run, monkeypatch):
+    _, *whole = run("base")
+    keep = Journal.keep
+
+    def killed_after_two(self, answers):
+        yield from islice(keep(self, answers), 2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "keep", killed_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        run("base")
+    monkeypatch.setattr(Journal, "keep", keep)
+    metrics, *again = run("base")
+    assert again == whole
+    cost = metrics["cost"]
+    assert cost["answers_before_a_kill"] == 2 and "reading" not in cost
+    assert cost["latency"]["in_batch"]["n"] == 1
