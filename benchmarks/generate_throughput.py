@@ -1,33 +1,40 @@
-"""New tokens a second: the project's greedy decoding against ``generate`` of transformers.
+"""New tokens a second: the project's greedy decoding, ``generate`` of transformers, llama.cpp.
 
-The same prompts, weights and stop tokens in one process, one after the other; ``generate`` at each
-batch size, its prompts sorted by length. How far the answers agree with those of ``generate`` at
-its largest batch is printed too: in bfloat16 they need not be equal.
+The same prompts and stop tokens, reading included, one way after the other and several rounds of
+all, of which the median counts: so a busy machine is busy for all. ``generate`` has its prompts
+sorted by length. llama.cpp takes part where the package `llama-cpp-python` can be imported; it
+computes with the weights as quantized (Q4_1), the others with the same weights in bfloat16. How far
+the answers agree with those of ``generate`` at its largest batch is printed too: in bfloat16 they
+need not be equal.
 
     python -m benchmarks.generate_throughput [--examples data/split/test.jsonl]
 
 Without ``--examples`` the prompts are excerpts of fictional calls. With ``--adapter`` the tuned
-model answers, whose answers end by themselves.
+model answers, whose answers end by themselves; llama.cpp then needs its GGUF file (``--gguf``, from
+`python -m finllm export --format gguf`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from benchmarks import llama_cpp_decoding
 from finllm.corpus.synthetic import generate_calls
 from finllm.instruct import chat
 from finllm.model.adapter import with_adapter
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
-from finllm.model.weights import model_folder
+from finllm.model.weights import model_folder, package_folder
 from finllm.records import read_examples
 from finllm.scoring.generate import answers
 
@@ -97,68 +104,115 @@ def generated(
 
 def main() -> None:
     """Decode each way and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--prompts", type=int, default=48)
-    parser.add_argument("--new", type=int, default=96)
-    parser.add_argument("--examples", type=Path, help="an examples file of the split stage")
-    parser.add_argument("--adapter", type=Path)
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 16, 32])
-    flags = parser.parse_args()
+    flags = _parser().parse_args()
+    if flags.threads:
+        torch.set_num_threads(flags.threads)
+        numba.set_num_threads(flags.threads)
     tokenizer = load_tokenizer(model_folder("", **MODEL), revision="")
     tokenizer.padding_side = "left"
     ids = prompts(tokenizer, flags.examples, flags.prompts)
-    plain, own = load("sdpa", flags.adapter), load("matmul", flags.adapter)
-
-    def by_generate(batch_size: int) -> dict[int, list[int]]:
-        return generated(tokenizer, plain, ids, batch_size=batch_size, new=flags.new)
-
-    def by_answers(batch_size: int) -> dict[int, list[int]]:
-        rows = answers(
-            own,
-            ids,
-            max_new_tokens=flags.new,
-            stop_ids=chat.stop_ids(tokenizer),
-            pad_id=tokenizer.pad_token_id,
-            batch_size=batch_size,
-        )
-        return {row.index: row.ids for row in rows}
-
-    ways: dict[str, Callable[[], dict[int, list[int]]]] = {}
-    for n in flags.batch_sizes:
-        ways[f"generate, {n}"] = lambda n=n: by_generate(n)
-    ways["compiling the kernels"] = lambda: warm(own, ids)
-    for n in flags.batch_sizes:
-        ways[f"fused, {n}"] = lambda n=n: by_answers(n)
-    found: dict[str, dict[str, float]] = {}
+    ways = plan(tokenizer, ids, flags)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    cpu_seconds: dict[str, list[float]] = {name: [] for name in ways}
     texts: dict[str, dict[int, list[int]]] = {}
-    for name, way in ways.items():
-        started = time.perf_counter()
-        texts[name] = way()
-        seconds = time.perf_counter() - started
-        n_new = sum(map(len, texts[name].values()))
-        found[name] = {"seconds": seconds, "new_tokens_per_second": n_new / seconds}
+    for _ in range(flags.rounds):
+        for name, way in ways.items():
+            started, started_cpu = time.perf_counter(), time.process_time()
+            texts[name] = way()
+            seconds[name].append(time.perf_counter() - started)
+            cpu_seconds[name].append(time.process_time() - started_cpu)
     reference = texts[f"generate, {flags.batch_sizes[-1]}"]
-    best = max(row["new_tokens_per_second"] for n, row in found.items() if n.startswith("gen"))
-    print(f"{len(ids)} prompts of {np.mean(list(map(len, ids))):.0f} tokens, up to {flags.new} new")
-    print(f"{'':<22}{'new tokens/s':>13}{'of the best generate':>22}{'tokens that agree':>19}")
-    for name, row in found.items():
-        speed = row["new_tokens_per_second"]
-        if name.startswith("compiling"):
-            print(f"{name:<22}{row['seconds']:>11.1f} s")
-            continue
-        same = [
-            a == b
-            for i, ids_of in texts[name].items()
-            for a, b in zip(ids_of, reference[i], strict=False)
-        ]
-        print(f"{name:<22}{speed:>13.1f}{speed / best:>22.2f}{np.mean(same):>19.0%}")
+    found = {}
+    for name, texts_of in texts.items():
+        n_new = sum(map(len, texts_of.values()))
+        found[name] = {
+            "new_tokens": n_new,
+            "seconds": seconds[name],
+            "new_tokens_per_second": n_new / float(np.median(seconds[name])),
+            "new_tokens_per_cpu_second": n_new / float(np.median(cpu_seconds[name])),
+            "same_tokens": agreement(texts_of, reference),
+            "same_answers": float(np.mean([texts_of[i] == reference[i] for i in reference])),
+        }
+    print_table(ids, flags, found)
     print(json.dumps(found))
 
 
-def warm(model: PreTrainedModel, ids: list[list[int]]) -> dict[int, list[int]]:
-    """Compile the kernels on two prompts, so that they are timed apart."""
-    rows = answers(model, ids[:2], max_new_tokens=2, stop_ids=[], pad_id=0, batch_size=2)
-    return {row.index: row.ids for row in rows}
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--prompts", type=int, default=48)
+    parser.add_argument("--new", type=int, default=96)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=0, help="0 is all processors")
+    parser.add_argument("--examples", type=Path, help="an examples file of the split stage")
+    parser.add_argument("--adapter", type=Path)
+    parser.add_argument("--gguf", type=Path, help="llama.cpp's weights; the packaged Q4_1 if none")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 16, 32])
+    parser.add_argument("--rows", type=int, nargs="+", default=[32, 64])
+    return parser
+
+
+def plan(
+    tokenizer: PreTrainedTokenizerBase, ids: list[list[int]], flags: argparse.Namespace
+) -> dict[str, Callable[[], dict[int, list[int]]]]:
+    """What answers the prompts, by the name of its row in the table."""
+    stops = chat.stop_ids(tokenizer)
+    plain, own = load("sdpa", flags.adapter), load("matmul", flags.adapter)
+    ways: dict[str, Callable[[], dict[int, list[int]]]] = {}
+
+    def fused(n: int, prompts: list[list[int]], new: int) -> dict[int, list[int]]:
+        rows = answers(own, prompts, max_new_tokens=new, stop_ids=stops, pad_id=0, batch_size=n)
+        return {row.index: row.ids for row in rows}
+
+    started = time.perf_counter()
+    fused(2, ids[:2], 2)
+    print(f"kernels compiled in {time.perf_counter() - started:.1f} s (not in the table)")
+    for n in flags.batch_sizes:
+        ways[f"generate, {n}"] = lambda n=n: generated(
+            tokenizer, plain, ids, batch_size=n, new=flags.new
+        )
+    for n in flags.rows:
+        ways[f"fused, {n}"] = lambda n=n: fused(n, ids, flags.new)
+    if not llama_cpp_decoding.installed():
+        print("llama-cpp-python is not installed: no row of llama.cpp")
+    elif flags.adapter and not flags.gguf:
+        print("llama.cpp needs the tuned model's GGUF file (--gguf): no row of llama.cpp")
+    else:
+        path = flags.gguf or package_folder(MODEL["gguf_package"]) / MODEL["gguf_file"]
+        other = llama_cpp_decoding.LlamaCpp(path, n_threads=torch.get_num_threads())
+        for n in flags.rows:
+            ways[f"llama.cpp, {n}"] = lambda n=n: other.generated(
+                ids, batch_size=n, new=flags.new, stops=stops
+            )
+    return ways
+
+
+def agreement(texts: dict[int, list[int]], reference: dict[int, list[int]]) -> float:
+    """The share of tokens that equal the reference's at their place."""
+    pairs = [pair for i in reference for pair in zip(texts[i], reference[i], strict=False)]
+    return float(np.mean([a == b for a, b in pairs]))
+
+
+def print_table(
+    ids: list[list[int]], flags: argparse.Namespace, found: dict[str, dict[str, float]]
+) -> None:
+    """One line a way, beside the fastest ``generate``."""
+    best = max(row["new_tokens_per_second"] for n, row in found.items() if n.startswith("gen"))
+    length = np.mean([len(prompt) for prompt in ids])
+    load = os.getloadavg()[0]
+    print(f"{len(ids)} prompts of {length:.0f} tokens, up to {flags.new} new, reading included;")
+    print(f"median of {flags.rounds}, {torch.get_num_threads()} threads, load {load:.0f}")
+    heads = ("new tokens/s", "of the best generate", "a CPU second", "same tokens", "same answers")
+    print(f"{'':<16}" + "".join(f"{head:>{len(head) + 3}}" for head in heads))
+    for name, row in found.items():
+        cells = (
+            f"{row['new_tokens_per_second']:.1f}",
+            f"{row['new_tokens_per_second'] / best:.2f}",
+            f"{row['new_tokens_per_cpu_second']:.1f}",
+            f"{row['same_tokens']:.0%}",
+            f"{row['same_answers']:.0%}",
+        )
+        widths = [len(head) + 3 for head in heads]
+        print(f"{name:<16}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
 
 
 if __name__ == "__main__":
