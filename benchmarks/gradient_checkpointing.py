@@ -1,10 +1,13 @@
-"""What recomputing every k-th layer costs in time and saves in memory.
+"""What recomputing every k-th layer costs in time and saves in memory, at one length or several.
 
-Every k is a process of its own (peak memory belongs to a process) that runs the same optimizer
-steps on the same random tokens, dropout on. The losses must agree to the last digit: recomputation
-draws the same masks. Quote ratios from one run: machines drift.
+Every k and length is a process of its own (peak memory belongs to a process) that runs the same
+optimizer steps on the same random tokens, dropout on, with fused layers where they can be. The
+losses of a length must agree to the last digit: recomputation draws the same masks. Quote ratios
+from one run: machines drift. On a busy machine compare the CPU seconds, with OMP_NUM_THREADS=1,
+for threads that wait for one another burn them as well.
 
     python -m benchmarks.gradient_checkpointing --steps 4 --length 384
+    python -m benchmarks.gradient_checkpointing --every 0 --batch 1 --length 256 512 1024 2048
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ def run_one(every: int, steps: int, batch: int, length: int, answer: int) -> dic
     from transformers import TrainerCallback
 
     from finllm.model import loading
+    from finllm.model.fused import FusedLlama, why_not_fused
     from finllm.model.memory import peak_memory_gb
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import model_folder
@@ -59,13 +63,15 @@ def run_one(every: int, steps: int, batch: int, length: int, answer: int) -> dic
     labels = [[-100] * (length - answer) + ids[-answer:] for ids in tokens]
     rows = Dataset.from_dict({"input_ids": tokens, "labels": labels})
     times: list[float] = []
+    cpu_times: list[float] = []
 
     class Clock(TrainerCallback):
         def on_step_begin(self, *_: object, **__: object) -> None:
-            self.started = time.perf_counter()
+            self.started, self.cpu = time.perf_counter(), time.process_time()
 
         def on_step_end(self, *_: object, **__: object) -> None:
             times.append(time.perf_counter() - self.started)
+            cpu_times.append(time.process_time() - self.cpu)
 
     with tempfile.TemporaryDirectory() as scratch:
         arguments = training_arguments(
@@ -93,10 +99,16 @@ def run_one(every: int, steps: int, batch: int, length: int, answer: int) -> dic
             processing_class=load_tokenizer(folder, revision=""),
             callbacks=[Clock()],
         )
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+        if not why_not_fused(model):
+            trainer.fused = FusedLlama(model)
         trainer.train()
     losses = [float(row["loss"]) for row in trainer.state.log_history if "loss" in row]
     return {
         "seconds_per_step": statistics.median(times[1:] or times),
+        "cpu_seconds_per_step": statistics.median(cpu_times[1:] or cpu_times),
         "last_loss_nats": losses[-1],
         "peak_memory_gb": peak_memory_gb(),
         "memory_after_loading_gb": loaded_gb,
@@ -104,36 +116,41 @@ def run_one(every: int, steps: int, batch: int, length: int, answer: int) -> dic
 
 
 def main() -> None:
-    """Run every k in turn and print the table."""
+    """Run every k at every length in turn and print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--every", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--length", type=int, default=384)
+    parser.add_argument("--length", type=int, nargs="+", default=[384])
     parser.add_argument("--answer", type=int, default=80)
     parser.add_argument("--only", type=int, help="one k, in this process")
     flags = parser.parse_args()
     if flags.only is not None:
-        row = run_one(flags.only, flags.steps, flags.batch, flags.length, flags.answer)
+        row = run_one(flags.only, flags.steps, flags.batch, flags.length[0], flags.answer)
         print(json.dumps(row))
         return
-    found = {}
-    for every in flags.every:
-        command = [sys.executable, "-m", "benchmarks.gradient_checkpointing", "--only", str(every)]
-        command += ["--steps", str(flags.steps), "--batch", str(flags.batch)]
-        command += ["--length", str(flags.length), "--answer", str(flags.answer)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found[every] = json.loads(done.stdout.splitlines()[-1])
-    first = found[flags.every[0]]
-    print(f"{'k':>3} {'s/step':>8} {'ratio':>6} {'peak GB':>8} {'ratio':>6} {'last loss':>11}")
-    for every, row in found.items():
-        slower = row["seconds_per_step"] / first["seconds_per_step"]
-        smaller = row["peak_memory_gb"] / first["peak_memory_gb"]
-        print(
-            f"{every:>3} {row['seconds_per_step']:>8.2f} {slower:>6.2f} "
-            f"{row['peak_memory_gb']:>8.2f} {smaller:>6.2f} {row['last_loss_nats']:>11.6f}"
-        )
-    print(json.dumps({str(every): row for every, row in found.items()}))
+    print(f"{'tokens':>6} {'k':>3} {'s/step':>8} {'CPU s':>7} {'ratio':>6} ", end="")
+    print(f"{'peak GB':>8} {'ratio':>6} {'last loss':>11}")
+    rows = []
+    for length in flags.length:
+        for every in flags.every:
+            command = [sys.executable, "-m", "benchmarks.gradient_checkpointing"]
+            command += ["--only", str(every), "--steps", str(flags.steps)]
+            command += ["--batch", str(flags.batch), "--length", str(length)]
+            command += ["--answer", str(flags.answer)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            row = json.loads(done.stdout.splitlines()[-1])
+            rows.append({"tokens": flags.batch * length, "length": length, "every": every, **row})
+            first = next(other for other in rows if other["length"] == length)
+            slower = row["cpu_seconds_per_step"] / first["cpu_seconds_per_step"]
+            smaller = row["peak_memory_gb"] / first["peak_memory_gb"]
+            print(
+                f"{flags.batch * length:>6} {every:>3} {row['seconds_per_step']:>8.2f} "
+                f"{row['cpu_seconds_per_step']:>7.2f} {slower:>6.2f} "
+                f"{row['peak_memory_gb']:>8.2f} {smaller:>6.2f} {row['last_loss_nats']:>11.6f}",
+                flush=True,
+            )
+    print(json.dumps(rows))
 
 
 if __name__ == "__main__":
