@@ -2,15 +2,14 @@
 
 import dataclasses
 import json
-from collections import Counter
 from itertools import chain
 
 import numpy as np
 
-from finllm.instruct import chronology, splits
+from finllm.instruct import partition, splits
 from finllm.instruct.augment import augment
 from finllm.instruct.robustness import reworded
-from finllm.records import ExampleFile, Reject, to_json, write_json, write_jsonl, write_lines
+from finllm.records import ExampleFile, to_json, write_json, write_jsonl, write_lines
 from stages import adapter
 
 
@@ -19,12 +18,12 @@ def main() -> None:
     at = adapter.paths("examples", "groups", "folder", "metrics")
     params = adapter.params()
     p, transfer_source = params.split, params.data.transfer_source
+    embargo = p.embargo_quarters if p.mode == "chronological" else None
     file = ExampleFile(at.examples)
-    examples = file.keys
     groups = json.loads(at.groups.read_text(encoding="utf-8"))
     rng = np.random.default_rng(p.seed)
     split_of = splits.assign_companies(
-        examples,
+        file.keys,
         groups=groups,
         val_share=p.val_share,
         test_share=p.test_share,
@@ -34,41 +33,20 @@ def main() -> None:
         fold=p.fold,
         n_folds=p.n_folds,
     )
-    reasons = splits.shared_with_source(examples, groups, transfer_source=transfer_source)
-    if p.mode == "chronological":
-        embargo = p.embargo_quarters
-        cutoff = chronology.choose_cutoff(examples, split_of, embargo_quarters=embargo)
-        reasons |= chronology.out_of_time(
-            examples, split_of, cutoff=cutoff, embargo_quarters=embargo
-        )
-    caps = {
+    reasons = partition.left_out(
+        file.keys, groups, split_of, transfer_source=transfer_source, embargo_quarters=embargo
+    )
+    limits = {
         "train": p.max_train_examples,
         "val": p.max_val_examples,
         "test": p.max_test_examples,
         "transfer": p.max_transfer_examples,
     }
-    sets = {
-        name: splits.cap(
-            [e for e in examples if split_of[e.company] == name and e.id not in reasons], limit, rng
-        )
-        for name, limit in caps.items()
-    }
-    ids = {name: {e.id for e in rows} for name, rows in sets.items()}
-    audit = splits.audit(sets, groups, lambda name: file.examples(ids[name]))
-    n_early = (
-        chronology.n_too_early(sets, embargo_quarters=p.embargo_quarters)
-        if p.mode == "chronological"
-        else 0
-    )
-    if audit.leaks or n_early:
-        raise ValueError(f"the sets leak into each other: {audit}, {n_early} tested too early")
+    sets = partition.capped_sets(file.keys, split_of, reasons, limits=limits, rng=rng)
+    audit = partition.gate(sets, groups, file.examples, embargo_quarters=embargo)
     splits.check_test_companies(sets, p.min_test_companies)
-    kept = set().union(*ids.values())
-    rejects = [
-        Reject(e.id, "", 0, reasons.get(e.id, "over_cap"), split_of[e.company])
-        for e in examples
-        if e.id not in kept
-    ]
+    rejects = partition.rejected(file.keys, sets, split_of, reasons)
+    ids = {name: {e.id for e in rows} for name, rows in sets.items()}
     copies = augment(sets["train"], share=p.augment_share, rng=rng, texts=file.examples)
     sets["train"] += copies
     for name in sets:
@@ -79,20 +57,15 @@ def main() -> None:
     asked_again = reworded(file.examples(drawn))
     write_jsonl(at.folder / "test_reworded.jsonl", asked_again)
     write_jsonl(at.folder / "rejects.jsonl", rejects)
-    write_json(
-        at.metrics,
-        {
-            "examples_read": len(examples),
-            "kept": len(kept),
-            "augmented": len(copies),
-            "reworded": len(asked_again),
-            "over_cap": sum(r.reason == "over_cap" for r in rejects),
-            "out_of_time": sum(r.reason in chronology.REASONS for r in rejects),
-            "rejected_by_reason": dict(Counter(r.reason for r in rejects)),
-            "sets": {name: splits.describe(rows) for name, rows in sets.items()},
-            "audit": dataclasses.asdict(audit),
-        },
-    )
+    metrics = {
+        "examples_read": len(file.keys),
+        "kept": len(file.keys) - len(rejects),
+        "augmented": len(copies),
+        "reworded": len(asked_again),
+        "sets": {name: splits.describe(rows) for name, rows in sets.items()},
+        "audit": dataclasses.asdict(audit),
+    }
+    write_json(at.metrics, metrics | partition.counted(rejects))
     print("split: " + ", ".join(f"{name} {len(rows)}" for name, rows in sets.items()))
 
 

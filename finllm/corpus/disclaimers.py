@@ -18,7 +18,8 @@ MIN_WORDS = 12  # a shorter line may repeat by chance
 MIN_COMPANIES = 3  # this many companies that say it make it boilerplate,
 MIN_CALLS = 2  # or this many calls of one company
 _CUE = re.compile(
-    r"forward[- ]looking|actual (?:results|events)|differ materially|safe harbor|risk factors?"
+    r"forward[- ]looking|actual (?:results|events)[^.]* (?:differ|vary)|differ materially"
+    r"|safe harbor|risk factors?"
     r"|uncertaint|undue reliance|(?:undertakes?|assumes?|under) no (?:obligation|duty)"
     r"|no obligation|disclaim|non-gaap|reconcil|securities (?:litigation|act|laws|and exchange)"
     r"|\b10-?[kq]\b|filings? with the sec\b|copyright|property of|all rights reserved"

@@ -20,6 +20,7 @@ _AND = re.compile(
     rf"-?,? (?:and|or|and/or) {_ABOUT}"
     r"(?:plus |minus |positive |negative |(?:net )?(?:loss|profit|gain|income|earnings) of )?"
 )
+_PER_SAID = re.compile(r"^(?:/| per | a | an )(?:diluted )?[a-z]+")
 _DOWN = re.compile(r"\bdown (?:about |approximately |roughly |as much as )?$")
 _BETWEEN = re.compile(r"\b(?:between|range|ranging)\b[^.;]{0,24}$")
 _FROM = re.compile(
@@ -191,6 +192,8 @@ def _is_range(text: str, first: Atom, second: Atom, previous: Atom | None) -> bo
     if not first.kind and (unit := counted_unit(text, first.end, 1)):
         if unit == counted_unit(text, second.end, 1):
             gap = gap.removeprefix(f" {unit}").removeprefix(f"-{unit}")  # "2 weeks to 3 weeks"
+    if first.per:
+        gap = _PER_SAID.sub("", gap, count=1)  # "$3 per share to $3.20 per share"
     to = _TO.fullmatch(gap)
     if to is None:
         rises = first.value < second.value or first.negative

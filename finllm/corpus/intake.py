@@ -1,0 +1,44 @@
+"""What came in: the counts, rejects and possible disclaimers of calls that pass by once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from finllm.corpus.cleaning import Cleaned
+from finllm.corpus.disclaimers import Candidate, Erased
+from finllm.records import Reject
+
+
+@dataclass
+class Intake:
+    """The sums over the batches of ``cleaner`` and of ``eraser``; no text is kept."""
+
+    rejects: list[Reject] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    kept_by_source: Counter[str] = field(default_factory=Counter)
+    disclaimers: list[Candidate] = field(default_factory=list)
+
+    def lines(self, batches: Iterable[Cleaned | Erased]) -> Iterator[str]:
+        """The lines of the batches, which are counted as they pass."""
+        for batch in batches:
+            self.rejects.extend(batch.rejects)
+            self.counts.update(batch.counts)
+            self.kept_by_source.update(batch.kept_by_source)
+            if isinstance(batch, Cleaned):
+                self.disclaimers.extend(batch.disclaimers)
+            yield from batch.lines
+
+    def metrics(self, n_kept: int) -> dict[str, object]:
+        """Calls read = kept + rejected, and what was done to their text."""
+        apart = ("records_read", "without_company")
+        return {
+            "records_read": self.counts["records_read"],
+            "kept": n_kept,
+            "rejected": len(self.rejects),
+            "rejected_by_reason": dict(Counter(reject.reason for reject in self.rejects)),
+            "kept_by_source": dict(self.kept_by_source),
+            "without_company": self.counts["without_company"],
+            "text": {name: n for name, n in self.counts.items() if name not in apart},
+        }

@@ -1,0 +1,106 @@
+"""The sets themselves: who is left out of all of them, who is in which, and the gate at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from finllm.instruct import chronology, splits
+from finllm.records import Example, Reject
+
+Sets = dict[str, list[Example]]
+
+
+def left_out(
+    examples: Sequence[Example],
+    groups: Mapping[str, str],
+    split_of: Mapping[str, str],
+    *,
+    transfer_source: str,
+    embargo_quarters: int | None,
+) -> dict[str, str]:
+    """Example id to the reason why it can be in no set.
+
+    Parameters
+    ----------
+    embargo_quarters
+        None where the split does not go by time.
+    """
+    reasons = splits.shared_with_source(examples, groups, transfer_source=transfer_source)
+    if embargo_quarters is None:
+        return reasons
+    cutoff = chronology.choose_cutoff(examples, split_of, embargo_quarters=embargo_quarters)
+    return reasons | chronology.out_of_time(
+        examples, split_of, cutoff=cutoff, embargo_quarters=embargo_quarters
+    )
+
+
+def capped_sets(
+    examples: Sequence[Example],
+    split_of: Mapping[str, str],
+    reasons: Mapping[str, str],
+    *,
+    limits: Mapping[str, int],
+    rng: np.random.Generator,
+) -> Sets:
+    """The sets by name, each of at most its limit (0 is all)."""
+    return {
+        name: splits.cap(
+            [e for e in examples if split_of[e.company] == name and e.id not in reasons], limit, rng
+        )
+        for name, limit in limits.items()
+    }
+
+
+def gate(
+    sets: Sets,
+    groups: Mapping[str, str],
+    texts: Callable[[set[str]], Iterable[Example]],
+    *,
+    embargo_quarters: int | None,
+) -> splits.Audit:
+    """What the sets share, all zeros but for the contamination.
+
+    Parameters
+    ----------
+    texts
+        Gives the examples of these ids with their texts, as often as asked.
+
+    Raises
+    ------
+    ValueError
+        Where two sets share a company, a call or a near-duplicate, or a test is not late enough.
+    """
+    audit = splits.audit(sets, groups, lambda name: texts({e.id for e in sets[name]}))
+    n_early = 0
+    if embargo_quarters is not None:
+        n_early = chronology.n_too_early(sets, embargo_quarters=embargo_quarters)
+    if audit.leaks or n_early:
+        raise ValueError(f"the sets leak into each other: {audit}, {n_early} tested too early")
+    return audit
+
+
+def rejected(
+    examples: Sequence[Example],
+    sets: Sets,
+    split_of: Mapping[str, str],
+    reasons: Mapping[str, str],
+) -> list[Reject]:
+    """The examples in no set, each with its reason."""
+    kept = {e.id for rows in sets.values() for e in rows}
+    return [
+        Reject(e.id, "", 0, reasons.get(e.id, "over_cap"), split_of[e.company])
+        for e in examples
+        if e.id not in kept
+    ]
+
+
+def counted(rejects: Sequence[Reject]) -> dict[str, object]:
+    """How many examples are in no set, by reason."""
+    return {
+        "over_cap": sum(r.reason == "over_cap" for r in rejects),
+        "out_of_time": sum(r.reason in chronology.REASONS for r in rejects),
+        "rejected_by_reason": dict(Counter(r.reason for r in rejects)),
+    }
