@@ -4,11 +4,13 @@ Simulates score differences of five related metrics that are bounded, tied at ze
 heavy-tailed, several per company with an intra-company correlation of 0.3, companies of unequal
 size. The true mean is zero, so that every claim is false:
 
-- family: any claim of the whole procedure (the primary metric by ``infer_mean``; secondary metrics
-  only once it rejects, their p-values adjusted among themselves by Holm).
-- primary, holm, max_t: the parts: the primary alone; any secondary by Holm over ``infer_mean``, or
-  by the max-T permutation, had the gate been open (a primary that truly differs opens it).
-- coverage of the 95 % interval of the primary.
+- family: any claim of the whole procedure as the pipeline runs it: ``infer_mean`` on every metric,
+  their p-values through ``gatekept_bonferroni``, the very function that ``compare`` calls.
+- primary, bonferroni, holm, max_t: the parts: the primary alone; any secondary by Bonferroni or by
+  Holm over ``infer_mean``, or by the max-T permutation, had the gate been open (a primary that
+  truly differs opens it).
+- covered: the 95 % interval of the primary holds the truth. below, above: it lies wholly on that
+  side of it, which is how often "equivalent" is said of a difference on the edge of the ROPE.
 - the same data by single methods: t, bootstrap-t and sign-flip by company, and t and Wilcoxon on
   rows.
 
@@ -22,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import scipy.stats
@@ -29,7 +32,12 @@ import scipy.stats
 from finllm.stats.bayes_model import fit_paired_model
 from finllm.stats.clusters import cluster_means
 from finllm.stats.inference import bootstrap_t, infer_mean
-from finllm.stats.multiplicity import gatekeep, holm, max_t_permutation
+from finllm.stats.multiplicity import (
+    bonferroni,
+    gatekept_bonferroni,
+    holm,
+    max_t_permutation,
+)
 from finllm.stats.paired_tests import (
     paired_t_test,
     sign_flip_permutation_test,
@@ -40,7 +48,10 @@ ICC = 0.3
 N_METRICS = 5
 METRIC_CORRELATION = 0.6
 ALPHA = 0.05
-SINGLE_METHODS = ("t", "boot_t", "sign_flip", "row_t", "row_wilcoxon")
+SHOWN = (
+    *("family", "primary", "bonferroni", "holm", "max_t", "covered", "below", "above"),
+    *("t", "boot_t", "sign_flip", "row_t", "row_wilcoxon"),
+)
 
 
 def quantile_tables() -> dict[str, np.ndarray]:
@@ -87,20 +98,21 @@ def false_claims(
         infer_mean(column, codes, n_bootstrap=n_resamples, rng=rng) for column in differences.T
     ]
     primary, secondary = results[0], [result.p_value for result in results[1:]]
-    adjusted = holm(secondary)
     joint = max_t_permutation(differences[:, 1:], codes, n_permutations=n_resamples, rng=rng)
-    gated = gatekeep(primary.p_value, adjusted)
     first = differences[:, 0]
     means = cluster_means(first, codes).means
     t = means.mean() / (means.std(ddof=1) / np.sqrt(len(means)))
     low, high = np.quantile(bootstrap_t(means, n_bootstrap=n_resamples, rng=rng), [0.025, 0.975])
-    flips = sign_flip_permutation_test(first, codes, n_permutations=n_resamples, rng=rng)
+    flips = sign_flip_permutation_test(first, n_resamples, rng, codes)
     return {
-        "family": bool(primary.p_value < ALPHA or (gated < ALPHA).any()),
+        "family": bool((gatekept_bonferroni(primary.p_value, secondary) < ALPHA).any()),
         "primary": primary.p_value < ALPHA,
-        "holm": bool((adjusted < ALPHA).any()),
+        "bonferroni": bool((bonferroni(secondary) < ALPHA).any()),
+        "holm": bool((holm(secondary) < ALPHA).any()),
         "max_t": bool((joint.p_adjusted < ALPHA).any()),
         "covered": primary.low <= 0 <= primary.high,
+        "below": primary.high < 0,
+        "above": primary.low > 0,
         "t": paired_t_test(first, codes).p_value < ALPHA,
         "boot_t": not low <= t <= high,
         "sign_flip": flips.p_value <= ALPHA,
@@ -143,6 +155,25 @@ def fitted_p_better(differences: np.ndarray, codes: np.ndarray, seed: int) -> fl
     ).p_better
 
 
+def simulate_cell(
+    task: tuple[str, int, int, int, int, list[int]],
+) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
+    """One shape and number of companies: shares of studies, and the claims of both posteriors."""
+    name, k, n_simulations, n_resamples, n_fits, seed = task
+    table, rng = quantile_tables()[name], np.random.default_rng(seed)
+    claimed = [
+        false_claims(*draw_study(table, k, rng), n_resamples, rng) for _ in range(n_simulations)
+    ]
+    shares = {key: float(np.mean([row[key] for row in claimed])) for key in SHOWN}
+    sure = claimed_and_right(table, k, n_simulations, False, rng)
+    return shares, sure, claimed_and_right(table, k, n_fits, True, rng).reshape(-1, 2)
+
+
+def percentages(shares: dict[str, float]) -> str:
+    """The columns of one line of the table."""
+    return "".join(f"{100 * shares[name]:>13.1f}" for name in SHOWN)
+
+
 def calibration_lines(rows: np.ndarray) -> list[dict[str, float]]:
     """By how sure the posterior was: the mean claim, and how often it was right."""
     lines = []
@@ -158,35 +189,33 @@ def calibration_lines(rows: np.ndarray) -> list[dict[str, float]]:
 def main() -> None:
     """Simulate, print a table, and as the last line one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--n-simulations", type=int, default=500)
+    parser.add_argument("--n-simulations", type=int, default=2000)
     parser.add_argument("--n-resamples", type=int, default=999)
     parser.add_argument("--n-fits", type=int, default=0)
     parser.add_argument("--companies", type=int, nargs="+", default=[12, 20, 40])
+    parser.add_argument("--jobs", type=int, default=1, help="processes; the figures are the same")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    rng, started = np.random.default_rng(args.seed), time.perf_counter()
-    shown = ("family", "primary", "holm", "max_t", "covered", *SINGLE_METHODS)
+    started = time.perf_counter()
     print(f"{args.n_simulations} null studies each; per cent of studies")
-    print(f"{'differences':<16}{'companies':>10}" + "".join(f"{name:>13}" for name in shown))
+    print(f"{'differences':<16}{'companies':>10}" + "".join(f"{name:>13}" for name in SHOWN))
+    names = [(name, k) for name in quantile_tables() for k in args.companies]
+    sizes = (args.n_simulations, args.n_resamples, args.n_fits)
+    tasks = [(name, k, *sizes, [args.seed, i]) for i, (name, k) in enumerate(names)]
     cells, claims, fits = [], [], []
-    for name, table in quantile_tables().items():
-        for k in args.companies:
-            claimed = [
-                false_claims(*draw_study(table, k, rng), args.n_resamples, rng)
-                for _ in range(args.n_simulations)
-            ]
-            shares = {key: float(np.mean([row[key] for row in claimed])) for key in shown}
+    with ProcessPoolExecutor(args.jobs) as pool:
+        for (name, k), done in zip(names, pool.map(simulate_cell, tasks), strict=True):
+            shares, claimed, fitted = done
             cells.append({"differences": name, "companies": k, **shares})
-            print(f"{name:<16}{k:>10}" + "".join(f"{100 * shares[s]:>13.1f}" for s in shown))
-            claims.append(claimed_and_right(table, k, args.n_simulations, False, rng))
-            if args.n_fits:
-                fits.append(claimed_and_right(table, k, args.n_fits, True, rng))
-    mean = {key: float(np.mean([cell[key] for cell in cells])) for key in shown}
-    print(f"{'all':<26}" + "".join(f"{100 * mean[s]:>13.1f}" for s in shown))
+            claims.append(claimed)
+            fits.append(fitted)
+            print(f"{name:<16}{k:>10}" + percentages(shares), flush=True)
+    mean = {key: float(np.mean([cell[key] for cell in cells])) for key in SHOWN}
+    print(f"{'all':<26}" + percentages(mean))
     error = 100 * np.sqrt(ALPHA * (1 - ALPHA) / args.n_simulations)
     print(f"Monte Carlo standard error of one cell at 5 %: {error:.1f}")
     checks = {"t posterior": calibration_lines(np.concatenate(claims))}
-    if fits:
+    if args.n_fits:
         checks["model"] = calibration_lines(np.concatenate(fits))
     for name, lines in checks.items():
         for line in lines:

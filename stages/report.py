@@ -4,7 +4,14 @@ import dataclasses
 
 from finllm.records import read_examples, read_predictions, read_scores, write_json, write_text
 from finllm.report import outcome, page
-from finllm.report.evidence import Evidence, read_curves, read_metrics, read_series
+from finllm.report.evidence import (
+    Evidence,
+    read_corpus,
+    read_curves,
+    read_metrics,
+    read_rows,
+    read_series,
+)
 from finllm.report.forest import forest_csv, forest_rows
 from finllm.report.verdict_text import sentence
 from stages import adapter
@@ -22,6 +29,8 @@ def main() -> None:
         metrics=read_metrics(at.metrics),
         curves=read_curves(at.plots / "training"),
         posterior=read_series(at.plots / "posterior.csv"),
+        gradient_by_layer=read_rows(at.plots / "training" / "gradient_by_layer.csv"),
+        corpus=read_corpus(at.plots / "corpus"),
         scores=read_scores(at.scores),
         examples=read_examples(at.examples),
         base=read_predictions(at.base),

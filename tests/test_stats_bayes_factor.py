@@ -88,7 +88,9 @@ def test_a_cauchy_is_a_mixture_of_normals():
 
 def test_clusters_are_the_data_of_the_factor():
     copied, codes = np.repeat(SLEEP, 4), np.repeat(range(10), 4)
-    assert jzs_bayes_factor(copied, codes).bf10 == pytest.approx(jzs_bayes_factor(SLEEP).bf10)
+    assert jzs_bayes_factor(copied, clusters=codes).bf10 == pytest.approx(
+        jzs_bayes_factor(SLEEP).bf10
+    )
 
 
 def test_degenerate_data_have_defined_factors():

@@ -92,9 +92,7 @@ def test_the_gate_holds_back_secondaries_until_the_primary_rejects():
 
 def test_one_metric_alone_is_the_sign_flip_test():
     differences = np.random.default_rng(1).normal(0.4, 1, 12)
-    alone = sign_flip_permutation_test(
-        differences, n_permutations=4999, rng=np.random.default_rng(2)
-    )
+    alone = sign_flip_permutation_test(differences, 4999, np.random.default_rng(2))
     result = max_t(differences[:, None])
     assert result.p_value[0] == result.p_adjusted[0] == alone.p_value
 

@@ -25,10 +25,7 @@ DEPRESSION = [0.952, -0.147, 1.022, 0.43, 0.62, 0.59, 0.49, -0.08, 0.01]
 
 def flip(differences, clusters=None, n_permutations=99_999, seed=0):
     return sign_flip_permutation_test(
-        differences,
-        clusters,
-        n_permutations=n_permutations,
-        rng=np.random.default_rng(seed),
+        differences, n_permutations, np.random.default_rng(seed), clusters
     )
 
 

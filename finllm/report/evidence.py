@@ -32,6 +32,8 @@ class Evidence:
     metrics: Mapping[str, Mapping]  # by the names in STAGES
     curves: Mapping[str, Sequence[tuple[float, float]]]  # train_loss, ...: (step, value)
     posterior: Sequence[tuple[float, float]]  # (bin centre, density); empty where there is none
+    gradient_by_layer: Sequence[Mapping[str, float]]  # layer, first, median, last
+    corpus: Mapping[str, Sequence[Mapping[str, float]]]  # rows of plots/corpus/NAME.csv, by NAME
     scores: Sequence[Score]
     examples: Sequence[Example]  # of the test set
     base: Sequence[Prediction]
@@ -65,6 +67,19 @@ def read_series(path: Path) -> list[tuple[float, float]]:
     delimiter = "\t" if path.suffix == ".tsv" else ","
     with open(path, newline="", encoding="utf-8") as file:
         return [(float(x), float(y)) for x, y in list(csv.reader(file, delimiter=delimiter))[1:]]
+
+
+def read_rows(path: Path) -> list[dict[str, float]]:
+    """The rows of a CSV file of numbers by the names in its header; empty where there is none."""
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return [{name: float(x) for name, x in row.items()} for row in csv.DictReader(file)]
+
+
+def read_corpus(folder: Path) -> dict[str, list[dict[str, float]]]:
+    """The plots of the filter stage, by name."""
+    return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
 
 
 def read_curves(folder: Path) -> dict[str, list[tuple[float, float]]]:

@@ -9,14 +9,16 @@ from finllm.report import wording
 from finllm.report.tables import Table
 
 TESTED = ("base", "tuned")
+PHASES = ("reading", "generation")  # of an answer, as metrics/predict_*.json name them
 
 
 def fairness_tables(metrics: Mapping[str, Mapping], *, primary: str) -> list[Table]:
     """The tables for which the stages left figures, in the order of the page."""
     scored = metrics["evaluate"]
     found = [answers(metrics), efficiency(metrics), reference_loss(metrics["train"])]
-    if scored.get("cross_domain"):
-        found.append(cross_domain(scored["cross_domain"], primary=primary))
+    found[2:2] = [table for table in [latency(metrics)] if table.rows]
+    if scored.get("reference_perplexity"):
+        found.append(reference_perplexity(scored["reference_perplexity"]))
     if scored.get("memorisation"):
         found.append(memorisation(scored["memorisation"]))
     if scored.get("number_recall_ceiling"):
@@ -67,6 +69,50 @@ def efficiency(metrics: Mapping[str, Mapping]) -> Table:
         )
     columns = "model|prompt tokens/s|new tokens/s|time an answer|peak memory|adapter"
     return Table("Efficiency, each speed over the whole time", columns.split("|"), rows)
+
+
+def latency(metrics: Mapping[str, Mapping]) -> Table:
+    """Waiting times and the speeds of reading and generation, where they were measured.
+
+    In its batch: from the start of a prompt's reading to its answer's end, others decoded with it.
+    Alone: a few prompts asked one at a time.
+    """
+    rows = []
+    for model in TESTED:
+        cost = metrics[f"predict_{model}"]["cost"]
+        speeds = [cost.get(phase, {}).get("tokens_per_second") for phase in PHASES]
+        waits = cost.get("latency", {})
+        if not waits and not any(speeds):
+            continue
+        rows.append([model, *(wording.MISSING if s is None else wording.count(s) for s in speeds)])
+        for kind in ("in_batch", "alone"):
+            found = waits.get(kind, {})
+            for key in ("median_seconds", "p95_seconds"):
+                rows[-1].append(wording.duration(found[key]) if key in found else wording.MISSING)
+        first = waits.get("alone", {}).get("median_seconds_to_first_token")
+        rows[-1].append(wording.MISSING if first is None else wording.duration(first))
+    columns = "model|reading, tokens/s|generation, tokens/s|in its batch, median|95th percentile"
+    columns += "|alone, median|95th percentile|first token"
+    return Table("Latency", columns.split("|"), rows)
+
+
+def reference_perplexity(found: Mapping[str, Mapping]) -> Table:
+    """Perplexity of the test references, and tuned minus base in log-likelihood a token."""
+    rows = [
+        [
+            model,
+            wording.score(found[model]["nats_per_token"]),
+            f"{found[model]['perplexity']:.2f}",
+            wording.count(found[model]["n_tokens"]),
+        ]
+        for model in TESTED
+        if model in found
+    ]
+    caption = "The test references as the models see them"
+    if "difference" in found:
+        caption += f"; log-likelihood a token, tuned minus base: {_gain(found['difference'])}"
+        caption += f" over {wording.count(found['difference']['n_companies'])} companies"
+    return Table(caption, ["model", "nats a token", "perplexity", "tokens"], rows)
 
 
 def reference_loss(train: Mapping[str, float]) -> Table:

@@ -48,7 +48,7 @@ def funnel(clean: Mapping, filtered: Mapping, templatize: Mapping, split: Mappin
             "examples",
             split["examples_read"],
             split["kept"],
-            {"over_cap": split["over_cap"]},
+            split.get("rejected_by_reason", {"over_cap": split["over_cap"]}),
         ),
     ]
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import jinja2
 
-from finllm.report import figures, human, tables, wording
+from finllm.report import convergence, corpus, figures, human, robustness, tables, wording
 from finllm.report.cautions import cautions, is_fictional
 from finllm.report.claims import NOT_MEASURED, claims
 from finllm.report.evidence import Evidence
-from finllm.report.fairness import fairness_tables
+from finllm.report.explorer import explorer, script, script_source
+from finllm.report.fairness import cross_domain, fairness_tables, latency
 from finllm.report.forest import ForestRow, forest_axis
 from finllm.report.funnel import funnel
 from finllm.report.marked import marked
@@ -23,6 +24,7 @@ from finllm.report.showcase import (
     ANSWER_CHARACTERS,
     EXCERPT_CHARACTERS,
     Pair,
+    all_pairs,
     paired_scores,
     showcase,
 )
@@ -40,13 +42,15 @@ def html(
 ) -> str:
     """The page: one file that loads nothing, with every figure as a table as well.
 
+    Its one script sorts the examples; the page's policy names it by its hash and allows no other.
+
     ``parameters`` are sections of params.yaml to show, ``data`` and ``model`` among them. The same
     evidence gives the same bytes. Without ``include_text`` the page holds no word of the calls, the
     references and the answers.
     """
     pairs = paired_scores(evidence.scores, found.primary_metric)
     shown = showcase(
-        pairs,
+        all_pairs(evidence.scores, found.primary_metric),
         evidence.examples,
         evidence.base,
         evidence.tuned,
@@ -61,6 +65,9 @@ def html(
             **_figures(found, forest, evidence, pairs),
             **_tables(found, forest, evidence, parameters),
             shown=shown,
+            explorer=explorer(evidence.scores, primary=found.primary_metric),
+            script=script(),
+            script_source=script_source(script()),
             marked=marked,
             not_measured=NOT_MEASURED,
             include_text=include_text,
@@ -130,6 +137,9 @@ def _figures(
         "companies": figures.company_figure(by_company),
         "histogram": figures.histogram_figure([pair.difference for pair in pairs]),
         "loss": figures.curve_figure({name: evidence.curves[key] for name, key in loss.items()}),
+        "layers": convergence.gradient_by_layer(evidence.gradient_by_layer),
+        "layer_rows": convergence.gradient_by_layer_table(evidence.gradient_by_layer),
+        "corpus": corpus.corpus_figures(evidence.corpus),
         "gradient": figures.curve_figure({"gradient norm": evidence.curves["gradient_norm"]}),
     }
 
@@ -142,7 +152,8 @@ def _tables(
 ) -> dict[str, object]:
     metrics, primary = evidence.metrics, found.primary_metric
     scored, tested = metrics["evaluate"], metrics["significance"]
-    groups = tested.get("subgroups", {})
+    groups, asked_otherwise = tested.get("subgroups", {}), scored.get("robustness", [])
+    steps = funnel(*(metrics[name] for name in ("clean", "filter", "templatize", "split")))
     company_sd = tested["metrics"][primary].get("cluster_sd", math.nan)
     caption = "Mean over the examples, {}"
     return {
@@ -186,9 +197,18 @@ def _tables(
         "cost_table": tables.costs(metrics),
         "sets_table": tables.sets(metrics["split"]["sets"]),
         "parameters_table": tables.parameters(parameters),
-        "funnel": funnel(
-            metrics["clean"], metrics["filter"], metrics["templatize"], metrics["split"]
+        "corpus_tables": corpus.corpus_tables(metrics),
+        "phases_table": convergence.phases(
+            evidence.curves["train_loss"], val=evidence.curves["val_loss"]
         ),
+        "robustness_summary": robustness.robustness_summary(asked_otherwise, primary=primary),
+        "robustness_tables": robustness.robustness_tables(asked_otherwise, primary=primary),
+        "cross_domain_table": cross_domain(scored["cross_domain"], primary=primary)
+        if scored.get("cross_domain")
+        else None,
+        "has_latency": bool(latency(metrics).rows),
+        "funnel": steps,
+        "funnel_table": corpus.funnel_table(steps),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ ANSWER_CHARACTERS = 1500
 
 @dataclass(frozen=True)
 class Pair:
-    """Both models' scores on the primary metric, for one test example."""
+    """Both models' scores on the primary metric, for one test example; NaN for no score."""
 
     example_id: str
     company: str
@@ -40,6 +41,11 @@ class Shown:
 
 def paired_scores(scores: Sequence[Score], metric: str) -> list[Pair]:
     """The test examples for which the metric is defined, in the order of the base's scores."""
+    return [p for p in all_pairs(scores, metric) if math.isfinite(p.difference)]
+
+
+def all_pairs(scores: Sequence[Score], metric: str) -> list[Pair]:
+    """Every test example that both models answered, in the order of the base's scores."""
     values: dict[str, dict[str, float | None]] = {"base": {}, "tuned": {}}
     for row in scores:
         if row.split == "test" and row.model in values:
@@ -47,26 +53,28 @@ def paired_scores(scores: Sequence[Score], metric: str) -> list[Pair]:
     rows = [s for s in scores if s.split == "test" and s.model == "base"]
     pairs = []
     for row in rows:
-        base, tuned = values["base"][row.example_id], values["tuned"].get(row.example_id)
-        if base is not None and tuned is not None:
-            pairs.append(
-                Pair(row.example_id, row.company, row.template, row.provenance, base, tuned)
-            )
+        if row.example_id not in values["tuned"]:
+            continue
+        found = [values[model][row.example_id] for model in ("base", "tuned")]
+        base, tuned = (math.nan if value is None else value for value in found)
+        pairs.append(Pair(row.example_id, row.company, row.template, row.provenance, base, tuned))
     return pairs
 
 
 def extremes(pairs: Sequence[Pair], n: int) -> list[Pair]:
     """At most ``n`` pairs: regressions from the largest, then gains from the largest.
 
-    Half of ``n`` each, and more of one where the other has too few. Examples on which nothing
-    changed are not shown.
+    Half of ``n`` each, and more of one where the other has too few; where all of them fit, the
+    examples on which nothing changed come last, and then those without a score.
     """
     down = [pair for pair in pairs if pair.difference < 0]
     up = [pair for pair in pairs if pair.difference > 0]
     down.sort(key=lambda pair: (pair.difference, pair.example_id))
     up.sort(key=lambda pair: (-pair.difference, pair.example_id))
     n_down = min(len(down), max((n + 1) // 2, n - len(up)))
-    return down[:n_down] + up[: n - n_down]
+    rest = [p for p in pairs if p.difference == 0 or math.isnan(p.difference)]
+    rest.sort(key=lambda pair: (math.isnan(pair.difference), pair.example_id))
+    return [*down[:n_down], *up[: n - n_down], *rest][:n]
 
 
 def showcase(

@@ -10,7 +10,8 @@ from finllm.report import wording
 from finllm.report.forest import ForestRow
 
 BASELINES = ("lead", "dense", "random", "nearest", "nearest_company")
-MODELS = ("base", "tuned", *BASELINES, "oracle_rougeL", "oracle_numbers")
+MODELS = ("base", "fewshot", "tuned", *BASELINES, "oracle_rougeL", "oracle_numbers")
+MODEL_LABELS = {"fewshot": "base, examples shown"}
 LENGTHS = ("short", "middle", "long")  # as finllm/scoring/groups.py names them
 PROVENANCE_MEANING = {
     "human": "people wrote the reference: a reporter’s bullets, an analyst’s real question",
@@ -38,7 +39,7 @@ def by_model(means: Mapping[str, Mapping[str, float]], *, caption: str, primary:
         [wording.metric_label(name), *(wording.score(means[m].get(name)) for m in models)]
         for name in names
     ]
-    return Table(caption, ["metric", *models], rows, strong=0)
+    return Table(caption, ["metric", *(MODEL_LABELS.get(m, m) for m in models)], rows, strong=0)
 
 
 def by_group(

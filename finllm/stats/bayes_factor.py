@@ -34,7 +34,7 @@ class PriorSensitivity:
 
 
 def jzs_bayes_factor(
-    differences: ArrayLike, clusters: Sequence[Hashable] | None = None, *, r: float = 0.707
+    differences: ArrayLike, r: float = 0.707, clusters: Sequence[Hashable] | None = None
 ) -> BayesFactor:
     """The two-sided JZS Bayes factor of the (cluster) mean differences: see ``jzs_from_t``.
 

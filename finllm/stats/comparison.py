@@ -11,7 +11,7 @@ import numpy as np
 from finllm.stats.clusters import cluster_means
 from finllm.stats.effects import cohens_d, cohens_d_z
 from finllm.stats.inference import infer_mean
-from finllm.stats.multiplicity import bonferroni, gatekeep
+from finllm.stats.multiplicity import gatekept_bonferroni
 from finllm.stats.paired_tests import (
     paired_t_test,
     shapiro_wilk,
@@ -93,10 +93,9 @@ def compare(
         for position, name in enumerate(base)
         if n_companies[name] >= 2
     }
-    gate = found[primary].p_value
-    others = [name for name in found if name != primary]
-    adjusted = gatekeep(gate, bonferroni([found[name].p_value for name in others]))
-    corrected = {primary: gate, **dict(zip(others, adjusted, strict=True))}
+    ordered = [primary, *(name for name in found if name != primary)]
+    first, *rest = (found[name].p_value for name in ordered)
+    corrected = dict(zip(ordered, gatekept_bonferroni(first, rest), strict=True))
     return {
         name: dataclasses.replace(c, p_corrected=float(corrected[name]))
         for name, c in found.items()
@@ -149,9 +148,7 @@ def _one_metric(
         p_corrected=float("nan"),
         p_paired_t=paired_t_test(d, companies).p_value,
         p_wilcoxon=wilcoxon_signed_rank(d, companies).p_value,
-        p_sign_flip=sign_flip_permutation_test(
-            d, companies, n_permutations=n_permutations, rng=rng
-        ).p_value,
+        p_sign_flip=sign_flip_permutation_test(d, n_permutations, rng, companies).p_value,
         p_shapiro=shapiro_wilk(d, companies).p_value if enough else float("nan"),
         bootstrap_low=interval.low,
         bootstrap_high=interval.high,

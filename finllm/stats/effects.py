@@ -20,6 +20,8 @@ from finllm.stats.clusters import (
 from finllm.stats.noncentral import noncentrality_interval
 from finllm.stats.resampling import bca_interval, check_levels, resampling_counts
 
+NO_GENERATOR = "rng is None; with clusters the interval is a bootstrap and draws"
+
 
 @dataclass(frozen=True)
 class EffectSize:
@@ -39,7 +41,7 @@ def cohens_d(
     *,
     confidence: float = 0.95,
     n_bootstrap: int = 10000,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None = None,
 ) -> EffectSize:
     """Cohen's d with the pooled standard deviation of the two arms (Cohen 1988, section 2.2).
 
@@ -47,11 +49,13 @@ def cohens_d(
     *scores* vary, so that it compares across studies, paired or not. With pairs of equal number
     this equals d_av by the root mean square.
 
-    The interval is a BCa bootstrap over whole clusters (pairs stay together); the textbook
-    noncentral-t interval assumes independent arms and is wrong here. Below about 30 clusters it
-    covers less than it says. NaN where neither arm varies.
+    With ``rng`` the interval is a BCa bootstrap over whole clusters (pairs stay together), which
+    covers less than it says below about 30 clusters. Without it, and without ``clusters``, it is
+    Algina and Keselman's (2003) for normal pairs: that of d_z times sd(differences) / pooled sd.
+    The textbook noncentral-t interval assumes independent arms and is wrong here. NaN where neither
+    arm varies.
     """
-    return _of_arms(tuned, base, clusters, _pooled, confidence, n_bootstrap, rng)
+    return _of_arms(tuned, base, clusters, _pooled_sd, confidence, n_bootstrap, rng)
 
 
 def cohens_d_av(
@@ -61,14 +65,14 @@ def cohens_d_av(
     *,
     confidence: float = 0.95,
     n_bootstrap: int = 10000,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None = None,
 ) -> EffectSize:
     """Cohen's d_av: the mean difference over the *average* of the two standard deviations.
 
     ``mean(tuned - base) / ((sd(tuned) + sd(base)) / 2)`` (Cumming 2012; Lakens 2013, equation 10).
     Interval and cautions as for ``cohens_d``.
     """
-    return _of_arms(tuned, base, clusters, _average, confidence, n_bootstrap, rng)
+    return _of_arms(tuned, base, clusters, _average_sd, confidence, n_bootstrap, rng)
 
 
 def cohens_d_z(
@@ -92,7 +96,7 @@ def cohens_d_z(
     values = finite_vector(differences, "differences", at_least=2)
     if clusters is not None:
         if rng is None:
-            raise ValueError("rng is None; with clusters the interval is a bootstrap and draws")
+            raise ValueError(NO_GENERATOR)
         moments = np.column_stack([np.ones(len(values)), values, values**2])
         return _bootstrapped(moments, clusters, _standardised, confidence, n_bootstrap, rng)
     check_levels(confidence, n_bootstrap)
@@ -172,20 +176,30 @@ def _of_arms(
     tuned: ArrayLike,
     base: ArrayLike,
     clusters: Sequence[Hashable] | None,
-    effect: Callable[[np.ndarray], np.ndarray],
+    spread: Callable[[np.ndarray], np.ndarray],
     confidence: float,
     n_bootstrap: int,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
 ) -> EffectSize:
     x = finite_vector(tuned, "tuned", at_least=2)
     y = finite_vector(base, "base", at_least=2)
     if len(x) != len(y):
         raise ValueError(f"tuned has {len(x)} scores and base {len(y)}; pairs are needed")
+    if rng is None and clusters is not None:
+        raise ValueError(NO_GENERATOR)
     # A common shift changes no effect size and spares the squares their digits.
     shift = np.concatenate([x, y]).mean()
     x, y = x - shift, y - shift
     moments = np.column_stack([np.ones(len(x)), x, y, x**2, y**2])
-    return _bootstrapped(moments, clusters, effect, confidence, n_bootstrap, rng)
+    if rng is not None:
+
+        def effect(sums: np.ndarray) -> np.ndarray:
+            return _ratio((sums[:, 1] - sums[:, 2]) / sums[:, 0], spread(sums))
+
+        return _bootstrapped(moments, clusters, effect, confidence, n_bootstrap, rng)
+    d, unit = cohens_d_z(x - y, confidence=confidence), spread(moments.sum(axis=0)[None])
+    estimate, ratio = (float(_ratio(f(x - y), unit)[0]) for f in (np.mean, _sd))
+    return EffectSize(estimate, d.low * ratio, d.high * ratio, d.n, d.n_clusters)
 
 
 def _bootstrapped(
@@ -214,6 +228,10 @@ def _bootstrapped(
     return EffectSize(estimate, low, high, len(moments), len(labels))
 
 
+def _sd(values: np.ndarray) -> np.floating:
+    return values.std(ddof=1)
+
+
 def _variance(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
     variance = (squares - total**2 / n) / np.maximum(n - 1, 1)
     return np.where(variance > 1e-14 * squares, variance, 0.0)
@@ -224,14 +242,14 @@ def _ratio(difference: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return np.where(spread > 0, difference / safe, np.where(difference == 0, 0.0, np.nan))
 
 
-def _pooled(moments: np.ndarray) -> np.ndarray:
+def _pooled_sd(moments: np.ndarray) -> np.ndarray:
     n, x, y, xx, yy = moments.T
-    return _ratio((x - y) / n, np.sqrt((_variance(n, x, xx) + _variance(n, y, yy)) / 2))
+    return np.sqrt((_variance(n, x, xx) + _variance(n, y, yy)) / 2)
 
 
-def _average(moments: np.ndarray) -> np.ndarray:
+def _average_sd(moments: np.ndarray) -> np.ndarray:
     n, x, y, xx, yy = moments.T
-    return _ratio((x - y) / n, (np.sqrt(_variance(n, x, xx)) + np.sqrt(_variance(n, y, yy))) / 2)
+    return (np.sqrt(_variance(n, x, xx)) + np.sqrt(_variance(n, y, yy))) / 2
 
 
 def _standardised(moments: np.ndarray) -> np.ndarray:

@@ -74,6 +74,17 @@ def gatekeep(primary_p_value: float, secondary_p_adjusted: ArrayLike) -> np.ndar
     return np.maximum(_checked([primary_p_value])[0], p)
 
 
+def gatekept_bonferroni(primary_p_value: float, secondary_p_values: ArrayLike) -> np.ndarray:
+    """The correction of the default procedure: the primary's p-value, then those of the others.
+
+    The primary metric, named before the run, is tested alone; the others by Bonferroni among
+    themselves, behind the primary's gate (see ``gatekeep``). ``compare`` reports these p-values and
+    ``benchmarks/calibration.py`` measures how often one of them falls below alpha by chance.
+    """
+    secondary = gatekeep(primary_p_value, bonferroni(secondary_p_values))
+    return np.concatenate([[primary_p_value], secondary])
+
+
 def max_t_permutation(
     differences: ArrayLike,
     clusters: Sequence[Hashable] | None = None,

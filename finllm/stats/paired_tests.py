@@ -129,10 +129,9 @@ def is_exact(n_clusters: int, n_permutations: int) -> bool:
 
 def sign_flip_permutation_test(
     differences: ArrayLike,
-    clusters: Sequence[Hashable] | None = None,
-    *,
     n_permutations: int,
     rng: np.random.Generator,
+    clusters: Sequence[Hashable] | None = None,
 ) -> PermutationResult:
     """Flip the sign of whole clusters, and count how often their mean is as far from zero.
 

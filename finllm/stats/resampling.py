@@ -28,11 +28,11 @@ class Interval:
 def bootstrap_ci(
     data: ArrayLike,
     statistic: Callable[[np.ndarray], float] = np.mean,
-    *,
     n_bootstrap: int = 10000,
     confidence: float = 0.95,
     method: str = "studentized",
     clusters: Sequence[Hashable] | None = None,
+    *,
     rng: np.random.Generator,
 ) -> Interval:
     """A bootstrap interval for ``statistic`` over the examples, whole clusters resampled.

@@ -1,0 +1,75 @@
+"""Stacked bars over named slots, in percent of the figure's width and height."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from finllm.report.axis import Axis, axis
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One series' part of a bar."""
+
+    series: int
+    top: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A slot's name, its values by series, and its parts from the bottom up."""
+
+    label: str
+    values: Sequence[float]
+    left: float
+    width: float
+    segments: Sequence[Segment]
+
+
+@dataclass(frozen=True)
+class BarFigure:
+    """Bars, their common axis, and the names under some of them (percent, text)."""
+
+    y: Axis
+    names: Sequence[str]
+    bars: Sequence[Bar]
+    labels: Sequence[tuple[float, str]]
+
+
+def bar_figure(
+    rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str], *, n_labels: int = 5
+) -> BarFigure | None:
+    """A bar a row, one part a series; empty rows at either end are left out.
+
+    About ``n_labels`` slots are named under the axis. None where every value is zero.
+    """
+    filled = [i for i, (_, values) in enumerate(rows) if any(values)]
+    if not filled:
+        return None
+    rows = rows[filled[0] : filled[-1] + 1]
+    y = axis([0.0, *(sum(values) for _, values in rows)], 3)
+    slot = 100 / len(rows)
+    bars = [
+        Bar(
+            label,
+            values,
+            left=round((i + 0.1) * slot, 3),
+            width=round(0.8 * slot, 3),
+            segments=_stack(values, y),
+        )
+        for i, (label, values) in enumerate(rows)
+    ]
+    stride = max(1, -(-(len(rows) - 1) // max(1, n_labels - 1)))
+    labels = [(round((i + 0.5) * slot, 3), rows[i][0]) for i in range(0, len(rows), stride)]
+    return BarFigure(y, names, bars, labels)
+
+
+def _stack(values: Sequence[float], y: Axis) -> list[Segment]:
+    segments, below = [], 0.0
+    for series, value in enumerate(values):
+        top, bottom = y.flipped(below + value), y.flipped(below)
+        segments.append(Segment(series, top, round(bottom - top, 3)))
+        below += value
+    return segments

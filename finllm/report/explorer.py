@@ -1,0 +1,65 @@
+"""The explorer of examples: every metric's scores for the page's script, and the script's hash."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from finllm.records import METRICS, Score
+from finllm.report import wording
+
+NO_SCORE = "-"
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """What the page's script sorts by; ``metrics`` are names and labels, the primary one first."""
+
+    metrics: Sequence[tuple[str, str]]
+    templates: Sequence[str]
+    base: dict[str, str]  # example id: its scores in the order of ``metrics``
+    tuned: dict[str, str]
+
+
+def explorer(scores: Sequence[Score], *, primary: str) -> Explorer:
+    """The test scores of both models, by example, to six decimals and without any text."""
+    names = [primary, *(name for name in METRICS if name != primary)]
+    rows = [row for row in scores if row.split == "test"]
+    by_model = {
+        model: {
+            row.example_id: " ".join(_plain(row.values.get(name)) for name in names)
+            for row in rows
+            if row.model == model
+        }
+        for model in ("base", "tuned")
+    }
+    return Explorer(
+        [(name, wording.metric_label(name)) for name in names],
+        sorted({row.template for row in rows}),
+        **by_model,
+    )
+
+
+def script() -> str:
+    """The one script of the page, as it stands between its tags."""
+    return (Path(__file__).parent / "explorer.js").read_text(encoding="utf-8")
+
+
+def script_source(text: str) -> str:
+    """The script's name in a Content-Security-Policy: no other script runs on the page.
+
+    >>> script_source("")
+    'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
+    """
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return "sha256-" + base64.b64encode(digest).decode("ascii")
+
+
+def _plain(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return NO_SCORE
+    return f"{value:.6g}"

@@ -1,0 +1,69 @@
+"""What an answer loses when the question is reworded or the excerpt is noisy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from finllm.records import METRICS
+from finllm.report import wording
+from finllm.report.tables import Table
+
+SET_LABELS = {
+    "reworded": "the question in words that training never saw",
+    "noise": "the excerpt with typing errors and lost punctuation",
+}
+NOT_MEASURED = (
+    "Not measured in this run: what becomes of the answers when the question is reworded or the "
+    "excerpt is noisy (predict.robustness_examples)."
+)
+
+
+def robustness_summary(rows: Sequence[Mapping], *, primary: str) -> str:
+    """A sentence a changed set on the primary metric; says so where nothing was measured."""
+    if not rows:
+        return NOT_MEASURED
+    said = []
+    for name in dict.fromkeys(row["set"] for row in rows):
+        parts = [
+            f"{row['model']} {wording.signed(row['estimate'])} "
+            f"{wording.interval(row.get('low'), row.get('high'))}"
+            for row in rows
+            if row["set"] == name and row["metric"] == primary
+        ]
+        if parts:
+            said.append(f"With {SET_LABELS.get(name, name)}: {', '.join(parts)}.")
+    if not said:
+        return f"On {wording.metric_in_sentence(primary)} nothing could be compared."
+    return f"{wording.metric_label(primary)}, changed minus original. {' '.join(said)}"
+
+
+def robustness_table(rows: Sequence[Mapping], *, metrics: Sequence[str]) -> Table:
+    """Original, changed and the change with its interval, by set, metric and model."""
+    order = {name: i for i, name in enumerate(metrics)}
+    chosen = sorted((row for row in rows if row["metric"] in order), key=lambda r: _place(r, order))
+    cells = [
+        [
+            f"{row['set']}: {wording.metric_label(row['metric'])}",
+            row["model"],
+            wording.score(row["original"]),
+            wording.score(row["changed"]),
+            f"{wording.signed(row['estimate'])} "
+            f"{wording.interval(row.get('low'), row.get('high'))}",
+            f"{wording.count(row['n_examples'])} of {wording.count(row['n_companies'])}",
+        ]
+        for row in chosen
+    ]
+    columns = "set|model|original|changed|change [uncorrected interval]|examples of companies"
+    return Table("The same examples, asked otherwise", columns.split("|"), cells)
+
+
+def robustness_tables(rows: Sequence[Mapping], *, primary: str) -> tuple[Table, Table] | None:
+    """The primary metric, and all others; None where nothing was measured."""
+    if not rows:
+        return None
+    others = [name for name in METRICS if name != primary]
+    return robustness_table(rows, metrics=[primary]), robustness_table(rows, metrics=others)
+
+
+def _place(row: Mapping, order: Mapping[str, int]) -> tuple[str, int, str]:
+    return row["set"], order[row["metric"]], row["model"]
