@@ -1,9 +1,10 @@
 """How long the statistics take: the whole frequentist procedure, and one Bayesian model.
 
-Simulated scores of ten metrics on 500 examples of 40 companies. The first figure is ``compare`` (every
-interval, test, permutation and effect size of the report, clustered) after its imports, the second
-``fit_paired_model`` on the first metric, compilation included, the third the same model on the second.
-Seconds by the clock and of the processor: on a busy machine read the latter.
+Simulated scores of ten metrics on 500 examples of 40 companies. The first figure is ``compare``
+(every interval, test, permutation and effect size of the report, clustered) after its imports, the
+second ``fit_paired_model`` on the first metric, import and compilation included, the third the same
+model on the second metric. Seconds by the clock and of the processor: on a busy machine read the
+latter.
 """
 
 from __future__ import annotations

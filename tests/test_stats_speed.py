@@ -1,4 +1,4 @@
-"""The statistics are quick enough to be run again: bars in processor seconds, which load leaves alone."""
+"""The statistics are quick: a bar in processor seconds, which other work leaves alone."""
 
 import time
 
