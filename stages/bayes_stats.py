@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from finllm.records import METRICS, read_scores, write_json
 from finllm.scoring.pairs import pair
+from finllm.stats.bayes_factor import prior_sensitivity
 from finllm.stats.bayes_model import fit_paired_model
 from finllm.stats.clusters import is_constant
 from stages import adapter
@@ -44,7 +45,7 @@ def main() -> None:
             seed=p.seed,
             hdi_prob=p.hdi_probability,
         )
-        found[name] = _scalars(fitted)
+        found[name] = _scalars(fitted) | _scalars(prior_sensitivity(differences, companies))
         if name == v.primary_metric:
             _write_histogram(fitted.mu_draws, at.posterior)
     write_json(

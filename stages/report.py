@@ -21,7 +21,7 @@ def main() -> None:
     """Decide, draw, write."""
     at = adapter.paths(
         *("metrics", "plots", "examples", "base", "tuned", "scores"),
-        *("verdict", "forest", "html", "markdown"),
+        *("verdict", "forest", "html", "markdown", "drawings"),
     )
     params = adapter.params()
     v, p = params.verdict, params.report
@@ -57,6 +57,8 @@ def main() -> None:
             include_text=p.include_text,
         ),
     )
+    for name, drawing in page.plots(found, rows, evidence).items():
+        write_text(at.drawings / f"{name}.svg", drawing)
     write_text(at.markdown, page.markdown(found, rows, evidence, parameters=sections))
     print(f"report: {sentence(found)}")
 

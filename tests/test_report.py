@@ -13,6 +13,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -632,11 +633,27 @@ def test_the_fictional_source_is_announced_and_a_real_one_is_not():
 
 
 def test_the_markdown_is_one_screen_and_keeps_wall_clock_in_its_last_line():
-    lines = render_markdown(make_evidence()).splitlines()
-    assert len(lines) < 40
+    text = render_markdown(make_evidence())
+    lines = text.splitlines()
+    unfolded = re.sub(r"<details>.*?</details>", "<details>", text, flags=re.DOTALL)
+    assert text.count("<details>") == 1 and len(unfolded.splitlines()) < 45
     assert [line for line in lines if re.search(r"\d (s|min|h)\b", line)] == [lines[-1]]
     assert lines[-1].startswith("Cost: ")
     assert "| **Number accuracy** | 0.400 | 0.480 | +0.080 [0.040, 0.120] |" in "\n".join(lines)
+
+
+def test_the_drawings_are_svg_with_every_metric_and_without_a_posterior_say_so():
+    evidence = make_evidence()
+    drawn = page.plots(decided(evidence), rows_of(evidence), evidence)
+    for text in drawn.values():
+        root = ElementTree.fromstring(text)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg" and "<script" not in text
+    assert all(wording.metric_label(name) in drawn["forest"] for name in METRICS)
+    assert drawn["forest"].count("<circle") == len(METRICS)
+    assert "[0.040, 0.120]" in drawn["posterior"] and "<polygon" in drawn["posterior"]
+    bare = Evidence(**{**vars(evidence), "posterior": []})
+    assert "no posterior" in page.plots(decided(bare), rows_of(bare), bare)["posterior"]
+    assert drawn == page.plots(decided(evidence), rows_of(evidence), evidence)
 
 
 # --- what people say
@@ -795,6 +812,7 @@ def write_run(folder, evidence):
     inputs |= {name: f"{name}.jsonl" for name in ("examples", "base", "tuned", "scores")}
     outputs = {"verdict": "metrics/verdict.json", "forest": "plots/forest.csv"}
     outputs |= {"html": "reports/report.html", "markdown": "reports/report.md"}
+    outputs |= {"drawings": "reports"}
     return [word for name, path in (inputs | outputs).items() for word in (f"--{name}", path)]
 
 
@@ -812,7 +830,10 @@ def test_the_stage_writes_its_four_files_and_the_command_prints_them(tmp_path, m
     assert Path("plots/forest.csv").read_text().startswith("metric,difference,low,high\n")
     text = Path("reports/report.html").read_text()
     assert "lora.r" in text and "validation set" in text and "left no curves" not in text
-    assert Path("reports/report.md").read_text().startswith("**Inconclusive: ")
+    comment = Path("reports/report.md").read_text()
+    assert comment.startswith("**Inconclusive: ")
+    for name in ("forest", "posterior"):
+        assert f"]({name}.svg)" in comment and Path(f"reports/{name}.svg").is_file()
 
     cli.main(["verdict"])
     printed = capsys.readouterr().out

@@ -1,5 +1,6 @@
 """Corpus, robustness and convergence in the report: figures, tables, and words where nothing is."""
 
+import math
 import re
 
 import pytest
@@ -162,6 +163,27 @@ def test_phases_of_a_loss_that_falls_and_then_stays():
     assert middle == ["middle", "11 to 40", "2.000", "0.000", "2.200"]
     assert last[1:] == ["41 to 50", "2.000", "0.000", "2.000"]
     assert convergence.phases(curve[:9], val=[]) is None
+
+
+def test_other_priors_and_predictive_checks_of_the_primary_metric_are_a_table():
+    evidence = make_evidence()
+    evidence.metrics["bayes_stats"]["metrics"][PRIMARY] |= {
+        "log_bf10_medium": math.log(12.0),
+        "log_bf10_sceptical": math.log(0.25),
+        "ppc_p_skewness": 0.02,
+        "prior_low": -4.0,
+        "prior_high": 4.0,
+        "n_divergences": 0,
+        "p_practically_better": 0.75,
+    }
+    rows = dict(tables.model_checks(evidence.metrics["bayes_stats"]["metrics"][PRIMARY]).rows)
+    assert rows["Bayes factor of the company means, Cauchy prior r = 0.5"] == "12"
+    assert rows["the same, a sceptical normal prior, sd 0.2"] == "0.25"
+    assert rows["predictive p-value of the skewness"] == "0.020"
+    assert rows["middle 95% of the difference before the data"] == "[−4.000, 4.000]"
+    assert rows["divergent transitions"] == "0" and len(rows) == 6
+    assert rows["probability of a difference above the region of equivalence"] == "0.750"
+    assert "Priors and checks of the model" in render(evidence)
 
 
 def test_the_layers_are_bars_and_rows():

@@ -10,6 +10,15 @@ cd "$(git rev-parse --show-toplevel)"
 base=$(git merge-base "$1" HEAD)
 limit=60000  # characters; the platform refuses more than 65536
 
+report() {  # a comment lies in no folder, so its plots need an address, where there is one
+    local address="${GITHUB_SERVER_URL:-}/${GITHUB_REPOSITORY:-}/raw/$(git rev-parse HEAD)/reports"
+    if [ -n "${GITHUB_REPOSITORY:-}" ]; then
+        sed "s#](\([a-z]*\.svg\))#]($address/\1)#" reports/report.md
+    else
+        cat reports/report.md
+    fi
+}
+
 table() {  # a heading and a table, or a sentence where nothing changed
     local title=$1 rows
     shift
@@ -21,7 +30,7 @@ table() {  # a heading and a table, or a sentence where nothing changed
 }
 
 body=$(
-    cat reports/report.md
+    report
     table "Parameters, against ${base:0:7}" dvc params diff "$base" --md
     table "Metrics, against ${base:0:7}" dvc metrics diff "$base" --md
 )

@@ -95,6 +95,26 @@ def markdown(
     )
 
 
+def plots(found: Outcome, forest: Sequence[ForestRow], evidence: Evidence) -> dict[str, str]:
+    """The two plots of the pull request's comment as SVG files: ``forest`` and ``posterior``."""
+    environment = _environment()
+    return {
+        "forest": environment.get_template("forest.svg.j2").render(
+            rows=forest,
+            axis=forest_axis(forest, rope=found.rope),
+            rope=found.rope,
+            confidence=_confidence(found),
+            wording=wording,
+        ),
+        "posterior": environment.get_template("posterior.svg.j2").render(
+            figure=_posterior(found, evidence),
+            found=found,
+            metric=wording.metric_in_sentence(found.primary_metric),
+            wording=wording,
+        ),
+    }
+
+
 def _common(
     found: Outcome,
     forest: Sequence[ForestRow],
@@ -128,12 +148,9 @@ def _figures(
     for pair in pairs:
         by_company[pair.company].append(pair.difference)
     loss = {"training batches": "train_loss", "validation set": "val_loss"}
-    marks = [0.0, -found.rope, found.rope, found.hdi_low, found.hdi_high]
     return {
         "forest_axis": forest_axis(forest, rope=found.rope),
-        "posterior": figures.posterior_figure(
-            evidence.posterior, also=[mark for mark in marks if mark is not None]
-        ),
+        "posterior": _posterior(found, evidence),
         "companies": figures.company_figure(by_company),
         "histogram": figures.histogram_figure([pair.difference for pair in pairs]),
         "loss": figures.curve_figure({name: evidence.curves[key] for name, key in loss.items()}),
@@ -142,6 +159,13 @@ def _figures(
         "corpus": corpus.corpus_figures(evidence.corpus),
         "gradient": figures.curve_figure({"gradient norm": evidence.curves["gradient_norm"]}),
     }
+
+
+def _posterior(found: Outcome, evidence: Evidence) -> figures.PosteriorFigure | None:
+    marks = [0.0, -found.rope, found.rope, found.hdi_low, found.hdi_high]
+    return figures.posterior_figure(
+        evidence.posterior, also=[mark for mark in marks if mark is not None]
+    )
 
 
 def _tables(
@@ -184,6 +208,7 @@ def _tables(
             if name in scored["test_by_provenance"]
         },
         "tests_table": tables.classical_tests(metrics["significance"]["metrics"]),
+        "checks_table": tables.model_checks(metrics["bayes_stats"]["metrics"][primary]),
         "posteriors_table": tables.posteriors(metrics["bayes_stats"]["metrics"]),
         "agreement_table": tables.agreement(scored, primary=primary)
         if "rank_stability" in scored
@@ -219,7 +244,7 @@ def _confidence(found: Outcome) -> str:
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=lambda name: name is not None and ".html" in name,
+        autoescape=lambda name: name is not None and (".html" in name or ".svg" in name),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -132,6 +132,42 @@ def posteriors(found: Mapping[str, Mapping]) -> Table:
     return Table("Bayesian model of the paired differences", columns.split("|"), rows)
 
 
+def model_checks(found: Mapping[str, float]) -> Table:
+    """What the model of one metric rests on: other priors, predictive checks, the sampler.
+
+    The factors under other priors are the closed-form ones of the company means, so that they
+    compare with each other rather than with the model's own. A predictive p-value is the share of
+    data sets made by the model that are as skewed, or have as large a difference, as the real one.
+    """
+    priors = {
+        "log_bf10_medium": "Bayes factor of the company means, Cauchy prior r = 0.5",
+        "log_bf10_default": "the same, r = 0.707",
+        "log_bf10_wide": "the same, r = 1",
+        "log_bf10_sceptical": "the same, a sceptical normal prior, sd 0.2",
+    }
+    checks = {
+        "ppc_p_skewness": "predictive p-value of the skewness",
+        "ppc_p_largest": "predictive p-value of the largest difference",
+        "company_share": "share of the variance between companies",
+        "log_bf10_mcse": "Monte Carlo error of the model’s log Bayes factor",
+    }
+    rows = [
+        [label, wording.bayes_factor(found[key])] for key, label in priors.items() if key in found
+    ]
+    beyond = {"p_practically_better": "above", "p_practically_worse": "below"}
+    for key, side in beyond.items():
+        if key in found:
+            label = f"probability of a difference {side} the region of equivalence"
+            rows.append([label, wording.share(found[key])])
+    if "prior_low" in found:
+        reach = wording.interval(found["prior_low"], found["prior_high"])
+        rows.append(["middle 95% of the difference before the data", reach])
+    rows += [[label, wording.score(found[key])] for key, label in checks.items() if key in found]
+    if "n_divergences" in found:
+        rows.append(["divergent transitions", wording.count(found["n_divergences"])])
+    return Table("The model of the primary metric, checked", ["check", "value"], rows)
+
+
 def agreement(scored: Mapping[str, Mapping], *, primary: str) -> Table:
     """Each metric's rank correlation with the primary one and the composite, and its stability."""
     stability = {row["metric"]: row for row in scored["rank_stability"]}
