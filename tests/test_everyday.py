@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 from ruamel.yaml import YAML
 from writing_pipeline import TRAIN, dvc, environment, git, write_project
@@ -128,10 +127,18 @@ def ended(project, *, seconds):
     file = project / ".dvc" / "tmp" / "exps" / "celery" / "dvc-exp-worker-1.json"
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if not psutil.pid_exists(json.loads(file.read_text())["pid"]):
+        if not alive(json.loads(file.read_text())["pid"]):
             return True
         time.sleep(0.5)
     return False
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def experiments(project):
