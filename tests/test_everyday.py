@@ -18,6 +18,14 @@ TRAINED = "metrics/train.json"
 TIMEOUT = 900  # seconds: a busy machine is no failure
 
 
+@pytest.fixture(scope="module", autouse=True)
+def interruptible():
+    """SIGINT as in a terminal: a shell's background job ignores it, and so does what it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     root = write_project(tmp_path_factory.mktemp("project"), scripts={"train": TRAIN})
@@ -98,30 +106,39 @@ def drained(project, *names):
 
 @pytest.fixture
 def workers(project, monkeypatch):
-    """Start the queue's worker; afterwards there is none."""
+    """Start the queue's worker; afterwards there is none.
+
+    A worker ends with its queue. It is stopped only where it does not: a stop without a worker
+    waits in the queue for the next one, and ends it after its first task.
+    """
     monkeypatch.setenv("PACE", "3")
 
     def start():
         dvc(project, "queue", "start", "--jobs", "1")
 
     yield start
-    dvc(project, "queue", "stop", "--kill")
-    until = time.monotonic() + TIMEOUT
-    while workers_of(project) and time.monotonic() < until:
-        time.sleep(1)
-    assert not workers_of(project)
+    if not ended(project, seconds=60):
+        dvc(project, "queue", "stop", "--kill")
+    assert ended(project, seconds=TIMEOUT)
 
 
-def workers_of(project):
-    """Processes that work in the project or in a copy of it."""
-    import psutil
+def ended(project, *, seconds):
+    """Whether the queue's worker ends within some time; DVC notes its process on disk."""
+    file = project / ".dvc" / "tmp" / "exps" / "celery" / "dvc-exp-worker-1.json"
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not alive(json.loads(file.read_text())["pid"]):
+            return True
+        time.sleep(0.5)
+    return False
 
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if "exp-worker" in line and str(project) in line:
-            found.append(process.pid)
-    return found
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def experiments(project):
@@ -168,6 +185,7 @@ def test_a_queued_run_that_was_killed_goes_on_from_its_checkpoint(project, worke
     dvc(project, "queue", "kill", "killed")
     assert drained(project, "killed") != ["Success"]
     assert checkpoint.is_file() and not copy.exists()
+    assert ended(project, seconds=TIMEOUT)
     dvc(project, "exp", "run", "--queue", *setting, "-n", "again")
     workers()
     assert drained(project, "again") == ["Success"]
