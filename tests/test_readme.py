@@ -197,6 +197,11 @@ def test_every_line_of_the_annotated_tree_exists():
         if path.name in ("data", "models"):  # what stages write is not in a fresh clone
             continue
         assert (ROOT / path).exists(), path
+    for path in sorted((ROOT / "finllm").iterdir()):
+        if not path.name.startswith("__") and (
+            path.suffix == ".py" or (path / "__init__.py").exists()
+        ):
+            assert path.relative_to(ROOT) in named, f"{path.name} is not in the tree"
 
 
 def test_the_picture_of_the_report_is_small():
