@@ -27,8 +27,8 @@ def rouge(candidate: str, reference: str) -> dict[str, float]:
     ROUGE-Lsum takes the union of the longest common subsequences of lines, one line a bullet; of
     texts of one line it is ROUGE-L.
 
-    Blind to numbers: "rose 2.5% to $452.2 million" against "fell 2.5% to $452.2 billion" scores
-    0.80. Not comparable with py-rouge.
+    Blind to numbers: "rose 2.5% to $452.2 million" against "fell 2.5% to $452.2 billion" has a
+    ROUGE-L of 0.71. Not comparable with py-rouge.
     """
     scores = _rouge().score(reference, candidate)
     return {name: scores[name].fmeasure for name in ROUGES}
