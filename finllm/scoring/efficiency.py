@@ -93,8 +93,8 @@ def time_alone(
     """Latency of requests that come one at a time, and their tokens a second; empty of none.
 
     To the keys of ``latency`` come ``median_seconds_to_first_token`` and ``new_tokens_per_second``
-    of generation. A request takes from the start of its reading: that a model is made ready, such as
-    by packing its weights, does not count.
+    of generation. A request takes from the start of its reading; what makes the model ready, such
+    as packing its weights, does not count.
     """
     whole, first, n_new = [], [], 0
     for prompt in prompts:
