@@ -130,7 +130,7 @@ def reference_losses(
         reference_nats(answerer.model, rows),
         total=len(rows),
         desc=f"references {name}",
-        unit="",
+        unit="example",
         disable=None,
     )
     return [

@@ -93,12 +93,12 @@ def time_alone(
     """Latency of requests that come one at a time, and their tokens a second; empty of none.
 
     To the keys of ``latency`` come ``median_seconds_to_first_token`` and ``new_tokens_per_second``
-    of generation.
+    of generation. A request takes from the start of its reading; what makes the model ready, such
+    as packing its weights, does not count.
     """
     whole, first, n_new = [], [], 0
     for prompt in prompts:
         watch = Stopwatch()
-        started = time.perf_counter()
         (answer,) = answers(
             model,
             [prompt],
@@ -108,7 +108,8 @@ def time_alone(
             batch_size=1,
             on_read=watch.read,
         )
-        whole.append(time.perf_counter() - started)
+        watch.ended(0)
+        whole.append(watch.seconds[0])
         first.append(watch.reading_seconds)
         n_new += len(answer.ids)
     if not whole:
