@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finllm.export import export_model
 from finllm.model.adapter import save_adapter
-from finllm.model.export import agreement, new_folder
+from finllm.model.export import agreement, leads, new_folder
 from finllm.model.gguf_file import rows_for_llama_cpp, write_gguf
 from finllm.model.loading import add_lora
 from finllm.params import load_params
@@ -91,8 +91,14 @@ def test_merged_weights_load_plainly_and_answer_as_the_adapter(project, adapted,
     names = {path.name for path in (project / "out-merged").iterdir()}
     assert {"model.safetensors", "generation_config.json", "README.md", "export.json"} <= names
     written = json.loads((project / "out-merged" / "export.json").read_text())
-    assert written == {"format": "merged", **dataclasses.asdict(found)}
-    assert found.n_prompts == 3 and 0 < found.token_share <= 1
+    assert written == {
+        "format": "merged",
+        **dataclasses.asdict(found),
+        "lead_at_differences": list(found.lead_at_differences),
+    }
+    # predict runs the merged model: what is exported is what was evaluated, bit by bit
+    assert found.n_prompts == 3 and found.exact_share == found.token_share == 1
+    assert found.lead_at_differences == () and found.usual_lead > 0
     assert not list(project.glob("*.tmp"))
 
 
@@ -165,6 +171,20 @@ def test_agreement_counts_tokens_up_to_the_first_that_differs():
     found = agreement([[1, 2, 3], [4, 5], []], [[1, 2, 3], [4, 6, 7], []])
     assert found.exact_share == pytest.approx(2 / 3)
     assert found.token_share == pytest.approx(4 / 6)
+
+
+def test_where_answers_part_the_lead_of_the_first_models_token_is_told():
+    model = tiny_llama()
+    prompt = [5, 20, 31]
+    with torch.no_grad():
+        first = model(torch.tensor([prompt])).logits[0, -1]
+    best, second = first.topk(2).indices.tolist()
+    found, usual = leads(model, [prompt, prompt], [[best], [best]], [[second], [best]], stop_id=2)
+    assert found == pytest.approx((float(first[best] - first[second]),), abs=1e-5)
+    assert usual == pytest.approx(found[0], abs=1e-5)
+    ended, _ = leads(model, [prompt], [[best]], [[]], stop_id=2)
+    assert ended == pytest.approx((float(first[best] - first[2]),), abs=1e-5)
+    assert leads(model, [prompt], [[]], [[]], stop_id=2) == ((), None)
 
 
 def test_a_missing_adapter_is_one_message(project):

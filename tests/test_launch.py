@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ from safetensors.torch import load_file
 from finllm.params import load_params
 from finllm.records import write_jsonl
 from finllm.training import launch, run
-from finllm.training.evaluation import unlabel
+from finllm.training.evaluation import unlabel, without_repeats
 from finllm.training.trainer import training_arguments
 
 ROOT = Path(__file__).parents[1]
@@ -182,6 +183,20 @@ def test_repeated_examples_lose_their_labels():
     assert unlabel(labels[2:], n_real=3, rank=1).tolist() == [[3], [-100]]
     assert unlabel(labels[:2], n_real=3, rank=0).tolist() == [[1], [2]]
     assert unlabel(labels[2:], n_real=1, rank=1).tolist() == [[-100], [-100]]
+
+
+@pytest.mark.parametrize(("rank", "expected"), [(0, [[1], [2]]), (1, [[3], [-100]])])
+def test_only_the_last_round_over_the_data_has_repeats(rank, expected):
+    def labels(*, last: bool, n_examples: int) -> list:
+        state = SimpleNamespace(end_of_dataloader=last, remainder=-1)  # as after a resume
+        accelerator = SimpleNamespace(num_processes=2, process_index=rank, gradient_state=state)
+        inputs = {"labels": torch.tensor([[1], [2]] if rank == 0 else [[3], [4]])}
+        return without_repeats(accelerator, inputs, n_examples=n_examples)["labels"].tolist()
+
+    assert labels(last=True, n_examples=19) == expected
+    whole = [[1], [2]] if rank == 0 else [[3], [4]]
+    assert labels(last=False, n_examples=19) == whole
+    assert labels(last=True, n_examples=20) == labels(last=True, n_examples=0) == whole
 
 
 @pytest.mark.parametrize("launcher", launch.LAUNCHERS[1:])

@@ -22,18 +22,20 @@ def unlabel(labels: torch.Tensor, *, n_real: int, rank: int) -> torch.Tensor:
 
 
 def without_repeats(
-    accelerator: Accelerator, inputs: dict[str, torch.Tensor]
+    accelerator: Accelerator, inputs: dict[str, torch.Tensor], *, n_examples: int
 ) -> dict[str, torch.Tensor]:
     """The batch just drawn; in the last round over the data, repeated examples have no labels.
 
     Accelerate fills that round with examples from the start, so that every process has as many
-    batches; counted, they would make the loss depend on the number of processes.
+    batches; counted, they would make the loss depend on the number of processes. How many are real
+    follows from ``n_examples``, of the whole set: Accelerate 1.15 no longer knows it in an epoch
+    that was gone on with after a kill. 0 is for batches that are not of a number of examples.
     """
-    state = accelerator.gradient_state
-    if accelerator.num_processes == 1 or not state.end_of_dataloader or state.remainder <= 0:
+    state, labels = accelerator.gradient_state, inputs["labels"]
+    n_real = n_examples % (len(labels) * accelerator.num_processes)
+    if accelerator.num_processes == 1 or not state.end_of_dataloader or not n_real:
         return inputs
-    rank = accelerator.process_index
-    return {**inputs, "labels": unlabel(inputs["labels"], n_real=state.remainder, rank=rank)}
+    return {**inputs, "labels": unlabel(labels, n_real=n_real, rank=accelerator.process_index)}
 
 
 @torch.no_grad()
@@ -52,7 +54,7 @@ def mean_nats(trainer: Trainer, dataloader: DataLoader) -> float:
     trainer.model.eval()
     total = torch.zeros(2, dtype=torch.float64, device=accelerator.device)
     for inputs in dataloader:
-        inputs = without_repeats(accelerator, inputs)
+        inputs = without_repeats(accelerator, inputs, n_examples=len(dataloader.dataset))
         with trainer.compute_loss_context_manager():
             nats, n_labelled = trainer.labelled_nats(trainer.model, inputs)
         total += torch.stack([nats.double(), n_labelled.double()])

@@ -116,8 +116,12 @@ class LabelledLossTrainer(PlannedTrainer):
         self, epoch_iterator: Iterator[dict], num_batches: int, device: torch.device
     ) -> tuple[list[dict], torch.Tensor | int | None]:
         """The batches of one step and the number of their labelled tokens, over all processes."""
-        drawn = itertools.islice(epoch_iterator, num_batches)
-        batches = [evaluation.without_repeats(self.accelerator, batch) for batch in drawn]
+        by_tokens = self.batching is not None and self.batching.by_tokens
+        n = 0 if by_tokens else len(self.train_dataset)
+        batches = [
+            evaluation.without_repeats(self.accelerator, batch, n_examples=n)
+            for batch in itertools.islice(epoch_iterator, num_batches)
+        ]
         return batches, self._get_num_items_in_batch(batches, device)
 
     def _summed_nats(self, base: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
