@@ -78,4 +78,4 @@ def test_a_template_without_figures_has_no_ceiling():
 
 
 def test_only_tables_with_figures_are_on_the_page(metrics):
-    assert len(fairness.fairness_tables(metrics, primary="bleu")) == 3
+    assert len(fairness.fairness_tables(metrics)) == 3

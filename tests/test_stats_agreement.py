@@ -173,3 +173,15 @@ def test_constant_sides_give_nan_and_short_ones_no_interval():
     assert kendall([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6]).estimate == pytest.approx(1.0)
     with pytest.raises(ValueError, match="pairs are needed"):
         kendall([1, 2, 3], [1, 2, 3, 4])
+
+
+def test_without_a_generator_alpha_has_no_interval_and_plain_kappa_needs_no_scale():
+    found = krippendorff_alpha(RATINGS)
+    assert (
+        found.estimate == pytest.approx(0.743421052631579)
+        and np.isnan([found.low, found.high]).all()
+    )
+    first, second = ratings_from_table([[20, 5], [10, 15]])
+    assert cohen_kappa(first, second).estimate == pytest.approx(0.4)
+    with pytest.raises(ValueError, match="labels is None; linear weights need the whole scale"):
+        cohen_kappa(first, second, weights="linear")

@@ -21,6 +21,7 @@ def cautions(found: Outcome, metrics: Mapping[str, Mapping]) -> list[str]:
     """The cautions that apply to this run, the weightiest first; empty where there is none."""
     said = [
         _baselines(found, metrics["evaluate"]["test"]),
+        _few_shot(found, metrics["evaluate"]["test"]),
         _few_companies(found.n_companies),
         _cut_answers(metrics["predict_base"], metrics["predict_tuned"]),
         _hidden(metrics["significance"].get("subgroups", {}), found),
@@ -43,6 +44,18 @@ def _baselines(found: Outcome, test: Mapping[str, Mapping[str, float]]) -> str:
     return (
         f"A baseline without a model does at least as well as the tuned model "
         f"({wording.score(tuned)}) on {wording.metric_in_sentence(name)}: {' and '.join(above)}."
+    )
+
+
+def _few_shot(found: Outcome, test: Mapping[str, Mapping[str, float]]) -> str:
+    name = found.primary_metric
+    shown, tuned = (test.get(model, {}).get(name) for model in ("fewshot", "tuned"))
+    if shown is None or tuned is None or shown < tuned:
+        return ""
+    return (
+        f"The base with training examples in its prompt does at least as well "
+        f"({wording.score(shown)}) as the tuned model ({wording.score(tuned)}) on "
+        f"{wording.metric_in_sentence(name)}: a better prompt alone may do."
     )
 
 

@@ -12,7 +12,7 @@ TESTED = ("base", "tuned")
 PHASES = ("reading", "generation")  # of an answer, as metrics/predict_*.json name them
 
 
-def fairness_tables(metrics: Mapping[str, Mapping], *, primary: str) -> list[Table]:
+def fairness_tables(metrics: Mapping[str, Mapping]) -> list[Table]:
     """The tables for which the stages left figures, in the order of the page."""
     scored = metrics["evaluate"]
     found = [answers(metrics), efficiency(metrics), reference_loss(metrics["train"])]

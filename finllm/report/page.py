@@ -218,7 +218,7 @@ def _tables(
         "price_table": price(metrics),
         "power_sentence": power_sentence(found, company_sd),
         "claims_table": claims(found, metrics),
-        "fairness_tables": fairness_tables(metrics, primary=primary),
+        "fairness_tables": fairness_tables(metrics),
         "cost_table": tables.costs(metrics),
         "sets_table": tables.sets(metrics["split"]["sets"]),
         "parameters_table": tables.parameters(parameters),

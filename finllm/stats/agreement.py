@@ -27,11 +27,11 @@ class Agreement:
 
 def krippendorff_alpha(
     ratings: ArrayLike,
+    level: str = "nominal",
     *,
-    level: str,
     confidence: float = 0.95,
     n_bootstrap: int = 10000,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None = None,
 ) -> Agreement:
     """Krippendorff's alpha of ``ratings``, shape (n_raters, n_units), NaN where none was given.
 
@@ -40,7 +40,8 @@ def krippendorff_alpha(
     ratings. Units with fewer than two ratings are not counted.
 
     The interval is a percentile bootstrap over units (Krippendorff's own resamples pairs of
-    ratings; his is narrower). NaN where all ratings are equal: without variation there is no
+    ratings; his is narrower); without ``rng`` there is none, and its ends are NaN. The estimate is
+    NaN where all ratings are equal: without variation there is no
     chance to agree against. Do not believe it below about twenty units. Krippendorff asks for
     0.8, and 0.667 for tentative conclusions.
     """
@@ -58,6 +59,8 @@ def krippendorff_alpha(
     values = np.unique(table[np.isfinite(table)])
     coincidences = _coincidences(table, values)
     estimate = _alpha(coincidences.sum(axis=0)[None], values, level)[0]
+    if rng is None:
+        return Agreement(float(estimate), float("nan"), float("nan"), table.shape[1])
     counts = resampling_counts(table.shape[1], n_bootstrap, rng)
     n_parts = 1 + counts.shape[0] * len(values) ** 2 // 2_000_000  # so that memory stays small
     replicates = np.concatenate(
@@ -77,7 +80,7 @@ def cohen_kappa(
     first: Sequence[Hashable],
     second: Sequence[Hashable],
     *,
-    labels: Sequence[Hashable],
+    labels: Sequence[Hashable] | None = None,
     weights: str = "none",
     confidence: float = 0.95,
 ) -> Agreement:
@@ -85,7 +88,8 @@ def cohen_kappa(
 
     ``1 - sum(v p_observed) / sum(v p_expected)`` (Cohen 1960, 1968) with disagreement weights v of
     0/1, ``|i - j|`` or ``(i - j)^2``. ``labels`` is the whole scale in order: a label that nobody
-    used still counts in the weights, so that leaving it out changes the answer.
+    used still counts in the weights, so that leaving it out changes the answer. Plain kappa does
+    not depend on the scale, and may go without it.
 
     The interval uses the large-sample standard error of Fleiss, Cohen and Everitt (1969) and is
     cut at -1 and 1; do not believe it below about 50 units. NaN where expected agreement is
@@ -95,6 +99,10 @@ def cohen_kappa(
         raise ValueError(f"weights is {weights!r}; one of {', '.join(WEIGHTS)}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; a share between 0 and 1 is needed")
+    if labels is None:
+        if weights != "none":
+            raise ValueError(f"labels is None; {weights} weights need the whole scale in order")
+        labels = list(dict.fromkeys([*first, *second]))
     table = _cross_table(first, second, labels)
     n = table.sum()
     p = table / n

@@ -15,7 +15,7 @@ from finllm.stats.noncentral import noncentral_t_cdf
 LARGEST_N = 10_000_000
 
 
-def power_paired_t(effect_size: float, n: int, *, alpha: float) -> float:
+def power_paired_t(effect_size: float, n: int, *, alpha: float = 0.05) -> float:
     """The power of a two-sided paired t-test over n pairs, or over n cluster means.
 
     ``P(|T| > t_crit)`` for a noncentral T with n - 1 df and noncentrality ``effect_size sqrt(n)``
@@ -37,7 +37,7 @@ def power_paired_t(effect_size: float, n: int, *, alpha: float) -> float:
     return upper + noncentral_t_cdf(-critical, df, shift)
 
 
-def minimum_detectable_effect(n: int, *, alpha: float, power: float) -> float:
+def minimum_detectable_effect(n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
     """The smallest effect size that n pairs (or n cluster means) detect with this power.
 
     In units of the standard deviation of the differences (of the cluster means): multiply by it
@@ -50,7 +50,7 @@ def minimum_detectable_effect(n: int, *, alpha: float, power: float) -> float:
     return float(brentq(lambda d: power_paired_t(d, n, alpha=alpha) - power, 0.0, reach))
 
 
-def required_n(effect_size: float, *, alpha: float, power: float) -> int:
+def required_n(effect_size: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
     """The smallest number of pairs (or of clusters) that detects this effect with this power.
 
     Raises
