@@ -201,7 +201,12 @@ def test_every_parameter_is_used_by_a_stage_or_in_the_pipelines_file():
         for name in re.findall(r"\$\{(\w+\.\w+)\}", (ROOT / "dvc.yaml").read_text())
     }
     training = ROOT / "finllm" / "training" / "run.py"
-    for file in [*ROOT.glob("stages/*.py"), *ROOT.glob("finllm/*.py"), training]:
+    for file in [
+        *ROOT.glob("stages/*.py"),
+        *ROOT.glob("finllm/*.py"),
+        *ROOT.glob("finllm/commands/*.py"),
+        training,
+    ]:
         if file.name != "params.py":
             used |= used_in(ast.parse(file.read_text(encoding="utf-8")), sections)
     whole = {section for section, key in used if key == "*"}
