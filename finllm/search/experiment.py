@@ -21,6 +21,7 @@ from finllm.search.space import Value
 from finllm.search.study import WATCH, Outcome
 
 STAGE = "train"
+STARTED = f"Running stage '{STAGE}'"  # DVC says so once it has removed the stage's outputs
 METRIC = "best_val_loss_nats"
 CURVE = Path("plots/training/plots/metrics/val/loss_nats.tsv")  # of dvc.yaml's plots/training
 METRICS = "metrics/train.json"
@@ -52,12 +53,20 @@ def trainer(
         folder.mkdir(parents=True, exist_ok=True)
         log, seen = folder / f"{name}.log", 0
         checkpoints = folder.absolute() / "checkpoints"
-        environment = {**_environment(), "FINLLM_CHECKPOINTS": str(checkpoints)}
+        environment = {
+            **_environment(),
+            "FINLLM_CHECKPOINTS": str(checkpoints),
+            "PYTHONUNBUFFERED": "1",  # the log is read while it is written
+        }
         process = _start(command(name, settings), project, environment, log)
         try:
             while process.poll() is None:
                 time.sleep(poll_seconds)
-                for loss_nats in read_curve(project, name)[seen:]:
+                # until the stage runs, the copy has the curve of the commit
+                curve = (
+                    read_curve(project, name) if STARTED in log.read_text(errors="replace") else []
+                )
+                for loss_nats in curve[seen:]:
                     stop = watch(seen, loss_nats) and seen < n_evaluations
                     seen += 1
                     if stop:
