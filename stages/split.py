@@ -36,7 +36,12 @@ def main() -> None:
     reasons = partition.left_out(
         file.keys, groups, split_of, transfer_source=transfer_source, embargo_quarters=embargo
     )
-    limits = {name: vars(p)[f"max_{name}_examples"] for name in splits.SPLITS}
+    limits = {
+        "train": p.max_train_examples,
+        "val": p.max_val_examples,
+        "test": p.max_test_examples,
+        "transfer": p.max_transfer_examples,
+    }
     sets = partition.capped_sets(file.keys, split_of, reasons, limits=limits, rng=rng)
     audit = partition.gate(sets, groups, file.examples, embargo_quarters=embargo)
     splits.check_test_companies(sets, p.min_test_companies)
