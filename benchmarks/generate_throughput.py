@@ -2,7 +2,8 @@
 
 The same prompts and stop tokens, reading included, one way after the other and several rounds of
 all, of which the median counts: so a busy machine is busy for all. ``generate`` has its prompts
-sorted by length. llama.cpp takes part where the package `llama-cpp-python` can be imported; it
+sorted by length. llama.cpp takes part with ``--llama-cpp`` where the package `llama-cpp-python` can
+be imported (the one run so far crashed inside it, see docs/experiments.md); it
 computes with the weights as quantized (Q4_1), the others with the same weights in bfloat16. How far
 the answers agree with those of ``generate`` at its largest batch is printed too: in bfloat16 they
 need not be equal.
@@ -146,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--examples", type=Path, help="an examples file of the split stage")
     parser.add_argument("--adapter", type=Path)
     parser.add_argument("--gguf", type=Path, help="llama.cpp's weights; the packaged Q4_1 if none")
+    parser.add_argument("--llama-cpp", action="store_true", help="ask it too; see the log first")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 16, 32])
     parser.add_argument("--rows", type=int, nargs="+", default=[32, 64])
     return parser
@@ -172,7 +174,9 @@ def plan(
         )
     for n in flags.rows:
         ways[f"fused, {n}"] = lambda n=n: fused(n, ids, flags.new)
-    if not llama_cpp_decoding.installed():
+    if not flags.llama_cpp:
+        print("without --llama-cpp there is no row of llama.cpp")
+    elif not llama_cpp_decoding.installed():
         print("llama-cpp-python is not installed: no row of llama.cpp")
     elif flags.adapter and not flags.gguf:
         print("llama.cpp needs the tuned model's GGUF file (--gguf): no row of llama.cpp")

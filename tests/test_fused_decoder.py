@@ -5,7 +5,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from finllm.model import decode_kernels, packed_linear
 from finllm.model.fused_decoder import can_decode, decode
+from finllm.model.kernels import bits
+from finllm.model.packed_linear import PackedLinear
 
 VOCABULARY = 320
 
@@ -73,6 +76,55 @@ def test_a_stop_ends_an_answer_and_is_not_part_of_it(model):
 
 def test_no_prompts_have_no_answers(model):
     assert run(model, []) == {}
+
+
+def test_a_first_token_may_end_an_answer(model):
+    first = run(model, prompts())[4][0][0]
+    assert run(model, prompts(), stop_ids=[first])[4] == ([], False)
+
+
+@pytest.mark.parametrize("n_past", [0, 1, 15, 16, 37])
+def test_a_new_token_attends_to_the_cache_and_to_itself(n_past):
+    kv, group, dim, row = 2, 3, 32, 1
+    torch.manual_seed(n_past)
+    k, v = torch.randn(2, kv, n_past + 1, dim).bfloat16()
+    q = torch.randn(kv * group, dim).bfloat16()
+    keys, values = decode_kernels.empty_cache(1, 3, kv, 40, dim)
+    decode_kernels.store(bits(k[:, :-1]), bits(v[:, :-1]), keys[0, row], values[0, row])
+    values[0, row, :, -1] = 0x7F007F00  # of a longer answer that had the row before
+    qkv = torch.cat([q.flatten(), k[:, -1].flatten(), v[:, -1].flatten()])[None]
+    turn = torch.ones(1, dim).bfloat16(), torch.zeros(1, dim).bfloat16()
+    out = torch.empty(1, kv * group * dim).bfloat16()
+    decode_kernels.attention(group)(
+        bits(qkv), *map(bits, turn), np.float32(dim**-0.5), np.array([row]), np.array([n_past]),
+        keys[0], values[0], bits(out),
+    )  # fmt: skip
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        q.view(kv, group, dim).float(), k.float(), v.float()
+    )
+    torch.testing.assert_close(out.view(kv, group, dim).float(), expected, atol=0.02, rtol=0.01)
+
+
+def test_the_first_of_equal_logits_is_chosen():
+    logits = torch.tensor([[-3.0, -1.0, -2.0, -1.0], [0.0, 1.0, 5.0, 5.0]]).bfloat16()
+    chosen = np.empty(2, np.int64)
+    decode_kernels.choose(bits(logits), chosen)
+    assert chosen.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_a_packed_product_is_the_product(packs, monkeypatch):
+    monkeypatch.setattr(packed_linear, "packable", lambda: packs)
+    torch.manual_seed(0)
+    x, residual = torch.randn(5, 64).bfloat16(), torch.randn(5, 48).bfloat16()
+    weights = torch.randn(2, 48, 64).bfloat16() / 8
+    up, gate = (PackedLinear(weight) for weight in weights)
+    a, b = (x.float() @ weight.float().T for weight in weights)
+    close = {"atol": 0.03, "rtol": 0.02}
+    torch.testing.assert_close(up(x).float(), a, **close)
+    torch.testing.assert_close(up.plus(x, residual).float(), a + residual.float(), **close)
+    opened = torch.nn.functional.silu(b) * a
+    torch.testing.assert_close(up.opened_by(gate, x).float(), opened, **close)
 
 
 def test_only_a_plain_bfloat16_llama_is_decoded_so(model):

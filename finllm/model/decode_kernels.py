@@ -128,9 +128,9 @@ def _softmax(scores, n):
 def attention(group: int) -> Dispatcher:
     """The kernel for ``group`` queries a key: ``attend(qkv, cos, sin, scale, rows, ...)``.
 
-    qkv (n, (heads + 2 kv) dim); cos and sin (n, dim); row i has ``lengths[i]`` tokens in row
-    ``rows[i]`` of keys and values (rows, kv, pairs, LANES), which the new token joins; ``out`` is
-    (n, heads dim). What a row gets does not depend on the other rows.
+    qkv (n or more, (heads + 2 kv) dim); cos and sin (n, dim); row i < n has ``lengths[i]`` tokens
+    in row ``rows[i]`` of keys and values (rows, kv, pairs, LANES), which the new token joins; out
+    (n or more, heads dim). What a row gets does not depend on the other rows.
     """
     mix = _mixing(group)
 
@@ -139,7 +139,7 @@ def attention(group: int) -> Dispatcher:
         kv, n_pairs = keys.shape[1:3]
         dim = out.shape[1] // (kv * group)
         of_block, of_lanes = dim // 2, n_pairs * LANES // dim  # pairs
-        for at in prange(len(qkv) * kv):
+        for at in prange(len(rows) * kv):
             i, h = at // kv, at % kv
             past_keys, past_values, n = keys[rows[i], h], values[rows[i], h], lengths[i] + 1
             turned = np.empty(dim, np.uint16)

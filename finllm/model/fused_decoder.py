@@ -2,8 +2,7 @@
 
 A prompt is read alone; then every row takes a token a step. A row that ends gives its place to the
 next prompt at once, so that the batch stays full. Keys and values are written where they stay, in
-the order in which a step reads them. What a row computes does not depend on its neighbours, except
-where the library's matrix product rounds differently for another number of rows.
+the order in which a step reads them. What a row computes does not depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaFor
 
 from finllm.model import decode_kernels, kernels
 from finllm.model.kernels import bits
-from finllm.model.packed_linear import PackedLinear
+from finllm.model.packed_linear import N_ROWS, PackedLinear
 
 _SEED, _NEVER = np.uint32(0), np.uint32(0)  # no dropout
 _ONE = np.float32(1)
@@ -94,19 +93,22 @@ class FusedDecoder:
     def step(self, tokens: np.ndarray, rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Take a token a row; the tokens that follow.
 
-        ``rows`` are the rows of the cache and ``lengths`` how many of their tokens are in it.
+        ``rows`` are the rows of the cache and ``lengths`` how many of their tokens are in it. The
+        products are taken of whole blocks of rows, since another number may be rounded differently.
         """
+        n = len(rows)
         at = torch.from_numpy(lengths)
         cos, sin = bits(self.cos[at]), bits(self.sin[at])
-        x = self.embed(torch.from_numpy(tokens))
+        x = self.norm.weight.new_zeros(-(-n // N_ROWS) * N_ROWS, len(self.norm.weight))
+        x[:n] = self.embed(torch.from_numpy(tokens))
         scale = np.float32(self.dim**-0.5)
         for i, layer in enumerate(self.layers):
             qkv = layer.qkv(self._normed(x, layer.norm_before))
-            attended = x.new_empty(len(x), self.kv * self.group * self.dim)
+            attended = x.new_zeros(len(x), self.kv * self.group * self.dim)
             past = self.keys[i], self.values[i]
             self.attend(bits(qkv), cos, sin, scale, rows, lengths, *past, bits(attended))
             x = self._rest(x, attended, layer)
-        return self._next(x)
+        return self._next(x)[:n]
 
     def _rest(self, x: torch.Tensor, attended: torch.Tensor, layer: _Layer) -> torch.Tensor:
         """What follows attention in a layer."""

@@ -13,6 +13,11 @@ from torch.nn.functional import silu
 N_ROWS = 64  # for which the weights are packed; other numbers of rows are possible
 
 
+def packable() -> bool:
+    """Whether PyTorch's oneDNN has products of bfloat16 for this processor."""
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 class PackedLinear:
     """x @ weight.T in bfloat16 for a weight (d_out, d_in), of which a copy is kept.
 
@@ -21,7 +26,7 @@ class PackedLinear:
 
     def __init__(self, weight: torch.Tensor) -> None:
         weight = weight.detach()
-        self.packs = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        self.packs = packable()
         if self.packs:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), N_ROWS)
         self.weight = weight

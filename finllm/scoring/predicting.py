@@ -35,7 +35,7 @@ class Answerer:
     @property
     def decoding(self) -> str:
         """Strategy, limit and batch plan, in words that can be compared."""
-        plan = "fused, any company" if can_decode(self.model) else "batches by length"
+        plan = "fused and packed, any company" if can_decode(self.model) else "batches by length"
         return f"greedy, {self.max_new_tokens} tokens at most, {self.batch_size} rows, {plan}"
 
     def journal(self, root: Path, prompts: Sequence[str]) -> Journal:
