@@ -3,7 +3,7 @@
 The same prompts and stop tokens, reading included, one way after the other and several rounds of
 all, of which the median counts: so a busy machine is busy for all. ``generate`` has its prompts
 sorted by length. llama.cpp takes part with ``--llama-cpp`` where the package `llama-cpp-python` can
-be imported (the one run so far crashed inside it, see docs/experiments.md); it
+be imported (without its own AMX code, which crashed, see docs/experiments.md); it
 computes with the weights as quantized (Q4_1), the others with the same weights in bfloat16. How far
 the answers agree with those of ``generate`` at its largest batch is printed too: in bfloat16 they
 need not be equal.

@@ -42,6 +42,7 @@ class LlamaCpp:
         llama_cpp.llama_log_set(self.log, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         settings = llama_cpp.llama_model_default_params()
+        settings.use_extra_bufts = False  # its AMX layout crashed on any batch of two tokens
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), settings)
         if not self.model:
             raise ValueError(f"{path}: llama.cpp cannot load it")

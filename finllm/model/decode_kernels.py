@@ -4,7 +4,7 @@ The cache is read once a token and is too large for the processor's own memory, 
 what counts: 16 lanes of pairs of bfloat16 that lie in the order in which they are read. Of the keys
 a lane is a token and a pair two dimensions; of the values a lane is a dimension and a pair two
 tokens. Both are then the same sum (``_mix``), whose vectors are written out: left to itself the
-compiler takes scores and mixtures through memory, at a fifth of the speed.
+compiler takes scores and mixtures through memory, at half the speed.
 
 Arrays of bfloat16 are their bit patterns, as in `finllm.model.kernels`.
 """
