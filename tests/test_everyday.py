@@ -105,13 +105,12 @@ def drained(project, *names):
 
 
 @pytest.fixture
-def workers(project, monkeypatch):
+def workers(project):
     """Start the queue's worker; afterwards there is none.
 
     A worker ends with its queue. It is stopped only where it does not: a stop without a worker
     waits in the queue for the next one, and ends it after its first task.
     """
-    monkeypatch.setenv("PACE", "3")
 
     def start():
         dvc(project, "queue", "start", "--jobs", "1")
@@ -172,7 +171,8 @@ def test_a_queued_grid_runs_all_and_the_best_can_be_applied(project, workers):
         dvc(project, "checkout", "-q")
 
 
-def test_a_queued_run_that_was_killed_goes_on_from_its_checkpoint(project, workers):
+def test_a_queued_run_that_was_killed_goes_on_from_its_checkpoint(project, workers, monkeypatch):
+    monkeypatch.setenv("PACE", str(TIMEOUT))
     setting = ["-S", "lora.r=512", "-S", "train.learning_rate=1e-3"]
     dvc(project, "exp", "run", "--queue", *setting, "-n", "killed")
     checkpoint = project / ".checkpoints" / "r512-rate0.001"
@@ -186,6 +186,7 @@ def test_a_queued_run_that_was_killed_goes_on_from_its_checkpoint(project, worke
     assert drained(project, "killed") != ["Success"]
     assert checkpoint.is_file() and not copy.exists()
     assert ended(project, seconds=TIMEOUT)
+    monkeypatch.setenv("PACE", "0")
     dvc(project, "exp", "run", "--queue", *setting, "-n", "again")
     workers()
     assert drained(project, "again") == ["Success"]
@@ -219,15 +220,14 @@ def test_a_remote_in_three_lines_and_a_fresh_clone_runs_nothing(project, tmp_pat
     assert git(fresh, "status", "--short") == ""
 
 
-def finllm(project, *arguments, **others):
+def finllm(project, *arguments, pace):
     return subprocess.Popen(
         [sys.executable, "-m", "finllm", *arguments],
         cwd=project,
-        env={**environment(), "PACE": "4"},
+        env={**environment(), "PACE": str(pace)},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        **others,
     )
 
 
@@ -239,7 +239,7 @@ def test_search_goes_on_after_ctrl_c_and_leaves_experiments_to_apply(project, tm
     (tmp_path / "two.yaml").write_text("lora.r: {values: [8, 256]}\n")
     command = ["search", "--trials", "3", "--space", str(tmp_path / "two.yaml"), "--json"]
 
-    first = finllm(clone, *command)  # begins with 256, which is slow
+    first = finllm(clone, *command, pace=TIMEOUT)  # begins with 256, which takes so long
     until = time.monotonic() + TIMEOUT
     while not list(clone.glob(".search/*/checkpoints/*")) and time.monotonic() < until:
         assert first.poll() is None, first.communicate()
@@ -251,7 +251,7 @@ def test_search_goes_on_after_ctrl_c_and_leaves_experiments_to_apply(project, tm
     assert list(clone.glob(".search/*/checkpoints/*"))
     assert not list((clone / ".dvc" / "tmp" / "exps" / "standalone").glob("tmp*"))
 
-    second = finllm(clone, *command)
+    second = finllm(clone, *command, pace=0)
     out, said = second.communicate(timeout=TIMEOUT)
     assert second.returncode == 0, said
     found = json.loads(out)
@@ -275,9 +275,8 @@ def test_search_stops_a_trial_that_is_behind(project, tmp_path):
     text = (clone / "params.yaml").read_text()
     (clone / "params.yaml").write_text(text.replace("n_startup_trials: 5", "n_startup_trials: 1"))
     (tmp_path / "two.yaml").write_text("lora.r: {values: [16, 1024]}\n")
-    searching = finllm(
-        clone, "search", "--trials", "3", "--space", str(tmp_path / "two.yaml"), "--json"
-    )
+    command = ["search", "--trials", "3", "--space", str(tmp_path / "two.yaml"), "--json"]
+    searching = finllm(clone, *command, pace=TIMEOUT)
     out, said = searching.communicate(timeout=TIMEOUT)
     assert searching.returncode == 0, said
     rows = json.loads(out)["trials"]

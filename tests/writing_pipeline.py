@@ -28,7 +28,7 @@ for out in sys.argv[sys.argv.index("--") + 1:]:
 """
 
 # Stands in for the train stage: a loss that its parameters decide, best at r = 8 and a learning
-# rate of 1e-3. PACE is the seconds between two evaluations where r is above 100. It keeps a
+# rate of 1e-3. PACE is the seconds after an evaluation where r is above 100. It keeps a
 # checkpoint as the real stage does, and goes on from it.
 TRAIN = r"""
 import json
@@ -57,8 +57,8 @@ with open(curve, "w", encoding="utf-8") as file:
         file.flush()
         checkpoint.parent.mkdir(exist_ok=True)
         if i > done:
-            time.sleep(float(os.environ.get("PACE", 0)) if r > 100 else 0)
             checkpoint.write_text(json.dumps({"evaluations": i, "where": os.getcwd()}))
+            time.sleep(float(os.environ.get("PACE", 0)) if r > 100 else 0)
 Path("models/adapter").mkdir(parents=True, exist_ok=True)
 Path("models/adapter/adapter.txt").write_text(f"{r} {rate}")
 n_ignored = sum(Path(name).exists() for name in (".venv", ".checkpoints"))
