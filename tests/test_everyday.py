@@ -113,7 +113,14 @@ def workers(project):
     """
 
     def start():
-        dvc(project, "queue", "start", "--jobs", "1")
+        subprocess.run(  # the worker keeps the outputs open: reading them would wait for its end
+            [sys.executable, "-m", "dvc", "queue", "start", "--jobs", "1"],
+            cwd=project,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
 
     yield start
     if not ended(project, seconds=60):
