@@ -35,8 +35,7 @@ def test_every_key_of_the_scores_is_on_the_page_and_none_besides():
     section = PAGE.split("## Beside the scores")[1].split("\n\nThe models in")[0]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     named = {key.split(".")[0] for cell in cells for key in re.findall(r"`([\w.]+)`", cell)}
-    new = {"robustness", "reference_perplexity"}  # the committed run may be older
-    assert named - new == set(found) - {"timing"} - new and new <= named
+    assert named == set(found) - {"timing"}
 
 
 def test_the_models_of_the_tables_are_named():
