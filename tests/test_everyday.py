@@ -273,7 +273,8 @@ def test_search_goes_on_after_ctrl_c_and_leaves_experiments_to_apply(project, tm
     assert found["commands"][1] == "dvc exp run -S lora.r=8"
     said = dvc(clone, "exp", "run", "-S", "lora.r=8")
     assert "Stage 'train' is cached" in said and "Running stage 'train'" not in said
-    assert "Running stage 'predict@tuned'" in said
+    # as in the test of a new rank, whose run the cache may hold
+    assert re.search(r"Running stage 'predict@tuned'|Stage 'predict@tuned' is cached", said)
 
 
 def test_search_stops_a_trial_that_is_behind(project, tmp_path):

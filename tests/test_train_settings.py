@@ -92,8 +92,13 @@ def test_a_setting_trains_and_answers(tmp_path, chatml, monkeypatch, capsys, nam
             monkeypatch,
             test="rows.jsonl",
             transfer="transfer.jsonl",
+            reworded="transfer.jsonl",
+            noise="transfer.jsonl",
             weights=weights,
+            shots=".",  # a folder: no examples are shown
             predictions=f"{key}.jsonl",
+            changed=f"{key}_changed.jsonl",
+            references=f"{key}_references.jsonl",
             metrics=f"{key}.json",
         )
         answers[key] = list(read_jsonl(Path(f"{key}.jsonl")))
