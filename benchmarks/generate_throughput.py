@@ -62,8 +62,8 @@ def prompts(tokenizer: PreTrainedTokenizerBase, path: Path | None, n: int) -> li
     return [chat.encode_prompt(tokenizer, text) for text in texts]
 
 
-def load(kernel: str, adapter: Path | None) -> PreTrainedModel:
-    """The model in bfloat16, the adapter merged."""
+def load(kernel: str, adapter: Path | None, *, merge: bool = True) -> PreTrainedModel:
+    """The model in bfloat16, the adapter merged, or beside the weights."""
     model = load_base(
         model_folder("", **MODEL),
         revision="",
@@ -72,7 +72,7 @@ def load(kernel: str, adapter: Path | None) -> PreTrainedModel:
         compute_dtype="bfloat16",
         attention_kernel=kernel,
     ).eval()
-    return with_adapter(model, adapter, merge=True).eval() if adapter else model
+    return with_adapter(model, adapter, merge=merge).eval() if adapter else model
 
 
 def generated(

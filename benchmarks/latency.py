@@ -17,10 +17,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.generate_throughput import MODEL, prompts
+from benchmarks.generate_throughput import MODEL, load, prompts
 from finllm.instruct import chat
-from finllm.model.adapter import with_adapter
-from finllm.model.loading import load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import model_folder
@@ -28,19 +26,6 @@ from finllm.scoring.efficiency import Stopwatch, latency, phases, time_alone
 from finllm.scoring.generate import answers
 
 WAYS = ("base", "merged", "unmerged")
-
-
-def load(way: str, adapter: Path) -> torch.nn.Module:
-    """The model in bfloat16, without the adapter, with it merged, or with it beside the weights."""
-    model = load_base(
-        model_folder("", **MODEL),
-        revision="",
-        quantization="none",
-        double_quantization=False,
-        compute_dtype="bfloat16",
-        attention_kernel="matmul",
-    ).eval()
-    return model if way == "base" else with_adapter(model, adapter, merge=way == "merged").eval()
 
 
 def together(model: torch.nn.Module, ids: list[list[int]], settings: dict) -> dict:
@@ -79,7 +64,8 @@ def main() -> None:
     }
     found = {}
     for way in WAYS:
-        model = load(way, flags.adapter)
+        adapter = None if way == "base" else flags.adapter
+        model = load("matmul", adapter, merge=way == "merged")
         list(answers(model, ids[:1], batch_size=1, **{**settings, "max_new_tokens": 2}))  # warm
         found[way] = {
             "alone": time_alone(model, ids, **settings),

@@ -17,6 +17,7 @@ from finllm.corpus.detection import detect
 from finllm.corpus.parallel import map_batches, n_cores
 from finllm.corpus.sources import read_described
 from finllm.instruct import templates
+from finllm.instruct.examples import example_of
 from finllm.params import Evaluate
 from finllm.records import (
     METRICS,
@@ -304,13 +305,9 @@ def _cell(one: Estimate) -> str:
 
 
 def _example(call: Transcript, template: str, reference: str) -> Example:
-    return Example(
+    return example_of(
+        call,
         id=call.id,
-        transcript_id=call.id,
-        company=call.company,
-        period=call.period,
-        sector=call.sector,
-        source=call.source,
         template=template,
         provenance=call.provenance,
         instruction=templates.wordings(template)[0],

@@ -167,12 +167,14 @@ def test_what_is_typed_is_asked_until_an_empty_line(session, monkeypatch, capsys
 
 
 @pytest.mark.parametrize("ends", [EOFError, KeyboardInterrupt])
-def test_the_end_of_the_input_ends_the_talk(session, monkeypatch, ends):
+def test_the_end_of_the_input_ends_the_talk(session, monkeypatch, capsys, ends):
     def end(_):
         raise ends
 
     monkeypatch.setattr("builtins.input", end)
     chat_command._converse(session, "summarization")
+    printed = capsys.readouterr().out
+    assert templates.wordings("summarization")[0] not in printed and "figures: " not in printed
 
 
 def test_without_a_tuned_model_the_command_says_what_to_do(workspace):

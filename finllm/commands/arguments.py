@@ -77,5 +77,13 @@ def add_path(command: argparse.ArgumentParser, name: str, default: str, what: st
     )
 
 
+def add_comparison(command: argparse.ArgumentParser, scores: str) -> None:
+    """What a comparison over several runs takes: their files of scores, and where it goes."""
+    command.add_argument("scores", type=Path, nargs="+", help=scores)
+    command.add_argument("--out", type=Path, help="write the comparison here as JSON")
+    add_json(command, "what --out writes")
+    add_params(command)
+
+
 def _indented(head: str, text: str) -> str:
     return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))

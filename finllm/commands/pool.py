@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
-from finllm.commands.arguments import add_json, add_params, new_command
+from finllm.commands.arguments import add_comparison, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -27,10 +26,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         reads="a data/evaluate/scores.jsonl of each fold, params.yaml",
         writes="--out, where it is given",
     )
-    command.add_argument("scores", type=Path, nargs="+", help="each fold's scores.jsonl")
-    command.add_argument("--out", type=Path, help="write the comparison here as JSON")
-    add_json(command, "what --out writes")
-    add_params(command)
+    add_comparison(command, "each fold's scores.jsonl")
 
 
 def run(parsed: argparse.Namespace) -> None:

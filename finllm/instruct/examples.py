@@ -65,6 +65,18 @@ def candidates(
         yield _finish(call, template, instruction, draft)
 
 
+def example_of(transcript: Transcript, **rest: str | int) -> Example:
+    """An example about a call: what the call says of itself, and ``rest``, the other fields."""
+    return Example(
+        transcript_id=transcript.id,
+        company=transcript.company,
+        period=transcript.period,
+        sector=transcript.sector,
+        source=transcript.source,
+        **rest,
+    )
+
+
 def question(
     transcript: Transcript,
     template: str,
@@ -93,13 +105,9 @@ def question(
         detail = f"none of {len(call.sentences)} sentences fits the budget of tokens"
         return Reject(transcript.id, "", 0, "too_little_text", detail)
     instruction, excerpt = templates.wordings(template)[0], " ".join(chosen)
-    return Example(
+    return example_of(
+        transcript,
         id=f"{transcript.id}:{template}",
-        transcript_id=transcript.id,
-        company=transcript.company,
-        period=transcript.period,
-        sector=transcript.sector,
-        source=transcript.source,
         template=template,
         provenance=transcript.provenance,
         instruction=instruction,
@@ -196,13 +204,9 @@ def _finish(call: _Call, template: str, instruction: str, draft: Draft | str) ->
     n_prompt = call.budget.count_prompt(instruction, excerpt)
     if n_prompt + n_answer > call.budget.max_tokens:  # the template or the joints took a few more
         return Reject(key, "", 0, "prompt_too_long", f"{n_prompt} tokens and {n_answer} of answer")
-    return Example(
+    return example_of(
+        transcript,
         id=key,
-        transcript_id=transcript.id,
-        company=transcript.company,
-        period=transcript.period,
-        sector=transcript.sector,
-        source=transcript.source,
         template=template,
         provenance=draft.provenance,
         instruction=instruction,
