@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from tqdm import tqdm
+
 from finllm.corpus import disclaimers
 from finllm.corpus.boilerplate import REPEATED
 from finllm.corpus.cleaning import cleaner
@@ -28,7 +30,8 @@ def main() -> None:
     )
     intake = Intake()
     first = at.transcripts.with_suffix(".first") if REPEATED in p.remove_boilerplate else None
-    cleaned = map_batches(prepare, read_sources(folders), n_workers=n_cores())
+    records = tqdm(read_sources(folders), desc="clean", unit="record", disable=None)
+    cleaned = map_batches(prepare, records, n_workers=n_cores())
     n_kept = write_lines(first or at.transcripts, intake.lines(cleaned))
     if first:
         erase = partial(disclaimers.eraser, disclaimers.repeated(intake.disclaimers))

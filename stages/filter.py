@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
+from tqdm import tqdm
 
 from finllm.corpus import census, histograms, human_check, quality, review, screening, stocktaking
 from finllm.corpus.parallel import map_batches, n_cores
@@ -25,7 +26,8 @@ def main() -> None:
         threshold=p.duplicate_threshold,
         seed=p.seed,
     )
-    batches = map_batches(look, read_lines(at.transcripts), n_workers=n_cores())
+    calls = tqdm(read_lines(at.transcripts), desc="filter", unit="call", disable=None)
+    batches = map_batches(look, calls, n_workers=n_cores())
     looks = [one for batch in batches for one in batch]
     measures = [one.measures for one in looks]
     bounds = {key: vars(p)[key] for key in ("min_words", "max_words", "min_term_density")}
