@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from finllm import rounding
 from finllm.corpus import readers
 from finllm.corpus.detection import detect
 from finllm.corpus.parallel import map_batches, n_cores
@@ -300,8 +301,8 @@ def show(scores: Outside) -> str:
 
 
 def _cell(one: Estimate) -> str:
-    interval = "" if one.low is None else f" [{one.low:.3f}, {one.high:.3f}]"
-    return f"{one.mean:.3f}{interval}"
+    interval = "" if one.low is None else " " + rounding.interval(one.low, one.high)
+    return (rounding.score(one.mean) + interval).translate(rounding.PLAIN)
 
 
 def _example(call: Transcript, template: str, reference: str) -> Example:

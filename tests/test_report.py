@@ -178,6 +178,7 @@ def make_evidence(case="better", *, transfer=False, base_text="Flat.", **changes
             "cost": {"seconds": 329.4, "tokens_per_second": 176.1, "peak_memory_gb": 6.75},
         },
         "predict_base": predict,
+        "predict_fewshot": {"answers": 0},
         "predict_tuned": predict,
         "evaluate": {
             "test": means,
@@ -494,12 +495,12 @@ def test_a_blunt_test_is_called_blunt_and_an_inconclusive_one_says_what_would_se
     found = decided(make_evidence("inconclusive"))
     # statsmodels 0.15: TTestPower().solve_power(None, nobs=12, power=0.8, alpha=0.05): 0.8886543
     assert detectable_difference(12, 0.06, alpha=0.05) == pytest.approx(0.06 * 0.8886543, abs=1e-7)
-    assert "2.1 times the 0.020" in power_sentence(found, 0.06)
+    assert "2.1 times the 0.02 " in power_sentence(found, 0.06)
     assert "sharp enough" in power_sentence(found, 0.02)
     assert "do not differ" in power_sentence(found, 0.0)
     rows = {row[0]: row[1] for row in gain(found, 0.06).rows}
     assert rows["companies that would settle it"] == str(found.n_clusters_needed)
-    assert rows["smallest that matters (verdict.rope)"] == "0.020"
+    assert rows["smallest that matters (verdict.rope)"] == "0.02"
 
 
 def test_the_price_is_of_training_once_and_of_every_answer():

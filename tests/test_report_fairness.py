@@ -2,7 +2,7 @@
 
 import pytest
 
-from finllm.report import fairness
+from finllm.report import fairness, practical, tables
 
 TRAIN = {
     "initial_val_loss_nats": 2.302585092994046,  # ln 10
@@ -17,13 +17,14 @@ COST = {
     "answers_before_a_kill": 0,
 }
 PREDICT = {"answers": 120, "empty": 3, "hit_limit_share": 0.1, "cost": COST}
+LATENCY = {"alone": {"median_seconds": 3.8}}
 GAIN = {"estimate": 0.1, "low": 0.05, "high": 0.15}
 
 
 @pytest.fixture
 def metrics():
-    found = {"train": TRAIN, "predict_base": dict(PREDICT), "predict_tuned": dict(PREDICT)}
-    return {**found, "evaluate": {}}
+    answered = {f"predict_{model}": dict(PREDICT) for model in ("base", "tuned")}
+    return {"train": TRAIN, **answered, "predict_fewshot": {"answers": 0}, "evaluate": {}}
 
 
 def test_empty_and_cut_answers_are_shown_as_shares(metrics):
@@ -34,6 +35,33 @@ def test_an_answer_takes_the_time_of_all_by_their_number(metrics):
     base, tuned = fairness.efficiency(metrics).rows
     assert base == ["base", "510", "151", "0.5 s", "2.19 GB", "–"]
     assert tuned[-1] == "19.6 MB"
+
+
+def test_the_few_shot_base_stands_between_base_and_tuned_wherever_answers_have_a_cost(metrics):
+    slow = {**COST, "seconds": 96.0, "new_tokens_per_second": 90.0, "latency": LATENCY}
+    asked = {**PREDICT, "answers": 96, "mean_new_tokens": 89.5, "empty": 0, "cost": slow}
+    for model in ("base", "tuned"):
+        metrics[f"predict_{model}"] |= {"mean_new_tokens": 50.0}
+    metrics |= {"predict_fewshot": asked, "bayes_stats": {}}
+    label = "base, examples shown"
+    found = fairness.answers(metrics)
+    assert (
+        found.rows[1] == [label, "96", "0.100", "0.000"] and "the test set alone" in found.caption
+    )
+    assert [row[0] for row in fairness.efficiency(metrics).rows] == ["base", label, "tuned"]
+    assert fairness.efficiency(metrics).rows[1][1:4] == ["510", "90", "1 s"]
+    assert [row[0] for row in fairness.latency(metrics).rows] == [label]
+    costs = {row[0]: row[1:] for row in tables.costs({**metrics, "train": {}}).rows}
+    assert list(costs) == ["predict base", f"predict {label}", "predict tuned"]
+    assert costs[f"predict {label}"] == ["96 s", "90", "2.19 GB", "–"]
+    prices = [row for row in practical.price(metrics).rows if row[0].startswith("an answer of")]
+    assert prices[1] == [f"an answer of {label}", "1 s", "90 new tokens"] and len(prices) == 3
+
+
+def test_where_no_examples_are_shown_the_few_shot_base_has_no_row(metrics):
+    assert tables.asked_models(metrics) == ["base", "tuned"]
+    assert [row[0] for row in fairness.answers(metrics).rows] == ["base", "tuned"]
+    assert "alone" not in fairness.answers(metrics).caption
 
 
 def test_a_run_that_was_taken_up_again_has_no_speed(metrics):

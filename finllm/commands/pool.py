@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Mapping
 
+from finllm import rounding
 from finllm.commands.arguments import add_comparison, new_command
 
 
@@ -61,11 +61,11 @@ def run(parsed: argparse.Namespace) -> None:
 
 def metric_lines(found: Mapping, estimate: str, p_value: str) -> list[str]:
     """A line for each metric: its name, difference, interval and p; the primary one marked."""
-    nan, lines = math.nan, []
+    lines = []
     for name, one in found["metrics"].items():
         mark = "*" if name == found["primary_metric"] else " "
-        interval = f"[{one.get('low', nan):+.3f}, {one.get('high', nan):+.3f}]"
-        lines.append(
-            f"{mark} {name:16} {one[estimate]:+.3f} {interval} {one.get(p_value, nan):.4f}"
-        )
+        interval = rounding.interval(one.get("low"), one.get("high"))
+        p = rounding.p_value(one.get(p_value))
+        line = f"{mark} {name:16} {rounding.signed(one[estimate]):>6} {interval:16} {p}"
+        lines.append(line.translate(rounding.PLAIN))
     return lines

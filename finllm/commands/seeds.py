@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Mapping
 
+from finllm import rounding
 from finllm.commands.arguments import add_comparison, new_command
 from finllm.commands.pool import metric_lines
 
@@ -62,7 +63,8 @@ def _page(found: Mapping, n_seeds: int) -> list[str]:
     for name, variance in primary["variances"].items():
         root = f"  (sd {math.sqrt(variance):.3f})" if variance >= 0 else ""
         lines.append(f"  {name:16} {variance:+.5f}{root}")
-    means = ", ".join(f"{mean:+.3f}" for mean in primary["seed_means"])
-    chance = f"{primary['p_next_seed_above']:.2f}"
-    lines.append(f"By seed: {means}; a further seed is positive here with probability {chance}")
-    return [*lines, found["in_words"]]
+    means = ", ".join(map(rounding.signed, primary["seed_means"]))
+    chance = rounding.share(primary["p_next_seed_above"])
+    last = [f"By seed: {means}; a further seed is positive here with probability {chance}"]
+    last.append(found["in_words"])
+    return [*lines, *(line.translate(rounding.PLAIN) for line in last)]

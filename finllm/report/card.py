@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 
+from finllm import rounding
 from finllm.records import METRICS
 
 SHOWN = {  # section of params.yaml: keys that say how a model was trained
@@ -62,6 +63,7 @@ def card(
     library = {"adapter": "peft", "merged": "transformers", "gguf": "gguf"}[form]
     return environment.get_template("card.md.j2").render(
         format=form,
+        rounding=rounding,
         title=f"{base.split('/')[-1]} on earnings calls",
         base_model=base,
         library=library,

@@ -17,6 +17,7 @@ STAGES = (
     "split",
     "train",
     "predict_base",
+    "predict_fewshot",
     "predict_tuned",
     "evaluate",
     "significance",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from finllm.report import wording
-from finllm.report.tables import Table
+from finllm.report.tables import Table, asked_models, model_label
 
 TESTED = ("base", "tuned")
 PHASES = ("reading", "generation")  # of an answer, as metrics/predict_*.json name them
@@ -29,26 +29,29 @@ def fairness_tables(metrics: Mapping[str, Mapping]) -> list[Table]:
 def answers(metrics: Mapping[str, Mapping]) -> Table:
     """How the answers ended, by model; an empty one scores 0 and stays in every mean."""
     rows = []
-    for model in TESTED:
+    for model in asked_models(metrics):
         found = metrics[f"predict_{model}"]
         empty, n = found.get("empty"), found.get("answers")
         share = empty / n if n and empty is not None else None
         rows.append(
             [
-                model,
+                model_label(model),
                 wording.MISSING if n is None else wording.count(n),
                 wording.score(found["hit_limit_share"]),
                 wording.score(share),
             ]
         )
     columns = ["model", "answers", "share cut by the length limit", "share empty"]
-    return Table("How the answers ended, test and transfer sets", columns, rows)
+    caption = "How the answers ended, test and transfer sets"
+    if len(rows) > len(TESTED):
+        caption += "; with examples shown, the test set alone"
+    return Table(caption, columns, rows)
 
 
 def efficiency(metrics: Mapping[str, Mapping]) -> Table:
     """What an answer took, by model; without speeds where a killed run was taken up again."""
     rows = []
-    for model in TESTED:
+    for model in asked_models(metrics):
         found = metrics[f"predict_{model}"]
         cost, n = found["cost"], found.get("answers")
         whole = not cost.get("answers_before_a_kill")
@@ -60,7 +63,7 @@ def efficiency(metrics: Mapping[str, Mapping]) -> Table:
         ]
         rows.append(
             [
-                model,
+                model_label(model),
                 *(wording.MISSING if speed is None else wording.count(speed) for speed in speeds),
                 wording.MISSING if each is None else wording.duration(each),
                 wording.MISSING if memory is None else f"{memory:.2f} GB",
@@ -78,13 +81,14 @@ def latency(metrics: Mapping[str, Mapping]) -> Table:
     Alone: a few prompts asked one at a time.
     """
     rows = []
-    for model in TESTED:
+    for model in asked_models(metrics):
         cost = metrics[f"predict_{model}"]["cost"]
         speeds = [cost.get(phase, {}).get("tokens_per_second") for phase in PHASES]
         waits = cost.get("latency", {})
         if not waits and not any(speeds):
             continue
-        rows.append([model, *(wording.MISSING if s is None else wording.count(s) for s in speeds)])
+        counts = (wording.MISSING if s is None else wording.count(s) for s in speeds)
+        rows.append([model_label(model), *counts])
         for kind in ("in_batch", "alone"):
             found = waits.get(kind, {})
             for key in ("median_seconds", "p95_seconds"):

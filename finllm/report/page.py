@@ -126,7 +126,7 @@ def _common(
         "found": found,
         "wording": wording,
         "sentence": sentence(found),
-        "explanation": wording.typeset(f"{found.reason} {found.disagreement}".strip()),
+        "explanation": f"{found.reason} {found.disagreement}".strip(),
         "confidence": _confidence(found),
         "cautions": cautions(found, metrics),
         "fictional": is_fictional(str(parameters["data"]["source"]), metrics["templatize"]),

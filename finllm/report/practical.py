@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from finllm.report import wording
 from finllm.report.outcome import Outcome
-from finllm.report.tables import Table
+from finllm.report.tables import Table, asked_models, model_label
 from finllm.stats.power import minimum_detectable_effect
 
 POWER = 0.8
@@ -27,14 +27,14 @@ def detectable_difference(n_companies: int, company_sd: float, *, alpha: float) 
 def gain(found: Outcome, company_sd: float) -> Table:
     """The observed difference beside the smallest that matters and the smallest that shows."""
     shows = detectable_difference(found.n_companies, company_sd, alpha=found.alpha)
-    needed = found.n_clusters_needed
+    needed, smallest = found.n_clusters_needed, wording.as_set(found.rope)
     rows = [
         [
             "observed",
             wording.signed(found.difference),
             f"{wording.interval(found.low, found.high)}, {100 * (1 - found.alpha):g}% interval",
         ],
-        ["smallest that matters (verdict.rope)", wording.score(found.rope), "fixed before the run"],
+        ["smallest that matters (verdict.rope)", smallest, "fixed before the run"],
         [
             "smallest that this test shows",
             wording.score(shows),
@@ -55,13 +55,13 @@ def price(metrics: Mapping[str, Mapping]) -> Table:
         rows.append(["training, once", wording.duration(cost["seconds"]), f"{tokens} tokens"])
     if "adapter_mb" in cost:
         rows.append(["adapter to store", f"{cost['adapter_mb']:.1f} MB", "beside the base model"])
-    each = {model: seconds_per_answer(metrics[f"predict_{model}"]) for model in ("base", "tuned")}
+    models = asked_models(metrics)
+    each = {model: seconds_per_answer(metrics[f"predict_{model}"]) for model in models}
     for model, seconds in each.items():
         if seconds is not None:
             n_new = metrics[f"predict_{model}"]["mean_new_tokens"]
-            rows.append(
-                [f"an answer of {model}", wording.duration(seconds), f"{n_new:.0f} new tokens"]
-            )
+            label = f"an answer of {model_label(model)}"
+            rows.append([label, wording.duration(seconds), f"{n_new:.0f} new tokens"])
     if each["base"] and each["tuned"]:
         ratio = each["tuned"] / each["base"]
         rows.append(
@@ -93,15 +93,16 @@ def power_sentence(found: Outcome, company_sd: float) -> str:
     shows = detectable_difference(found.n_companies, company_sd, alpha=found.alpha)
     if shows is None:
         return "The companies do not differ, so nothing can be said about what a test would show."
+    smallest = wording.as_set(found.rope)
     if found.rope == 0:
         return f"A true difference of {wording.score(shows)} shows with power {POWER:g}."
     if shows <= found.rope:
         return (
             f"The test is sharp enough: it shows {wording.score(shows)} with power {POWER:g}, and "
-            f"what matters begins at {wording.score(found.rope)}."
+            f"what matters begins at {smallest}."
         )
     return (
         f"The test is blunt: it shows a true difference of {wording.score(shows)} with power "
-        f"{POWER:g}, {shows / found.rope:.1f} times the {wording.score(found.rope)} from which one "
+        f"{POWER:g}, {shows / found.rope:.1f} times the {smallest} from which one "
         "matters, so that a smaller one that matters would often be missed."
     )

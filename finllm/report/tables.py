@@ -10,7 +10,8 @@ from finllm.report import wording
 from finllm.report.forest import ForestRow
 
 BASELINES = ("lead", "dense", "random", "nearest", "nearest_company")
-MODELS = ("base", "fewshot", "tuned", *BASELINES, "oracle_rougeL", "oracle_numbers")
+ASKED = ("base", "fewshot", "tuned")  # the models, each with a metrics/predict_NAME.json
+MODELS = (*ASKED, *BASELINES, "oracle_rougeL", "oracle_numbers")
 MODEL_LABELS = {"fewshot": "base, examples shown"}
 LENGTHS = ("short", "middle", "long")  # as finllm/scoring/groups.py names them
 PROVENANCE_MEANING = {
@@ -31,6 +32,16 @@ class Table:
     strong: int = -1  # the row that is the primary metric's; -1 for none
 
 
+def asked_models(metrics: Mapping[str, Mapping]) -> list[str]:
+    """The models that answered in this run; the few-shot base is none where it is not asked."""
+    return [model for model in ASKED if metrics[f"predict_{model}"].get("answers") != 0]
+
+
+def model_label(model: str) -> str:
+    """A model's name in a table."""
+    return MODEL_LABELS.get(model, model)
+
+
 def by_model(means: Mapping[str, Mapping[str, float]], *, caption: str, primary: str) -> Table:
     """Metrics in rows, base, tuned, baselines and oracles in columns, the primary first."""
     models = [model for model in MODELS if model in means]
@@ -39,7 +50,7 @@ def by_model(means: Mapping[str, Mapping[str, float]], *, caption: str, primary:
         [wording.metric_label(name), *(wording.score(means[m].get(name)) for m in models)]
         for name in names
     ]
-    return Table(caption, ["metric", *(MODEL_LABELS.get(m, m) for m in models)], rows, strong=0)
+    return Table(caption, ["metric", *map(model_label, models)], rows, strong=0)
 
 
 def by_group(
@@ -224,7 +235,8 @@ def subgroups(found: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric:
 def costs(metrics: Mapping[str, Mapping]) -> Table:
     """Seconds, tokens a second and peak memory, where a stage measured them."""
     rows = []
-    for stage in ("train", "predict_base", "predict_tuned", "evaluate", "bayes_stats"):
+    labels = {f"predict_{model}": f"predict {model_label(model)}" for model in ASKED}
+    for stage in ("train", *labels, "evaluate", "bayes_stats"):
         cost = {**metrics[stage].get("timing", {}), **metrics[stage].get("cost", {})}
         if not cost:
             continue
@@ -232,7 +244,7 @@ def costs(metrics: Mapping[str, Mapping]) -> Table:
         memory, planned = cost.get("peak_memory_gb"), cost.get("planned_peak_memory_gb")
         rows.append(
             [
-                stage.replace("_", " "),
+                labels.get(stage, stage.replace("_", " ")),
                 wording.duration(cost["seconds"]),
                 wording.MISSING if speed is None else wording.count(speed),
                 wording.MISSING if memory is None else f"{memory:.2f} GB",

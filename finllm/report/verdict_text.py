@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from finllm.report import wording
 from finllm.report.outcome import Outcome
+from finllm.rounding import PLAIN
 
 
 def sentence(found: Outcome) -> str:
@@ -19,7 +20,7 @@ def sentence(found: Outcome) -> str:
     if found.verdict == "equivalent":
         return (
             f"Equivalent: fine-tuning moved {metric} by {change} on {companies}, "
-            f"within the ±{found.rope:g} that counts as nothing."
+            f"within the ±{wording.as_set(found.rope)} that counts as nothing."
         )
     return (
         f"Inconclusive: {companies} do not settle whether fine-tuning helped; "
@@ -57,5 +58,4 @@ def terminal(found: Outcome, report: str) -> str:
         *([found.disagreement] if found.disagreement else []),
         f"The report: {report}",
     ]
-    plain = {wording.MINUS: "-", wording.MISSING: "-", "±": "+-"}
-    return "\n".join(lines).translate(str.maketrans(plain))
+    return "\n".join(lines).translate(PLAIN)

@@ -1,12 +1,12 @@
-"""Figures and names as people read them: the only place where anything is rounded or labelled."""
+"""Names, labels and figures as people read them; ``finllm.rounding`` has the figures' digits."""
 
 from __future__ import annotations
 
 import math
-import re
 
-MINUS = "\N{MINUS SIGN}"
-MISSING = "\N{EN DASH}"
+from finllm.rounding import MINUS, MISSING, as_set, interval, p_value, score, share, signed
+
+__all__ = ["as_set", "interval", "p_value", "score", "share", "signed"]  # for the templates
 METRIC_LABELS = {
     "rouge1": "ROUGE-1",
     "rouge2": "ROUGE-2",
@@ -40,61 +40,6 @@ def metric_in_sentence(name: str) -> str:
     """
     label = METRIC_LABELS[name]
     return label[0].lower() + label[1:] if label[1].islower() else label
-
-
-def score(value: float | None) -> str:
-    """A score or a mean to three decimals; a dash where there is none.
-
-    >>> score(0.12345), score(None)
-    ('0.123', '–')
-    """
-    if value is None or not math.isfinite(value):
-        return MISSING
-    text = f"{value:.3f}"
-    return text.replace("-", MINUS) if float(text) else "0.000"
-
-
-def signed(value: float | None) -> str:
-    """A difference to three decimals, with its sign.
-
-    >>> signed(0.0456), signed(-0.0004)
-    ('+0.046', '0.000')
-    """
-    text = score(value)
-    return "+" + text if value is not None and text[0].isdigit() and float(text) else text
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """Two ends in brackets; a dash where there is no interval.
-
-    >>> interval(0.01, 0.0899)
-    '[0.010, 0.090]'
-    """
-    return MISSING if low is None or high is None else f"[{score(low)}, {score(high)}]"
-
-
-def p_value(value: float | None) -> str:
-    """A p-value to three decimals, never zero.
-
-    >>> p_value(0.0004), p_value(0.0123)
-    ('<0.001', '0.012')
-    """
-    if value is None:
-        return MISSING
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def share(value: float | None) -> str:
-    """A share of posterior draws to three decimals; never 0 or 1, since draws are finite.
-
-    >>> share(1.0), share(0.5)
-    ('>0.999', '0.500')
-    """
-    if value is None:
-        return MISSING
-    if value >= 0.9995:
-        return ">0.999"
-    return "<0.001" if value < 0.0005 else f"{value:.3f}"
 
 
 def bayes_factor(log_bf10: float | None) -> str:
@@ -170,15 +115,6 @@ def excerpt(text: str, n_characters: int) -> str:
     if len(text) <= n_characters:
         return text
     return text[:n_characters].rsplit(None, 1)[0] + " …"
-
-
-def typeset(text: str) -> str:
-    """A sentence with minus signs instead of hyphens before numbers.
-
-    >>> typeset("[-0.02, 0.02]")
-    '[−0.02, 0.02]'
-    """
-    return re.sub(r"-(?=\d)", MINUS, text)
 
 
 def _first_below(value: float, labels: tuple[tuple[float, str], ...], last: str) -> str:

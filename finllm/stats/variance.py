@@ -10,6 +10,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike
 
+from finllm.rounding import score, signed
 from finllm.stats.clusters import cluster_codes, require_clusters
 
 
@@ -181,8 +182,8 @@ def in_words(pool: SeedPool, n_alone: int, *, alpha: float) -> str:
     """
     above = round(pool.share_of_seeds_above * pool.n_seeds)
     counted = f"{above} of {pool.n_seeds} seeds have a positive mean difference"
-    spread = f"the seeds' standard deviation is {pool.seed_sd:.3g} against a mean of "
-    spread += f"{pool.estimate:+.3g}"
+    spread = f"the seeds' standard deviation is {score(pool.seed_sd)} against a mean of "
+    spread += signed(pool.estimate)
     if pool.p_value < alpha and pool.estimate > 0:
         said = "The gain is the recipe's and not one seed's: the interval over seeds and companies"
         said += " lies above zero"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from finllm import rounding
 from finllm.stats.power import required_n
 
 VERDICTS = ("better", "worse", "equivalent", "inconclusive")
@@ -136,7 +137,8 @@ def _reason(
     rope_low: float,
     rope_high: float,
 ) -> str:
-    interval, region = f"[{low:.3g}, {high:.3g}]", f"[{rope_low:.3g}, {rope_high:.3g}]"
+    interval, p = rounding.interval(low, high), rounding.equals(rounding.p_value(p_value))
+    region = f"[{rounding.as_set(rope_low)}, {rounding.as_set(rope_high)}]"
     if verdict == "equivalent":
         also = "" if low <= 0 <= high else ", although it excludes zero"
         return f"The interval {interval} lies inside the region of equivalence {region}{also}."
@@ -145,12 +147,12 @@ def _reason(
         clears = low > rope_high if verdict == "better" else high < rope_low
         size = "clears" if clears else "still overlaps"
         return (
-            f"The interval {interval} lies {side} zero (p = {p_value:.3g}, below {alpha:.3g});"
+            f"The interval {interval} lies {side} zero (p {p}, below {rounding.as_set(alpha)});"
             f" it {size} the region of equivalence {region}."
         )
     if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(p_value)):
         return "There is no interval or no p-value to judge by: nothing varied between clusters."
-    crosses = "holds zero" if low <= 0 <= high else f"excludes zero, but p = {p_value:.3g}"
+    crosses = "holds zero" if low <= 0 <= high else f"excludes zero, but p {p}"
     return f"The interval {interval} {crosses} and reaches outside {region}."
 
 
@@ -158,14 +160,15 @@ def _needed_sentence(
     needed: int, n_clusters: int, estimate: float, rope_low: float, rope_high: float, power: float
 ) -> str:
     smallest = _smallest_that_matters(estimate, rope_low, rope_high)
+    size = rounding.as_set(smallest) if rope_low < rope_high else rounding.score(smallest)
     if needed <= n_clusters:
         return (
-            f" {n_clusters} companies are enough to detect a difference of {smallest:.3g} with"
-            f" power {power:.2g}; the truth may lie between zero and that."
+            f" {n_clusters} companies are enough to detect a difference of {size} with"
+            f" power {rounding.as_set(power)}; the truth may lie between zero and that."
         )
     return (
         f" About {needed} companies (here {n_clusters}) would detect a difference of"
-        f" {smallest:.3g} with power {power:.2g}."
+        f" {size} with power {rounding.as_set(power)}."
     )
 
 
@@ -177,7 +180,8 @@ def _disagreement(
     if bayesian == "not usable":
         return "The posterior did not pass its diagnostics and is not used."
     said = f"The interval says {frequentist}, the posterior {bayesian}"
-    shares = f"P(better) = {p_better:.3g}, P(in the region of equivalence) = {p_rope:.3g}"
+    better, inside = (rounding.equals(rounding.share(p)) for p in (p_better, p_rope))
+    shares = f"P(better) {better}, P(in the region of equivalence) {inside}"
     return f"{said} ({shares}): {_why(frequentist, bayesian)}."
 
 
