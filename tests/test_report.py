@@ -509,7 +509,7 @@ def test_the_price_is_of_training_once_and_of_every_answer():
     metrics |= {"predict_base": {**costly, "cost": {"seconds": 60.0}}, "predict_tuned": costly}
     rows = {row[0]: row[1:] for row in price(metrics).rows}
     assert rows["training, once"] == ["5.49 min", "58,018 tokens"]
-    assert rows["an answer of tuned"] == ["0.9 s", "40 new tokens"]
+    assert rows["an answer of tuned"] == ["0.900 s", "40 new tokens"]
     assert rows["tuned against base, an answer"][0] == "× 1.50"
     assert rows["training is worth"][0] == "366"
     costly["cost"]["answers_before_a_kill"] = 3  # its seconds are not those of all answers
@@ -703,7 +703,8 @@ def people(page):
 
 def test_without_ratings_the_reports_say_what_to_run():
     evidence = make_evidence()
-    assert "No human ratings yet: run `python -m finllm rate`" in people(render(evidence))
+    assert "No human ratings yet: run python -m finllm rate" in people(render(evidence))
+    assert "<code>python -m finllm rate</code>" in render(evidence)
     assert "No human ratings yet: run `python -m finllm rate`" in render_markdown(evidence)
 
 

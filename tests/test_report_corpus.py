@@ -139,7 +139,7 @@ def test_latency_is_a_table_where_single_answers_were_timed():
     }
     metrics["predict_tuned"] = {**metrics["predict_tuned"], "cost": cost}
     assert fairness.latency(metrics).rows == [
-        ["tuned", "850", "227", "3.2 s", "4.5 s", "1.5 s", "1.75 s", "0.25 s"]
+        ["tuned", "850", "227", "3.20 s", "4.50 s", "1.50 s", "1.75 s", "0.250 s"]
     ]
 
 

@@ -33,7 +33,7 @@ def test_empty_and_cut_answers_are_shown_as_shares(metrics):
 
 def test_an_answer_takes_the_time_of_all_by_their_number(metrics):
     base, tuned = fairness.efficiency(metrics).rows
-    assert base == ["base", "510", "151", "0.5 s", "2.19 GB", "–"]
+    assert base == ["base", "510", "151", "0.500 s", "2.19 GB", "–"]
     assert tuned[-1] == "19.6 MB"
 
 
@@ -49,13 +49,13 @@ def test_the_few_shot_base_stands_between_base_and_tuned_wherever_answers_have_a
         found.rows[1] == [label, "96", "0.100", "0.000"] and "the test set alone" in found.caption
     )
     assert [row[0] for row in fairness.efficiency(metrics).rows] == ["base", label, "tuned"]
-    assert fairness.efficiency(metrics).rows[1][1:4] == ["510", "90", "1 s"]
+    assert fairness.efficiency(metrics).rows[1][1:4] == ["510", "90", "1.00 s"]
     assert [row[0] for row in fairness.latency(metrics).rows] == [label]
     costs = {row[0]: row[1:] for row in tables.costs({**metrics, "train": {}}).rows}
     assert list(costs) == ["predict base", f"predict {label}", "predict tuned"]
     assert costs[f"predict {label}"] == ["96 s", "90", "2.19 GB", "–"]
     prices = [row for row in practical.price(metrics).rows if row[0].startswith("an answer of")]
-    assert prices[1] == [f"an answer of {label}", "1 s", "90 new tokens"] and len(prices) == 3
+    assert prices[1] == [f"an answer of {label}", "1.00 s", "90 new tokens"] and len(prices) == 3
 
 
 def test_where_no_examples_are_shown_the_few_shot_base_has_no_row(metrics):

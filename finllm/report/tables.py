@@ -12,7 +12,12 @@ from finllm.report.forest import ForestRow
 BASELINES = ("lead", "dense", "random", "nearest", "nearest_company")
 ASKED = ("base", "fewshot", "tuned")  # the models, each with a metrics/predict_NAME.json
 MODELS = (*ASKED, *BASELINES, "oracle_rougeL", "oracle_numbers")
-MODEL_LABELS = {"fewshot": "base, examples shown"}
+MODEL_LABELS = {
+    "fewshot": "base, examples shown",
+    "nearest_company": "nearest, same company",
+    "oracle_rougeL": "oracle, ROUGE-L",
+    "oracle_numbers": "oracle, figures",
+}
 LENGTHS = ("short", "middle", "long")  # as finllm/scoring/groups.py names them
 PROVENANCE_MEANING = {
     "human": "people wrote the reference: a reporter’s bullets, an analyst’s real question",

@@ -89,11 +89,11 @@ def count(value: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds, minutes or hours, in three digits at most.
 
-    >>> duration(41.23), duration(754), duration(7300)
-    ('41 s', '12.6 min', '2.03 h')
+    >>> duration(0.64), duration(41.23), duration(754), duration(7300)
+    ('0.640 s', '41 s', '12.6 min', '2.03 h')
     """
     if seconds < 120:
-        return f"{seconds:.3g} s" if seconds < 10 else f"{seconds:.0f} s"
+        return f"{seconds:#.3g} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
