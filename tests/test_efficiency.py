@@ -27,15 +27,15 @@ def clock(monkeypatch):
 
 def test_an_answer_takes_from_the_start_of_its_reading_to_its_end(clock):
     watch = Stopwatch()
-    watch.read([0, 2], 1.5)  # began at 98.5
+    watch.read([0, 2], 1.5, 1)  # began at 98.5
     clock.now = 103.0
-    watch.read([1], 0.5)  # began at 102.5
+    watch.read([1], 1.0, 2)  # one of two at work; began at 102.0
     watch.ended(2)
     clock.now = 104.0
     watch.ended(0)
     watch.ended(1)
     watch.ended(7)  # on disk from an earlier run
-    assert watch.seconds == {2: 4.5, 0: 5.5, 1: 1.5}
+    assert watch.seconds == {2: 4.5, 0: 5.5, 1: 2.0}
     assert (watch.n_read, watch.reading_seconds) == (3, 2.0)
 
 
@@ -47,7 +47,7 @@ def test_the_percentiles_are_linear_between_the_waiting_times():
 
 def test_generation_is_what_is_not_reading():
     watch = Stopwatch()
-    watch.read([0, 1], 2.0)
+    watch.read([0, 1], 2.0, 1)
     found = phases(watch, seconds=12.0, prompt_tokens=[300, 100], new_tokens=[20, 30])
     assert found["reading"] == {"seconds": 2.0, "tokens_per_second": 200.0}
     assert found["generation"] == {"seconds": 10.0, "tokens_per_second": 5.0}
@@ -55,7 +55,7 @@ def test_generation_is_what_is_not_reading():
 
 def test_there_are_no_phases_of_a_run_whose_beginning_is_not_known():
     watch = Stopwatch()
-    watch.read([1], 2.0)
+    watch.read([1], 2.0, 1)
     assert phases(watch, seconds=3.0, prompt_tokens=[3, 3], new_tokens=[1, 1]) == {}
 
 
@@ -75,11 +75,11 @@ def test_every_prompt_that_is_answered_is_read_once_and_counted_by_its_own_numbe
     calls = []
     settings = {"max_new_tokens": 4, "stop_ids": [], "pad_id": 0, "batch_size": 2, "done": done}
     rows = list(answers(model, prompts, on_read=lambda *call: calls.append(call), **settings))
-    read = [i for indexes, _ in calls for i in indexes]
+    read = [i for indexes, _, _ in calls for i in indexes]
     assert len(read) == len(set(read)) and {row.index for row in rows} <= set(read)
-    assert all(seconds > 0 for _, seconds in calls)
-    plain = list(answers(model, prompts, **settings))
-    assert rows == plain, "being watched changes nothing"
+    assert all(seconds > 0 and n_workers >= 1 for _, seconds, n_workers in calls)
+    plain = {row.index: row for row in answers(model, prompts, **settings)}
+    assert {row.index: row for row in rows} == plain, "being watched changes nothing"
 
 
 def test_single_requests_say_how_long_the_first_token_took():

@@ -1,12 +1,14 @@
 """The fused decoder against the model itself, and against other batches."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from finllm.model import decode_kernels, packed_linear
-from finllm.model.fused_decoder import can_decode, decode
+from finllm.model import decode_kernels, fused_decoder, packed_linear
+from finllm.model.fused_decoder import Ended, can_decode, decode
 from finllm.model.kernels import bits
 from finllm.model.packed_linear import PackedLinear
 
@@ -38,7 +40,8 @@ def prompts(n=7):
 
 def run(model, rows, **settings):
     arguments = {"max_new_tokens": 12, "stop_ids": [], "batch_size": 4, **settings}
-    return {i: (ids, limit) for i, ids, limit in decode(model, rows, **arguments)}
+    events = decode(model, rows, **arguments)
+    return {e.index: (e.ids, e.hit_limit) for e in events if isinstance(e, Ended)}
 
 
 def test_each_token_is_the_models_own_choice(model):
@@ -61,6 +64,70 @@ def test_each_token_is_the_models_own_choice(model):
 @pytest.mark.parametrize("batch_size", [1, 2, 16])
 def test_an_answer_does_not_depend_on_the_batch(model, batch_size):
     assert run(model, prompts(), batch_size=batch_size) == run(model, prompts())
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_answer_does_not_depend_on_the_number_of_threads(model, n_threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        found = run(model, prompts())
+        assert torch.get_num_threads() == n_threads, "what was set is left as it was"
+    finally:
+        torch.set_num_threads(before)
+    assert found == run(model, prompts())
+
+
+@pytest.mark.parametrize("n_asked", [1, 2, 6])
+def test_a_draft_changes_the_number_of_steps_and_no_answer(model, n_asked, monkeypatch):
+    repeating = [[5, 6, 7, 8] * 9, [9, 9, 9, 9, 9], *prompts()]
+    steps = []
+    step = fused_decoder.FusedDecoder.step
+
+    def counted(self, tokens, *where):
+        steps.append(tokens)
+        return step(self, tokens, *where)
+
+    monkeypatch.setattr(fused_decoder.FusedDecoder, "step", counted)
+    settings = {"max_new_tokens": 40, "batch_size": 1}
+    monkeypatch.setattr(fused_decoder, "N_ASKED", n_asked)
+    found = run(model, repeating, **settings)
+    n_steps = len(steps)
+    steps.clear()
+    monkeypatch.setattr(fused_decoder, "N_ASKED", 1)
+    assert found == run(model, repeating, **settings)
+    assert n_steps < len(steps) if n_asked > 1 else n_steps == len(steps) == 39 * 9
+
+
+def test_a_stop_in_an_accepted_draft_ends_the_answer(model, monkeypatch):
+    prompt = [5, 6, 7, 8] * 9
+    free = run(model, [prompt], max_new_tokens=40)[0][0]
+    for stop in set(free):
+        ids, hit_limit = run(model, [prompt], max_new_tokens=40, stop_ids=[stop])[0]
+        assert (ids, hit_limit) == (free[: free.index(stop)], False)
+
+
+def test_more_answers_than_one_step_takes(model, monkeypatch):
+    whole = run(model, prompts(), batch_size=7)
+    monkeypatch.setattr(fused_decoder, "ANSWERS_A_STEP", 2)
+    assert run(model, prompts(), batch_size=7) == whole
+
+
+def test_an_error_of_a_worker_reaches_the_caller(model, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(fused_decoder.FusedDecoder, "step", broken)
+    with pytest.raises(RuntimeError, match="no memory"):
+        run(model, prompts())
+
+
+def test_who_stops_listening_stops_the_workers(model):
+    n_before = threading.active_count()
+    events = decode(model, prompts(), max_new_tokens=200, stop_ids=[], batch_size=4)
+    next(events)
+    events.close()
+    assert threading.active_count() == n_before
 
 
 def test_a_stop_ends_an_answer_and_is_not_part_of_it(model):
@@ -125,6 +192,25 @@ def test_a_packed_product_is_the_product(packs, monkeypatch):
     torch.testing.assert_close(up.plus(x, residual).float(), a + residual.float(), **close)
     opened = torch.nn.functional.silu(b) * a
     torch.testing.assert_close(up.opened_by(gate, x).float(), opened, **close)
+
+
+@pytest.mark.skipif(not packed_linear.packable(), reason="no products of bfloat16 here")
+@pytest.mark.parametrize("shape", [(960, 576), (576, 576), (1536, 576), (576, 1536), (4096, 576)])
+def test_products_of_64_to_320_rows_by_one_thread_are_rounded_alike(shape):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        torch.manual_seed(0)
+        linear = PackedLinear(torch.randn(shape).bfloat16())
+        x, residual = torch.randn(320, shape[1]).bfloat16(), torch.randn(320, shape[0]).bfloat16()
+        plain, plus = linear(x[:64]), linear.plus(x[:64], residual[:64])
+        opened = linear.opened_by(linear, x[:64])
+        for n in (65, 97, 128, 200, 256, 320):
+            assert torch.equal(linear(x[:n])[:64], plain)
+            assert torch.equal(linear.plus(x[:n], residual[:n])[:64], plus)
+            assert torch.equal(linear.opened_by(linear, x[:n])[:64], opened)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_only_a_plain_bfloat16_llama_is_decoded_so(model):

@@ -6,7 +6,8 @@ a lane is a token and a pair two dimensions; of the values a lane is a dimension
 tokens. Both are then the same sum (``_mix``), whose vectors are written out: left to itself the
 compiler takes scores and mixtures through memory, at half the speed.
 
-Arrays of bfloat16 are their bit patterns, as in `finllm.model.kernels`.
+Every kernel runs on the one thread that calls it: a worker has a thread (`finllm.model.
+fused_decoder`). Arrays of bfloat16 are their bit patterns, as in `finllm.model.kernels`.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from functools import lru_cache
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, prange, types
+from numba import njit, types
 from numba.core import cgutils
 from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+from finllm.model import kernels
 from finllm.model.kernels import _COMPILED, _F32, _U32, _exp, _narrow, _ordered, _turn, _wide
 
 LANES = 16  # floats of a vector of 512 bits; narrower processors take it in parts
 AHEAD = 64  # vectors between what is read and what is asked for
+_ON_ONE_THREAD = {**_COMPILED, "parallel": False}
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _PAIRS = ir.VectorType(ir.IntType(32), LANES)
 
@@ -124,22 +127,41 @@ def _softmax(scores, n):
     scores[n:] = _F32(0)
 
 
+rotate = njit(**_ON_ONE_THREAD)(kernels.rotate.py_func)
+softmax_ = njit(**_ON_ONE_THREAD)(kernels.softmax_.py_func)
+
+
+@njit(**_ON_ONE_THREAD)
+def norm(x, weight, eps, out):
+    """RMS norm of the rows of x (n, d)."""
+    n, d = x.shape
+    for i in range(n):
+        row, normed = x[i], out[i]
+        total = _F32(0)
+        for j in range(d):
+            total += _wide(row[j]) * _wide(row[j])
+        scale = _F32(1) / np.sqrt(total / _F32(d) + eps)
+        for j in range(d):
+            normed[j] = _narrow(_wide(_narrow(_wide(row[j]) * scale)) * _wide(weight[j]))
+
+
 @lru_cache
 def attention(group: int) -> Dispatcher:
     """The kernel for ``group`` queries a key: ``attend(qkv, cos, sin, scale, rows, ...)``.
 
-    qkv (n or more, (heads + 2 kv) dim); cos and sin (n, dim); row i < n has ``lengths[i]`` tokens
-    in row ``rows[i]`` of keys and values (rows, kv, pairs, LANES), which the new token joins; out
-    (n or more, heads dim). What a row gets does not depend on the other rows.
+    qkv (n or more, (heads + 2 kv) dim); cos and sin (n, dim); token i < n follows ``lengths[i]``
+    tokens in row ``rows[i]`` of keys and values (rows, kv, pairs, LANES), which it joins; out (n or
+    more, heads dim). Tokens of one row come in their order. What a row gets does not depend on the
+    other rows.
     """
     mix = _mixing(group)
 
-    @njit(**_COMPILED)
+    @njit(**_ON_ONE_THREAD)
     def attend(qkv, cos, sin, scale, rows, lengths, keys, values, out):
         kv, n_pairs = keys.shape[1:3]
         dim = out.shape[1] // (kv * group)
         of_block, of_lanes = dim // 2, n_pairs * LANES // dim  # pairs
-        for at in prange(len(rows) * kv):
+        for at in range(len(rows) * kv):
             i, h = at // kv, at % kv
             past_keys, past_values, n = keys[rows[i], h], values[rows[i], h], lengths[i] + 1
             turned = np.empty(dim, np.uint16)
@@ -186,28 +208,28 @@ def _put_value(value, slot, values):
     for j in range(dim):
         pair, lane = j // LANES * of_lanes + slot // 2, j % LANES
         if slot % 2:
-            values[pair, lane] = values[pair, lane] | (_U32(value[j]) << _U32(16))
+            values[pair, lane] = (values[pair, lane] & _U32(0xFFFF)) | (_U32(value[j]) << _U32(16))
         else:
             values[pair, lane] = _U32(value[j])
 
 
-@njit(**_COMPILED)
+@njit(**_ON_ONE_THREAD)
 def store(k, v, keys, values):
     """A prompt's keys and values (kv, n, dim) into a row of the cache (kv, pairs, LANES)."""
     kv, n, _ = k.shape
     n_blocks = (n + LANES - 1) // LANES
-    for at in prange(kv * n_blocks):
+    for at in range(kv * n_blocks):
         h, block = at // n_blocks, at % n_blocks
         for slot in range(block * LANES, min(n, (block + 1) * LANES)):
             _put_key(k[h, slot], slot, keys[h])
             _put_value(v[h, slot], slot, values[h])
 
 
-@njit(**_COMPILED)
+@njit(**_ON_ONE_THREAD)
 def choose(logits, chosen):
     """The first of the highest of each row's logits (n, vocabulary)."""
     n, width = logits.shape
-    for i in prange(n):
+    for i in range(n):
         row = logits[i]
         top = np.int32(-(2**31))
         for j in range(width):

@@ -1,28 +1,41 @@
 """Greedy decoding of a bfloat16 Llama on a CPU: packed weights, one cache, rows that come and go.
 
-A prompt is read alone; then every row takes a token a step. A row that ends gives its place to the
-next prompt at once, so that the batch stays full. Keys and values are written where they stay, in
-the order in which a step reads them. What a row computes does not depend on its neighbours.
+Every thread is a worker. The workers share the weights and a queue of prompts, and each has rows of
+its own: it reads a prompt alone, then every row takes a token a step, and a row that ends gives its
+place to the next prompt at once. So no thread waits for another, and a product is computed by one
+thread: oneDNN rounds otherwise with another number of threads. Keys and values are written where
+they stay, in the order in which a step reads them.
+
+Answers quote their prompt and repeat themselves, and a step costs mostly the reading of weights
+and cache, so a row asks for more than one token where it can guess: what followed its last three
+tokens the last time that they stood in prompt or answer is a draft, and each drafted token that
+turns out to be the model's own choice is gained (Leviathan et al. 2023, arXiv 2211.17192; drafts by
+look-up: Saxena 2023, prompt lookup decoding). What a row computes depends neither on its
+neighbours, nor on drafts, nor on the number of threads.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event
 
 import numpy as np
 import torch
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaForCausalLM
 
-from finllm.model import decode_kernels, kernels
+from finllm.model import decode_kernels
 from finllm.model.kernels import bits
 from finllm.model.packed_linear import N_ROWS, PackedLinear
 
-_SEED, _NEVER = np.uint32(0), np.uint32(0)  # no dropout
-_ONE = np.float32(1)
+N_ASKED = 4  # tokens of an answer in a step: the last one, and a draft of three
+N_ALIKE = 3  # tokens that have to be the same for a draft
+ANSWERS_A_STEP = 64  # of N_ASKED tokens: products of up to 320 rows are rounded alike
 
 
 def can_decode(model: PreTrainedModel) -> bool:
@@ -56,6 +69,7 @@ class FusedDecoder:
         self.eps = np.float32(config.rms_norm_eps)
         self.kv, self.dim = config.num_key_value_heads, config.head_dim
         self.group = config.num_attention_heads // self.kv
+        self.scale = np.float32(self.dim**-0.5)
         self.embed, self.norm = model.model.embed_tokens, model.model.norm
         self.layers = [_Layer.of(layer) for layer in model.model.layers]
         self.head = PackedLinear(model.lm_head.weight)
@@ -70,45 +84,48 @@ class FusedDecoder:
     def read(self, prompt: Sequence[int], row: int) -> int:
         """Read a prompt into a row of the cache; the token that follows it."""
         x = self.embed(torch.tensor(prompt))
-        n = len(x)
-        cos, sin = self.cos[:n], self.sin[:n]
         for i, layer in enumerate(self.layers):
+            last = i == len(self.layers) - 1  # behind it only the last token is asked for
             qkv = layer.qkv(self._normed(x, layer.norm_before))
-            q = x.new_empty(self.kv, n, self.group, self.dim)
-            k, v = x.new_empty(2, self.kv, n, self.dim)
-            kernels.rotate(bits(qkv), bits(cos), bits(sin), _ONE, bits(q), bits(k), bits(v))
-            decode_kernels.store(bits(k), bits(v), self.keys[i, row], self.values[i, row])
-            if i == len(self.layers) - 1:  # behind it only the last token is asked for
-                x, q = x[-1:], q[:, -1:]
-            shared = (self.kv, self.group, n, self.dim)  # a key of several queries
-            attended = scaled_dot_product_attention(
-                q.transpose(1, 2),
-                k[:, None].expand(shared),
-                v[:, None].expand(shared),
-                is_causal=len(x) > 1,
-            )
-            x = self._rest(x, attended.permute(2, 0, 1, 3).reshape(len(x), -1), layer)
+            past = self.keys[i, row], self.values[i, row]
+            x = self._rest(x[-1:] if last else x, self._read(qkv, *past, last=last), layer)
         return int(self._next(x)[0])
 
     def step(self, tokens: np.ndarray, rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Take a token a row; the tokens that follow.
+        """Take tokens, one or several a row; the token that follows each.
 
-        ``rows`` are the rows of the cache and ``lengths`` how many of their tokens are in it. The
-        products are taken of whole blocks of rows, since another number may be rounded differently.
+        ``rows`` are the rows of the cache, a row's tokens in their order, and ``lengths`` how many
+        tokens stand before each in its row. Products of fewer rows may be rounded differently, so
+        there are always ``N_ROWS`` at least.
         """
         n = len(rows)
         at = torch.from_numpy(lengths)
         cos, sin = bits(self.cos[at]), bits(self.sin[at])
-        x = self.norm.weight.new_zeros(-(-n // N_ROWS) * N_ROWS, len(self.norm.weight))
+        x = self.norm.weight.new_zeros(max(n, N_ROWS), len(self.norm.weight))
         x[:n] = self.embed(torch.from_numpy(tokens))
-        scale = np.float32(self.dim**-0.5)
         for i, layer in enumerate(self.layers):
             qkv = layer.qkv(self._normed(x, layer.norm_before))
             attended = x.new_zeros(len(x), self.kv * self.group * self.dim)
             past = self.keys[i], self.values[i]
-            self.attend(bits(qkv), cos, sin, scale, rows, lengths, *past, bits(attended))
+            self.attend(bits(qkv), cos, sin, self.scale, rows, lengths, *past, bits(attended))
             x = self._rest(x, attended, layer)
         return self._next(x)[:n]
+
+    def _read(
+        self, qkv: torch.Tensor, keys: np.ndarray, values: np.ndarray, *, last: bool
+    ) -> torch.Tensor:
+        """A prompt's causal attention, or its last token's; its keys and values go to the cache."""
+        n = len(qkv)
+        q = qkv.new_empty(self.kv, n, self.group, self.dim)
+        k, v = qkv.new_empty(2, self.kv, n, self.dim)
+        turn = bits(self.cos[:n]), bits(self.sin[:n])
+        decode_kernels.rotate(bits(qkv), *turn, self.scale, bits(q), bits(k), bits(v))
+        decode_kernels.store(bits(k), bits(v), keys, values)
+        q = q[:, -1:] if last else q
+        scores = torch.bmm(q.reshape(self.kv, -1, self.dim), k.transpose(1, 2))
+        decode_kernels.softmax_(bits(scores), self.group, n - q.shape[1])
+        mixed = torch.bmm(scores, v).view(q.shape)
+        return mixed.transpose(0, 1).reshape(q.shape[1], -1)
 
     def _rest(self, x: torch.Tensor, attended: torch.Tensor, layer: _Layer) -> torch.Tensor:
         """What follows attention in a layer."""
@@ -118,7 +135,7 @@ class FusedDecoder:
 
     def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         out = torch.empty_like(x)
-        kernels.norm(bits(x), bits(weight), self.eps, _SEED, _NEVER, bits(out), bits(out))
+        decode_kernels.norm(bits(x), bits(weight), self.eps, bits(out))
         return out
 
     def _next(self, x: torch.Tensor) -> np.ndarray:
@@ -156,19 +173,58 @@ class _Layer:
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What is being written: the prompt's index, its row, the tokens of it that the cache has."""
+class Read:
+    """A prompt was read."""
 
     index: int
-    row: int
-    n_prompt: int
-    ids: list[int]
-
-    def ended(self, stops: set[int], limit: int) -> bool:
-        return self.ids[-1] in stops or len(self.ids) == limit
+    seconds: float
+    n_workers: int  # that work at the same time
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Ended:
+    """An answer is there."""
+
+    index: int
+    ids: list[int]  # without the token that stopped it
+    hit_limit: bool
+
+
+class _Answer:
+    """An answer that is being written, in a row of the cache that has all tokens but the last."""
+
+    def __init__(self, index: int, row: int, prompt: Sequence[int]) -> None:
+        self.index, self.row = index, row
+        self.ids: list[int] = []
+        self._text: list[int] = []
+        self._behind: dict[tuple[int, ...], int] = {}  # the place behind these tokens
+        for token in prompt:
+            self._put(token)
+
+    @property
+    def n_known(self) -> int:
+        """Tokens that the cache has."""
+        return len(self._text) - 1
+
+    def add(self, token: int) -> None:
+        """Write a token."""
+        self.ids.append(token)
+        self._put(token)
+
+    def tokens(self, most: int) -> list[int]:
+        """The last token, and a draft of those that follow it: up to ``most`` together."""
+        start = self._behind.get(tuple(self._text[-N_ALIKE:]), len(self._text))
+        return [self.ids[-1], *self._text[start : start + most - 1]]
+
+    def ended(self, task: _Task) -> bool:
+        return self.ids[-1] in task.stops or len(self.ids) == task.max_new_tokens
+
+    def _put(self, token: int) -> None:
+        if len(self._text) >= N_ALIKE:
+            self._behind[tuple(self._text[-N_ALIKE:])] = len(self._text)
+        self._text.append(token)
+
+
 def decode(
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
@@ -176,37 +232,101 @@ def decode(
     max_new_tokens: int,
     stop_ids: Sequence[int],
     batch_size: int,
-    on_read: Callable[[list[int], float], None] | None = None,
-) -> Iterator[tuple[int, list[int], bool]]:
-    """The greedy answer to each prompt as it ends: its index, its ids, whether the limit ended it.
+) -> Iterator[Read | Ended]:
+    """The greedy answer to each prompt as it ends, and before it that its prompt was read.
 
-    Prompts are taken longest first, each as soon as a row is free. ``on_read`` is told after each
-    reading which prompts were read and in how many seconds.
+    Prompts are taken longest first, each as soon as one of the ``batch_size`` rows is free.
     """
     if not prompts:
         return
-    stops = set(stop_ids)
-    queue = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), -i))  # taken from its end
-    free = list(range(min(batch_size, len(prompts))))
-    n_slots = len(prompts[queue[-1]]) + max_new_tokens
-    decoder = FusedDecoder(model, n_rows=len(free), n_slots=n_slots)
-    active: list[_Answer] = []
-    while queue or active:
-        for answer in [answer for answer in active if answer.ended(stops, max_new_tokens)]:
+    n_rows, n_threads = min(batch_size, len(prompts)), torch.get_num_threads()
+    n_workers = min(n_threads, n_rows)
+    longest_first = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
+    n_slots = len(prompts[longest_first[0]]) + max_new_tokens
+    with torch.inference_mode():
+        decoder = FusedDecoder(model, n_rows=n_rows, n_slots=n_slots)
+    queue, events, stopped = deque(longest_first), SimpleQueue(), Event()
+    task = _Task(decoder, prompts, max_new_tokens, set(stop_ids), queue, n_workers, stopped)
+
+    def work(first_row: int) -> None:
+        torch.set_num_threads(1)  # of this worker
+        try:
+            for event in _answer_all(task, range(first_row, n_rows, n_workers)):
+                events.put(event)
+        except BaseException:
+            stopped.set()
+            raise
+        finally:
+            events.put(None)
+
+    with ThreadPoolExecutor(n_workers) as pool:
+        try:
+            workers = [pool.submit(work, row) for row in range(n_workers)]
+            for _ in workers:
+                yield from iter(events.get, None)
+            for worker in workers:
+                worker.result()
+        finally:
+            stopped.set()
+            torch.set_num_threads(n_threads)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What all workers share."""
+
+    decoder: FusedDecoder
+    prompts: Sequence[Sequence[int]]
+    max_new_tokens: int
+    stops: set[int]
+    queue: deque[int]  # of prompts that nobody has taken yet
+    n_workers: int
+    stopped: Event  # nobody waits for answers any more
+
+
+@torch.inference_mode()
+def _answer_all(task: _Task, rows: Sequence[int]) -> Iterator[Read | Ended]:
+    """What one worker does: answer prompts of the queue in its rows until none is left."""
+    free, active = list(rows), []
+    while (task.queue or active) and not task.stopped.is_set():
+        for answer in [one for one in active if one.ended(task)]:
             active.remove(answer)
             free.append(answer.row)
-            stopped = answer.ids[-1] in stops
-            yield answer.index, answer.ids[:-1] if stopped else answer.ids, not stopped
-        if queue and free:
-            index, row = queue.pop(), free.pop()
-            started = time.perf_counter()
-            first = decoder.read(prompts[index], row)
-            if on_read:
-                on_read([index], time.perf_counter() - started)
-            active.append(_Answer(index, row, len(prompts[index]), [first]))
-        elif active:
-            tokens = np.array([answer.ids[-1] for answer in active])
-            rows = np.array([answer.row for answer in active])
-            lengths = np.array([answer.n_prompt + len(answer.ids) - 1 for answer in active])
-            for answer, token in zip(active, decoder.step(tokens, rows, lengths), strict=True):
-                answer.ids.append(int(token))
+            hit_limit = answer.ids[-1] not in task.stops
+            yield Ended(answer.index, answer.ids if hit_limit else answer.ids[:-1], hit_limit)
+        index = _taken(task.queue) if free else None
+        if index is None:
+            for start in range(0, len(active), ANSWERS_A_STEP):
+                _write(task, active[start : start + ANSWERS_A_STEP])
+        else:
+            prompt, started = task.prompts[index], time.perf_counter()
+            answer = _Answer(index, free.pop(), prompt)
+            answer.add(task.decoder.read(prompt, answer.row))
+            active.append(answer)
+            yield Read(index, time.perf_counter() - started, task.n_workers)
+
+
+def _write(task: _Task, answers: Sequence[_Answer]) -> None:
+    """One step: a token for each answer, and as many more as its draft has right."""
+    asked = [one.tokens(min(N_ASKED, task.max_new_tokens - len(one.ids))) for one in answers]
+    rows = np.repeat([one.row for one in answers], [len(tokens) for tokens in asked])
+    lengths = [
+        one.n_known + i
+        for one, tokens in zip(answers, asked, strict=True)
+        for i in range(len(tokens))
+    ]
+    found = iter(task.decoder.step(np.concatenate(asked), rows, np.array(lengths)).tolist())
+    for answer, tokens in zip(answers, asked, strict=True):
+        chosen = [next(found) for _ in tokens]
+        for token, drafted in zip(chosen, [*tokens[1:], None], strict=True):
+            answer.add(token)
+            if token != drafted or answer.ended(task):
+                break
+
+
+def _taken(queue: deque[int]) -> int | None:
+    """The queue's next; None where another worker had the last."""
+    try:
+        return queue.popleft()
+    except IndexError:
+        return None

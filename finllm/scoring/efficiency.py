@@ -12,7 +12,10 @@ from finllm.scoring.generate import answers
 
 
 class Stopwatch:
-    """The seconds of reading, and of each answer from the start of its prompt's reading."""
+    """The seconds of reading, and of each answer from the start of its prompt's reading.
+
+    Of workers that read at the same time, each second counts as one worker's share.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[int, float] = {}  # by the index of the prompt, where it has ended
@@ -20,12 +23,12 @@ class Stopwatch:
         self.reading_seconds = 0.0
         self._started: dict[int, float] = {}
 
-    def read(self, indexes: Sequence[int], seconds: float) -> None:
-        """These prompts have been read together, just now, in so many seconds."""
+    def read(self, indexes: Sequence[int], seconds: float, n_workers: int) -> None:
+        """These prompts have been read together, just now, in so many seconds by one of workers."""
         started = time.perf_counter() - seconds
         self._started.update(dict.fromkeys(indexes, started))
         self.n_read += len(indexes)
-        self.reading_seconds += seconds
+        self.reading_seconds += seconds / n_workers
 
     def ended(self, index: int) -> None:
         """An answer is there; one that was never read here (it was on disk) is left out."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from finllm.model.fused_decoder import can_decode, decode
+from finllm.model.fused_decoder import Ended, can_decode, decode
 
-OnRead = Callable[[list[int], float], None]
+OnRead = Callable[[list[int], float, int], None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def answers(
 
     Batches are planned over all prompts and answered whole, so that one who goes on after a kill
     gets the same answers; fused layers answer a prompt alike in any company. ``on_read`` is told
-    after each reading which prompts were read and in how many seconds.
+    after each reading which prompts were read, in how many seconds, and how many workers did such
+    work at the same time.
 
     Raises
     ------
@@ -102,15 +103,18 @@ def answers(
             raise ValueError(f"prompt {i} is empty; there is no token to continue from")
     if can_decode(model):
         left = [i for i in range(len(prompts)) if i not in done]
-        rows = decode(
+        events = decode(
             model,
             [prompts[i] for i in left],
             max_new_tokens=max_new_tokens,
             stop_ids=stop_ids,
             batch_size=batch_size,
-            on_read=_of(left, on_read),
         )
-        yield from (Answer(left[at], ids, hit_limit) for at, ids, hit_limit in rows)
+        for event in events:
+            if isinstance(event, Ended):
+                yield Answer(left[event.index], event.ids, event.hit_limit)
+            elif on_read:
+                on_read([left[event.index]], event.seconds, event.n_workers)
         return
     for batch in plan_batches([len(prompt) for prompt in prompts], batch_size):
         if all(i in done for i in batch):
@@ -121,18 +125,18 @@ def answers(
             max_new_tokens=max_new_tokens,
             stop_ids=stop_ids,
             pad_id=pad_id,
-            on_read=_of(batch, on_read),
+            on_read=_in_batch(batch, on_read),
         )
         for answer in found:
             if batch[answer.index] not in done:
                 yield Answer(batch[answer.index], answer.ids, answer.hit_limit)
 
 
-def _of(places: Sequence[int], on_read: OnRead | None) -> OnRead | None:
-    """The same call in the numbers of ``places``."""
+def _in_batch(batch: Sequence[int], on_read: OnRead | None) -> OnRead | None:
+    """The same call where prompts are counted in a batch."""
     if on_read is None:
         return None
-    return lambda indexes, seconds: on_read([places[i] for i in indexes], seconds)
+    return lambda indexes, *cost: on_read([batch[i] for i in indexes], *cost)
 
 
 def plan_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
@@ -166,7 +170,7 @@ def greedy_batch(
     pad_id
         Any id; what stands behind a prompt is never attended to.
     on_read
-        Is told the indexes of the prompts and in how many seconds they were read.
+        Is told the indexes of the prompts, in how many seconds they were read, and 1.
     """
     started = time.perf_counter()
     config = model.config
@@ -190,7 +194,7 @@ def greedy_batch(
     if on_read:
         if model.device.type == "cuda":
             torch.cuda.synchronize()  # what was asked for is not yet done
-        on_read(list(range(len(prompts))), time.perf_counter() - started)
+        on_read(list(range(len(prompts))), time.perf_counter() - started, 1)
     yield from _decode(model, cache, last, lengths, max_new_tokens, set(stop_ids))
 
 
