@@ -4,7 +4,10 @@ The pairs are drawn over the splits, and each reference is scored as its own ans
 ``python -m finllm score --semantic`` calls. Wall-clock seconds, and seconds of processor time of
 this process and of its workers, which a busy machine changes less.
 
-    python -m benchmarks.score_speed --data ../shared/data/ectsum [--pairs 495] [--no-semantic]
+    python -m benchmarks.score_speed --data ../shared/data/ectsum [--pairs 495] [--alone]
+        [--no-semantic]
+
+With ``--alone`` there are no baselines: the time of the pairs by themselves.
 """
 
 from __future__ import annotations
@@ -18,10 +21,11 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 from finllm.corpus.parallel import n_cores
 from finllm.params import load_params
-from finllm.score_predictions import Outside, score_predictions
+from finllm.score_predictions import Outside, baseline_texts, score_predictions
 
 
 def gather(data: Path, n: int, folder: Path) -> int:
@@ -67,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/ectsum"))
     parser.add_argument("--pairs", type=int, default=495)
+    parser.add_argument("--alone", action="store_true", help="no baselines")
     parser.add_argument("--no-semantic", action="store_true")
     parser.add_argument("--profile", type=int, default=0, help="print so many slowest functions")
     flags = parser.parse_args()
@@ -76,7 +81,10 @@ def main() -> None:
         profile = cProfile.Profile()
         if flags.profile:
             profile.enable()
-        found = score(Path(name), semantic=not flags.no_semantic)
+        with patch("finllm.score_predictions.baseline_texts", return_value={}) as none:
+            if not flags.alone:
+                none.side_effect = baseline_texts
+            found = score(Path(name), semantic=not flags.no_semantic)
         profile.disable()
         seconds, cpu = time.perf_counter() - started, cpu_seconds() - before
     if flags.profile:
