@@ -23,7 +23,7 @@ from finllm.model.adapter import with_adapter
 from finllm.model.export import agreement, leads
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
-from finllm.model.weights import model_folder
+from finllm.model.weights import base_folder
 from finllm.params import load_params
 from finllm.records import read_examples
 from finllm.scoring.generate import greedy_batch
@@ -33,7 +33,7 @@ def compare(dtype: str, n_prompts: int, adapter: Path, examples: Path) -> dict[s
     """Agreement of the adapter with the merged model in one compute type."""
     params = load_params(Path("params.yaml"))
     m, p = params.model, params.predict
-    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
+    folder = base_folder(m)
     tokenizer = load_tokenizer(folder, revision=m.revision)
     prompts = [
         chat.encode_prompt(

@@ -104,11 +104,9 @@ def _write_examples(work: Path, params: Params, n: int, length: int) -> int:
     """Files of examples that encode to ``length`` tokens each; how many of these are labelled."""
     from finllm.instruct import chat
     from finllm.model.tokenizer import load_tokenizer
-    from finllm.model.weights import model_folder
+    from finllm.model.weights import base_folder
 
-    m = params.model
-    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
-    tokenizer = load_tokenizer(folder, revision=m.revision)
+    tokenizer = load_tokenizer(base_folder(params.model), revision=params.model.revision)
 
     def example(n_words: int) -> Example:
         words, answer = " the" * n_words, " the" * int(LABELLED_SHARE * length)

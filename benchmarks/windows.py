@@ -23,7 +23,7 @@ from finllm.corpus.sources import read_source
 from finllm.corpus.support import stated_figures, support
 from finllm.instruct import windows
 from finllm.model.tokenizer import load_tokenizer
-from finllm.model.weights import model_folder
+from finllm.model.weights import base_folder
 from finllm.params import load_params
 from finllm.records import Transcript
 
@@ -67,9 +67,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     params = load_params(Path("params.yaml"))
-    m = params.model
-    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
-    tokenizer = load_tokenizer(folder, revision=m.revision)
+    tokenizer = load_tokenizer(base_folder(params.model), revision=params.model.revision)
     lexicon = load_lexicon(params.filter.lexicon)
     calls = read_calls(arguments.source, arguments.calls, arguments.seed)
     totals = {size: {"call": 0, "lead": 0, "excerpt": 0} for size in arguments.max_tokens}

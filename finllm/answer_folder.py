@@ -17,8 +17,8 @@ from finllm.corpus.detection import detect
 from finllm.corpus.parallel import map_batches, n_cores
 from finllm.corpus.sources import read_described
 from finllm.instruct import chat, templates
-from finllm.instruct.drafting import asker, token_budget
-from finllm.model.weights import checkpoint_root, model_folder
+from finllm.instruct.drafting import asker, budget_maker
+from finllm.model.weights import checkpoint_root
 from finllm.params import Clean, Params
 from finllm.records import Example, Line, Reject, write_jsonl
 from finllm.scoring.predicting import load_answerer
@@ -119,17 +119,12 @@ def questions(folder: Path, *, params: Params, template: str) -> tuple[list[Exam
     ValueError
         Where not one transcript can be asked about; says why the first cannot.
     """
-    t, m = params.templatize, params.model
-    budget = partial(
-        token_budget,
-        model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file),
-        revision=m.revision,
-        system_prompt=t.system_prompt,
-        max_tokens=t.max_tokens,
-        max_answer_tokens=t.max_answer_tokens,
-    )
     ask = partial(
-        asker, budget=budget, lexicon=params.filter.lexicon, template=template, seed=t.seed
+        asker,
+        budget=budget_maker(params.model, params.templatize),
+        lexicon=params.filter.lexicon,
+        template=template,
+        seed=params.templatize.seed,
     )
     lines, rejects = _clean(folder, params.clean)
     examples: list[Example] = []

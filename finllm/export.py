@@ -15,7 +15,7 @@ from finllm.model import export, gguf_file
 from finllm.model.adapter import copy_adapter, with_adapter
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
-from finllm.model.weights import model_folder, package_folder
+from finllm.model.weights import base_folder, package_folder
 from finllm.params import Params
 from finllm.records import Example, read_examples, write_json, write_text
 from finllm.report.card import card
@@ -64,14 +64,13 @@ def export_model(
         raise ValueError(f"{adapter}: no adapter there; run `dvc repro train` first")
     if form != "adapter" and not examples.is_file():
         raise ValueError(f"{examples}: no such file; run `dvc repro split` first")
-    m = params.model
     compared = None
     with export.new_folder(output, force=force) as folder:
         if form == "adapter":
             copy_adapter(adapter, folder)
         else:
-            source = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
-            tokenizer = load_tokenizer(source, revision=m.revision)
+            source = base_folder(params.model)
+            tokenizer = load_tokenizer(source, revision=params.model.revision)
             rows = read_examples(examples)[:n_prompts]
             prompts = _prompts(tokenizer, rows, params)
             evaluated = _evaluated(params, adapter)

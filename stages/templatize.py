@@ -8,10 +8,9 @@ from tqdm import tqdm
 
 from finllm.corpus.parallel import map_batches, n_cores
 from finllm.instruct import choosing
-from finllm.instruct.drafting import drafter, token_budget
+from finllm.instruct.drafting import budget_maker, drafter
 from finllm.instruct.examples import choose_by_source
 from finllm.instruct.reference_audit import auditor
-from finllm.model.weights import model_folder
 from finllm.records import read_lines, write_json, write_jsonl, write_lines
 from stages import adapter
 
@@ -20,18 +19,10 @@ def main() -> None:
     """Draft every candidate to disk, choose by quota, keep the chosen, audit their references."""
     at = adapter.paths("kept", "examples", "rejects", "metrics")
     params = adapter.params()
-    p, m = params.templatize, params.model
-    budget = partial(
-        token_budget,
-        model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file),
-        revision=m.revision,
-        system_prompt=p.system_prompt,
-        max_tokens=p.max_tokens,
-        max_answer_tokens=p.max_answer_tokens,
-    )
+    p = params.templatize
     draft = partial(
         drafter,
-        budget=budget,
+        budget=budget_maker(params.model, p),
         lexicon=params.filter.lexicon,
         paraphrases=p.paraphrases,
         seed=p.seed,

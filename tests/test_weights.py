@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,11 +7,15 @@ import pytest
 from finllm.model import weights
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import (
+    base_folder,
     converted_gguf,
     file_sha256,
     model_folder,
     package_folder,
 )
+from finllm.params import load_params
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -57,6 +62,16 @@ def test_a_gguf_file_is_converted_once_and_found_again(package, conversions):
     again = model_folder("x", gguf_package="fake_model_package", gguf_file="tiny.gguf")
     assert folder == again and (Path(folder) / "config.json").is_file()
     assert conversions == ["tiny.gguf"]
+
+
+def test_the_model_that_params_yaml_names_is_found_by_its_section(package, conversions):
+    model = replace(
+        load_params(ROOT / "params.yaml").model,
+        gguf_package="fake_model_package",
+        gguf_file="tiny.gguf",
+    )
+    assert base_folder(model) == str(converted_gguf(package / "tiny.gguf"))
+    assert base_folder(replace(model, name="x/Y", gguf_package="")) == "x/Y"
 
 
 def test_other_bytes_under_the_same_name_are_converted_anew(package, conversions):

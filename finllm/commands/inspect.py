@@ -36,7 +36,7 @@ def run(parsed: argparse.Namespace) -> None:
     """Print one training example with its prompt, answer, mask and special tokens."""
     from finllm.instruct import chat, inspection
     from finllm.model.tokenizer import load_tokenizer
-    from finllm.model.weights import model_folder
+    from finllm.model.weights import base_folder
     from finllm.params import load_params
     from finllm.records import read_examples
     from finllm.terminal import has_colour
@@ -46,9 +46,7 @@ def run(parsed: argparse.Namespace) -> None:
     rows = read_examples(parsed.examples)
     example = inspection.pick(rows, template=parsed.template, index=parsed.index)
     params = load_params(parsed.params)
-    m = params.model
-    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
-    tokenizer = load_tokenizer(folder, revision=m.revision)
+    tokenizer = load_tokenizer(base_folder(params.model), revision=params.model.revision)
     prompt = chat.render_example(tokenizer, example, params.templatize.system_prompt)
     encoded = chat.encode_example(tokenizer, prompt, example.answer)
     print(inspection.show(tokenizer, example, encoded, colour=has_colour(sys.stdout)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from finllm.corpus.lexicon import load_lexicon
 from finllm.instruct import chat
 from finllm.instruct.examples import Budget, candidates, question
 from finllm.model.tokenizer import load_tokenizer
+from finllm.model.weights import base_folder
+from finllm.params import Model, Templatize
 from finllm.records import Example, Line, Reject, to_json
 
 
@@ -56,6 +59,21 @@ def token_budget(
     return Budget(count_tokens, count_prompt, max_tokens, max_answer_tokens)
 
 
+def budget_maker(model: Model, templatize: Templatize) -> Callable[[], Budget]:
+    """What makes the ``token_budget`` of these sections of the parameters.
+
+    The base model is found, and converted where it must be, before the first process makes one.
+    """
+    return partial(
+        token_budget,
+        base_folder(model),
+        revision=model.revision,
+        system_prompt=templatize.system_prompt,
+        max_tokens=templatize.max_tokens,
+        max_answer_tokens=templatize.max_answer_tokens,
+    )
+
+
 def call_generator(seed: int, call_id: str) -> np.random.Generator:
     """The source of randomness of one call: its examples do not depend on which others are there.
 
@@ -72,7 +90,7 @@ def drafter(
     Parameters
     ----------
     budget
-        Makes the budget, in each process once; a ``partial`` of ``token_budget``.
+        Makes the budget, in each process once; see ``budget_maker``.
     lexicon
         A file of further terms, empty for none.
     """

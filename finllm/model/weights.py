@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from finllm.params import Model
+
 
 def cache_folder() -> Path:
     """Where converted weights are kept: ``FINLLM_CACHE``, or ``~/.cache/finllm``."""
@@ -48,6 +50,11 @@ def model_folder(name: str, *, gguf_package: str, gguf_file: str) -> str:
         found = ", ".join(sorted(path.name for path in file.parent.glob("*.gguf"))) or "none"
         raise ValueError(f"model.gguf_file is {gguf_file!r}; package {gguf_package} holds: {found}")
     return str(converted_gguf(file))
+
+
+def base_folder(model: Model) -> str:
+    """``model_folder`` of the base model that the parameters' section ``model`` names."""
+    return model_folder(model.name, gguf_package=model.gguf_package, gguf_file=model.gguf_file)
 
 
 def converted_gguf(file: Path) -> Path:

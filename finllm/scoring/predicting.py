@@ -15,7 +15,7 @@ from finllm.model.full import is_full
 from finllm.model.fused_decoder import can_decode
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
-from finllm.model.weights import file_sha256, model_folder
+from finllm.model.weights import base_folder, file_sha256
 from finllm.params import Model
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
@@ -88,7 +88,7 @@ def load_answerer(
     m: Model, *, weights: Path, quantization: str, max_new_tokens: int, batch_size: int
 ) -> Answerer:
     """The base model, tuned by what is in ``weights``: an adapter, a whole model, or nothing."""
-    base = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
+    base = base_folder(m)
     full = is_full(weights)
     model = load_base(
         str(weights) if full else base,

@@ -19,7 +19,7 @@ from finllm.model.full import save_full, train_all
 from finllm.model.loading import DTYPES, add_lora, load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
-from finllm.model.weights import checkpoint_root, file_sha256, model_folder
+from finllm.model.weights import base_folder, checkpoint_root, file_sha256
 from finllm.params import Params
 from finllm.planned_memory import planned_peak_gb
 from finllm.records import Example, write_json
@@ -63,7 +63,7 @@ def train(
     are removed when all is written.
     """
     m, p = params.model, params.train
-    folder = model_folder(m.name, gguf_package=m.gguf_package, gguf_file=m.gguf_file)
+    folder = base_folder(m)
     tokenizer = load_tokenizer(folder, revision=m.revision)
     sets = Sets(*(_encoded(tokenizer, rows, params) for rows in (train, val)))
     batches = Batching(p.batching, p.batch_size, p.tokens_per_batch)
