@@ -41,7 +41,10 @@ def holds(values: object, path: list[str]) -> bool:
 
 
 def defines(name: str) -> bool:
-    """Whether ``finllm.a.b.name`` is a module, or is defined in one: read, not imported."""
+    """Whether ``finllm.a.b.name`` is a module, or is defined in one: read, not imported.
+
+    A package's ``__init__.py`` may take it from the module where it is defined.
+    """
     base = ROOT / name.replace(".", "/")
     if base.with_suffix(".py").is_file() or (base / "__init__.py").is_file():
         return True
@@ -50,9 +53,16 @@ def defines(name: str) -> bool:
         module = base.parent / "__init__.py"
     if not module.is_file():
         return False
-    return any(
+    nodes = ast.parse(module.read_text(encoding="utf-8")).body
+    taken = [
+        f"{node.module}.{base.name}"
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and module.name == "__init__.py"
+        if base.name in [alias.name for alias in node.names]
+    ]
+    return any(map(defines, taken)) or any(
         isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == base.name
-        for node in ast.parse(module.read_text(encoding="utf-8")).body
+        for node in nodes
     )
 
 

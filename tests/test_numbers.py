@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finllm.corpus.number_words import parse_spelled
 from finllm.corpus.numbers import (
     KINDS,
     Quantity,
@@ -17,6 +16,7 @@ from finllm.corpus.numbers import (
     match_quantities,
     quantities_agree,
 )
+from finllm.corpus.numbers.words import parse_spelled
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 MENTIONS = Path(__file__).with_name("hard_mentions.csv")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from finllm.corpus.number_atom import Atom
-from finllm.corpus.number_counts import counted_unit, is_year
+from finllm.corpus.numbers.atom import Atom
+from finllm.corpus.numbers.counts import counted_unit, is_year
 
 _LINK = 24  # characters between two numbers that may belong together
 _ABOUT = (

@@ -1,34 +1,18 @@
-"""Quantities in earnings calls: what was said, in base units and with its sign.
-
-`extract_quantities` turns "a net loss of $1.2 billion" into money, -1.2e9, USD. The steps, each in
-a module of its own: find numbers (`number_scan`), drop names (`number_names`), join what belongs
-together (`number_compounds`, `number_chains`), and ask the context for a missing currency
-(`number_bare`), the sign (`number_signs`) and the denominator (`number_per`).
-"""
+"""From a text to its quantities, step by step."""
 
 from __future__ import annotations
 
-from finllm.corpus.number_atom import Atom
-from finllm.corpus.number_bare import mark_bare_amounts
-from finllm.corpus.number_chains import join_ranges, share_units
-from finllm.corpus.number_compounds import join_compounds, join_ratios
-from finllm.corpus.number_counts import counted_in_words, counted_unit, is_year
-from finllm.corpus.number_marks import plain_marks
-from finllm.corpus.number_match import QuantityMatch, match_quantities, quantities_agree
-from finllm.corpus.number_names import without_names
-from finllm.corpus.number_per import mark_per
-from finllm.corpus.number_scan import scan
-from finllm.corpus.number_signs import mark_signs
-from finllm.corpus.quantity import KINDS, Quantity
-
-__all__ = [
-    "KINDS",
-    "Quantity",
-    "QuantityMatch",
-    "extract_quantities",
-    "match_quantities",
-    "quantities_agree",
-]
+from finllm.corpus.numbers.atom import Atom
+from finllm.corpus.numbers.bare import mark_bare_amounts
+from finllm.corpus.numbers.chains import join_ranges, share_units
+from finllm.corpus.numbers.compounds import join_compounds, join_ratios
+from finllm.corpus.numbers.counts import counted_in_words, counted_unit, is_year
+from finllm.corpus.numbers.marks import plain_marks
+from finllm.corpus.numbers.names import without_names
+from finllm.corpus.numbers.per import mark_per
+from finllm.corpus.numbers.quantity import Quantity
+from finllm.corpus.numbers.scan import scan
+from finllm.corpus.numbers.signs import mark_signs
 
 
 def extract_quantities(text: str) -> list[Quantity]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finllm.corpus.quantity import Quantity
+from finllm.corpus.numbers.quantity import Quantity
 
 RELATIVE_LIMIT = 0.10
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-from finllm.corpus.number_atom import Atom
-from finllm.corpus.number_signs import trigger_positions, window_before
+from finllm.corpus.numbers.atom import Atom
+from finllm.corpus.numbers.signs import trigger_positions, window_before
 
 _KIND_OF_SHARE = r"(?:fully |basic |diluted |common |ordinary |class a |adjusted |average |and )*"
 _PER = re.compile(

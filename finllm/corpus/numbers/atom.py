@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from finllm.corpus.number_units import CURRENCY_BEHIND, MAGNITUDES, UNITS
+from finllm.corpus.numbers.units import CURRENCY_BEHIND, MAGNITUDES, UNITS
 
 
 class Atom:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from finllm.corpus.number_atom import Atom
-from finllm.corpus.number_counts import STOPS, counted_unit, is_year
-from finllm.corpus.number_periods import MONTHS
+from finllm.corpus.numbers.atom import Atom
+from finllm.corpus.numbers.counts import STOPS, counted_unit, is_year
+from finllm.corpus.numbers.periods import MONTHS
 
 _NTH = r"\d{1,2}(?:st|nd|rd|th)?"
 _DAY_BEFORE = re.compile(rf"\b({MONTHS})\.? (?:{_NTH}(?:,|,? of)? (?:and |through |to )?)?$")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from finllm.corpus.number_atom import TAIL, Atom, apply_tail
-from finllm.corpus.number_periods import parse_period
-from finllm.corpus.number_units import CURRENCY_BEFORE, DOLLARS, MAGNITUDES, SYMBOLS
-from finllm.corpus.number_words import parse_fraction
+from finllm.corpus.numbers.atom import TAIL, Atom, apply_tail
+from finllm.corpus.numbers.periods import parse_period
+from finllm.corpus.numbers.units import CURRENCY_BEFORE, DOLLARS, MAGNITUDES, SYMBOLS
+from finllm.corpus.numbers.words import parse_fraction
 
 _VULGAR = {
     "½": 1 / 2,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from finllm.corpus.number_atom import Atom, alternatives
-from finllm.corpus.number_counts import STOPS, counted_unit
+from finllm.corpus.numbers.atom import Atom, alternatives
+from finllm.corpus.numbers.counts import STOPS, counted_unit
 
 _SMALLEST = 1e5  # below it a magnitude says little: "15k" is as often a headcount
 _REACH = 140  # characters before an amount in which its noun is looked for

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from finllm.corpus.number_atom import Atom, alternatives, apply_tail, match_tail
-from finllm.corpus.number_periods import PERIOD_STARTS, parse_period
-from finllm.corpus.number_units import MAGNITUDES
-from finllm.corpus.number_words import FRACTIONS, ONES, SCALES, TENS, parse_fraction, parse_spelled
+from finllm.corpus.numbers.atom import Atom, alternatives, apply_tail, match_tail
+from finllm.corpus.numbers.periods import PERIOD_STARTS, parse_period
+from finllm.corpus.numbers.units import MAGNITUDES
+from finllm.corpus.numbers.words import FRACTIONS, ONES, SCALES, TENS, parse_fraction, parse_spelled
 
 _MANY = alternatives(word for word in (*ONES, *TENS) if word not in ("zero", "one"))
 WORD = re.compile(

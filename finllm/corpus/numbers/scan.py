@@ -6,9 +6,9 @@ is Python at work.
 
 from __future__ import annotations
 
-from finllm.corpus.number_atom import Atom
-from finllm.corpus.number_digits import NUMBER, digit_atom
-from finllm.corpus.number_spelled import WORD, word_atom
+from finllm.corpus.numbers.atom import Atom
+from finllm.corpus.numbers.digits import NUMBER, digit_atom
+from finllm.corpus.numbers.spelled import WORD, word_atom
 
 
 def scan(text: str) -> list[Atom]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from finllm.corpus.number_atom import Atom
-from finllm.corpus.number_counts import counted_unit, is_year
+from finllm.corpus.numbers.atom import Atom
+from finllm.corpus.numbers.counts import counted_unit, is_year
 
 _PARTS = ("Q1", "Q2", "Q3", "Q4", "H1", "H2")
 _TO_ONE = re.compile(r"(?: to |-to-| ?: ?)(?:1|one)\b(?![.,]\d| ?%)")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-from finllm.corpus.number_atom import Atom
-from finllm.corpus.number_counts import counted_unit
+from finllm.corpus.numbers.atom import Atom
+from finllm.corpus.numbers.counts import counted_unit
 
 _REACH = 100  # characters within which a word may speak of an amount
 _GAP = (

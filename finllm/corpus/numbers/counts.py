@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from finllm.corpus.number_atom import Atom
+from finllm.corpus.numbers.atom import Atom
 
 # words that end a search for the noun
 STOPS = frozenset(

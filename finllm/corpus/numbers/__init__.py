@@ -1,0 +1,26 @@
+"""Quantities in earnings calls: what was said, in base units and with its sign.
+
+`extraction` turns a text into `quantity` records, a step a module:
+
+- `marks` makes typographic marks plain; `scan` finds numbers, those in `digits` and those
+  `spelled` out (`words`), with their `units` and magnitudes, and fiscal `periods`: an `atom` each;
+- `names` drops what is no quantity;
+- `compounds` and `chains` join what belongs together;
+- `bare` and `counts` ask the context what is counted, `signs` whether it is below zero, `per` what
+  it is for each of.
+
+`match` says which quantities of two texts are the same.
+"""
+
+from finllm.corpus.numbers.extraction import extract_quantities
+from finllm.corpus.numbers.match import QuantityMatch, match_quantities, quantities_agree
+from finllm.corpus.numbers.quantity import KINDS, Quantity
+
+__all__ = [
+    "KINDS",
+    "Quantity",
+    "QuantityMatch",
+    "extract_quantities",
+    "match_quantities",
+    "quantities_agree",
+]
