@@ -8,8 +8,6 @@ but the end of the training, with the batch and the weights named (`finllm.train
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 import statistics
@@ -25,7 +23,7 @@ from transformers import TrainerControl, TrainerState
 from trl import SFTConfig
 
 from finllm.model.memory import peak_memory_gb
-from finllm.records import write_text
+from finllm.records import csv_text, write_text
 from finllm.training.resume import Remembering
 
 LOOKS_PER_RUN = 50
@@ -209,12 +207,11 @@ class Monitor(Remembering):
 
     def write_layers(self, path: Path) -> None:
         """A CSV of the gradient norm by layer: in the first step, in the median, in the last."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["layer", "first", "median", "last"])
-        for name, norms in self.layer_norms.items():
-            rows.writerow([name, norms[0], statistics.median(norms), norms[-1]])
-        write_text(path, text.getvalue())
+        rows = (
+            (name, norms[0], statistics.median(norms), norms[-1])
+            for name, norms in self.layer_norms.items()
+        )
+        write_text(path, csv_text(["layer", "first", "median", "last"], rows))
 
 
 def alarms_of(
