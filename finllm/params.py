@@ -7,25 +7,14 @@ or a list (``one_of``). No field has a default value: params.yaml tells the whol
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from finllm.checked_record import checked_record, one_of, within
 from finllm.records import METRICS
-
-
-def within(low: float, high: float = float("inf"), *, above_low: bool = False) -> typing.Any:
-    """A number in [low, high], or in (low, high] with ``above_low``."""
-    return field(metadata={"low": low, "high": high, "above_low": above_low})
-
-
-def one_of(*allowed: object) -> typing.Any:
-    """One of a few values."""
-    return field(metadata={"allowed": allowed})
 
 
 @dataclass(frozen=True)
@@ -361,54 +350,6 @@ def check_params(text: str, where: str) -> Params:
     except YAMLError as error:
         raise ValueError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
     try:
-        return _record(Params, raw, "")
+        return checked_record(Params, raw)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
-
-
-def _record(kind: type, raw: object, prefix: str) -> typing.Any:
-    if not isinstance(raw, dict):
-        raise ValueError(f"{prefix.rstrip('.') or 'the file'} must be a mapping, not {raw!r}")
-    fields = dataclasses.fields(kind)
-    names = [spec.name for spec in fields]
-    for key in raw:
-        if key not in names:
-            close = difflib.get_close_matches(str(key), names, n=1, cutoff=0.5)
-            hint = f"; did you mean {prefix}{close[0]}?" if close else ""
-            raise ValueError(f"unknown key {prefix}{key}{hint} (allowed: {', '.join(names)})")
-    missing = [name for name in names if name not in raw]
-    if missing:
-        raise ValueError(f"missing key {prefix}{missing[0]}")
-    hints = typing.get_type_hints(kind)
-    values = {
-        spec.name: _value(hints[spec.name], raw[spec.name], f"{prefix}{spec.name}", spec.metadata)
-        for spec in fields
-    }
-    return kind(**values)
-
-
-def _value(kind: typing.Any, raw: object, key: str, metadata: typing.Mapping) -> object:
-    if dataclasses.is_dataclass(kind):
-        return _record(kind, raw, f"{key}.")
-    if kind == tuple[str, ...]:
-        if not isinstance(raw, list) or not all(isinstance(item, str) for item in raw):
-            raise ValueError(f"{key} is {raw!r}; it must be a list of text")
-        return tuple(raw)
-    wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
-    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
-        raw = float(raw)
-    if type(raw) is not kind:
-        raise ValueError(f"{key} is {raw!r}; it must be {wanted}")
-    if "allowed" in metadata and raw not in metadata["allowed"]:
-        raise ValueError(f"{key} is {raw!r}; it must be one of {', '.join(metadata['allowed'])}")
-    if "low" in metadata and not _in_range(raw, metadata):
-        low, high = metadata["low"], metadata["high"]
-        bounds = f"{'above' if metadata['above_low'] else 'at least'} {low:g}"
-        bounds += "" if high == float("inf") else f" and at most {high:g}"
-        raise ValueError(f"{key} is {raw!r}; it must be {bounds}")
-    return raw
-
-
-def _in_range(value: float, metadata: typing.Mapping) -> bool:
-    above = value > metadata["low"] if metadata["above_low"] else value >= metadata["low"]
-    return above and value <= metadata["high"] and value != float("inf")  # NaN fails both

@@ -181,6 +181,9 @@ def used_in(tree: ast.AST, sections: set[str]) -> set[tuple[str, str]]:
             for target, value in pairs:
                 if isinstance(target, ast.Name) and (section := section_of(value)):
                     aliases[target.id] = section
+        if isinstance(node, ast.arg) and isinstance(node.annotation, ast.Name):
+            if (section := node.annotation.id.lower()) in sections:  # model: Model
+                aliases[node.arg] = section
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and (section := section_of(node.value)):
@@ -200,12 +203,12 @@ def test_every_parameter_is_used_by_a_stage_or_in_the_pipelines_file():
         tuple(name.split("."))
         for name in re.findall(r"\$\{(\w+\.\w+)\}", (ROOT / "dvc.yaml").read_text())
     }
-    training = ROOT / "finllm" / "training" / "run.py"
+    library = ("instruct/drafting.py", "model/weights.py", "training/run.py")
     for file in [
         *ROOT.glob("stages/*.py"),
         *ROOT.glob("finllm/*.py"),
         *ROOT.glob("finllm/commands/*.py"),
-        training,
+        *(ROOT / "finllm" / name for name in library),
     ]:
         if file.name != "params.py":
             used |= used_in(ast.parse(file.read_text(encoding="utf-8")), sections)
@@ -221,6 +224,8 @@ def test_the_search_for_unused_parameters_sees_aliases_and_misses_what_is_not_re
         ("train", "seed"),
         ("lora", "*"),
     }
+    code = "def folder(m: Model, size: int) -> str:\n    return m.name + str(size.real)"
+    assert used_in(ast.parse(code), {"model", "train"}) == {("model", "name")}
 
 
 @pytest.mark.parametrize("written", ["sample", '""', "..", "../elsewhere"])
