@@ -3,18 +3,17 @@
 import time
 from dataclasses import asdict
 
-import numpy as np
-
 from finllm import records
 from finllm.corpus.parallel import n_cores
 from finllm.scoring import score, summary
-from finllm.scoring.baselines import baseline_answers
 from finllm.scoring.example import SIGNATURES
-from finllm.scoring.oracle import number_recall_ceiling, oracle_answers
+from finllm.scoring.oracle import number_recall_ceiling
 from finllm.scoring.reference_loss import reference_perplexity
 from finllm.scoring.robustness import robustness
 from finllm.scoring.semantic import encoder_folder, semantic_scores, signature
 from stages import adapter
+
+COMPARED = ("base", "tuned")
 
 
 def main() -> None:
@@ -26,16 +25,11 @@ def main() -> None:
     params, started = adapter.params(), time.perf_counter()
     p = params.evaluate
     train, test, transfer = map(records.read_examples, (at.train, at.test, at.transfer))
-    files = {"base": at.base, "tuned": at.tuned, "fewshot": at.fewshot}
-    said = {model: records.read_predictions(path) for model, path in files.items()}
+    said = {m: records.read_predictions(vars(at)[m]) for m in (*COMPARED, "fewshot")}
+    changed = {m: records.read_predictions(vars(at)[f"{m}_changed"]) for m in COMPARED}
+    losses = {m: records.read_losses(vars(at)[f"{m}_references"]) for m in COMPARED}
     score.check_models(test, transfer, said)
-    texts = summary.texts(said)
-    texts |= baseline_answers(test + transfer, train, rng=np.random.default_rng(p.seed))
-    texts |= oracle_answers(test + transfer)
-    files = {"base": at.base_changed, "tuned": at.tuned_changed}
-    changed = {model: records.read_predictions(path) for model, path in files.items()}
-    files = {"base": at.base_references, "tuned": at.tuned_references}
-    losses = {model: records.read_losses(path) for model, path in files.items()}
+    texts = summary.texts(said, test + transfer, train, seed=p.seed)
     own = summary.candidates({"test": test, "transfer": transfer}, texts)
     again = summary.changed_candidates(score.changed_examples(test, changed), changed)
     semantic = semantic_scores(

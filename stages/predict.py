@@ -3,11 +3,9 @@
 from finllm.model.weights import checkpoint_root
 from finllm.records import read_examples, write_json, write_jsonl
 from finllm.scoring.asking import (
-    ask,
     ask_plainly,
-    few_shot_prompts,
+    ask_with_shots,
     reference_losses,
-    shots_summary,
     summary,
 )
 from finllm.scoring.predicting import load_answerer
@@ -35,29 +33,28 @@ def main() -> None:
         max_new_tokens=p.max_new_tokens,
         batch_size=p.batch_size,
     )
-    root, test = checkpoint_root(), read_examples(at.test)
+    test, asking = read_examples(at.test), {"name": name, "root": checkpoint_root()}
     if few_shot:
-        shown = few_shot_prompts(
-            answerer, test, read_examples(at.shots), k=p.few_shot, system_prompt=system, seed=p.seed
+        train, k = read_examples(at.shots), p.few_shot
+        answers, shown = ask_with_shots(
+            answerer, test, train, k=k, system_prompt=system, seed=p.seed, **asking
         )
-        answers = ask(answerer, test, [one.text for one in shown], name=name, root=root)
-        changed, losses, more = [], [], shots_summary(shown, p.few_shot)
+        changed, losses = [], []
     else:
-        answers = ask_plainly(
-            answerer, test + read_examples(at.transfer), system, name=name, root=root
-        )
+        asked = test + read_examples(at.transfer)
+        answers, shown = ask_plainly(answerer, asked, system, **asking), {}
         changed = [
-            ask_plainly(answerer, read_examples(path), system, name=name, root=root, asked=asked)
-            for asked, path in (("reworded", at.reworded), ("noise", at.noise))
+            ask_plainly(answerer, read_examples(path), system, asked=word, **asking)
+            for word, path in (("reworded", at.reworded), ("noise", at.noise))
         ]
-        losses, more = reference_losses(answerer, test, system, name=name), {}
+        losses = reference_losses(answerer, test, system, name=name)
     write_jsonl(at.predictions, answers.predictions)
-    write_jsonl(at.changed, [row for asked in changed for row in asked.predictions])
+    write_jsonl(at.changed, [row for answered in changed for row in answered.predictions])
     write_jsonl(at.references, losses)
-    found = summary(answerer, answers, n_alone=p.latency_prompts) | more
+    found = summary(answerer, answers, n_alone=p.latency_prompts) | shown
     write_json(at.metrics, found)
-    for asked in (answers, *changed):
-        asked.journal.remove()
+    for answered in (answers, *changed):
+        answered.journal.remove()
     print(f"predict {name}: {found['answers']} answers in {found['cost']['seconds']:.0f} s")
 
 

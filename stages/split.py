@@ -1,6 +1,5 @@
 """Examples to train, validation, test and transfer sets; fails on any leak."""
 
-import dataclasses
 import json
 from itertools import chain
 
@@ -52,20 +51,15 @@ def main() -> None:
     for name in sets:
         added = map(to_json, copies if name == "train" else ())
         write_lines(at.folder / f"{name}.jsonl", chain(file.lines(ids[name]), added))
-    n_asked = p.max_reworded_examples
-    drawn = {e.id for e in splits.cap(sets["test"], n_asked, rng)} if n_asked else set()
-    asked_again = reworded(file.examples(drawn))
+    asked_again = reworded(
+        file.examples(partition.drawn(sets["test"], p.max_reworded_examples, rng))
+    )
     write_jsonl(at.folder / "test_reworded.jsonl", asked_again)
     write_jsonl(at.folder / "rejects.jsonl", rejects)
-    metrics = {
-        "examples_read": len(file.keys),
-        "kept": len(file.keys) - len(rejects),
-        "augmented": len(copies),
-        "reworded": len(asked_again),
-        "sets": {name: splits.describe(rows) for name, rows in sets.items()},
-        "audit": dataclasses.asdict(audit),
-    }
-    write_json(at.metrics, metrics | partition.counted(rejects))
+    metrics = partition.described(
+        sets, rejects, audit, n_augmented=len(copies), n_reworded=len(asked_again)
+    )
+    write_json(at.metrics, metrics)
     print("split: " + ", ".join(f"{name} {len(rows)}" for name, rows in sets.items()))
 
 

@@ -1,4 +1,5 @@
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from conftest import make_call
 
 from finllm.corpus import human_check, review
 from finllm.corpus.quality import CallMeasures, judge
+from finllm.records import Line, to_json
 
 BOUNDS = {"min_words": 100, "max_words": 1000, "min_term_density": 0.02}
 
@@ -51,6 +53,21 @@ def test_filled_sheets_give_agreement_and_the_filters_error_rate(tmp_path):
     rate = found["error_rate"]["kept"]  # b was kept, both say no; c is a tie
     assert (rate["n_rated"], rate["n_wrong"], rate["rate"]) == (2, 1, 0.5)
     assert (rate["low"], rate["high"]) == review.wilson_interval(1, 2, confidence=0.95)
+
+
+def test_the_sheet_has_the_drawn_calls_and_asks_for_their_lines_alone():
+    strata = {f"c{i}": "kept" for i in range(9)}
+    asked = []
+
+    def lines_of(ids):
+        asked.append(ids)
+        return [Line(Path("calls"), 1, to_json(make_call(key))) for key in sorted(ids)]
+
+    rows = human_check.sheet(strata, lines_of, n_review=4, seed=0)
+    assert asked == [{row["id"] for row in rows}] and len(rows) == 4
+    drawn = review.draw_sample(strata, n_sample=4, rng=np.random.default_rng(0))
+    assert [row["id"] for row in rows] == drawn
+    assert human_check.sheet(strata, lines_of, n_review=0, seed=0) == [] and len(asked) == 1
 
 
 def test_the_drawn_sheet_is_read_back_as_it_was_written(tmp_path):

@@ -31,6 +31,24 @@ def test_every_example_is_in_one_set_or_a_reject_with_its_reason(embargo):
     assert (counts["out_of_time"] > 0) == (embargo is not None)
 
 
+def test_what_was_read_is_kept_or_rejected_and_copies_are_no_examples_read():
+    examples = corpus()
+    sets, rejects = cut(examples)
+    audit = gate(sets)
+    sets["train"] += [replace(e, id=f"{e.id}:augmented") for e in sets["train"][:3]]
+    found = partition.described(sets, rejects, audit, n_augmented=3, n_reworded=2)
+    assert found["examples_read"] == len(examples) == found["kept"] + len(rejects)
+    assert (found["augmented"], found["reworded"]) == (3, 2)
+    assert found["sets"]["train"]["examples"] == len(sets["train"])
+    assert found["audit"]["shared_companies"] == 0
+
+
+def test_drawn_ids_are_within_the_limit_and_none_for_no_limit():
+    examples, rng = corpus(), np.random.default_rng(3)
+    assert len(partition.drawn(examples, 5, rng) & {e.id for e in examples}) == 5
+    assert partition.drawn(examples, 0, rng) == set()
+
+
 def test_a_limit_is_kept_and_none_keeps_all():
     sets, rejects = cut(corpus())
     assert len(sets["val"]) == 8 and len(sets["test"]) == 12

@@ -24,9 +24,10 @@ def test_calls_read_are_kept_or_dropped():
         "n1": Reject("n1", "src", 0, "outlier_length", ""),
         "n2": Reject("n2", "src", 0, "too_short", ""),
     }
-    figures = judged(measures, dropped)
+    groups = {"n3": "g1", "n4": "g1", "n5": "g2", "n6": "g2"}
+    figures = judged(measures, dropped, groups)
     assert figures["transcripts_read"] == 9 == figures["kept"] + figures["dropped"]
-    assert figures["outliers"] == 1
+    assert figures["outliers"] == 1 and figures["near_duplicate_groups"] == 2
     assert figures["median_words"] == 95  # of 90, 93, 94, ..., 98
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from finllm.corpus.quality import CallMeasures
 from finllm.corpus.review import (
     QUESTIONS,
     Rating,
     agreement,
+    draw_sample,
     filter_error_rates,
     read_ratings,
+    review_row,
 )
-from finllm.records import Reject
+from finllm.records import Line, Reject
 
 NEAR = 0.25  # a kept call this close to a bound, relative to it, is a stratum of its own
 CONFIDENCE = 0.95
@@ -39,6 +43,29 @@ def strata(
         reject = dropped.get(call.id)
         found[call.id] = reject.reason if reject else "near_bound" if near else "kept"
     return found
+
+
+def sheet(
+    strata: dict[str, str],
+    lines_of: Callable[[set[str]], Iterable[Line]],
+    *,
+    n_review: int,
+    seed: int,
+) -> list[dict[str, str]]:
+    """The rows to rate, shuffled; none where ``n_review`` is 0.
+
+    Parameters
+    ----------
+    strata
+        Call id to stratum: see ``draw_sample``.
+    lines_of
+        Gives the lines of the calls with these ids; only the drawn ones are in memory.
+    """
+    if not n_review:
+        return []
+    drawn = draw_sample(strata, n_sample=n_review, rng=np.random.default_rng(seed))
+    calls = {call.id: call for call in (line.transcript() for line in lines_of(set(drawn)))}
+    return [review_row(calls[key]) for key in drawn]
 
 
 def rating_metrics(folder: Path, kept: dict[str, bool]) -> dict[str, object]:

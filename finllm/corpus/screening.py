@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from finllm.corpus.lexicon import load_lexicon, words
 from finllm.corpus.quality import CallMeasures, measure_words
 from finllm.corpus.support import trim_summary
 from finllm.corpus.survey import Survey
-from finllm.records import Line, Reject, to_json
+from finllm.records import Line, Reject, read_lines, to_json
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ def looker(
         return looks
 
     return look
+
+
+def lines_of(
+    ids: Container[str], *, path: Path, measures: Sequence[CallMeasures]
+) -> Iterator[Line]:
+    """The lines of the calls with these ids, one at a time; ``measures`` has a row a line."""
+    lines = zip(measures, read_lines(path), strict=True)
+    return (line for call, line in lines if call.id in ids)
 
 
 def stock_taker(*, min_support: float) -> Callable[[Sequence[Line]], Stock]:

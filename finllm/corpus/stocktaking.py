@@ -54,8 +54,10 @@ def duplicate_groups(
     return {key: group for key, group in groups.items() if sizes[group] > 1}
 
 
-def judged(measures: Sequence[CallMeasures], dropped: Mapping[str, Reject]) -> dict[str, object]:
-    """Calls read = kept + dropped, with the reasons, and how long the kept ones are."""
+def judged(
+    measures: Sequence[CallMeasures], dropped: Mapping[str, Reject], groups: Mapping[str, str]
+) -> dict[str, object]:
+    """Calls read = kept + dropped, with the reasons, how long the kept are, and their groups."""
     words = sorted(m.n_words for m in measures if m.id not in dropped)
     reasons = Counter(reject.reason for reject in dropped.values())
     return {
@@ -67,4 +69,5 @@ def judged(measures: Sequence[CallMeasures], dropped: Mapping[str, Reject]) -> d
         "median_words": words[len(words) // 2],
         "mean_term_density": sum(m.term_density for m in measures) / len(measures),
         "lengths": census.length_distribution(words),
+        "near_duplicate_groups": len(set(groups.values())),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 
@@ -95,6 +96,27 @@ def rejected(
         for e in examples
         if e.id not in kept
     ]
+
+
+def drawn(rows: Sequence[Example], limit: int, rng: np.random.Generator) -> set[str]:
+    """The ids of at most ``limit`` examples of a set (0 is none), drawn as ``splits.cap`` does."""
+    return {example.id for example in splits.cap(rows, limit, rng)} if limit else set()
+
+
+def described(
+    sets: Sets, rejects: Sequence[Reject], audit: splits.Audit, *, n_augmented: int, n_reworded: int
+) -> dict[str, object]:
+    """Examples read = kept + rejected, the sets with their augmented copies, and their audit."""
+    n_kept = sum(len(rows) for rows in sets.values()) - n_augmented
+    return {
+        "examples_read": n_kept + len(rejects),
+        "kept": n_kept,
+        "augmented": n_augmented,
+        "reworded": n_reworded,
+        "sets": {name: splits.describe(rows) for name, rows in sets.items()},
+        "audit": asdict(audit),
+        **counted(rejects),
+    }
 
 
 def counted(rejects: Sequence[Reject]) -> dict[str, object]:

@@ -84,6 +84,25 @@ def ask_plainly(
     return ask(answerer, examples, prompts, name=name, root=root, asked=asked)
 
 
+def ask_with_shots(
+    answerer: Answerer,
+    examples: Sequence[Example],
+    train: Sequence[Example],
+    *,
+    k: int,
+    system_prompt: str,
+    seed: int,
+    name: str,
+    root: Path,
+) -> tuple[Asked, dict[str, object]]:
+    """As ``ask`` behind ``k`` answered training examples, and how many of these were shown."""
+    prompts = few_shot_prompts(
+        answerer, examples, train, k=k, system_prompt=system_prompt, seed=seed
+    )
+    answers = ask(answerer, examples, [prompt.text for prompt in prompts], name=name, root=root)
+    return answers, shots_summary(prompts, k)
+
+
 def few_shot_prompts(
     answerer: Answerer,
     examples: Sequence[Example],

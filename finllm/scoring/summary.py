@@ -9,9 +9,10 @@ import numpy as np
 
 from finllm.records import Example, Prediction, Score
 from finllm.scoring.agreement import correlations, rank_stability
+from finllm.scoring.baselines import baseline_answers
 from finllm.scoring.cross_domain import cross_domain
 from finllm.scoring.memorisation import memorisation
-from finllm.scoring.oracle import ORACLES
+from finllm.scoring.oracle import ORACLES, oracle_answers
 from finllm.scoring.pairs import pair
 from finllm.scoring.score import Candidate, means
 from finllm.scoring.semantic import SemanticScores
@@ -20,13 +21,24 @@ Texts = Mapping[str, Mapping[str, str]]  # model: example id: what it wrote
 Table = dict[str, dict[str, float]]  # model: metric: mean
 
 
-def texts(predictions: Mapping[str, Sequence[Prediction]]) -> dict[str, dict[str, str]]:
-    """What each model wrote, by example id; a model without an answer is left out."""
-    return {
+def texts(
+    predictions: Mapping[str, Sequence[Prediction]],
+    examples: Sequence[Example],
+    train: Sequence[Example],
+    *,
+    seed: int,
+) -> dict[str, dict[str, str]]:
+    """What each model wrote, then each trivial baseline and oracle, by example id.
+
+    A model without an answer is left out.
+    """
+    said = {
         model: {row.example_id: row.text for row in rows}
         for model, rows in predictions.items()
         if rows
     }
+    said |= baseline_answers(examples, train, rng=np.random.default_rng(seed))
+    return said | oracle_answers(examples)
 
 
 def candidates(sets: Mapping[str, Sequence[Example]], said: Texts) -> list[Candidate]:
