@@ -30,7 +30,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks import llama_cpp_decoding
-from finllm.corpus.synthetic import generate_calls
+from finllm.corpus.synthetic import iter_calls
 from finllm.instruct import chat
 from finllm.model.adapter import with_adapter
 from finllm.model.loading import load_base
@@ -49,7 +49,7 @@ def prompts(tokenizer: PreTrainedTokenizerBase, path: Path | None, n: int) -> li
         texts = [chat.render_example(tokenizer, row, SYSTEM) for row in read_examples(path)[:n]]
     else:
         rng = np.random.default_rng(0)
-        calls = generate_calls(n_companies=8, n_calls=n, first_year=2020, rng=rng)
+        calls = iter_calls(n_companies=8, n_calls=n, first_year=2020, rng=rng)
         texts = [
             chat.render_prompt(
                 tokenizer,

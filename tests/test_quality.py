@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from finllm.corpus import census, quality, review
-from finllm.corpus.lexicon import BUILTIN, Lexicon
+from finllm.corpus.lexicon import BUILTIN, Lexicon, words
 from finllm.records import Transcript, Turn
 
 LEXICON = Lexicon(BUILTIN)
@@ -19,6 +19,10 @@ NORMAL = quality.CallMeasures("", 100, 0.04, 0.12, 0.03)
 def call(call_id: str, text: str) -> Transcript:
     turn = Turn("", "unknown", "unknown", text)
     return Transcript(call_id, "ACME", "2021Q3", "", "src", (turn,), None)
+
+
+def measured(one: Transcript) -> quality.CallMeasures:
+    return quality.measure(one, one.text, words(one.text.lower()), lexicon=LEXICON)
 
 
 def spread(n: int) -> list[quality.CallMeasures]:
@@ -82,9 +86,12 @@ def test_kept_and_dropped_add_up_in_order():
         "d": "net income and free cash flow were higher than a year ago in every market " * 3,
     }
     calls = [call(call_id, text) for call_id, text in texts.items()]
-    kept, dropped = quality.filter_transcripts(iter(calls), lexicon=LEXICON, **BOUNDS)
-    assert [transcript.id for transcript in kept] == ["a", "d"]
-    assert [(r.id, r.reason) for r in dropped] == [("b", "too_short"), ("c", "low_term_density")]
+    measures = [measured(one) for one in calls]
+    dropped = quality.judge(measures, **BOUNDS)
+    assert {key: reject.reason for key, reject in dropped.items()} == {
+        "b": "too_short",
+        "c": "low_term_density",
+    }
 
 
 @pytest.mark.parametrize(
@@ -106,13 +113,13 @@ def test_two_calls_with_one_id_are_an_error():
 
 
 def test_measures_are_what_they_say():
-    measures = quality.measure(call("a", "Gross margin rose 5% to 31%, and rose."), lexicon=LEXICON)
+    measures = measured(call("a", "Gross margin rose 5% to 31%, and rose."))
     assert measures.n_words == 8
     assert measures.digit_share == pytest.approx(2 / 8)
     assert measures.term_density == pytest.approx(2 / 8)
     assert measures.repetition == 0.0
     empty = quality.CallMeasures("a", 0, 0, 0, 0, "src")
-    assert quality.measure(call("a", ""), lexicon=LEXICON) == empty
+    assert measured(call("a", "")) == empty
 
 
 def test_modified_z_matches_the_formula_and_survives_ties():

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_call
+from test_quality import measured
 
 from finllm.corpus import screening
 from finllm.corpus.cleaning import cleaner
-from finllm.corpus.lexicon import BUILTIN, Lexicon
 from finllm.corpus.parallel import map_batches
-from finllm.corpus.quality import measure
 from finllm.corpus.support import trim_summary
 from finllm.corpus.survey import Survey
 from finllm.instruct import drafting
@@ -54,7 +53,7 @@ def test_two_processes_measure_and_sign_as_one_does(calls, lines):
     look = partial(screening.looker, lexicon="", n_permutations=16, threshold=0.8, seed=7)
     one, two = ([x for batch in found for x in batch] for found in in_one_and_in_two(look, lines))
     assert [x.measures for x in one] == [x.measures for x in two]
-    assert [x.measures for x in one] == [measure(c, lexicon=Lexicon(BUILTIN)) for c in calls]
+    assert [x.measures for x in one] == [measured(call) for call in calls]
     assert np.array_equal([x.signature for x in one], [x.signature for x in two])
 
 

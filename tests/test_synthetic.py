@@ -10,7 +10,7 @@ import pytest
 from finllm.corpus.fiction.accounts import N_HISTORY, KpiModel, add_up, simulate
 from finllm.corpus.fiction.industries import SECTORS
 from finllm.corpus.fiction.spoken import Voice, contract, tidy
-from finllm.corpus.synthetic import generate_calls, iter_calls
+from finllm.corpus.synthetic import iter_calls
 from finllm.records import to_json
 
 FIGURE = re.compile(
@@ -22,8 +22,8 @@ SCALE = {"billion": 10**9, "million": 10**6, "cents": Decimal("0.01"), "basis po
 
 def write(seed=7, n_companies=40, n_calls=150, **extra):
     rng = np.random.default_rng(seed)
-    return generate_calls(
-        n_companies=n_companies, n_calls=n_calls, first_year=2019, rng=rng, **extra
+    return list(
+        iter_calls(n_companies=n_companies, n_calls=n_calls, first_year=2019, rng=rng, **extra)
     )
 
 

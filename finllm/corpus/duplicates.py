@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -10,56 +9,9 @@ import numpy as np
 from datasketch import MinHash, MinHashLSH
 
 from finllm.corpus.hashing import text_hash, word_codes
-from finllm.corpus.lexicon import words
 
 SHINGLE = 5  # words in a row
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-
-
-def group_exact_duplicates(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The smallest id among those with the same words in the same order, for each id.
-
-    Case, punctuation and white space do not count.
-
-    >>> group_exact_duplicates([("b", "Net sales rose."), ("a", "net  sales rose"), ("c", "No.")])
-    {'b': 'a', 'a': 'a', 'c': 'c'}
-    """
-    digests: dict[str, bytes] = {}
-    for text_id, text in texts:
-        _claim(digests, text_id)
-        said = " ".join(words(text.lower()))
-        digests[text_id] = hashlib.blake2b(said.encode(), digest_size=16).digest()
-    first: dict[bytes, str] = {}
-    for text_id, digest in digests.items():
-        first[digest] = min(text_id, first.get(digest, text_id))
-    return {text_id: first[digest] for text_id, digest in digests.items()}
-
-
-def group_near_duplicates(
-    texts: Iterable[tuple[str, str]], *, threshold: float, n_permutations: int, seed: int
-) -> dict[str, str]:
-    """The smallest id of its group of near-duplicates, for each id.
-
-    A text that resembles none is a group of its own.
-
-    Two texts are near-duplicates where the estimated Jaccard similarity of their runs of five
-    words is at least ``threshold``; groups are the connected components, so a chain of small
-    changes joins its ends. The texts may be calls or single paragraphs. They are read once and
-    not kept: memory is 4 bytes x ``n_permutations`` a text.
-
-    The estimate has the standard error sqrt(J (1 - J) / n_permutations) (Broder 1997, "On the
-    resemblance and containment of documents"); candidates are found by banding (Indyk and Motwani
-    1998), which can miss a pair near the threshold. The answer does not depend on the order.
-
-    Raises
-    ------
-    ValueError
-        Where an id repeats, or a value is out of range.
-    """
-    check_values(threshold, n_permutations)
-    sign = signer(n_permutations, seed)
-    pairs = ((text_id, sign(words(text.lower()))) for text_id, text in texts)
-    return group_signatures(pairs, threshold=threshold)
 
 
 def check_values(threshold: float, n_permutations: int) -> None:
@@ -79,7 +31,7 @@ def signer(n_permutations: int, seed: int) -> Callable[[Sequence[str]], np.ndarr
 
     def sign(tokens: Sequence[str]) -> np.ndarray:
         sketch.clear()
-        sketch.update_batch(_run_hashes(tokens))
+        sketch.update_batch(shingle_hashes(tokens))
         return sketch.digest()
 
     return sign
@@ -88,7 +40,24 @@ def signer(n_permutations: int, seed: int) -> Callable[[Sequence[str]], np.ndarr
 def group_signatures(
     signed: Iterable[tuple[str, np.ndarray]], *, threshold: float
 ) -> dict[str, str]:
-    """``group_near_duplicates`` for pairs of id and signature."""
+    """The smallest id of its group of near-duplicates, for each id of a text.
+
+    A text that resembles none is a group of its own.
+
+    Two texts are near-duplicates where the estimated Jaccard similarity of their runs of five
+    words is at least ``threshold``; groups are the connected components, so a chain of small
+    changes joins its ends. The texts may be calls or single paragraphs; memory is that of the
+    signatures (``signer``), 4 bytes x ``n_permutations`` a text.
+
+    The estimate has the standard error sqrt(J (1 - J) / n_permutations) (Broder 1997, "On the
+    resemblance and containment of documents"); candidates are found by banding (Indyk and Motwani
+    1998), which can miss a pair near the threshold. The answer does not depend on the order.
+
+    Raises
+    ------
+    ValueError
+        Where an id repeats.
+    """
     ids: dict[str, int] = {}
     rows = []
     for text_id, row in signed:
@@ -108,15 +77,11 @@ def group_signatures(
     return {text_id: smallest[_root(parent, index)] for text_id, index in ids.items()}
 
 
-def shingle_hashes(text: str) -> list[int]:
+def shingle_hashes(tokens: Sequence[str]) -> list[int]:
     """A 32-bit hash of every run of five words, each once; of the whole text where it is shorter.
 
     Vectorised: words are hashed once and runs are combined as polynomials in arithmetic mod 2^64.
     """
-    return _run_hashes(words(text.lower()))
-
-
-def _run_hashes(tokens: Sequence[str]) -> list[int]:
     if len(tokens) < SHINGLE:
         return [text_hash(" ".join(tokens)) >> 32]
     codes = word_codes(tokens)

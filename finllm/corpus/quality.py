@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finllm.corpus.lexicon import Lexicon, words
+from finllm.corpus.lexicon import Lexicon
 from finllm.records import Reject, Transcript
 
 MEASURES = ("length", "digit_share", "term_density", "repetition")
@@ -31,16 +31,16 @@ class CallMeasures:
     source: str = ""  # calls are outliers among those of their own source
 
 
-def measure(transcript: Transcript, *, lexicon: Lexicon) -> CallMeasures:
-    """The measures of one call; all shares are 0 for a call without words."""
-    text = transcript.text
-    return measure_words(transcript, text, words(text.lower()), lexicon=lexicon)
-
-
-def measure_words(
+def measure(
     call: Transcript, text: str, tokens: Sequence[str], *, lexicon: Lexicon
 ) -> CallMeasures:
-    """``measure`` where the text and its lower-case words are there already."""
+    """The measures of one call; all shares are 0 for a call without words.
+
+    Parameters
+    ----------
+    text, tokens
+        The words of the call (``call.text``), and the same as ``words`` splits them in lower case.
+    """
     n_words = len(tokens)
     n_digit_words = sum(1 for word in tokens if not word.isalpha() and _DIGIT.search(word))
     return CallMeasures(
@@ -179,29 +179,3 @@ def check_some_kept(n_calls: int, dropped: dict[str, Reject]) -> None:
             f"({', '.join(f'{reason}: {n}' for reason, n in reasons.most_common())}); "
             "loosen filter.min_words, filter.max_words or filter.min_term_density"
         )
-
-
-def filter_transcripts(
-    transcripts: Iterable[Transcript],
-    *,
-    lexicon: Lexicon,
-    min_words: int,
-    max_words: int,
-    min_term_density: float,
-    max_outlier_z: float,
-) -> tuple[list[Transcript], list[Reject]]:
-    """(kept, dropped), both in input order; ``judge`` says by which rules.
-
-    Holds every transcript. For a corpus that does not fit, call ``measure`` on a first pass over
-    the file and ``judge`` on the measures, and use the verdicts on a second pass.
-    """
-    calls = list(transcripts)
-    dropped = judge(
-        [measure(call, lexicon=lexicon) for call in calls],
-        min_words=min_words,
-        max_words=max_words,
-        min_term_density=min_term_density,
-        max_outlier_z=max_outlier_z,
-    )
-    kept = [call for call in calls if call.id not in dropped]
-    return kept, [dropped[call.id] for call in calls if call.id in dropped]

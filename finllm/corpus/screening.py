@@ -11,7 +11,7 @@ import numpy as np
 
 from finllm.corpus.duplicates import check_values, signer
 from finllm.corpus.lexicon import load_lexicon, words
-from finllm.corpus.quality import CallMeasures, measure_words
+from finllm.corpus.quality import CallMeasures, measure
 from finllm.corpus.support import trim_summary
 from finllm.corpus.survey import Survey
 from finllm.records import Line, Reject, read_lines, to_json
@@ -55,7 +55,7 @@ def looker(
             call = line.transcript()
             text = call.text
             tokens = words(text.lower())
-            measures = measure_words(call, text, tokens, lexicon=terms)
+            measures = measure(call, text, tokens, lexicon=terms)
             looks.append(Look(measures, sign(tokens)))
         return looks
 

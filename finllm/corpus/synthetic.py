@@ -37,30 +37,6 @@ class SampleCall:
     summary: str | None  # bullets, one a line; None where no reporter could write any
 
 
-def generate_calls(
-    *,
-    n_companies: int,
-    n_calls: int,
-    first_year: int,
-    rng: np.random.Generator,
-    n_short: int = 0,
-    n_offtopic: int = 0,
-    n_duplicates: int = 0,
-) -> list[SampleCall]:
-    """Write all calls of ``iter_calls``, and hold them in memory."""
-    return list(
-        iter_calls(
-            n_companies=n_companies,
-            n_calls=n_calls,
-            first_year=first_year,
-            rng=rng,
-            n_short=n_short,
-            n_offtopic=n_offtopic,
-            n_duplicates=n_duplicates,
-        )
-    )
-
-
 def iter_calls(
     *,
     n_companies: int,

@@ -55,7 +55,6 @@ REGIONS = listed(
     Germany; the Nordics; southern Europe; Brazil; Mexico; Japan; Southeast Asia; India; the Gulf
     Coast; the mountain states; the United Kingdom; France; Australia"""
 )
-DAYPARTS = ("morning", "afternoon")
 
 
 @dataclass(frozen=True)
