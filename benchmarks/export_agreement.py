@@ -20,7 +20,7 @@ import torch
 
 from finllm.instruct import chat
 from finllm.model.adapter import with_adapter
-from finllm.model.export import agreement, leads
+from finllm.model.export import greedy_agreement, leads
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
@@ -30,7 +30,7 @@ from finllm.scoring.generate import greedy_batch
 
 
 def compare(dtype: str, n_prompts: int, adapter: Path, examples: Path) -> dict[str, object]:
-    """Agreement of the adapter with the merged model in one compute type."""
+    """Greedy agreement of the adapter with the merged model in one compute type."""
     params = load_params(Path("params.yaml"))
     m, p = params.model, params.predict
     folder = base_folder(m)
@@ -73,7 +73,7 @@ def compare(dtype: str, n_prompts: int, adapter: Path, examples: Path) -> dict[s
         difference = (merged(ids).logits - beside(ids).logits).float().abs()
     return {
         "compute_dtype": dtype,
-        **dataclasses.asdict(agreement(ours, theirs)),
+        **dataclasses.asdict(greedy_agreement(ours, theirs)),
         "lead_at_differences": sorted(lead),
         "usual_lead": usual,
         "mean_difference_of_logits": float(difference.mean()),

@@ -131,7 +131,7 @@ def main() -> None:
             "seconds": seconds[name],
             "new_tokens_per_second": n_new / float(np.median(seconds[name])),
             "new_tokens_per_cpu_second": n_new / float(np.median(cpu_seconds[name])),
-            "same_tokens": agreement(texts_of, reference),
+            "same_tokens": same_token_share(texts_of, reference),
             "same_answers": float(np.mean([texts_of[i] == reference[i] for i in reference])),
         }
     print_table(ids, flags, found)
@@ -190,7 +190,7 @@ def plan(
     return ways
 
 
-def agreement(texts: dict[int, list[int]], reference: dict[int, list[int]]) -> float:
+def same_token_share(texts: dict[int, list[int]], reference: dict[int, list[int]]) -> float:
     """The share of tokens that equal the reference's at their place."""
     pairs = [pair for i in reference for pair in zip(texts[i], reference[i], strict=False)]
     return float(np.mean([a == b for a, b in pairs]))

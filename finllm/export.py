@@ -36,7 +36,7 @@ def export_model(
     metrics: Path,
     n_prompts: int,
     force: bool,
-) -> export.Agreement | None:
+) -> export.GreedyAgreement | None:
     """Write a folder with the tuned model and its card; how far its answers are those evaluated.
 
     The model whose answers the pipeline scores is ``predict``'s: the adapter merged into the base
@@ -88,7 +88,7 @@ def export_model(
             stop = min(chat.stop_ids(tokenizer))
             lead, usual = export.leads(evaluated, prompts, expected, found, stop_id=stop)
             compared = dataclasses.replace(
-                export.agreement(expected, found), lead_at_differences=lead, usual_lead=usual
+                export.greedy_agreement(expected, found), lead_at_differences=lead, usual_lead=usual
             )
             write_json(folder / "export.json", {"format": form, **dataclasses.asdict(compared)})
         write_text(folder / "README.md", _card(form, params, metrics, compared))
@@ -155,7 +155,7 @@ def _answers(
     return [by_prompt[i] for i in range(len(prompts))]
 
 
-def _card(form: str, params: Params, folder: Path, compared: export.Agreement | None) -> str:
+def _card(form: str, params: Params, folder: Path, compared: export.GreedyAgreement | None) -> str:
     names = ("train", "evaluate", "verdict", "templatize")
     files = {name: folder / f"{name}.json" for name in names}
     metrics = {name: json.loads(f.read_text()) for name, f in files.items() if f.is_file()}

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finllm.export import export_model
 from finllm.model.adapter import save_adapter
-from finllm.model.export import agreement, leads, new_folder
+from finllm.model.export import greedy_agreement, leads, new_folder
 from finllm.model.gguf_file import rows_for_llama_cpp, write_gguf
 from finllm.model.loading import add_lora
 from finllm.params import load_params
@@ -168,7 +168,7 @@ def test_the_adapters_card_says_what_was_trained_and_the_verdict(project):
 
 
 def test_agreement_counts_tokens_up_to_the_first_that_differs():
-    found = agreement([[1, 2, 3], [4, 5], []], [[1, 2, 3], [4, 6, 7], []])
+    found = greedy_agreement([[1, 2, 3], [4, 5], []], [[1, 2, 3], [4, 6, 7], []])
     assert found.exact_share == pytest.approx(2 / 3)
     assert found.token_share == pytest.approx(4 / 6)
 

@@ -255,7 +255,7 @@ def rated(rater: str, votes: str) -> list[review.Rating]:
 
 def test_agreement_matches_cohens_kappa_by_hand():
     ratings = rated("ann", "yyyynnnnyy") + rated("bob", "yyynnnnyyy")
-    figures = review.agreement(ratings, "should_be_kept")
+    figures = review.inter_rater_agreement(ratings, "should_be_kept")
     # agree on 8 of 10; both say yes to 6 of 10: expected .36 + .16 = .52
     assert figures["n_pairs"] == 10
     assert figures["observed"] == pytest.approx(0.8)
@@ -263,8 +263,8 @@ def test_agreement_matches_cohens_kappa_by_hand():
 
 
 def test_agreement_without_shared_calls_or_without_chance_is_none():
-    assert review.agreement(rated("ann", "yy"), "is_readable")["observed"] is None
-    same = review.agreement(rated("ann", "yy") + rated("bob", "yy"), "is_readable")
+    assert review.inter_rater_agreement(rated("ann", "yy"), "is_readable")["observed"] is None
+    same = review.inter_rater_agreement(rated("ann", "yy") + rated("bob", "yy"), "is_readable")
     assert (same["observed"], same["kappa"]) == (1.0, None)
 
 

@@ -15,7 +15,13 @@ from finllm.rating.clicks import CRITERIA, Click, append
 from finllm.records import METRICS, Prediction, Score, write_jsonl
 from finllm.report import human
 from finllm.scoring.pairs import pair
-from finllm.scoring.ratings import agreement, collect, correlation, rating_metrics, win_rate
+from finllm.scoring.ratings import (
+    collect,
+    correlation,
+    inter_rater_agreement,
+    rating_metrics,
+    win_rate,
+)
 from finllm.stats.association import spearman, weighted_spearman
 
 ROOT = Path(__file__).parent.parent
@@ -148,12 +154,12 @@ def test_raters_who_say_the_same_agree_and_raters_by_chance_do_not():
             other = tuple(rng.integers(1, 6, 2).tolist())
             chance += said(rater, key, preference=["base", "tuned"][rng.integers(2)], fluency=other)
     options = {"confidence": 0.95, "n_bootstrap": 200, "seed": 0}
-    found = agreement(gathered(same), **options)
+    found = inter_rater_agreement(gathered(same), **options)
     assert set(found) == {"preference", "fluency"}
     for question, n in (("preference", N), ("fluency", 2 * N)):
         assert found[question]["estimate"] == 1.0 and found[question]["n_units"] == n
         assert found[question]["kappa"]["ann and ben"]["estimate"] == 1.0
-    assert agreement(gathered(chance), **options)["fluency"]["estimate"] < 0.5
+    assert inter_rater_agreement(gathered(chance), **options)["fluency"]["estimate"] < 0.5
 
 
 def test_a_metric_that_follows_people_has_a_rho_of_one_and_a_constant_one_has_none():

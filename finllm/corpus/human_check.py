@@ -12,9 +12,9 @@ from finllm.corpus.quality import CallMeasures
 from finllm.corpus.review import (
     QUESTIONS,
     Rating,
-    agreement,
     draw_sample,
     filter_error_rates,
+    inter_rater_agreement,
     read_ratings,
     review_row,
 )
@@ -94,7 +94,9 @@ def rating_metrics(folder: Path, kept: dict[str, bool]) -> dict[str, object]:
     }
     if ratings:
         metrics["agreement"] = {
-            question: {k: v for k, v in agreement(ratings, question).items() if v is not None}
+            question: {
+                k: v for k, v in inter_rater_agreement(ratings, question).items() if v is not None
+            }
             for question in QUESTIONS
         }
         rates = filter_error_rates(ratings, kept, confidence=CONFIDENCE)

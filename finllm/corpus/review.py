@@ -132,7 +132,7 @@ def read_ratings(path: Path) -> list[Rating]:
     return ratings
 
 
-def agreement(ratings: Sequence[Rating], question: str) -> dict[str, float | None]:
+def inter_rater_agreement(ratings: Sequence[Rating], question: str) -> dict[str, float | None]:
     """Pairs of raters on the same calls: how often they agree, and Cohen's kappa.
 
     Returns

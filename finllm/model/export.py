@@ -18,7 +18,7 @@ FORMATS = ("merged", "gguf", "adapter")
 
 
 @dataclass(frozen=True)
-class Agreement:
+class GreedyAgreement:
     """How far two models' greedy answers to the same prompts are the same."""
 
     n_prompts: int
@@ -29,13 +29,15 @@ class Agreement:
     usual_lead: float | None = None  # of a token over the second best: the median of all answers
 
 
-def agreement(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) -> Agreement:
+def greedy_agreement(
+    ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]
+) -> GreedyAgreement:
     """Compare answers as token ids, prompt by prompt.
 
     A greedy answer that has gone another way once is another text from there on, so tokens count
     as agreeing up to the first difference.
 
-    >>> found = agreement([[1, 2, 3, 4], [5]], [[1, 2, 9, 4], [5]])
+    >>> found = greedy_agreement([[1, 2, 3, 4], [5]], [[1, 2, 9, 4], [5]])
     >>> found.exact_share, found.token_share
     (0.5, 0.6)
     """
@@ -44,7 +46,7 @@ def agreement(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) ->
         same += _n_same(a, b)
         total += max(len(a), len(b))
         exact += list(a) == list(b)
-    return Agreement(len(ours), exact / len(ours), same / total if total else 1.0)
+    return GreedyAgreement(len(ours), exact / len(ours), same / total if total else 1.0)
 
 
 def _n_same(a: Sequence[int], b: Sequence[int]) -> int:

@@ -121,7 +121,7 @@ def rating_metrics(
         criterion: _criterion(ratings, criterion, company, confidence) for criterion in CRITERIA
     }
     if len(ratings.raters) > 1:
-        found["agreement"] = agreement(
+        found["agreement"] = inter_rater_agreement(
             ratings, confidence=confidence, n_bootstrap=n_bootstrap, seed=seed
         )
     found["correlation"] = correlation(
@@ -168,7 +168,7 @@ def win_rate(
     }
 
 
-def agreement(
+def inter_rater_agreement(
     ratings: Ratings, *, confidence: float, n_bootstrap: int, seed: int
 ) -> dict[str, dict[str, object]]:
     """By question: Krippendorff's ordinal alpha, and Cohen's kappa of every two raters.

@@ -8,10 +8,10 @@ from dataclasses import asdict
 import numpy as np
 
 from finllm.records import Example, Prediction, Score
-from finllm.scoring.agreement import correlations, rank_stability
 from finllm.scoring.baselines import baseline_answers
 from finllm.scoring.cross_domain import cross_domain
 from finllm.scoring.memorisation import memorisation
+from finllm.scoring.meta_evaluation import correlations, rank_stability
 from finllm.scoring.oracle import ORACLES, oracle_answers
 from finllm.scoring.pairs import pair
 from finllm.scoring.score import Candidate, means

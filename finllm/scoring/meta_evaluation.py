@@ -1,4 +1,4 @@
-"""How the metrics agree with each other, and how firmly each one ranks the models."""
+"""The metrics themselves: how they correlate, and how firmly each one ranks the models."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from finllm.records import METRICS, Score
-from finllm.scoring.agreement import correlations, rank_stability
+from finllm.scoring.meta_evaluation import correlations, rank_stability
 
 
 def row(example, model, company, **values):
