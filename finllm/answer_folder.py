@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from finllm.corpus import disclaimers
 from finllm.corpus.boilerplate import REPEATED
-from finllm.corpus.cleaning import Cleaned, cleaner
+from finllm.corpus.cleaning import Cleaned, cleaner_maker
 from finllm.corpus.detection import detect
 from finllm.corpus.parallel import map_batches, n_cores
 from finllm.corpus.sources import read_described
@@ -142,14 +142,7 @@ def questions(folder: Path, *, params: Params, template: str) -> tuple[list[Exam
 
 def _clean(folder: Path, p: Clean) -> tuple[list[Line], list[Reject]]:
     """The transcripts as the clean stage leaves them; the folder is the corpus of disclaimers."""
-    prepare = partial(
-        cleaner,
-        repair_mojibake=p.repair_mojibake,
-        infer_turns=p.infer_turns,
-        removable=p.remove_boilerplate,
-        standardise_notation=p.standardise_notation,
-        company_for_missing="id",  # an answer needs no company
-    )
+    prepare = cleaner_maker(replace(p, company_for_missing="id"))  # an answer needs no company
     rejects: list[Reject] = []
     found: list[disclaimers.Candidate] = []
 

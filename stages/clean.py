@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from finllm.corpus import disclaimers
 from finllm.corpus.boilerplate import REPEATED
-from finllm.corpus.cleaning import cleaner
+from finllm.corpus.cleaning import cleaner_maker
 from finllm.corpus.intake import Intake
 from finllm.corpus.parallel import map_batches, n_cores
 from finllm.corpus.sources import check_reject_share, read_sources
@@ -20,18 +20,10 @@ def main() -> None:
     params = adapter.params()
     p = params.clean
     folders = [at.source, *([at.transfer] if params.data.transfer_source != NO_SOURCE else [])]
-    prepare = partial(
-        cleaner,
-        repair_mojibake=p.repair_mojibake,
-        infer_turns=p.infer_turns,
-        removable=p.remove_boilerplate,
-        standardise_notation=p.standardise_notation,
-        company_for_missing=p.company_for_missing,
-    )
     intake = Intake()
     first = at.transcripts.with_suffix(".first") if REPEATED in p.remove_boilerplate else None
     records = tqdm(read_sources(folders), desc="clean", unit="record", disable=None)
-    cleaned = map_batches(prepare, records, n_workers=n_cores())
+    cleaned = map_batches(cleaner_maker(p), records, n_workers=n_cores())
     n_kept = write_lines(first or at.transcripts, intake.lines(cleaned))
     if first:
         erase = partial(disclaimers.eraser, disclaimers.repeated(intake.disclaimers))

@@ -9,12 +9,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import ftfy
 
 from finllm.corpus import boilerplate, disclaimers, turns
 from finllm.corpus.notation import standardise_transcript
+from finllm.params import Clean
 from finllm.records import Reject, Transcript, Turn, to_json
 
 # What str.translate does to a character; the rest of Unicode goes through _compatible.
@@ -202,6 +203,18 @@ class Cleaned:
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
     disclaimers: list[disclaimers.Candidate] = field(default_factory=list)
+
+
+def cleaner_maker(clean: Clean) -> Callable[[], Callable[[Sequence[Transcript | Reject]], Cleaned]]:
+    """What makes the ``cleaner`` of this section of the parameters, in each process once."""
+    return partial(
+        cleaner,
+        repair_mojibake=clean.repair_mojibake,
+        infer_turns=clean.infer_turns,
+        removable=clean.remove_boilerplate,
+        standardise_notation=clean.standardise_notation,
+        company_for_missing=clean.company_for_missing,
+    )
 
 
 def cleaner(
