@@ -7,6 +7,7 @@ from conftest import make_call, make_example
 from finllm.records import (
     METRICS,
     Score,
+    csv_text,
     read_examples,
     read_jsonl,
     read_scores,
@@ -82,6 +83,12 @@ def test_metrics_are_written_with_sorted_keys_and_full_precision(tmp_path):
 def test_a_written_text_leaves_no_temporary_file(tmp_path):
     write_text(tmp_path / "a.txt", "hello")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_table_has_one_line_end_and_an_empty_field_where_nothing_is():
+    rows = [("a, b", 0.1), ("c", None)]
+    assert csv_text(["name", "value"], rows) == 'name,value\n"a, b",0.1\nc,\n'
+    assert csv_text(["name"], []) == "name\n"
 
 
 def test_the_text_of_a_call_has_a_turn_a_paragraph():
