@@ -1,7 +1,9 @@
 """Each knob of model and lora changes what it says: how weights are held, and what is learned."""
 
+import gc
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,6 +35,22 @@ def loaded(folder, quantization="none", dtype="bfloat16", **options):
         attention_kernel=options.pop("kernel", "auto"),
         **options,
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mappings are listed on Linux only")
+def test_a_quantized_model_leaves_the_file_that_it_was_read_from(folder):
+    def mapped():
+        return folder in Path("/proc/self/maps").read_text(encoding="utf-8")
+
+    model = loaded(folder)
+    assert mapped() and model.lm_head.weight.dtype == torch.bfloat16
+    expected = model.model.embed_tokens.weight.detach().clone()
+    del model
+    gc.collect()
+    assert not mapped()
+    model = loaded(folder, "nf4")
+    assert not mapped()
+    assert torch.equal(model.model.embed_tokens.weight, expected)
 
 
 def with_lora(model=None, *, r=4, move=True, **options):

@@ -15,6 +15,7 @@ from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
 from finllm.model import attention
 from finllm.model.fused_layer import AttentionHalf, GatedHalf, Projection, Shape
+from finllm.model.memory import return_freed
 from finllm.model.workspace import Workspace
 
 
@@ -83,6 +84,7 @@ class FusedLlama:
         RuntimeError
             In the backward pass, where another pass with gradients came between.
         """
+        return_freed()  # of the last pass, whose sizes were others; 20 ms
         lengths = [b - a for a, b in zip(offsets, offsets[1:], strict=False)]
         positions = torch.cat([torch.arange(length) for length in lengths])
         x = self.base.model.embed_tokens(ids)

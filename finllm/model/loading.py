@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import torch
-from bitsandbytes.nn import Linear4bit, Linear8bitLt
+from bitsandbytes.nn import Linear4bit, Linear8bitLt, Params4bit
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
@@ -15,6 +15,7 @@ from transformers import (
 
 from finllm.model import attention, backends
 from finllm.model.lora_linear import use_lean_lora
+from finllm.model.memory import return_freed
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 LORA_TARGETS = {
@@ -105,7 +106,21 @@ def load_base(
         device_map={"": int(os.environ.get("LOCAL_RANK", 0)) if on_gpu else "cpu"},
     )
     keep_differentiable(model)
+    if config is not None and not on_gpu:
+        leave_file(model)
     return model
+
+
+def leave_file(model: torch.nn.Module) -> None:
+    """Hold the parameters that were not quantized in memory, and the file of weights no longer.
+
+    Loaded weights lie in the mapped file, and one that is still there keeps all of it: as much as
+    the whole model before it was quantized.
+    """
+    for parameter in model.parameters():
+        if parameter.is_floating_point() and not isinstance(parameter, Params4bit):
+            parameter.data = parameter.data.clone()
+    return_freed()
 
 
 def keep_differentiable(model: torch.nn.Module) -> None:

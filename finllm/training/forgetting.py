@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from finllm.model.head_loss import HeadLoss
+
 TEXT = Path(__file__).with_name("general.txt")  # written for this project; a story of a flood
 WINDOW = 512  # tokens that are read together
 
@@ -17,9 +19,10 @@ def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
     """The exponential of the mean negative log-likelihood of a token of the general text.
 
     The text is read in windows of 512 tokens; the first token of each is given, not predicted. The
-    model keeps its mode (training or evaluation). One text of some 650 words cannot say how much is
-    forgotten, only that something is: compare the perplexity before with the one after, and with
-    that of another run, and with nothing else.
+    model keeps its mode (training or evaluation). Logits are held for a chunk of a window at a
+    time: those of a whole one were the peak of runs with recomputed layers. One text of some 650
+    words cannot say how much is forgotten, only that something is: compare the perplexity before
+    with the one after, and with that of another run, and with nothing else.
     """
     ids = tokenizer(TEXT.read_text(encoding="utf-8"), add_special_tokens=False)["input_ids"]
     training, total, count = model.training, 0.0, 0
@@ -28,8 +31,8 @@ def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
         window = torch.tensor([ids[start : start + WINDOW]], device=model.device)
         if window.shape[1] < 2:
             break
-        logits = model(window, use_cache=False).logits[0, :-1].float()
-        loss = torch.nn.functional.cross_entropy(logits, window[0, 1:], reduction="sum")
+        hidden = model.get_decoder()(input_ids=window, use_cache=False).last_hidden_state[0, :-1]
+        loss = HeadLoss.apply(hidden, model.get_output_embeddings().weight, window[0, 1:])
         total, count = total + loss.item(), count + window.shape[1] - 1
     model.train(training)
     return math.exp(total / count)
