@@ -78,7 +78,9 @@ def measure(batch: int, length: int, every: int, quantization: str, steps: int) 
         if done.returncode:
             sys.exit(f"the train stage failed:\n{done.stderr[-2000:]}")
         metrics = json.loads((work / "metrics" / "train.json").read_text(encoding="utf-8"))
-    setting = setting_of(params, length=length, labelled=labelled, device="cpu")
+    setting = setting_of(
+        params, length=length, labelled=labelled, device="cpu", mixed_lengths=False
+    )
     planned = device_memory(_model(params), setting, launcher="single", devices=1)
     measured = metrics["cost"]["peak_memory_gb"]
     return {

@@ -50,7 +50,11 @@ def plan_params(
     m, t, hardware = params.model, params.templatize, params.plan
     model = find_architecture(m.name, revision=m.revision)
     setting = setting_of(
-        params, length=t.max_tokens, labelled=t.max_answer_tokens, device=hardware.device
+        params,
+        length=t.max_tokens,
+        labelled=t.max_answer_tokens,
+        device=hardware.device,
+        mixed_lengths=True,
     )
     devices = devices or hardware.devices
     cost = _cost(

@@ -9,7 +9,9 @@ from finllm.planning.architecture import find_architecture
 from finllm.planning.memory import GB, Setting, device_memory
 
 
-def setting_of(params: Params, *, length: int, labelled: int, device: str) -> Setting:
+def setting_of(
+    params: Params, *, length: int, labelled: int, device: str, mixed_lengths: bool
+) -> Setting:
     """What of params.yaml decides memory; ``device`` is ``cpu`` or ``cuda``.
 
     Raises
@@ -32,6 +34,7 @@ def setting_of(params: Params, *, length: int, labelled: int, device: str) -> Se
         batch_size=p.batch_size,
         length=length,
         labelled=labelled,
+        mixed_lengths=mixed_lengths,
         recompute_every=p.checkpoint_layers,
         device=device,
     )
@@ -43,7 +46,14 @@ def launcher_of(params: Params) -> str:
 
 
 def planned_peak_gb(
-    params: Params, folder: str, *, length: int, labelled: int, device: str, devices: int = 1
+    params: Params,
+    folder: str,
+    *,
+    length: int,
+    labelled: int,
+    device: str,
+    mixed_lengths: bool,
+    devices: int = 1,
 ) -> float | None:
     """The planned peak of one device in GB, to stand beside the measured one.
 
@@ -51,7 +61,9 @@ def planned_peak_gb(
     """
     try:
         model = find_architecture(params.model.name, folder=folder, revision=params.model.revision)
-        setting = setting_of(params, length=length, labelled=labelled, device=device)
+        setting = setting_of(
+            params, length=length, labelled=labelled, device=device, mixed_lengths=mixed_lengths
+        )
     except ValueError:
         return None
     memory = device_memory(model, setting, launcher=launcher_of(params), devices=devices)

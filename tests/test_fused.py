@@ -6,7 +6,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from finllm.model import attention, kernels
+from finllm.model import attention, fused, kernels
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.head_loss import HeadLoss
 from finllm.model.kernels import bits
@@ -267,3 +267,16 @@ def test_what_cannot_be_fused_says_why():
     assert "bfloat16" in why_not_fused(tiny(torch.float32))
     assert "model.attention" in why_not_fused(tiny(BF16, kernel="sdpa"))
     assert "LoRA" in why_not_fused(torch.nn.Linear(2, 2))
+
+
+def test_rows_of_zeros_fill_a_pass_up_and_change_nothing(monkeypatch):
+    ids, offsets, _, _ = batch()  # 318 rows; 2 more at the end
+    found = {}
+    for rows in (1, 64):
+        monkeypatch.setattr(fused, "ROWS", rows)
+        model = tiny(BF16, dropout=0.3)
+        torch.manual_seed(1)
+        hidden = FusedLlama(model).hidden_states(ids, offsets)
+        found[rows] = {"hidden": hidden.detach(), **gradients(model, hidden)}
+    assert found[64]["hidden"].shape == (318, 64)
+    assert distance(found[64], {n: value.float() for n, value in found[1].items()}) < 1e-3

@@ -139,14 +139,18 @@ def test_metrics_that_no_train_stage_wrote_are_an_error(shipped, tmp_path):
 
 def test_the_peak_beside_the_measured_one_is_that_of_the_longest_example(shipped):
     def peak(length):
-        return planned_peak_gb(shipped, "", length=length, labelled=10, device="cpu")
+        return planned_peak_gb(
+            shipped, "", length=length, labelled=10, device="cpu", mixed_lengths=False
+        )
 
     assert peak(100) < peak(400)
 
 
 def test_a_model_that_is_not_counted_has_no_planned_peak(shipped, tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    found = planned_peak_gb(shipped, str(tmp_path), length=10, labelled=1, device="cpu")
+    found = planned_peak_gb(
+        shipped, str(tmp_path), length=10, labelled=1, device="cpu", mixed_lengths=True
+    )
     assert found is None
 
 

@@ -30,6 +30,7 @@ GPU = Setting(
     batch_size=4,
     length=4096,
     labelled=512,
+    mixed_lengths=True,
     recompute_every=1,
     device="cuda",
 )
@@ -147,12 +148,18 @@ def test_the_weights_of_a_70b_do_not_fit_40_gb_unless_sharded():
 
 
 def test_the_overhead_is_the_devices_own():
-    assert on("single", 1).overhead == OVERHEAD["cuda"].base + int(
-        OVERHEAD["cuda"].waste * on("single", 1).activations
-    )
-    cpu = on("single", 1, setting=dataclasses.replace(GPU, device="cpu"))
-    plain = dataclasses.replace(GPU, device="cpu", quantization="none")
-    assert cpu.overhead - on("single", 1, setting=plain).overhead == OVERHEAD["cpu"].quantizing
+    found = on("single", 1)
+    assert found.overhead == OVERHEAD["cuda"].base
+    assert found.waste == int(OVERHEAD["cuda"].waste * found.activations)
+
+
+def test_fused_layers_waste_nothing_but_for_examples_of_many_lengths():
+    fused = dataclasses.replace(GPU, device="cpu")
+    assert on("single", 1, setting=fused).waste == OVERHEAD["cpu"].lengths > 0
+    alike = dataclasses.replace(fused, mixed_lengths=False)
+    assert on("single", 1, setting=alike).waste == 0
+    plain = on("single", 1, setting=dataclasses.replace(alike, quantization="int8"))
+    assert plain.waste == int(OVERHEAD["cpu"].waste * plain.activations) > 0
 
 
 def test_fused_layers_on_a_cpu_hold_the_weights_a_second_time_in_bfloat16():

@@ -149,6 +149,7 @@ def _device(params: Params) -> Finding:
         length=params.templatize.max_tokens,
         labelled=params.templatize.max_answer_tokens,
         device="cuda" if properties else "cpu",
+        mixed_lengths=True,
         devices=params.train.devices or max(1, len(properties)),
     )
     gpus = [(p.name, p.total_memory / machine.GB) for p in properties]

@@ -18,6 +18,10 @@ from finllm.model.fused_layer import AttentionHalf, GatedHalf, Projection, Shape
 from finllm.model.memory import return_freed
 from finllm.model.workspace import Workspace
 
+# A pass has a multiple of this many rows, the last of them zero: oneDNN compiles and keeps every
+# product for every new number of rows, and compiling takes longer than the rows do.
+ROWS = 64
+
 
 def why_not_fused(model: torch.nn.Module) -> str:
     """Empty where ``FusedLlama`` can run the model, else the reason why not."""
@@ -86,8 +90,9 @@ class FusedLlama:
         """
         return_freed()  # of the last pass, whose sizes were others; 20 ms
         lengths = [b - a for a, b in zip(offsets, offsets[1:], strict=False)]
-        positions = torch.cat([torch.arange(length) for length in lengths])
-        x = self.base.model.embed_tokens(ids)
+        n_zero = -len(ids) % ROWS
+        positions = torch.cat([torch.arange(length) for length in [*lengths, n_zero]])
+        x = torch.nn.functional.pad(self.base.model.embed_tokens(ids), (0, 0, 0, n_zero))
         cos, sin = self.base.model.rotary_emb(x[None], positions[None])
         keeps = torch.is_grad_enabled()
         number = self.workspace.begin() if keeps else 0
@@ -102,7 +107,7 @@ class FusedLlama:
                 )  # fmt: skip
             else:
                 x = self._layer(i, x, cos[0], sin[0], shape)
-        return self.base.model.norm(x)
+        return self.base.model.norm(x[: len(ids)])
 
     def _shape(
         self,

@@ -155,11 +155,14 @@ def causal_attention(
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Attention within each example; q (kv, n, group, dim) is scaled, k and v are (kv, n, dim).
 
+    Rows behind the last example, which ``offsets`` ends with, come out as zero.
+
     Returns the attended values, shaped as q, and the weights of each block of queries, which lie
     where ``shape`` keeps what the backward pass reads.
     """
     kv, _, group, dim = q.shape
     attended = torch.empty_like(q)
+    attended[:, offsets[-1] :] = 0  # rows of no example
     weights = []
     for start, block in _blocks(offsets):
         queries = q[:, block].reshape(kv, -1, dim)
@@ -258,6 +261,7 @@ class AttentionHalf(torch.autograd.Function):
             bits(grad_attended),
         )
         grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        grad_q[:, shape.offsets[-1] :] = 0
         for (start, block), p in zip(_blocks(shape.offsets), weights, strict=True):
             keys = slice(start, block.stop)
             rows = grad_attended[:, block].reshape(kv, -1, dim)

@@ -16,7 +16,8 @@ PARTS = {
     "optimizer": "optimizer state",
     "gathered": "gathered shards, buckets",
     "activations": "activations and logits",
-    "overhead": "process and allocator",
+    "overhead": "process: libraries, compiled kernels",
+    "waste": "allocator, examples of many lengths",
 }
 
 

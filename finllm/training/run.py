@@ -198,6 +198,7 @@ def _planned_gb(params: Params, folder: str, sets: Sets) -> float | None:
         length=max(sets.lengths),
         labelled=max(labelled),
         device="cuda" if torch.cuda.is_available() else "cpu",
+        mixed_lengths=len(set(sets.lengths)) > 1,
         devices=launch.n_launched(),
     )
 
