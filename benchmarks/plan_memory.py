@@ -7,7 +7,8 @@ of different lengths leave holes in the heap and need more (docs/experiments.md)
 in their allocator: after a change of kernels or libraries, this table says what to write into
 ``OVERHEAD`` of finllm/planning/memory.py.
 
-    python -m benchmarks.plan_memory --steps 3
+    python -m benchmarks.plan_memory --steps 1
+    python -m benchmarks.plan_memory --steps 1 --held-out
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Overhead:
 # Of the base on a CPU, interpreter and libraries are .62 GB, tokenizer and sets .05, and the first
 # passes, which compile kernels and products, the rest (docs/experiments.md).
 OVERHEAD = {
-    "cpu": Overhead(base=int(0.92 * GB), lengths=int(0.5 * GB), waste=0.22),  # measured
+    "cpu": Overhead(base=int(0.9 * GB), lengths=int(0.3 * GB), waste=0.22),  # measured
     "cuda": Overhead(base=int(0.6 * GB), lengths=0, waste=0.1),  # assumed
 }
 
