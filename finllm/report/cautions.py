@@ -42,8 +42,9 @@ def _baselines(found: Outcome, test: Mapping[str, Mapping[str, float]]) -> str:
     if not above:
         return ""
     return (
-        f"A baseline without a model does at least as well as the tuned model "
-        f"({wording.score(tuned)}) on {wording.metric_in_sentence(name)}: {' and '.join(above)}."
+        f"A baseline without a model does at least as well as the tuned model on "
+        f"{wording.metric_in_sentence(name)}: {' and '.join(above)} against {wording.score(tuned)} "
+        f"(means over examples, not over companies)."
     )
 
 
@@ -53,9 +54,9 @@ def _few_shot(found: Outcome, test: Mapping[str, Mapping[str, float]]) -> str:
     if shown is None or tuned is None or shown < tuned:
         return ""
     return (
-        f"The base with training examples in its prompt does at least as well "
-        f"({wording.score(shown)}) as the tuned model ({wording.score(tuned)}) on "
-        f"{wording.metric_in_sentence(name)}: a better prompt alone may do."
+        f"The base with training examples in its prompt does at least as well as the tuned model "
+        f"on {wording.metric_in_sentence(name)}: {wording.score(shown)} against "
+        f"{wording.score(tuned)} (means over examples); a better prompt alone may do."
     )
 
 
