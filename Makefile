@@ -22,7 +22,7 @@ format: $(VENV)/.installed-dev  ## mend the style
 	ruff check --fix .
 	ruff format .
 
-ectsum: $(VENV)/.installed  ## real calls, half an hour: make ectsum ECTSUM=folder with train/ and val/
+ectsum: $(VENV)/.installed  ## real calls, a quarter of an hour: make ectsum ECTSUM=folder with train/ and val/
 	benchmarks/ectsum.sh "$(ECTSUM)"
 
 reproducibility: $(VENV)/.installed  ## two fresh clones must write the same metrics

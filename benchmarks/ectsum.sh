@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The ECTSum run whose results stand under docs/results: a clone of the committed state, the preset,
-# the calls linked from the folder that is given, half an hour on two cores.
+# the calls linked from the folder that is given, a quarter of an hour on two cores.
 #   benchmarks/ectsum.sh FOLDER_OF_ECTSUM   (the folder that holds train/, val/, test/)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -46,7 +46,7 @@ def card(
     data
         The source's own description, with ``licence`` and ``origin``; may be empty.
     compared
-        An ``Agreement`` as a mapping; None for the adapter itself.
+        A ``GreedyAgreement`` as a mapping; None for the adapter itself.
     file
         The name of the GGUF file.
     """

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from finllm.records import METRICS
+from finllm.records import METRICS, csv_text
 from finllm.report.axis import Axis, axis
 
 
@@ -67,8 +65,5 @@ def forest_axis(rows: Sequence[ForestRow], *, rope: float) -> Axis:
 
 def forest_csv(rows: Sequence[ForestRow]) -> str:
     """The plot as a table: metric, difference, low, high; an empty field where there is none."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["metric", "difference", "low", "high"])
-    writer.writerows([row.metric, row.difference, row.low, row.high] for row in rows)
-    return text.getvalue()
+    fields = ((row.metric, row.difference, row.low, row.high) for row in rows)
+    return csv_text(["metric", "difference", "low", "high"], fields)
