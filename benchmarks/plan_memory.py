@@ -4,8 +4,8 @@ Every setting is a real run of the train stage, in a process of its own and by i
 dvc.yaml, on examples of one length. The measured peak is the process's resident set at most, as in
 metrics/costs/train.json: interpreter and libraries, weights and the allocator's waste included.
 Examples of different lengths leave holes in the heap and need more (docs/experiments.md). Machines
-differ in their allocator: after a change of kernels or libraries, this table says what to write into
-``OVERHEAD`` of finllm/planning/memory.py.
+differ in their allocator: after a change of kernels or libraries, this table says what to write
+into ``OVERHEAD`` of finllm/planning/memory.py.
 
     python -m benchmarks.plan_memory --steps 1
     python -m benchmarks.plan_memory --steps 1 --held-out
