@@ -6,7 +6,9 @@ import math
 
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EN DASH}"
-PLAIN = str.maketrans({MINUS: "-", MISSING: "-", "±": "+-"})  # for str.translate, on a console
+PLAIN = str.maketrans(
+    {MINUS: "-", MISSING: "-", "±": "+-", "“": '"', "”": '"', "’": "'"}
+)  # for str.translate, on a console
 LEVELS = (0.01, 0.05, 0.1)
 
 

@@ -19,7 +19,7 @@ COMPARED = ("base", "tuned")
 def main() -> None:
     """Pair, score, summarise."""
     at = adapter.paths(
-        *("train", "test", "transfer", "calls", "base", "tuned", "fewshot", "base_changed"),
+        *("train", "val", "test", "transfer", "calls", "base", "tuned", "fewshot", "base_changed"),
         *(
             "tuned_changed",
             "base_references",
@@ -32,25 +32,28 @@ def main() -> None:
     )
     params, started = adapter.params(), time.perf_counter()
     p = params.evaluate
-    train, test, transfer = map(records.read_examples, (at.train, at.test, at.transfer))
+    sets = (at.train, at.val, at.test, at.transfer)
+    train, val, test, transfer = map(records.read_examples, sets)
     said = {m: records.read_predictions(vars(at)[m]) for m in (*COMPARED, "fewshot")}
     changed = {m: records.read_predictions(vars(at)[f"{m}_changed"]) for m in COMPARED}
     losses = {m: records.read_losses(vars(at)[f"{m}_references"]) for m in COMPARED}
     score.check_models(test, transfer, said)
     texts = summary.texts(said, test + transfer, train, seed=p.seed)
     own = summary.candidates({"test": test, "transfer": transfer}, texts)
+    trivial = summary.candidates({"val": val}, summary.trivial_texts(val, train, seed=p.seed))
     again = summary.changed_candidates(score.changed_examples(test, changed), changed)
     semantic = semantic_scores(
-        [candidate.text for candidate in own + again],
-        [candidate.example.answer for candidate in own + again],
+        [candidate.text for candidate in own + again + trivial],
+        [candidate.example.answer for candidate in own + again + trivial],
         encoder=encoder_folder(p.encoder, package=p.encoder_package),
         layer=p.encoder_layer,
         batch_size=p.encoder_batch_size,
     )
     rows = score.score_candidates(
-        own + again, semantic, lexicon=params.filter.lexicon, n_workers=n_cores()
+        own + again + trivial, semantic, lexicon=params.filter.lexicon, n_workers=n_cores()
     )
-    scores, changed_scores = rows[: len(own)], rows[len(own) :]
+    scores, rest = rows[: len(own)], rows[len(own) :]
+    changed_scores, val_scores = rest[: len(again)], rest[len(again) :]
     draws = {"confidence": 1 - params.verdict.alpha, "n_bootstrap": p.n_bootstrap, "seed": p.seed}
     found = {
         **summary.tables(scores),
@@ -63,7 +66,7 @@ def main() -> None:
         "counts": summary.counts(test, transfer, texts, again, semantic),
         "timing": {"seconds": time.perf_counter() - started},
     }
-    records.write_jsonl(at.scores, scores)
+    records.write_jsonl(at.scores, scores + val_scores)
     records.write_jsonl(at.changed, changed_scores)
     records.write_metrics(at.metrics, at.costs, found)
     print(f"evaluate: {len(scores)} scored answers, {len(again)} to changed questions")

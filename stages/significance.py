@@ -1,8 +1,12 @@
 """Frequentist tests of tuned against base, by company."""
 
+import math
+
 from finllm.records import read_examples, read_scores, write_json
+from finllm.scoring.copying import against_copying
 from finllm.scoring.groups import differences_by_group
 from finllm.scoring.pairs import compare_pairs, pair
+from finllm.stats.multiplicity import COPYING_SHARE
 from stages import adapter
 
 
@@ -11,12 +15,23 @@ def main() -> None:
     at = adapter.paths("scores", "examples", "metrics")
     params = adapter.params()
     p, v = params.significance, params.verdict
-    pairs = pair(read_scores(at.scores), split="test")
+    scores = read_scores(at.scores)
+    pairs = pair(scores, split="test")
     found = compare_pairs(
         pairs,
         primary=v.primary_metric,
         alpha=v.alpha,
         n_permutations=p.n_permutations,
+        n_bootstrap=p.n_bootstrap,
+        seed=p.seed,
+        others_share=1 - COPYING_SHARE,
+    )
+    one = found["metrics"][v.primary_metric]
+    copying = against_copying(
+        scores,
+        primary=v.primary_metric,
+        alpha=v.alpha,
+        primary_p=one.get("p_value", math.nan),
         n_bootstrap=p.n_bootstrap,
         seed=p.seed,
     )
@@ -28,8 +43,7 @@ def main() -> None:
         n_bootstrap=p.n_bootstrap,
         seed=p.seed,
     )
-    write_json(at.metrics, {**found, "subgroups": subgroups})
-    one = found["metrics"][v.primary_metric]
+    write_json(at.metrics, {**found, "copying": copying, "subgroups": subgroups})
     print(f"significance: {v.primary_metric} {one['difference']:+.3f}")
 
 

@@ -86,7 +86,8 @@ def test_the_pipeline_goes_from_nothing_to_a_verdict(tmp_path):
     scores = list(read_jsonl(tmp_path / "data/evaluate/scores.jsonl"))
     assert metrics["predict_fewshot"]["answers"] == 12
     # two models, four baselines, two oracles; the few-shot base on the test set alone
-    assert len(scores) == 8 * n_answers + 12
+    n_val = metrics["split"]["sets"]["val"]["examples"]
+    assert len(scores) == 8 * n_answers + 12 + 4 * n_val  # on validation the baselines alone
     scored = metrics["evaluate"]
     assert scored["counts"]["changed_answers"] == 2 * 2 * 4  # sets, models, examples
     assert {(x["set"], x["model"]) for x in scored["robustness"]} == {

@@ -13,7 +13,7 @@ from finllm.scoring.semantic import SemanticScores
 from stages import evaluate
 
 ROOT = Path(__file__).parents[1]
-FILES = ("train", "test", "transfer", "calls", "base", "tuned", "fewshot", "base_changed")
+FILES = ("train", "val", "test", "transfer", "calls", "base", "tuned", "fewshot", "base_changed")
 FILES += ("tuned_changed", "base_references", "tuned_references")
 
 

@@ -9,6 +9,22 @@ from dataclasses import dataclass
 
 from finllm.stats.verdict import decide
 
+BEATS, LOSES, UNCLEAR = "yes", "no", "unclear"  # whether tuned is better than copying
+
+
+@dataclass(frozen=True)
+class Copying:
+    """Tuned minus the baseline without a model that was best on validation; None for no number."""
+
+    answer: str  # BEATS, LOSES or UNCLEAR
+    baseline: str  # one of finllm.scoring.baselines.BASELINES
+    baseline_mean: float  # mean of company means
+    difference: float
+    low: float | None
+    high: float | None
+    p_corrected: float | None
+    confidence: float  # of the interval
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -39,6 +55,7 @@ class Outcome:
     hdi_high: float | None = None
     bf10: float | None = None
     log_bf10: float | None = None
+    copying: Copying | None = None  # None where no baseline was compared
 
 
 def outcome(
@@ -92,11 +109,48 @@ def outcome(
         **{key: tests.get(key) for key in ("low", "high", "p_corrected", "cohens_d")},
         **{key: posterior.get(key) for key in from_posterior},
         **dataclasses.asdict(found),
+        copying=_copying(significance.get("copying", {}), alpha=alpha, rope=rope),
     )
 
 
-def to_metrics(found: Outcome) -> dict[str, float | str | bool]:
-    """The scalars of verdict.json: what is not there is left out, since DVC compares no nulls."""
+def _copying(tests: Mapping, *, alpha: float, rope: float) -> Copying | None:
+    """Whether tuned beats copying, by the rule of the verdict.
+
+    A yes needs the primary's gate open; a no (worse, or no further apart than the ROPE) is no claim
+    of a gain, and needs none.
+    """
+    if not tests:
+        return None
+    nan = math.nan
+    alone = decide(
+        estimate=tests["estimate"],
+        low=tests.get("low", nan),
+        high=tests.get("high", nan),
+        p_value=tests.get("p_alone", nan),
+        alpha=alpha,
+        rope_low=-rope,
+        rope_high=rope,
+        p_better=nan,
+        p_rope=nan,
+        bayes_usable=False,
+        n_clusters=tests["n_clusters"],
+        cluster_sd=tests.get("cluster_sd", nan),
+    ).frequentist
+    answer = LOSES if alone in ("worse", "equivalent") else UNCLEAR
+    if alone == "better" and tests.get("p_corrected", nan) < alpha:
+        answer = BEATS
+    return Copying(
+        answer=answer,
+        baseline=tests["baseline"],
+        baseline_mean=tests["baseline_mean"],
+        difference=tests["estimate"],
+        confidence=tests["confidence"],
+        **{key: tests.get(key) for key in ("low", "high", "p_corrected")},
+    )
+
+
+def to_metrics(found: Outcome) -> dict[str, object]:
+    """What verdict.json holds: what is not there is left out."""
     fields = dataclasses.asdict(found)
     return {key: value for key, value in fields.items() if value is not None and value != ""}
 
@@ -110,6 +164,7 @@ def from_metrics(row: Mapping) -> Outcome:
         Where a key is missing or unknown: the file is another version's.
     """
     try:
-        return Outcome(**{"reason": "", "disagreement": "", **row})
+        copying = Copying(**row["copying"]) if row.get("copying") else None
+        return Outcome(**{"reason": "", "disagreement": "", **row, "copying": copying})
     except TypeError as error:
         raise ValueError(f"not a verdict of this version ({error}); run `make repro`") from None

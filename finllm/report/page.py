@@ -28,7 +28,7 @@ from finllm.report.showcase import (
     paired_scores,
     showcase,
 )
-from finllm.report.verdict_text import sentence
+from finllm.report.verdict_text import copying_sentence, sentence
 
 
 def html(
@@ -126,6 +126,7 @@ def _common(
         "found": found,
         "wording": wording,
         "sentence": sentence(found),
+        "copying": copying_sentence(found),
         "explanation": f"{found.reason} {found.disagreement}".strip(),
         "confidence": _confidence(found),
         "cautions": cautions(found, metrics),

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from finllm.report.outcome import Outcome
+from finllm.report.outcome import BEATS, LOSES, UNCLEAR, Copying, Outcome
 
 SHOWN = ("rouge1", "rougeL", "bertscore", "similarity", "term_recall", "coherence")
+IN_A_WORD = {BEATS: "beaten", LOSES: "unbeaten", UNCLEAR: "unclear"}  # what copying is
 
 
 def summary(found: Outcome, metrics: Mapping[str, Mapping]) -> dict[str, float | str]:
@@ -32,6 +33,7 @@ def summary(found: Outcome, metrics: Mapping[str, Mapping]) -> dict[str, float |
     sets = metrics["split"]["sets"]
     numbers = {
         **verdict(found),
+        **copying(found.copying),
         "Val_loss": train.get("best_val_loss_nats"),
         "Val_loss/before": train.get("initial_val_loss_nats"),
         **{f"scores/{name}": compared.get(name, {}).get("tuned_mean") for name in SHOWN},
@@ -55,11 +57,25 @@ def verdict(found: Outcome) -> dict[str, float | str | None]:
         "Gain": found.difference,
         "Gain_low": found.low,
         "Gain_high": found.high,
-        "Gain_p": found.p_corrected,
-        "P_better": found.p_better,
-        "Verdict/bayes_factor": found.bf10,
-        "Verdict/companies": found.n_companies,
-        "Verdict/examples": found.n_examples,
+        "Gain/p_corrected": found.p_corrected,
+        "Gain/p_better": found.p_better,
+        "Gain/bayes_factor": found.bf10,
+        "Tested/companies": found.n_companies,
+        "Tested/examples": found.n_examples,
+    }
+
+
+def copying(found: Copying | None) -> dict[str, float | str | None]:
+    """The second question's numbers: tuned against the best baseline without a model."""
+    if found is None:
+        return {}
+    return {
+        "Copying": IN_A_WORD[found.answer],
+        "Copying/mean": found.baseline_mean,
+        "Copying/gain": found.difference,
+        "Copying/gain_low": found.low,
+        "Copying/gain_high": found.high,
+        "Copying/p_corrected": found.p_corrected,
     }
 
 

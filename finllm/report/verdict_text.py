@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from finllm.report import wording
-from finllm.report.outcome import Outcome
-from finllm.rounding import PLAIN
+from finllm.report.outcome import BEATS, LOSES, UNCLEAR, Outcome
+from finllm.rounding import PLAIN, equals
+
+COPIES = {  # what each baseline without a model writes
+    "lead": "the excerpt’s first sentences",
+    "dense": "the excerpt’s sentences with most figures",
+    "random": "a training answer drawn at random",
+    "nearest": "the answer of the most similar training example",
+    "nearest_company": "the company’s own most similar training answer",
+}
 
 
 def sentence(found: Outcome) -> str:
-    """The verdict in one sentence, with its figures."""
+    """The verdict in one sentence, with its figures; a gain that copying beats says so first."""
     metric = wording.metric_in_sentence(found.primary_metric)
     change = f"{wording.signed(found.difference)} {wording.interval(found.low, found.high)}"
     means = f"from {wording.score(found.base_mean)} to {wording.score(found.tuned_mean)}"
     companies = f"{found.n_companies} unseen companies"
+    if found.verdict == "better" and found.copying and found.copying.answer == LOSES:
+        return (
+            f"Better than the base, but not than copying {COPIES[found.copying.baseline]} "
+            f"({wording.score(found.copying.baseline_mean)}): fine-tuning raised {metric} {means} "
+            f"on {companies}, by {change}."
+        )
     if found.verdict == "better":
         return f"Better: fine-tuning raised {metric} {means} on {companies}, by {change}."
     if found.verdict == "worse":
@@ -25,6 +39,26 @@ def sentence(found: Outcome) -> str:
     return (
         f"Inconclusive: {companies} do not settle whether fine-tuning helped; "
         f"{metric} moved by {change}."
+    )
+
+
+def copying_sentence(found: Outcome) -> str:
+    """The second question: is tuned better than copying? Empty where nothing was compared."""
+    one = found.copying
+    if one is None:
+        return ""
+    answer = {
+        BEATS: "yes, it beats",
+        LOSES: "no, it does not beat",
+        UNCLEAR: "unclear against",
+    }[one.answer]
+    return (
+        f"Better than copying? {answer.capitalize()} “{one.baseline}” "
+        f"({COPIES[one.baseline]}), the best of the baselines on the validation set: "
+        f"{wording.score(found.tuned_mean)} against {wording.score(one.baseline_mean)}, "
+        f"a difference of {wording.signed(one.difference)} "
+        f"{wording.interval(one.low, one.high)} ({100 * one.confidence:g}% interval, corrected p "
+        f"{equals(wording.p_value(one.p_corrected))})."
     )
 
 
@@ -55,6 +89,7 @@ def terminal(found: Outcome, report: str) -> str:
         "",
         sentence(found),
         found.reason,
+        *([copying_sentence(found)] if found.copying else []),
         *([found.disagreement] if found.disagreement else []),
         f"The report: {report}",
     ]

@@ -38,8 +38,10 @@ class Pairs:
         )
 
 
-def pair(scores: Sequence[Score], *, split: str) -> Pairs:
+def pair(scores: Sequence[Score], *, split: str, base: str = "base") -> Pairs:
     """The base's and the tuned model's scores on one split, by example.
+
+    ``base`` is the model that stands in the base's place, such as a baseline.
 
     Raises
     ------
@@ -56,29 +58,37 @@ def pair(scores: Sequence[Score], *, split: str) -> Pairs:
         seen.add((score.model, score.example_id))
     rows = {
         model: {s.example_id: s for s in scores if s.model == model and s.split == split}
-        for model in ("base", "tuned")
+        for model in (base, "tuned")
     }
-    if rows["base"].keys() != rows["tuned"].keys():
-        odd = sorted(rows["base"].keys() ^ rows["tuned"].keys())[0]
-        raise ValueError(f"{odd} was scored for one of base and tuned only; run evaluate again")
-    ids = list(rows["base"])
+    if rows[base].keys() != rows["tuned"].keys():
+        odd = sorted(rows[base].keys() ^ rows["tuned"].keys())[0]
+        raise ValueError(f"{odd} was scored for one of {base} and tuned only; run evaluate again")
+    ids = list(rows[base])
     if not ids:
-        raise ValueError(f"there are no {split} scores of base and tuned; run evaluate again")
+        raise ValueError(f"there are no {split} scores of {base} and tuned; run evaluate again")
     return Pairs(
         example_ids=ids,
-        companies=[rows["base"][i].company for i in ids],
-        templates=[rows["base"][i].template for i in ids],
-        base=_columns(rows["base"], ids),
+        companies=[rows[base][i].company for i in ids],
+        templates=[rows[base][i].template for i in ids],
+        base=_columns(rows[base], ids),
         tuned=_columns(rows["tuned"], ids),
     )
 
 
 def compare_pairs(
-    pairs: Pairs, *, primary: str, alpha: float, n_permutations: int, n_bootstrap: int, seed: int
+    pairs: Pairs,
+    *,
+    primary: str,
+    alpha: float,
+    n_permutations: int,
+    n_bootstrap: int,
+    seed: int,
+    others_share: float = 1.0,
 ) -> dict[str, object]:
     """Tuned against base on every metric, by ``compare``, with its counts, as JSON takes it.
 
-    What could not be computed is left out, since JSON has no NaN.
+    ``others_share`` is that of the error rate which the other metrics have among them. What
+    could not be computed is left out, since JSON has no NaN.
     """
     found = compare(
         pairs.base,
@@ -89,6 +99,7 @@ def compare_pairs(
         n_permutations=n_permutations,
         n_bootstrap=n_bootstrap,
         seed=seed,
+        others_share=others_share,
     )
     return {
         "primary_metric": primary,

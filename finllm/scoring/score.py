@@ -23,7 +23,7 @@ class Candidate:
     """A text that is to be scored as an answer to an example."""
 
     model: str
-    split: str  # "test", "transfer", or what was changed: "reworded", "noise"
+    split: str  # "val", "test", "transfer", or what was changed: "reworded", "noise"
     example: Example
     text: str
 

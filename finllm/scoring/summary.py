@@ -41,6 +41,13 @@ def texts(
     return said | oracle_answers(examples)
 
 
+def trivial_texts(
+    examples: Sequence[Example], train: Sequence[Example], *, seed: int
+) -> dict[str, dict[str, str]]:
+    """What each trivial baseline writes, by example id."""
+    return baseline_answers(examples, train, rng=np.random.default_rng(seed))
+
+
 def candidates(sets: Mapping[str, Sequence[Example]], said: Texts) -> list[Candidate]:
     """Every text of every model, set by set; a model may have answered one set alone."""
     return [

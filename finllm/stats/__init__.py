@@ -26,7 +26,7 @@ MODULES = {
     "inference": ("infer_mean",),
     "multiplicity": (
         *("benjamini_hochberg", "bonferroni", "gatekeep", "gatekept_bonferroni", "holm"),
-        "max_t_permutation",
+        *("gatekept_share", "max_t_permutation"),
     ),
     "paired_tests": (
         *("choose_test", "paired_t_test", "shapiro_wilk", "sign_flip_permutation_test"),

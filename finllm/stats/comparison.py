@@ -55,6 +55,7 @@ def compare(
     n_permutations: int,
     n_bootstrap: int,
     seed: int,
+    others_share: float = 1.0,
 ) -> dict[str, MetricComparison]:
     """Compare two models on every metric of ``base``.
 
@@ -66,7 +67,9 @@ def compare(
     The correction is a fixed sequence: the primary metric, named before the run, is tested alone;
     the others by Bonferroni among themselves and only once the primary is significant, so that
     their corrected p-value is never below the primary's (Maurer, Hothorn and Lehmacher 1995). The
-    chance of any false claim in the whole table is then at most 1 - confidence.
+    chance of any false claim in the whole table is then at most 1 - confidence. With
+    ``others_share`` the others have only that share of it, and the rest is for another question
+    behind the same gate.
 
     Raises
     ------
@@ -95,7 +98,9 @@ def compare(
     }
     ordered = [primary, *(name for name in found if name != primary)]
     first, *rest = (found[name].p_value for name in ordered)
-    corrected = dict(zip(ordered, gatekept_bonferroni(first, rest), strict=True))
+    corrected = dict(
+        zip(ordered, gatekept_bonferroni(first, rest, share=others_share), strict=True)
+    )
     return {
         name: dataclasses.replace(c, p_corrected=float(corrected[name]))
         for name, c in found.items()

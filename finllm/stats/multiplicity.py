@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from finllm.stats.clusters import cluster_codes
 from finllm.stats.paired_tests import TIE_TOLERANCE, is_exact, sign_vectors
 
+COPYING_SHARE = 0.5  # of the error rate behind the primary's gate: "better than copying?"
+
 
 @dataclass(frozen=True)
 class MaxTResult:
@@ -74,14 +76,32 @@ def gatekeep(primary_p_value: float, secondary_p_adjusted: ArrayLike) -> np.ndar
     return np.maximum(_checked([primary_p_value])[0], p)
 
 
-def gatekept_bonferroni(primary_p_value: float, secondary_p_values: ArrayLike) -> np.ndarray:
+def gatekept_share(primary_p_value: float, p_value: float, *, share: float) -> float:
+    """The p-value of one question behind the primary's gate that has a share of the error rate.
+
+    ``max(p_primary, min(1, p / share))``: Bonferroni with weights among the families behind a gate
+    (Bretz, Maurer, Brannath and Posch 2009). With shares that add up to one the chance of any false
+    claim stays alpha.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"the share is {share}; above 0 and at most 1 is needed")
+    return float(gatekeep(primary_p_value, np.minimum(1.0, _checked([p_value]) / share))[0])
+
+
+def gatekept_bonferroni(
+    primary_p_value: float, secondary_p_values: ArrayLike, *, share: float = 1.0
+) -> np.ndarray:
     """The correction of the default procedure: the primary's p-value, then those of the others.
 
     The primary metric, named before the run, is tested alone; the others by Bonferroni among
-    themselves, behind the primary's gate (see ``gatekeep``). ``compare`` reports these p-values and
+    themselves, behind the primary's gate (see ``gatekeep``), with the ``share`` of the error rate
+    that is theirs (see ``gatekept_share``). ``compare`` reports these p-values and
     ``benchmarks/calibration.py`` measures how often one of them falls below alpha by chance.
     """
-    secondary = gatekeep(primary_p_value, bonferroni(secondary_p_values))
+    if not 0 < share <= 1:
+        raise ValueError(f"the share is {share}; above 0 and at most 1 is needed")
+    alone = np.minimum(1.0, bonferroni(secondary_p_values) / share)
+    secondary = gatekeep(primary_p_value, alone)
     return np.concatenate([[primary_p_value], secondary])
 
 
