@@ -45,8 +45,8 @@ def ask(
     They are kept as they come below ``root``, so that a killed run goes on. ``asked`` says how the
     prompts differ from the examples' own.
     """
-    journal = answerer.journal(root, prompts)
     ids = [chat.encode_prompt(answerer.tokenizer, prompt) for prompt in prompts]
+    journal = answerer.journal(root, ids)
     n_before, watch = len(journal.read()), Stopwatch()
     started = time.perf_counter()
     found = answerer.answer(ids, journal, watch)

@@ -19,7 +19,12 @@ from finllm.model.full import save_full, train_all
 from finllm.model.loading import DTYPES, add_lora, load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
-from finllm.model.weights import base_folder, checkpoint_root, file_sha256
+from finllm.model.weights import (
+    base_folder,
+    checkpoint_root,
+    file_sha256,
+    weights_sha256,
+)
 from finllm.params import Params
 from finllm.planned_memory import planned_peak_gb
 from finllm.records import Example, write_json
@@ -70,7 +75,7 @@ def train(
     batch = batches.effective(sets.lengths, p.accumulation) * launch.n_launched()
     sharded = launch.launched() and p.launcher != launch.DDP
     planned_gb = _planned_gb(params, folder, sets)
-    checkpointer = _checkpointer(params, sets)
+    checkpointer = _checkpointer(params, folder, sets)
     memory = memory_explained(
         sets.train, p.batch_size, recomputes=p.checkpoint_layers == 1, planned_gb=planned_gb
     )
@@ -203,7 +208,7 @@ def _planned_gb(params: Params, folder: str, sets: Sets) -> float | None:
     )
 
 
-def _checkpointer(params: Params, sets: Sets) -> Checkpointer | None:
+def _checkpointer(params: Params, folder: str, sets: Sets) -> Checkpointer | None:
     p = params.train
     if launch.launched() and p.launcher.startswith("deepspeed"):
         if p.checkpoint_every:
@@ -214,6 +219,7 @@ def _checkpointer(params: Params, sets: Sets) -> Checkpointer | None:
         return None
     settings = {
         "model": vars(params.model),
+        "weights": weights_sha256(folder, params.model.revision),  # of a package or local folder
         "lora": vars(params.lora),
         "train": {**vars(p), "checkpoint_every": 0},  # does not change the result
     }
