@@ -34,15 +34,15 @@ PATHS = {
     "sample": "--folder data/raw/sample",
     "clean": "--source data/raw/sample --transfer data/raw/none "
     "--transcripts data/clean/transcripts.jsonl --rejects data/clean/rejects.jsonl "
-    "--metrics metrics/clean.json",
+    "--metrics metrics/details/clean.json",
     "filter": "--transcripts data/clean/transcripts.jsonl --ratings data/review/ratings "
     "--kept data/filter/kept.jsonl --dropped data/filter/dropped.jsonl "
     "--trimmed data/filter/trimmed.jsonl --groups data/filter/groups.json "
-    "--review data/review/sample.csv --plots plots/corpus --metrics metrics/filter.json",
+    "--review data/review/sample.csv --plots plots/corpus --metrics metrics/details/filter.json",
     "templatize": "--kept data/filter/kept.jsonl --examples data/templatize/examples.jsonl "
-    "--rejects data/templatize/rejects.jsonl --metrics metrics/templatize.json",
+    "--rejects data/templatize/rejects.jsonl --metrics metrics/details/templatize.json",
     "split": "--examples data/templatize/examples.jsonl --groups data/filter/groups.json "
-    "--folder data/split --metrics metrics/split.json",
+    "--folder data/split --metrics metrics/details/split.json",
 }
 
 

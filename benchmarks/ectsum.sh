@@ -15,6 +15,7 @@ dvc repro
 python -m finllm verdict
 results="$root/docs/results/ectsum-smollm2-135m"
 mkdir -p "$results"
-cp params.yaml dvc.lock metrics/*.json reports/report.html reports/report.md reports/*.svg "$results/"
+rm -rf "$results/metrics"
+cp -r params.yaml dvc.lock metrics reports/report.html reports/report.md reports/*.svg "$results/"
 rm -rf "$work"
 echo "results: $results"

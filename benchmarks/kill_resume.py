@@ -74,7 +74,7 @@ def steps_logged(folder: Path) -> int:
 
 def result(folder: Path) -> dict:
     """The training's metrics."""
-    return json.loads((folder / "metrics" / "train.json").read_text())
+    return json.loads((folder / "metrics" / "details" / "train.json").read_text())
 
 
 def whole_run(folder: Path) -> None:

@@ -2,10 +2,10 @@
 
 Every setting is a real run of the train stage, in a process of its own and by its command in
 dvc.yaml, on examples of one length. The measured peak is the process's resident set at most, as in
-metrics/train.json: interpreter and libraries, weights and the allocator's waste included. Examples
-of different lengths leave holes in the heap and need more (docs/experiments.md). Machines differ
-in their allocator: after a change of kernels or libraries, this table says what to write into
-``OVERHEAD`` of finllm/planning/memory.py.
+metrics/costs/train.json: interpreter and libraries, weights and the allocator's waste included.
+Examples of different lengths leave holes in the heap and need more (docs/experiments.md). Machines
+differ in their allocator: after a change of kernels or libraries, this table says what to write
+into ``OVERHEAD`` of finllm/planning/memory.py.
 
     python -m benchmarks.plan_memory --steps 1
     python -m benchmarks.plan_memory --steps 1 --held-out
@@ -78,12 +78,12 @@ def measure(batch: int, length: int, every: int, quantization: str, steps: int) 
         )
         if done.returncode:
             sys.exit(f"the train stage failed:\n{done.stderr[-2000:]}")
-        metrics = json.loads((work / "metrics" / "train.json").read_text(encoding="utf-8"))
+        cost = json.loads((work / "metrics" / "costs" / "train.json").read_text())["cost"]
     setting = setting_of(
         params, length=length, labelled=labelled, device="cpu", mixed_lengths=False
     )
     planned = device_memory(_model(params), setting, launcher="single", devices=1)
-    measured = metrics["cost"]["peak_memory_gb"]
+    measured = cost["peak_memory_gb"]
     return {
         "batch_size": batch,
         "length": length,
@@ -93,7 +93,7 @@ def measure(batch: int, length: int, every: int, quantization: str, steps: int) 
         "activations_gb": planned.activations / GB,
         "measured_gb": measured,
         "ratio": planned.peak / GB / measured,
-        "seconds": metrics["cost"]["seconds"],
+        "seconds": cost["seconds"],
     }
 
 

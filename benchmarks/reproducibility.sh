@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Two fresh clones of the committed state, two full runs from nothing: the metrics must be the same,
-# byte for byte, apart from what stands under "timing" or "cost". Uses this repository's .venv.
+# byte for byte, apart from what they cost (metrics/costs). Uses this repository's .venv.
 #   benchmarks/reproducibility.sh [FOLDER]   (an empty folder in which the clones are to stay)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -11,7 +11,7 @@ export PATH="$root/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
 for name in first second; do
     git clone -q "$root" "$work/$name"
     cd "$work/$name"
-    rm -f dvc.lock metrics/*.json reports/report.* # nothing of an earlier run
+    rm -rf dvc.lock metrics plots reports # nothing of an earlier run
     started=$(date +%s)
     dvc repro -q
     echo "$name run: $(($(date +%s) - started)) s"

@@ -51,7 +51,7 @@ def export_model(
     output
         The folder to make; ``force`` replaces one that holds something.
     adapter, examples, metrics
-        The trained adapter, the test examples and the folder of metrics.
+        The trained adapter, the test examples and the folder that holds details/.
     n_prompts
         Test prompts for the comparison.
 
@@ -157,7 +157,7 @@ def _answers(
 
 def _card(form: str, params: Params, folder: Path, compared: export.GreedyAgreement | None) -> str:
     names = ("train", "evaluate", "verdict", "templatize")
-    files = {name: folder / f"{name}.json" for name in names}
+    files = {name: folder / "details" / f"{name}.json" for name in names}
     metrics = {name: json.loads(f.read_text()) for name, f in files.items() if f.is_file()}
     m, source = params.model, params.data.source
     licence = "other"

@@ -14,6 +14,8 @@ from finllm.planning.memory import Setting
 from finllm.planning.plan import Plan, make_plan, planned_flops
 from finllm.records import read_examples
 
+DETAILS, COSTS = "details/train.json", "costs/train.json"  # of the train stage, in metrics
+
 
 def plan_params(
     params: Params,
@@ -39,8 +41,8 @@ def plan_params(
         Of all devices together; 0 takes what ``metrics`` measured, or the parameters' share of
         the device's peak.
     train_set, metrics
-        data/split/train.jsonl and metrics/train.json of an earlier run of these parameters; None,
-        or a file that is not there, where none can be trusted.
+        data/split/train.jsonl and the folder of metrics of an earlier run of these parameters;
+        None, or what is not there, where none can be trusted.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def _cost(
     flops = planned_flops(model, setting)
     speed, speed_from = tokens_per_second, "as given"
     if not speed and last:
-        speed, speed_from = last.tokens_per_second, f"measured by the last run ({metrics})"
+        speed, speed_from = last.tokens_per_second, f"measured by the last run ({metrics / COSTS})"
     if not speed:
         hardware = params.plan
         speed = attainable_speed(
@@ -149,17 +151,19 @@ def _tokens(
 
 def _last_run(metrics: Path | None, trained: int, effective_batch: int) -> LastRun | None:
     """The last training, where it had as many trainable parameters and examples a step."""
-    if metrics is None or not metrics.is_file():
+    if metrics is None or not all((metrics / name).is_file() for name in (DETAILS, COSTS)):
         return None
     try:
-        found = json.loads(metrics.read_text(encoding="utf-8"))
+        found, cost = (json.loads((metrics / name).read_text()) for name in (DETAILS, COSTS))
         seen = found["n_steps"] * found["effective_batch_size"]
         last = LastRun(
             examples=found["n_train_examples"],
             tokens_per_example=found["n_train_tokens"] / seen,
-            tokens_per_second=float(found["cost"]["tokens_per_second"]),
+            tokens_per_second=float(cost["cost"]["tokens_per_second"]),
         )
         alike = (found["trainable_parameters"], found["effective_batch_size"])
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise ValueError(f"{metrics}: not what the train stage writes ({error!r})") from None
+        raise ValueError(
+            f"{metrics / DETAILS}, {metrics / COSTS}: not what the train stage writes ({error!r})"
+        ) from None
     return last if alike == (trained, effective_batch) else None

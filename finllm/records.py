@@ -8,7 +8,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ SEMANTIC = ("bertscore", "similarity")
 DOMAIN = ("term_recall", "term_precision", "number_accuracy", "coherence", "composite")
 METRICS = LEXICAL + SEMANTIC + DOMAIN  # in the order of every table; in 0 to 1, higher is better
 NO_SOURCE = "none"  # data.transfer_source where there is no second source
+COSTS = ("cost", "timing")  # keys of a stage's metrics that are told apart: see write_metrics
 PROVENANCES = ("human", "synthetic", "continuation", "derived")
 
 
@@ -272,3 +273,13 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
 def write_json(path: Path, value: object) -> None:
     """Write JSON with sorted keys and full precision; NaN and infinity are errors."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def write_metrics(details: Path, costs: Path, found: Mapping[str, object]) -> None:
+    """What a stage found to one file, and what that took to another.
+
+    The keys in ``COSTS`` hold seconds, memory and tokens a second, which no two runs share; without
+    them the same code, data and parameters give the same bytes.
+    """
+    write_json(details, {key: value for key, value in found.items() if key not in COSTS})
+    write_json(costs, {key: value for key, value in found.items() if key in COSTS})

@@ -3,7 +3,7 @@
 import math
 import time
 
-from finllm.records import csv_text, read_scores, write_json, write_text
+from finllm.records import csv_text, read_scores, write_metrics, write_text
 from finllm.scoring.pairs import pair
 from finllm.scoring.posteriors import density, fit_pairs
 from stages import adapter
@@ -11,7 +11,7 @@ from stages import adapter
 
 def main() -> None:
     """Fit the model to every metric; draw the primary one's posterior."""
-    at = adapter.paths("scores", "posterior", "metrics")
+    at = adapter.paths("scores", "posterior", "metrics", "costs")
     params = adapter.params()
     p, v = params.bayes_stats, params.verdict
     pairs = pair(read_scores(at.scores), split="test")
@@ -34,7 +34,7 @@ def main() -> None:
         "timing": {"seconds": time.perf_counter() - started},
     }
     write_text(at.posterior, csv_text(["difference", "density"], density(draws)))
-    write_json(at.metrics, metrics)
+    write_metrics(at.metrics, at.costs, metrics)
     p_better = found[v.primary_metric].get("p_better", math.nan)
     print(f"bayes_stats: P(better) {p_better:.3f} on {v.primary_metric}")
 

@@ -20,7 +20,15 @@ def main() -> None:
     """Pair, score, summarise."""
     at = adapter.paths(
         *("train", "test", "transfer", "calls", "base", "tuned", "fewshot", "base_changed"),
-        *("tuned_changed", "base_references", "tuned_references", "scores", "changed", "metrics"),
+        *(
+            "tuned_changed",
+            "base_references",
+            "tuned_references",
+            "scores",
+            "changed",
+            "metrics",
+            "costs",
+        ),
     )
     params, started = adapter.params(), time.perf_counter()
     p = params.evaluate
@@ -57,7 +65,7 @@ def main() -> None:
     }
     records.write_jsonl(at.scores, scores)
     records.write_jsonl(at.changed, changed_scores)
-    records.write_json(at.metrics, found)
+    records.write_metrics(at.metrics, at.costs, found)
     print(f"evaluate: {len(scores)} scored answers, {len(again)} to changed questions")
 
 

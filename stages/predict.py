@@ -1,7 +1,7 @@
 """One model's answers to the test and transfer examples, and to test questions that are changed."""
 
 from finllm.model.weights import checkpoint_root
-from finllm.records import read_examples, write_json, write_jsonl
+from finllm.records import read_examples, write_jsonl, write_metrics
 from finllm.scoring.asking import (
     ask_plainly,
     ask_with_shots,
@@ -16,7 +16,7 @@ def main() -> None:
     """Load the model (with the adapter, where it is the tuned one), ask, write."""
     at = adapter.paths(
         *("test", "transfer", "reworded", "noise", "weights", "shots"),
-        *("predictions", "changed", "references", "metrics"),
+        *("predictions", "changed", "references", "metrics", "costs"),
     )
     params = adapter.params()
     p, system, name = params.predict, params.templatize.system_prompt, at.predictions.stem
@@ -24,7 +24,7 @@ def main() -> None:
     if few_shot and not p.few_shot:
         for path in (at.predictions, at.changed, at.references):
             write_jsonl(path, [])
-        write_json(at.metrics, {"answers": 0})
+        write_metrics(at.metrics, at.costs, {"answers": 0})
         return
     answerer = load_answerer(
         params.model,
@@ -52,7 +52,7 @@ def main() -> None:
     write_jsonl(at.changed, [row for answered in changed for row in answered.predictions])
     write_jsonl(at.references, losses)
     found = summary(answerer, answers, n_alone=p.latency_prompts) | shown
-    write_json(at.metrics, found)
+    write_metrics(at.metrics, at.costs, found)
     for answered in (answers, *changed):
         answered.journal.remove()
     print(f"predict {name}: {found['answers']} answers in {found['cost']['seconds']:.0f} s")

@@ -13,6 +13,7 @@ from finllm.report.evidence import (
     read_series,
 )
 from finllm.report.forest import forest_csv, forest_rows
+from finllm.report.summary import summary
 from finllm.report.verdict_text import sentence
 from stages import adapter
 
@@ -21,7 +22,7 @@ def main() -> None:
     """Decide, draw, write."""
     at = adapter.paths(
         *("metrics", "plots", "examples", "base", "tuned", "scores"),
-        *("verdict", "forest", "html", "markdown", "drawings"),
+        *("summary", "verdict", "forest", "html", "markdown", "drawings"),
     )
     params = adapter.params()
     v, p = params.verdict, params.report
@@ -45,6 +46,7 @@ def main() -> None:
         if name in ("data", "model", "lora", "train", "verdict")
     }
     write_json(at.verdict, outcome.to_metrics(found))
+    write_json(at.summary, summary(found, evidence.metrics))
     write_text(at.forest, forest_csv(rows))
     write_text(
         at.html,

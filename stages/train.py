@@ -9,7 +9,9 @@ from stages import adapter
 
 def main() -> None:
     """Train in this process, or in one process a device."""
-    at = adapter.paths("train", "val", "launchers", "adapter", "curves", "metrics")
+    at = adapter.paths(
+        *("train", "val", "launchers", "adapter", "curves", "metrics", "costs", "steps")
+    )
     params = adapter.params()
     n = launch.n_processes(params.train.launcher, params.train.devices)
     if n > 1 and not launch.launched():
@@ -24,6 +26,8 @@ def main() -> None:
             adapter=at.adapter,
             curves=at.curves,
             metrics=at.metrics,
+            costs=at.costs,
+            steps=at.steps,
         )
         print(
             f"train: validation loss {result.initial_val_loss_nats:.3f} -> "

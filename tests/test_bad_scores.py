@@ -46,6 +46,8 @@ def write(differences, companies, *, base=0.4):
 
 def run(stage, monkeypatch, **more):
     arguments = {"scores": "scores.jsonl", "metrics": f"{stage.__name__}.json", **more}
+    if stage is bayes_stats:
+        arguments |= {"costs": "costs.json"}
     words = [word for name, path in arguments.items() for word in (f"--{name}", path)]
     monkeypatch.setattr(sys, "argv", ["stage", *words])
     stage.main()

@@ -17,9 +17,10 @@ def compare(first: Path, second: Path) -> subprocess.CompletedProcess:
 
 
 def folder(path: Path, value: float, seconds: float) -> Path:
-    path.mkdir()
-    text = json.dumps({"loss_nats": value, "cost": {"seconds": seconds}})
-    (path / "train.json").write_text(text)
+    (path / "details").mkdir(parents=True)
+    (path / "costs").mkdir()
+    (path / "details" / "train.json").write_text(json.dumps({"loss_nats": value}))
+    (path / "costs" / "train.json").write_text(json.dumps({"cost": {"seconds": seconds}}))
     return path
 
 

@@ -8,7 +8,8 @@ from finllm.training.curves import CURVES, LiveCurves, open_live
 def written(folder, log):
     """The files that a log of (step, values) leaves, by name."""
     live = open_live(str(folder))
-    curves = LiveCurves(live)
+    curves = LiveCurves(live, folder.parent / "steps.csv")
+    curves.on_train_begin(None, TrainerState(), TrainerControl())
     for step, logs in log:
         state = TrainerState(global_step=step)
         curves.on_log(None, state, TrainerControl(), logs=logs)
@@ -29,8 +30,10 @@ def test_every_curve_is_a_file_with_a_step_and_a_value_a_line(tmp_path):
         (2, {"near_zero_share": 0.5, "update_to_weight": 1e-3}),
         (2, {"tokens_per_second": 300.0, "peak_memory_gb": 4.0}),
     ]
-    found = written(tmp_path, log)
+    found = written(tmp_path / "curves", log)
     assert len(found) == len(CURVES)
+    costs = (tmp_path / "steps.csv").read_text()
+    assert costs == "step,tokens_per_second,peak_memory_gb\n2,300.0,4.0\n"
     (loss,) = [rows for name, rows in found.items() if "train" in name and "loss" in name]
     assert [int(row["step"]) for row in loss] == [1, 2]
     assert [float(row["loss_nats"]) for row in loss] == [2.5, 2.25]
@@ -39,4 +42,17 @@ def test_every_curve_is_a_file_with_a_step_and_a_value_a_line(tmp_path):
 
 
 def test_what_is_no_curve_is_not_written(tmp_path):
-    assert written(tmp_path, [(1, {"train_runtime": 5.0, "epoch": 1.0})]) == {}
+    assert written(tmp_path / "curves", [(1, {"train_runtime": 5.0, "epoch": 1.0})]) == {}
+
+
+def test_what_a_step_costs_is_no_curve_and_survives_a_kill(tmp_path):
+    live = open_live(str(tmp_path / "curves"))
+    curves = LiveCurves(live, tmp_path / "costs" / "steps.csv")
+    before = [{"step": 1, "tokens_per_second": 200.0, "peak_memory_gb": 2.0, "loss": 3.0}]
+    curves.on_train_begin(None, TrainerState(log_history=before), TrainerControl())
+    again = {"tokens_per_second": 300.0, "peak_memory_gb": 2.5}
+    curves.on_log(None, TrainerState(global_step=2), TrainerControl(), logs=again)
+    live.end()
+    rows = (tmp_path / "costs" / "steps.csv").read_text().splitlines()
+    assert rows == ["step,tokens_per_second,peak_memory_gb", "1,200.0,2.0", "2,300.0,2.5"]
+    assert "200.0" not in (tmp_path / "curves" / "metrics.json").read_text()

@@ -76,7 +76,9 @@ def test_the_pipeline_goes_from_nothing_to_a_verdict(tmp_path):
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-    metrics = {p.stem: json.loads(p.read_text()) for p in (tmp_path / "metrics").glob("*.json")}
+    metrics = {
+        p.stem: json.loads(p.read_text()) for p in (tmp_path / "metrics/details").glob("*.json")
+    }
     assert metrics["train"]["n_steps"] == 2
     assert metrics["split"]["audit"]["shared_companies"] == 0
     n_answers = metrics["predict_base"]["answers"]

@@ -62,7 +62,8 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "semantic_scores", ones)
     arguments = [part for name in FILES for part in (f"--{name}", f"{name}.jsonl")]
     arguments += ["--scores", "scores.jsonl", "--changed", "changed.jsonl"]
-    monkeypatch.setattr(sys, "argv", ["evaluate", *arguments, "--metrics", "metrics.json"])
+    arguments += ["--metrics", "metrics.json", "--costs", "costs.json"]
+    monkeypatch.setattr(sys, "argv", ["evaluate", *arguments])
     return Project(tmp_path)
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from writing_pipeline import TRAIN, dvc, environment, git, write_project
+from writing_pipeline import SCRIPTS, dvc, environment, git, write_project
 
-TRAINED = "metrics/train.json"
+TRAINED, COSTS = "metrics/details/train.json", "metrics/costs/train.json"
 TIMEOUT = 900  # seconds: a busy machine is no failure
 
 
@@ -28,7 +28,7 @@ def interruptible():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    root = write_project(tmp_path_factory.mktemp("project"), scripts={"train": TRAIN})
+    root = write_project(tmp_path_factory.mktemp("project"), scripts=SCRIPTS)
     (root / ".venv").mkdir()
     return root
 
@@ -74,9 +74,9 @@ def test_params_diff_shows_the_changed_parameter_alone(what_if):
 def test_metrics_diff_main_is_a_table_for_a_pull_request(what_if):
     rows = dvc(what_if[0], "metrics", "diff", "main", "--md").strip().splitlines()
     assert set(rows[1]) <= set("|-: ")
-    (row,) = [row for row in rows if "best_val_loss_nats" in row]
+    (row,) = rows[2:]
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
-    assert cells[:4] == [TRAINED, "best_val_loss_nats", "1.1", "1.0"]
+    assert cells[:4] == ["metrics/summary.json", "Val_loss", "1.1", "1.0"]
 
 
 def test_plots_diff_draws_both_curves(what_if, tmp_path):
@@ -150,7 +150,7 @@ def alive(pid):
 def experiments(project):
     """Rank, learning rate and validation loss of each experiment, by name."""
     rows = csv.DictReader(dvc(project, "exp", "show", "--csv").splitlines())
-    names = ("lora.r", "train.learning_rate", "best_val_loss_nats")
+    names = ("lora.r", "train.learning_rate", "Val_loss")
     return {row["Experiment"]: [row[name] for name in names] for row in rows if row["Experiment"]}
 
 
@@ -197,8 +197,9 @@ def test_a_queued_run_that_was_killed_goes_on_from_its_checkpoint(project, worke
     dvc(project, "exp", "run", "--queue", *setting, "-n", "again")
     workers()
     assert drained(project, "again") == ["Success"]
-    metrics = json.loads(git(project, "show", f"{reference(project, 'again')}:{TRAINED}"))
-    assert metrics["cost"]["n_resumes"] == 1
+    ref = reference(project, "again")
+    metrics, costs = (json.loads(git(project, "show", f"{ref}:{x}")) for x in (TRAINED, COSTS))
+    assert costs["cost"]["n_resumes"] == 1
     assert metrics["n_ignored"] == 0  # neither .venv nor .checkpoints is in the copy
     assert not checkpoint.exists()
 
@@ -265,8 +266,9 @@ def test_search_goes_on_after_ctrl_c_and_leaves_experiments_to_apply(project, tm
     assert len(found["trials"]) == 3
     trial, best = found["trials"][0], found["best"]
     assert (trial["state"], trial["settings"]) == ("complete", {"lora.r": 256})
-    metrics = json.loads(git(clone, "show", f"{reference(clone, trial['experiment'])}:{TRAINED}"))
-    assert metrics["cost"]["n_resumes"] == 1 and metrics["n_ignored"] == 0
+    ref = reference(clone, trial["experiment"])
+    metrics, costs = (json.loads(git(clone, "show", f"{ref}:{x}")) for x in (TRAINED, COSTS))
+    assert costs["cost"]["n_resumes"] == 1 and metrics["n_ignored"] == 0
     assert (best["settings"], best["val_loss_nats"]) == ({"lora.r": 8}, 1.0)
     assert git(clone, "status", "--short").split() == ["M", "params.yaml"]  # as it was before
     assert found["commands"][0] == f"dvc exp apply {best['experiment']} && dvc repro"

@@ -161,7 +161,7 @@ def test_the_adapters_card_says_what_was_trained_and_the_verdict(project):
     front = YAML(typ="safe").load(text.split("---")[1])
     assert front["library_name"] == "peft" and "qlora" in front["tags"]
     assert front["datasets"] == ["sample"] and "rougeL" in front["metrics"]
-    verdict = json.loads((ROOT / "metrics" / "verdict.json").read_text())
+    verdict = json.loads((ROOT / "metrics" / "details" / "verdict.json").read_text())
     assert verdict["verdict"].capitalize() in text and f"{verdict['tuned_mean']:.3f}" in text
     assert "fictional" in text
     assert f"| lora.r | {load_params(project / 'params.yaml').lora.r} |" in text

@@ -105,36 +105,36 @@ def test_max_steps_decides_where_it_is_set():
     assert (cost.steps, cost.tokens) == (3, 300)
 
 
-def last_run(path, **changes):
+def last_run(folder, **changes):
     row = {
         "n_steps": 10,
         "effective_batch_size": 4,
         "n_train_examples": 40,
         "n_train_tokens": 8000,
         "trainable_parameters": 4_884_480,
-        "cost": {"tokens_per_second": 500.0},
         **changes,
     }
-    path.write_text(json.dumps(row))
-    return path
+    for name, found in (("details", row), ("costs", {"cost": {"tokens_per_second": 500.0}})):
+        (folder / name).mkdir()
+        (folder / name / "train.json").write_text(json.dumps(found))
+    return folder
 
 
 def test_the_last_run_says_how_fast_and_how_long_examples_are(shipped, tmp_path):
-    cost = planned(shipped, metrics=last_run(tmp_path / "train.json")).cost
+    cost = planned(shipped, metrics=last_run(tmp_path)).cost
     assert (cost.examples, cost.tokens_per_example, cost.tokens_per_second) == (40, 200, 500)
     assert cost.tokens == 2 * 40 * 200  # two epochs
 
 
 @pytest.mark.parametrize("change", [{"trainable_parameters": 1}, {"effective_batch_size": 8}])
 def test_a_run_of_another_adapter_or_batch_says_nothing(shipped, tmp_path, change):
-    assert planned(shipped, metrics=last_run(tmp_path / "train.json", **change)).cost is None
+    assert planned(shipped, metrics=last_run(tmp_path, **change)).cost is None
 
 
 def test_metrics_that_no_train_stage_wrote_are_an_error(shipped, tmp_path):
-    path = tmp_path / "train.json"
-    path.write_text("{}")
+    (last_run(tmp_path) / "details" / "train.json").write_text("{}")
     with pytest.raises(ValueError, match=r"train\.json: not what the train stage writes"):
-        planned(shipped, metrics=path)
+        planned(shipped, metrics=tmp_path)
 
 
 def test_the_peak_beside_the_measured_one_is_that_of_the_longest_example(shipped):

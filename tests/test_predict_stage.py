@@ -51,12 +51,15 @@ def run(tmp_path, chatml, monkeypatch):
             "changed": "out/changed.jsonl",
         }
         given |= {"references": "out/references.jsonl", "metrics": f"out/{name}.json"}
+        given |= {"costs": f"out/costs/{name}.json"}
         argv = [part for flag, value in given.items() for part in (f"--{flag}", value)]
         monkeypatch.setattr(sys, "argv", ["predict", *argv])
         predict.main()
         written = [read_predictions(Path(given[kind])) for kind in ("predictions", "changed")]
         losses = read_losses(Path(given["references"]))
-        return json.loads(Path(given["metrics"]).read_text()), *written, losses
+        found, costs = (json.loads(Path(given[kind]).read_text()) for kind in ("metrics", "costs"))
+        assert "cost" not in found
+        return {**found, **costs}, *written, losses
 
     return go
 

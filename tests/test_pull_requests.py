@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from writing_pipeline import TRAIN, dvc, environment, git, write_project
+from writing_pipeline import SCRIPTS as STANDINS
+from writing_pipeline import dvc, environment, git, write_project
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -17,7 +18,7 @@ CHECK, COMMENT = "pipeline_is_current.sh", "comment.sh"
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory):
-    return write_project(tmp_path_factory.mktemp("origin"), scripts={"train": TRAIN})
+    return write_project(tmp_path_factory.mktemp("origin"), scripts=STANDINS)
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_a_clone_without_data_and_cache_is_current(clone):
         ("params.yaml", "  r: 16 ", "  r: 8 ", "train"),
         ("params.yaml", "prior_scale: 0.707", "prior_scale: 1.0", "bayes_stats"),
         ("stages/clean.py", '"""', '"""Now ', "clean"),
-        ("metrics/significance.json", "1", "2", "significance"),
+        ("metrics/details/significance.json", "1", "2", "significance"),
     ],
 )
 def test_a_change_without_its_results_fails_and_names_the_stage(clone, file, old, new, stage):
@@ -91,7 +92,7 @@ def test_the_comment_is_the_report_and_what_changed(clone):
     changed = script(clone, COMMENT, "origin/main").stdout
     _, params, metrics = changed.split("\n## ")
     assert re.search(r"\| params.yaml +\| lora.r +\| 16 +\| 8 +\|", params)
-    assert re.search(r"\| metrics/train.json +\| best_val_loss_nats +\| 1.1 +\| 1.0 +\|", metrics)
+    assert re.search(r"\| metrics/summary.json +\| Val_loss +\| 1.1 +\| 1.0 +\|", metrics)
 
 
 def test_a_comment_that_is_too_long_is_cut_and_says_so(clone):

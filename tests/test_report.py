@@ -23,7 +23,7 @@ from finllm.report import page, tables, wording
 from finllm.report.axis import axis
 from finllm.report.cautions import cautions, is_fictional
 from finllm.report.claims import claims
-from finllm.report.evidence import Evidence, read_metrics
+from finllm.report.evidence import STAGES, Evidence, read_metrics
 from finllm.report.figures import (
     MAX_POINTS,
     company_figure,
@@ -633,13 +633,12 @@ def test_the_fictional_source_is_announced_and_a_real_one_is_not():
     assert 'id="fictional"' not in render(evidence, parameters=real)
 
 
-def test_the_markdown_is_one_screen_and_keeps_wall_clock_in_its_last_line():
+def test_the_markdown_is_one_screen_without_wall_clock():
     text = render_markdown(make_evidence())
     lines = text.splitlines()
     unfolded = re.sub(r"<details>.*?</details>", "<details>", text, flags=re.DOTALL)
     assert text.count("<details>") == 1 and len(unfolded.splitlines()) < 45
-    assert [line for line in lines if re.search(r"\d (s|min|h)\b", line)] == [lines[-1]]
-    assert lines[-1].startswith("Cost: ")
+    assert not re.search(r"\d (s|min|h|GB)\b", text)  # the same run must read the same
     assert "| **Number accuracy** | 0.400 | 0.480 | +0.080 [0.040, 0.120] |" in "\n".join(lines)
 
 
@@ -792,8 +791,8 @@ def test_the_page_fits_a_phone_and_a_desk_with_everything_unfolded(tmp_path):
 def write_run(folder, evidence):
     """The evidence as the stages leave it on disk; the arguments of the report stage."""
     for name, row in evidence.metrics.items():
-        path = folder / "metrics" / f"{name}.json"
-        path.parent.mkdir(exist_ok=True)
+        path = folder / "metrics" / "details" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(row), encoding="utf-8")
     live = "plots/training/plots/metrics"  # DVCLive's own layout
     series = {
@@ -812,7 +811,8 @@ def write_run(folder, evidence):
         (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     inputs = {"metrics": "metrics", "plots": "plots"}
     inputs |= {name: f"{name}.jsonl" for name in ("examples", "base", "tuned", "scores")}
-    outputs = {"verdict": "metrics/verdict.json", "forest": "plots/forest.csv"}
+    outputs = {"summary": "metrics/summary.json", "verdict": "metrics/details/verdict.json"}
+    outputs |= {"forest": "plots/forest.csv"}
     outputs |= {"html": "reports/report.html", "markdown": "reports/report.md"}
     outputs |= {"drawings": "reports"}
     return [word for name, path in (inputs | outputs).items() for word in (f"--{name}", path)]
@@ -827,7 +827,7 @@ def test_the_stage_writes_its_four_files_and_the_command_prints_them(tmp_path, m
     monkeypatch.setattr(sys, "argv", ["report", *arguments])
     report.main()
     capsys.readouterr()
-    verdict = json.loads(Path("metrics/verdict.json").read_text())
+    verdict = json.loads(Path("metrics/details/verdict.json").read_text())
     assert verdict["verdict"] == "inconclusive" and verdict["n_clusters_needed"] > 18
     assert Path("plots/forest.csv").read_text().startswith("metric,difference,low,high\n")
     text = Path("reports/report.html").read_text()
@@ -861,9 +861,16 @@ def test_the_command_without_a_run_says_what_to_do(tmp_path, monkeypatch):
 def test_missing_and_broken_metrics_are_named(tmp_path):
     with pytest.raises(ValueError, match="clean.json: no such file"):
         read_metrics(tmp_path)
-    (tmp_path / "clean.json").write_text("{", encoding="utf-8")
-    with pytest.raises(ValueError, match="clean.json: not JSON"):
-        read_metrics(tmp_path)
+    for stage in STAGES:
+        for kind in ("details", "costs"):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            (tmp_path / kind / f"{stage}.json").write_text(json.dumps({kind: 1}))
+    assert read_metrics(tmp_path)["train"] == {"details": 1, "costs": 1}
+    for kind in ("costs", "details"):
+        (tmp_path / kind / "clean.json").write_text("{", encoding="utf-8")
+        with pytest.raises(ValueError, match=f"{kind}/clean.json: not JSON"):
+            read_metrics(tmp_path)
+        (tmp_path / kind / "clean.json").write_text("{}", encoding="utf-8")
 
 
 def test_the_command_starts_without_torch():

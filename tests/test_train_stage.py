@@ -50,16 +50,19 @@ def change(folder, **sections):
 
 
 def run(monkeypatch):
-    """The stage as its command runs it; the metrics."""
+    """The stage as its command runs it; its metrics, with what it cost."""
     names = {"train": "train.jsonl", "val": "val.jsonl", "adapter": "models/adapter"}
-    names |= {"curves": "plots/training", "metrics": "metrics/train.json"}
+    names |= {"curves": "plots/training", "metrics": "metrics/details/train.json"}
+    names |= {"costs": "metrics/costs/train.json", "steps": "metrics/costs/steps.csv"}
     names |= {"launchers": str(ROOT / "presets" / "accelerate")}
     shutil.rmtree("models", ignore_errors=True)  # as DVC does before each run
     shutil.rmtree("plots", ignore_errors=True)
     flags = [part for name, path in names.items() for part in (f"--{name}", path)]
     monkeypatch.setattr(sys, "argv", ["train.py", *flags])
     adapter.run(train.main)
-    return json.loads(Path("metrics/train.json").read_text())
+    found, costs = (json.loads(Path(names[kind]).read_text()) for kind in ("metrics", "costs"))
+    assert "cost" not in found and set(costs) == {"cost"}
+    return {**found, **costs}
 
 
 def interrupt_at(monkeypatch, step):
@@ -161,7 +164,9 @@ def test_a_checkpoint_written_at_another_pace_is_used(workspace, monkeypatch, ca
 
 def test_an_empty_training_set_is_one_line_and_leaves_nothing(workspace, monkeypatch):
     (workspace / "train.jsonl").write_text("")
-    with pytest.raises(SystemExit, match="train: the training set is empty; see metrics/split"):
+    with pytest.raises(
+        SystemExit, match="train: the training set is empty; see metrics/details/split"
+    ):
         run(monkeypatch)
     assert not (workspace / ".checkpoints").exists() and not (workspace / "models").exists()
 
@@ -196,4 +201,4 @@ def test_an_adapter_that_is_not_what_was_chosen_is_an_error_and_checkpoints_stay
     with pytest.raises(SystemExit, match="when it is read again"):
         run(monkeypatch)
     assert list((workspace / ".checkpoints").glob("*/step-*"))
-    assert not Path("metrics/train.json").exists()
+    assert not Path("metrics/details/train.json").exists()

@@ -30,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         ),
         reads=(
             "params.yaml; without --preset also the training set and the speed that "
-            "data/split/train.jsonl and metrics/train.json have of the last run"
+            "data/split/train.jsonl and metrics/details/train.json have of the last run"
         ),
         writes="nothing",
     )
@@ -56,8 +56,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--tokens-per-second",
         type=float,
         default=0.0,
-        help="of all devices; default: what metrics/train.json measured for as many trainable "
-        "parameters and examples a step, or plan.utilisation of plan.peak_tflops",
+        help="of all devices; default: what metrics/costs/train.json measured for as many "
+        "trainable parameters and examples a step, or plan.utilisation of plan.peak_tflops",
     )
     add_json(command, "the record, in bytes,")
 
@@ -81,7 +81,7 @@ def run(parsed: argparse.Namespace) -> None:
         examples=parsed.examples,
         tokens_per_second=parsed.tokens_per_second,
         train_set=None if parsed.preset else Path("data/split/train.jsonl"),
-        metrics=None if parsed.preset else Path("metrics/train.json"),
+        metrics=None if parsed.preset else Path("metrics"),
     )
     if parsed.json:
         print_json(planned.to_json())

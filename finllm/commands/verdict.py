@@ -21,10 +21,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             "tuned model is better, and the Bayes factor."
         ),
         example="verdict\nverdict --json",
-        reads="metrics/verdict.json, which the stage `report` wrote",
+        reads="metrics/details/verdict.json, which the stage `report` wrote",
         writes="nothing",
     )
-    add_path(command, "--verdict", "metrics/verdict.json", "what the stage `report` wrote")
+    add_path(command, "--verdict", "metrics/details/verdict.json", "what the stage `report` wrote")
     add_path(command, "--report", "reports/report.html", "the page that is named at the end")
     add_json(command, "verdict.json, checked,")
 

@@ -42,23 +42,27 @@ class Evidence:
 
 
 def read_metrics(folder: Path) -> dict[str, dict]:
-    """The metrics of every stage but the report, by stage.
+    """The details of every stage but the report, with their costs where there are any, by stage.
 
     Raises
     ------
     ValueError
-        Where one is missing or is not JSON; names the file.
+        Where the details are missing, or one of the two is not JSON; names the file.
     """
     found = {}
     for stage in STAGES:
-        path = folder / f"{stage}.json"
-        if not path.is_file():
-            raise ValueError(f"{path}: no such file; run `dvc repro`")
-        try:
-            found[stage] = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}: not JSON ({error})") from None
+        details, costs = (folder / kind / f"{stage}.json" for kind in ("details", "costs"))
+        if not details.is_file():
+            raise ValueError(f"{details}: no such file; run `dvc repro`")
+        found[stage] = {**(_json(costs) if costs.is_file() else {}), **_json(details)}
     return found
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON ({error})") from None
 
 
 def read_series(path: Path) -> list[tuple[float, float]]:

@@ -9,7 +9,7 @@ from finllm.report import wording
 from finllm.report.tables import Table, asked_models, model_label
 
 TESTED = ("base", "tuned")
-PHASES = ("reading", "generation")  # of an answer, as metrics/predict_*.json name them
+PHASES = ("reading", "generation")  # of an answer, as metrics/details/predict_*.json name them
 
 
 def fairness_tables(metrics: Mapping[str, Mapping]) -> list[Table]:

@@ -84,7 +84,7 @@ def markdown(
     *,
     parameters: Mapping[str, Mapping[str, object]],
 ) -> str:
-    """The comment for a pull request; wall-clock figures only in its line about cost."""
+    """One screen for a pull request; no times, no memory: the same run reads the same."""
     return (
         _environment()
         .get_template("report.md.j2")

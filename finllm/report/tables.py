@@ -10,7 +10,7 @@ from finllm.report import wording
 from finllm.report.forest import ForestRow
 
 BASELINES = ("lead", "dense", "random", "nearest", "nearest_company")
-ASKED = ("base", "fewshot", "tuned")  # the models, each with a metrics/predict_NAME.json
+ASKED = ("base", "fewshot", "tuned")  # the models, each with a metrics/details/predict_NAME.json
 MODELS = (*ASKED, *BASELINES, "oracle_rougeL", "oracle_numbers")
 MODEL_LABELS = {
     "fewshot": "base, examples shown",

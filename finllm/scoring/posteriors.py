@@ -1,4 +1,4 @@
-"""The Bayesian model fitted to every metric's differences, as metrics/bayes_stats.json holds it."""
+"""The Bayesian model fitted to every metric's differences, as details/bayes_stats.json holds it."""
 
 from __future__ import annotations
 

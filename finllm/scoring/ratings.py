@@ -94,7 +94,7 @@ def collect(
 def rating_metrics(
     ratings: Ratings, pairs: Pairs, *, confidence: float, n_bootstrap: int, seed: int
 ) -> dict[str, object]:
-    """Everything that ``metrics/ratings.json`` holds; only counts where nobody rated.
+    """Everything that ``metrics/details/ratings.json`` holds; only counts where nobody rated.
 
     Returns
     -------

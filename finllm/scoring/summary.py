@@ -1,4 +1,4 @@
-"""The scores of all models as what ``metrics/evaluate.json`` holds."""
+"""The scores of all models as what ``metrics/details/evaluate.json`` holds."""
 
 from __future__ import annotations
 
@@ -91,10 +91,7 @@ def by_model(scores: Sequence[Score]) -> Table:
 def lists(
     scores: Sequence[Score], *, confidence: float, n_bootstrap: int, seed: int
 ) -> dict[str, list[dict]]:
-    """How metrics agree and rank, and what tuning gains on transfer.
-
-    As lists, which ``dvc metrics diff`` leaves out: they are to be read, not to be compared.
-    """
+    """How metrics agree and rank, and what tuning gains on transfer."""
     ranked = [score for score in scores if score.model not in ORACLES]
     stability = rank_stability(
         ranked, split="test", n_bootstrap=n_bootstrap, rng=np.random.default_rng(seed)

@@ -1,7 +1,7 @@
 """A trial as a DVC experiment: the train stage alone, in a copy of the project, watched.
 
-Only ``metrics/train.json`` of the experiment is read, and only the train stage runs, so that
-nothing here has seen an example of the test set.
+Only ``metrics/details/train.json`` of the experiment is read, and only the train stage runs, so
+that nothing here has seen an example of the test set.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STAGE = "train"
 STARTED = f"Running stage '{STAGE}'"  # DVC says so once it has removed the stage's outputs
 METRIC = "best_val_loss_nats"
 CURVE = Path("plots/training/plots/metrics/val/loss_nats.tsv")  # of dvc.yaml's plots/training
-METRICS = "metrics/train.json"
+METRICS = "metrics/details/train.json"
 PATIENCE = 120.0  # seconds that DVC has to clean up before it is killed
 
 

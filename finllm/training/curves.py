@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from dvclive import Live
 from transformers import TrainerCallback, TrainerControl, TrainerState
 from trl import SFTConfig
+
+from finllm.records import csv_text, write_text
 
 CURVES = {  # the trainer's name: ours, which is also the file's name
     "loss": "train/loss_nats",
@@ -15,9 +18,8 @@ CURVES = {  # the trainer's name: ours, which is also the file's name
     "eval_loss": "val/loss_nats",
     "near_zero_share": "train/near_zero_share",
     "update_to_weight": "train/update_to_weight",
-    "tokens_per_second": "cost/tokens_per_second",
-    "peak_memory_gb": "cost/peak_memory_gb",
 }
+COSTS = ("tokens_per_second", "peak_memory_gb")  # differ from run to run: beside the curves
 
 
 def open_live(folder: str) -> Live:
@@ -26,15 +28,17 @@ def open_live(folder: str) -> Live:
 
 
 class LiveCurves(TrainerCallback):
-    """Hands what the trainer logs to DVCLive, by optimizer step."""
+    """Hands what the trainer logs to DVCLive, by optimizer step, and what a step costs to a CSV."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, costs: Path) -> None:
         self.live = live
+        self.costs = costs
 
     def on_train_begin(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Write what was logged before a kill: DVC removes outputs before each run."""
+        write_text(self.costs, csv_text(["step", *COSTS], []))
         for row in state.log_history:
             self._write(row["step"], row)
 
@@ -54,3 +58,6 @@ class LiveCurves(TrainerCallback):
         for name, ours in CURVES.items():
             if name in logs:
                 self.live.log_metric(ours, float(logs[name]))
+        if all(name in logs for name in COSTS):
+            with open(self.costs, "a", encoding="utf-8") as file:
+                file.write(",".join(str(x) for x in (step, *(logs[name] for name in COSTS))) + "\n")

@@ -185,7 +185,7 @@ class Monitor(Remembering):
         return self._watching / self._stepping if self._stepping else 0.0
 
     def summary(self) -> dict[str, Any]:
-        """What goes into metrics/train.json; scalars only, since ``dvc metrics diff`` drops lists.
+        """What goes into metrics/details/train.json; scalars only.
 
         ``clipped_share`` is of the steps. Do not read ``near_zero_share`` as vanishing where it is
         near one half: the first step's gradient of every A is exactly 0, since B is.

@@ -27,7 +27,7 @@ from finllm.model.weights import (
 )
 from finllm.params import Params
 from finllm.planned_memory import planned_peak_gb
-from finllm.records import Example, write_json
+from finllm.records import Example, write_metrics
 from finllm.training import launch
 from finllm.training.batching import Batching
 from finllm.training.checkpoints import run_folder
@@ -61,8 +61,10 @@ def train(
     adapter: Path,
     curves: Path,
     metrics: Path,
+    costs: Path,
+    steps: Path,
 ) -> Fit:
-    """Train, and write what was trained, its curves and its metrics.
+    """Train, and write what was trained, its curves, its metrics, and what it cost.
 
     In a launch of several processes each trains its share, and the first one writes. Checkpoints
     are removed when all is written.
@@ -115,7 +117,7 @@ def train(
         with contextlib.ExitStack() as stack:
             callbacks = [monitor] if monitor else []
             if launch.is_main():
-                callbacks.append(LiveCurves(stack.enter_context(open_live(str(curves)))))
+                callbacks.append(LiveCurves(stack.enter_context(open_live(str(curves))), steps))
             result = fit(
                 model,
                 tokenizer,
@@ -177,7 +179,7 @@ def train(
             "adapter_mb": os.path.getsize(file) / 1e6,
         },
     }
-    write_json(metrics, found)
+    write_metrics(metrics, costs, found)
     if checkpointer:
         checkpointer.remove()
     return result

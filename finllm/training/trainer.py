@@ -284,7 +284,7 @@ def fit(
     if not train or not val:
         empty = "training" if not train else "validation"
         raise ValueError(
-            f"the {empty} set is empty; see metrics/split.json for where examples went"
+            f"the {empty} set is empty; see metrics/details/split.json for where examples went"
         )
     context = model.config.max_position_embeddings
     for name, rows in (("training", train), ("validation", val)):

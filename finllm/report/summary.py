@@ -1,0 +1,67 @@
+"""The few numbers of a run that a reviewer compares, as ``metrics/summary.json`` holds them.
+
+They are the only DVC metrics. DVC lists the files of a difference in no fixed order, so there is
+one file, and sorts its keys by character: capitals before small letters. The verdict's own numbers
+therefore begin with a capital, and the bare ``Answer`` stands first. A slash marks what one looks
+at second: ``dvc exp show --drop '.*/'`` hides those, and every file, at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from finllm.report.outcome import Outcome
+
+SHOWN = ("rouge1", "rougeL", "bertscore", "similarity", "term_recall", "coherence")
+
+
+def summary(found: Outcome, metrics: Mapping[str, Mapping]) -> dict[str, float | str]:
+    """The verdict, then the other scores, what training did, and the sizes of corpus and sets.
+
+    A number that the data do not give is left out.
+
+    Parameters
+    ----------
+    found
+        The verdict.
+    metrics
+        What the stages found, as ``finllm.report.evidence.read_metrics`` gives it.
+    """
+    train, compared = metrics["train"], metrics["significance"]["metrics"]
+    sets = metrics["split"]["sets"]
+    numbers = {
+        **verdict(found),
+        "Val_loss": train.get("best_val_loss_nats"),
+        "Val_loss/before": train.get("initial_val_loss_nats"),
+        **{f"scores/{name}": compared.get(name, {}).get("tuned_mean") for name in SHOWN},
+        "answers/cut_base": metrics["predict_base"].get("hit_limit_share"),
+        "answers/cut_tuned": metrics["predict_tuned"].get("hit_limit_share"),
+        "forgetting/perplexity_ratio": train.get("forgetting", {}).get("ratio"),
+        "corpus/calls_read": metrics["clean"].get("records_read"),
+        "corpus/calls_kept": metrics["filter"].get("kept"),
+        "corpus/examples": metrics["templatize"].get("examples"),
+        **{f"sets/{name}": one.get("examples") for name, one in sets.items()},
+    }
+    return {key: value for key, value in numbers.items() if _is_there(value)}
+
+
+def verdict(found: Outcome) -> dict[str, float | str | None]:
+    """The verdict's own numbers on the primary metric; every mean is one of company means."""
+    return {
+        "Answer": found.verdict,
+        "Base": found.base_mean,
+        "Tuned": found.tuned_mean,
+        "Gain": found.difference,
+        "Gain_low": found.low,
+        "Gain_high": found.high,
+        "Gain_p": found.p_corrected,
+        "P_better": found.p_better,
+        "Verdict/bayes_factor": found.bf10,
+        "Verdict/companies": found.n_companies,
+        "Verdict/examples": found.n_examples,
+    }
+
+
+def _is_there(value: float | str | None) -> bool:
+    return value is not None and (isinstance(value, str) or math.isfinite(value))
