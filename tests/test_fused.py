@@ -250,7 +250,7 @@ def test_a_second_pass_before_the_backward_pass_of_the_first_is_an_error():
 
 
 def test_tensors_of_a_workspace_do_not_overlap_and_one_may_be_larger_than_a_chunk():
-    workspace = Workspace()
+    workspace = Workspace(BF16)
     workspace.begin()
     taken = [workspace.take(3, 5), workspace.take(CHUNK // 2 + 1), workspace.take(2, 7, 2)]
     for i, tensor in enumerate(taken):

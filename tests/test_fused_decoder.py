@@ -156,15 +156,15 @@ def test_a_new_token_attends_to_the_cache_and_to_itself(n_past):
     torch.manual_seed(n_past)
     k, v = torch.randn(2, kv, n_past + 1, dim).bfloat16()
     q = torch.randn(kv * group, dim).bfloat16()
-    keys, values = decode_kernels.empty_cache(1, 3, kv, 40, dim)
+    keys, values = decode_kernels.empty_cache(1, 3, kv, 40, dim, dtype=torch.bfloat16)
     decode_kernels.store(bits(k[:, :-1]), bits(v[:, :-1]), keys[0, row], values[0, row])
     values[0, row, :, -1] = 0x7F007F00  # of a longer answer that had the row before
     qkv = torch.cat([q.flatten(), k[:, -1].flatten(), v[:, -1].flatten()])[None]
     turn = torch.ones(1, dim).bfloat16(), torch.zeros(1, dim).bfloat16()
     out = torch.empty(1, kv * group * dim).bfloat16()
-    decode_kernels.attention(group)(
+    decode_kernels.attend(
         bits(qkv), *map(bits, turn), np.float32(dim**-0.5), np.array([row]), np.array([n_past]),
-        keys[0], values[0], bits(out),
+        keys[0], values[0], bits(out), (0,) * group,
     )  # fmt: skip
     expected = torch.nn.functional.scaled_dot_product_attention(
         q.view(kv, group, dim).float(), k.float(), v.float()
@@ -181,7 +181,7 @@ def test_the_first_of_equal_logits_is_chosen():
 
 @pytest.mark.parametrize("packs", [True, False])
 def test_a_packed_product_is_the_product(packs, monkeypatch):
-    monkeypatch.setattr(packed_linear, "packable", lambda: packs)
+    monkeypatch.setattr(packed_linear, "packable", lambda dtype: packs)
     torch.manual_seed(0)
     x, residual = torch.randn(5, 64).bfloat16(), torch.randn(5, 48).bfloat16()
     weights = torch.randn(2, 48, 64).bfloat16() / 8
@@ -194,7 +194,7 @@ def test_a_packed_product_is_the_product(packs, monkeypatch):
     torch.testing.assert_close(up.opened_by(gate, x).float(), opened, **close)
 
 
-@pytest.mark.skipif(not packed_linear.packable(), reason="no products of bfloat16 here")
+@pytest.mark.skipif(not packed_linear.packable(torch.bfloat16), reason="no products of bfloat16 here")
 @pytest.mark.parametrize("shape", [(960, 576), (576, 576), (1536, 576), (576, 1536), (4096, 576)])
 def test_products_of_64_to_320_rows_by_one_thread_are_rounded_alike(shape):
     before = torch.get_num_threads()
