@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -81,6 +82,15 @@ def libraries() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def processor_in_words() -> str:
+    """What computes here: the GPUs' name, or the processor's and what it multiplies with."""
+    if n_gpus := torch.cuda.device_count():
+        name = torch.cuda.get_device_name(0)
+        return name if n_gpus == 1 else f"{n_gpus} x {name}"
+    name = re.sub(r"\((?:R|TM|tm)\)|\bCPU\b|\b\w+-Core\b|\bProcessor\b|@.*", "", processor_name())
+    return f"{' '.join(name.replace(',', ' ').split())}, {isa_in_words(onednn_isa())}"
 
 
 def processor_name() -> str:

@@ -21,6 +21,7 @@ from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
 from finllm.params import Model
+from finllm.provenance import Provenance, provenance
 from finllm.scoring import generate
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
@@ -72,6 +73,11 @@ class Answerer:
             "libraries": arithmetic.libraries(),
             "code": _code_sha256(),
         }
+
+    def provenance(self) -> Provenance:
+        """What the answers are made with."""
+        processor = arithmetic.processor_in_words()
+        return provenance(processor=processor, dtype=str(self.model.config.dtype))
 
     def journal(self, root: Path, ids: Sequence[Sequence[int]]) -> Journal:
         """Where the answers to these encoded prompts are written as they come."""

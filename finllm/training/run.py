@@ -14,6 +14,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finllm.instruct import chat
+from finllm.model import arithmetic
 from finllm.model.adapter import save_adapter
 from finllm.model.full import save_full, train_all
 from finllm.model.loading import DTYPES, add_lora, load_base
@@ -27,6 +28,7 @@ from finllm.model.weights import (
 )
 from finllm.params import Params
 from finllm.planned_memory import planned_peak_gb
+from finllm.provenance import provenance
 from finllm.records import Example, write_metrics
 from finllm.training import launch
 from finllm.training.batching import Batching
@@ -169,6 +171,12 @@ def train(
         "reloaded_val_loss_nats": reloaded,
         "adapter_sha256": file_sha256(file),
         **observed,
+        "provenance": asdict(
+            provenance(
+                processor=arithmetic.processor_in_words(),
+                dtype=str(autocast or model.config.dtype),
+            )
+        ),
         "cost": {
             "n_resumes": result.n_resumes,
             "seconds": result.seconds,
