@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from finllm.model import decode_kernels, fused_decoder, packed_linear
 from finllm.model.fused_decoder import Ended, can_decode, decode
 from finllm.model.kernels import bits
-from finllm.model.packed_linear import PackedLinear
+from finllm.model.packed_linear import PackedLinear, packable
 
 VOCABULARY = 320
 
@@ -194,7 +194,7 @@ def test_a_packed_product_is_the_product(packs, monkeypatch):
     torch.testing.assert_close(up.opened_by(gate, x).float(), opened, **close)
 
 
-@pytest.mark.skipif(not packed_linear.packable(torch.bfloat16), reason="no products of bfloat16 here")
+@pytest.mark.skipif(not packable(torch.bfloat16), reason="no products of bfloat16 here")
 @pytest.mark.parametrize("shape", [(960, 576), (576, 576), (1536, 576), (576, 1536), (4096, 576)])
 def test_products_of_64_to_320_rows_by_one_thread_are_rounded_alike(shape):
     before = torch.get_num_threads()
