@@ -6,9 +6,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from finllm.model import arithmetic
 from finllm.model.arithmetic import isa_in_words, kind, multiplies_bfloat16, onednn_isa
+from finllm.model.compute_type import cpu_multiplies_bfloat16
+from finllm.model.packed_linear import packable
 
 AVX2 = dict.fromkeys(("avx2", "fma3"), True)
 AVX512 = AVX2 | dict.fromkeys(("avx512_f", "avx512_bw", "avx512_vl", "avx512_dq"), True)
@@ -51,6 +54,15 @@ def test_the_instruction_set_is_the_best_that_the_limit_leaves(
 def test_a_processor_of_another_architecture_is_called_by_it(monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     assert isa_in_words(onednn_isa({"neon": True})) == "aarch64"
+
+
+@pytest.mark.parametrize("limit", ["", "ALL", "AVX512_CORE_BF16", "AVX512_CORE", "AVX2"])
+def test_the_compute_type_that_is_chosen_is_what_the_reader_is_told(limit, monkeypatch):
+    if limit:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    if not packable(torch.bfloat16):
+        pytest.skip("this process runs under a limit that the test takes away")
+    assert multiplies_bfloat16(onednn_isa()) == cpu_multiplies_bfloat16()
 
 
 def test_every_limit_is_part_of_the_kind(monkeypatch):

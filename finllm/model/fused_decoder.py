@@ -1,4 +1,4 @@
-"""Greedy decoding of a Llama on a CPU, in bfloat16 or float32: packed weights, one cache, rows that come and go.
+"""Greedy decoding of a Llama on a CPU: packed weights, one cache, rows that come and go.
 
 Every thread is a worker. The workers share the weights and a queue of prompts, and each has rows of
 its own: it reads a prompt alone, then every row takes a token a step, and a row that ends gives its

@@ -15,6 +15,7 @@ import finllm.model
 from finllm.instruct import chat
 from finllm.model import arithmetic
 from finllm.model.adapter import with_adapter
+from finllm.model.compute_type import resolved
 from finllm.model.full import is_full
 from finllm.model.fused_decoder import can_decode
 from finllm.model.loading import load_base
@@ -44,9 +45,15 @@ class Answerer:
 
     @property
     def decoding(self) -> str:
-        """Strategy, limit and batch plan, in words that can be compared."""
+        """Strategy, limit, batch plan and compute type, in words that can be compared."""
         plan = "fused and packed, any company" if can_decode(self.model) else "batches by length"
-        return f"greedy, {self.max_new_tokens} tokens at most, {self.batch_size} rows, {plan}"
+        limits = f"{self.max_new_tokens} tokens at most, {self.batch_size} rows"
+        return f"greedy, {limits}, {plan}, {self.compute_dtype}"
+
+    @property
+    def compute_dtype(self) -> str:
+        """What the model computes in, in the words of params.yaml."""
+        return str(self.model.dtype).removeprefix("torch.")
 
     @property
     def identity(self) -> dict[str, object]:
@@ -128,6 +135,7 @@ def load_answerer(
     m: Model, *, weights: Path, quantization: str, max_new_tokens: int, batch_size: int
 ) -> Answerer:
     """The base model, tuned by what is in ``weights``: an adapter, a whole model, or nothing."""
+    m = resolved(m)
     base = base_folder(m)
     full = is_full(weights)
     model = load_base(

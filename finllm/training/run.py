@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,8 +16,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finllm.instruct import chat
 from finllm.model import arithmetic
 from finllm.model.adapter import save_adapter
+from finllm.model.compute_type import DTYPES, resolved
 from finllm.model.full import save_full, train_all
-from finllm.model.loading import DTYPES, add_lora, load_base
+from finllm.model.loading import add_lora, load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import (
@@ -71,6 +72,7 @@ def train(
     In a launch of several processes each trains its share, and the first one writes. Checkpoints
     are removed when all is written.
     """
+    params = replace(params, model=resolved(params.model))
     m, p = params.model, params.train
     folder = base_folder(m)
     tokenizer = load_tokenizer(folder, revision=m.revision)
@@ -110,7 +112,7 @@ def train(
         model = _trainable(params, folder, sets, sharded=sharded and p.launcher == launch.FSDP)
         print(
             f"train: {batches.describe()} a forward pass, effective batch {batch:g} examples, "
-            f"{arguments.max_steps} steps"
+            f"{arguments.max_steps} steps, in {m.compute_dtype}"
         )
         base_perplexity = general_perplexity(model, tokenizer)
         full = p.method == "full"
@@ -170,6 +172,7 @@ def train(
         "trainable_parameters": sum(value.numel() for value in weights.values()),
         "reloaded_val_loss_nats": reloaded,
         "adapter_sha256": file_sha256(file),
+        "compute_dtype": m.compute_dtype,
         **observed,
         "provenance": asdict(
             provenance(
