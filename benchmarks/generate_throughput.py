@@ -1,12 +1,13 @@
-"""New tokens a second: the project's greedy decoding, ``generate`` of transformers, llama.cpp.
+"""New tokens a second: the project's greedy decoding, transformers' own two, and llama.cpp.
 
 The same prompts and stop tokens, reading included, one way after the other and several rounds of
 all, of which the median counts: so a busy machine is busy for all. ``generate`` has its prompts
-sorted by length. llama.cpp takes part with ``--llama-cpp`` where the package `llama-cpp-python` can
-be imported (without its own AMX code, which crashed, see docs/experiments.md); it
-computes with the weights as quantized (Q4_1), the others with the same weights in bfloat16. How far
-the answers agree with those of ``generate`` at its largest batch is printed too: in bfloat16 they
-need not be equal.
+sorted by length; ``generate_batch`` is transformers' continuous batching with a paged cache, where
+answers come and go. llama.cpp takes part with ``--llama-cpp`` where `llama-cpp-python` can be
+imported (without its own AMX code, which crashed, see docs/experiments.md); it computes with the
+weights as quantized (Q4_1), the others with the same weights in ``--dtype``. How far the answers
+agree with those of ``generate`` at its largest batch is printed too: in bfloat16 they need not be
+equal.
 
     python -m benchmarks.generate_throughput [--examples data/split/test.jsonl]
 
@@ -27,9 +28,11 @@ from pathlib import Path
 import numba
 import numpy as np
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from benchmarks import llama_cpp_decoding
+from benchmarks.train_throughput import compute_dtype
 from finllm.corpus.synthetic import iter_calls
 from finllm.instruct import chat
 from finllm.model.adapter import with_adapter
@@ -62,14 +65,16 @@ def prompts(tokenizer: PreTrainedTokenizerBase, path: Path | None, n: int) -> li
     return [chat.encode_prompt(tokenizer, text) for text in texts]
 
 
-def load(kernel: str, adapter: Path | None, *, merge: bool = True) -> PreTrainedModel:
-    """The model in bfloat16, the adapter merged, or beside the weights."""
+def load(
+    kernel: str, adapter: Path | None, *, dtype: str = "bfloat16", merge: bool = True
+) -> PreTrainedModel:
+    """The model, the adapter merged, or beside the weights."""
     model = load_base(
         model_folder("", **MODEL),
         revision="",
         quantization="none",
         double_quantization=False,
-        compute_dtype="bfloat16",
+        compute_dtype=dtype,
         attention_kernel=kernel,
     ).eval()
     return with_adapter(model, adapter, merge=merge).eval() if adapter else model
@@ -101,6 +106,41 @@ def generated(
             ends = [at for at, token in enumerate(row) if token in stops]
             found[i] = row[: ends[0]] if ends else row
     return found
+
+
+def continuously(
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+    ids: list[list[int]],
+    *,
+    n_rows: int,
+    new: int,
+) -> dict[int, list[int]]:
+    """What ``generate_batch`` writes with up to ``n_rows`` answers at a time, by prompt."""
+    stops, page = chat.stop_ids(tokenizer), 32
+    pages = -(-(max(map(len, ids)) + new) // page)
+    found = model.generate_batch(
+        ids,
+        GenerationConfig(
+            max_new_tokens=new,
+            do_sample=False,
+            eos_token_id=stops,
+            pad_token_id=tokenizer.pad_token_id,
+        ),
+        ContinuousBatchingConfig(
+            page_size=page,
+            num_blocks=n_rows * (pages + 1),
+            max_requests_per_batch=n_rows,
+            max_batch_tokens=512,
+            use_cuda_graph=False,
+        ),
+    )
+    written = {tuple(one.prompt_ids): one.generated_tokens for one in found.values()}
+    answers_of = {i: written[tuple(prompt)] for i, prompt in enumerate(ids)}
+    return {
+        i: answer[: min((answer.index(s) for s in stops if s in answer), default=len(answer))]
+        for i, answer in answers_of.items()
+    }
 
 
 def main() -> None:
@@ -150,6 +190,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--llama-cpp", action="store_true", help="ask it too; see the log first")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 16, 32])
     parser.add_argument("--rows", type=int, nargs="+", default=[32, 64])
+    parser.add_argument("--continuous", type=int, nargs="*", default=[32], help="generate_batch")
+    parser.add_argument("--dtype", default="auto", choices=["auto", "bfloat16", "float32"])
     return parser
 
 
@@ -158,7 +200,9 @@ def plan(
 ) -> dict[str, Callable[[], dict[int, list[int]]]]:
     """What answers the prompts, by the name of its row in the table."""
     stops = chat.stop_ids(tokenizer)
-    plain, own = load("sdpa", flags.adapter), load("matmul", flags.adapter)
+    dtype = compute_dtype(flags.dtype)
+    plain, own = (load(kernel, flags.adapter, dtype=dtype) for kernel in ("sdpa", "matmul"))
+    print(f"in {dtype}")
     ways: dict[str, Callable[[], dict[int, list[int]]]] = {}
 
     def fused(n: int, prompts: list[list[int]], new: int) -> dict[int, list[int]]:
@@ -171,6 +215,10 @@ def plan(
     for n in flags.batch_sizes:
         ways[f"generate, {n}"] = lambda n=n: generated(
             tokenizer, plain, ids, batch_size=n, new=flags.new
+        )
+    for n in flags.continuous:
+        ways[f"generate_batch, {n}"] = lambda n=n: continuously(
+            tokenizer, plain, ids, n_rows=n, new=flags.new
         )
     for n in flags.rows:
         ways[f"fused, {n}"] = lambda n=n: fused(n, ids, flags.new)
@@ -200,13 +248,15 @@ def print_table(
     ids: list[list[int]], flags: argparse.Namespace, found: dict[str, dict[str, float]]
 ) -> None:
     """One line a way, beside the fastest ``generate``."""
-    best = max(row["new_tokens_per_second"] for n, row in found.items() if n.startswith("gen"))
+    best = max(
+        row["new_tokens_per_second"] for n, row in found.items() if n.startswith("generate,")
+    )
     length = np.mean([len(prompt) for prompt in ids])
     load = os.getloadavg()[0]
     print(f"{len(ids)} prompts of {length:.0f} tokens, up to {flags.new} new, reading included;")
     print(f"median of {flags.rounds}, {torch.get_num_threads()} threads, load {load:.0f}")
     heads = ("new tokens/s", "of the best generate", "a CPU second", "same tokens", "same answers")
-    print(f"{'':<16}" + "".join(f"{head:>{len(head) + 3}}" for head in heads))
+    print(f"{'':<20}" + "".join(f"{head:>{len(head) + 3}}" for head in heads))
     for name, row in found.items():
         cells = (
             f"{row['new_tokens_per_second']:.1f}",
@@ -216,7 +266,7 @@ def print_table(
             f"{row['same_answers']:.0%}",
         )
         widths = [len(head) + 3 for head in heads]
-        print(f"{name:<16}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
+        print(f"{name:<20}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
 
 
 if __name__ == "__main__":

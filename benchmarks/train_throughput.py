@@ -89,7 +89,7 @@ def examples(calls: str, n: int, max_tokens: int) -> list[dict[str, list[int]]]:
 
 
 def run_variant(
-    name: str, rows: list[dict], batch: int, accumulation: int, dropout: float
+    name: str, rows: list[dict], batch: int, accumulation: int, dropout: float, dtype: str
 ) -> dict[str, object]:
     """Tokens per second, losses and peak memory of one variant."""
     import warnings
@@ -114,7 +114,7 @@ def run_variant(
         revision="",
         quantization="nf4",
         double_quantization=True,
-        compute_dtype="bfloat16",
+        compute_dtype=dtype,
         attention_kernel=kernel,
     )
     if not lean:
@@ -148,7 +148,7 @@ def run_variant(
             optim="adamw_torch_fused",
             train_sampling_strategy="sequential",
             seed=1,
-            bf16=autocast,
+            bf16=autocast and dtype == "bfloat16",
             use_cpu=not torch.cuda.is_available(),
             activation_checkpointing=False,
             save_strategy="no",
@@ -188,7 +188,14 @@ def run_variant(
     }
 
 
-def product_limit(mean_length: float) -> float:
+def compute_dtype(asked: str) -> str:
+    """What ``auto`` is on this machine."""
+    from finllm.model.compute_type import multiplies_bfloat16
+
+    return asked if asked != "auto" else ("bfloat16" if multiplies_bfloat16() else "float32")
+
+
+def product_limit(mean_length: float, dtype: str) -> float:
     """Tokens per second if a step were nothing but its matrix products, at this machine's peak.
 
     A token costs 2 operations a weight forward and 2 backward (the weights are frozen), and
@@ -197,7 +204,7 @@ def product_limit(mean_length: float) -> float:
     """
     import torch
 
-    a = torch.randn(2048, 2048).bfloat16()
+    a = torch.randn(2048, 2048).to(getattr(torch, dtype))
     best = 0.0
     for _ in range(20):
         started = time.perf_counter()
@@ -216,17 +223,21 @@ def main() -> None:
     parser.add_argument("--accumulation", type=int, default=8)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--variant", choices=list(VARIANTS), nargs="*", default=list(VARIANTS))
+    parser.add_argument("--dtype", default="auto", choices=["auto", "bfloat16", "float32"])
     parser.add_argument("--rows", help=argparse.SUPPRESS)
     flags = parser.parse_args()
+    dtype = compute_dtype(flags.dtype)
     if flags.rows:  # in a process of its own
         rows = json.loads(Path(flags.rows).read_text())
-        found = run_variant(flags.variant[0], rows, flags.batch, flags.accumulation, flags.dropout)
+        sizes = flags.batch, flags.accumulation, flags.dropout
+        found = run_variant(flags.variant[0], rows, *sizes, dtype)
         print(json.dumps(found))
         return
     rows = examples(flags.calls, flags.examples, flags.max_tokens)
     mean_length = statistics.mean(len(row["input_ids"]) for row in rows)
-    limit = product_limit(mean_length)
-    print(f"{len(rows)} examples of {mean_length:.0f} tokens; product limit {limit:.0f} tokens/s")
+    limit = product_limit(mean_length, dtype)
+    print(f"{len(rows)} examples of {mean_length:.0f} tokens, in {dtype}; ", end="")
+    print(f"product limit {limit:.0f} tokens/s")
     results = {}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(rows, file)
@@ -234,20 +245,27 @@ def main() -> None:
         for name in flags.variant:
             command = [sys.executable, "-m", "benchmarks.train_throughput", "--rows", file.name]
             command += ["--variant", name, "--batch", str(flags.batch)]
-            command += ["--accumulation", str(flags.accumulation), "--dropout", str(flags.dropout)]
+            command += ["--dtype", dtype, "--accumulation", str(flags.accumulation)]
+            command += ["--dropout", str(flags.dropout)]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             results[name] = json.loads(done.stdout.splitlines()[-1])
             print(f"{name}: {results[name]}", flush=True)
-    first = next(iter(results.values()))["tokens_per_second"]
+    first, whole = (
+        next(iter(results.values()))[key] for key in ("tokens_per_second", "with_first_step")
+    )
     print(
-        f"{'variant':<22}{'tokens/s':>9}{'ratio':>7}{'of limit':>9}{'peak GB':>8}{'last loss':>10}"
+        f"{'variant':<22}{'tokens/s':>9}{'ratio':>7}{'with 1st':>9}{'ratio':>7}"
+        f"{'of limit':>9}{'peak GB':>8}{'last loss':>10}"
     )
     for name, row in results.items():
         speed = row["tokens_per_second"]
         print(
-            f"{name:<22}{speed:>9.0f}{speed / first:>7.2f}{speed / limit:>9.2f}"
+            f"{name:<22}{speed:>9.0f}{speed / first:>7.2f}"
+            f"{row['with_first_step']:>9.0f}{row['with_first_step'] / whole:>7.2f}"
+            f"{speed / limit:>9.2f}"
             f"{row['peak_memory_gb']:>8.2f}{row['losses'][-1]:>10.4f}"
         )
+    print(json.dumps({"dtype": dtype, "limit_tokens_per_second": limit, "variants": results}))
 
 
 if __name__ == "__main__":

@@ -77,10 +77,10 @@ def answer_folder(
     )
     system, tokenizer = params.templatize.system_prompt, answerer.tokenizer
     prompts = [chat.render_example(tokenizer, example, system) for example in examples]
-    journal = answerer.journal(checkpoint_root(), prompts)
+    ids = [chat.encode_prompt(tokenizer, prompt) for prompt in prompts]
+    journal = answerer.journal(checkpoint_root(), ids)
     if n_before := len(journal.read()):
         print(f"predict {model}: goes on after {n_before} of {len(prompts)} answers")
-    ids = [chat.encode_prompt(tokenizer, prompt) for prompt in prompts]
     bar = tqdm(
         answerer.answer(ids, journal),
         total=len(ids),

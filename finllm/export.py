@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finllm.instruct import chat
 from finllm.model import export, gguf_file
 from finllm.model.adapter import copy_adapter, with_adapter
+from finllm.model.compute_type import resolved
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, package_folder
@@ -40,9 +41,9 @@ def export_model(
     """Write a folder with the tuned model and its card; how far its answers are those evaluated.
 
     The model whose answers the pipeline scores is ``predict``'s: the adapter merged into the base
-    in bfloat16, or on the quantized base where ``predict.quantization`` says so. The first is what
-    is written, bit by bit; after the second the merged model is another one, and the answers say
-    how far.
+    in the compute type, or on the quantized base where ``predict.quantization`` says so. The first
+    is what is written, bit by bit (GGUF in bfloat16 always); after the second the merged model is
+    another one, and the answers say how far.
 
     Parameters
     ----------
@@ -80,10 +81,10 @@ def export_model(
                 merged = with_adapter(_base(source, params), adapter, merge=True)
             if form == "merged":
                 export.write_merged(merged, tokenizer, folder)
-                again = export.reload(folder)
+                again = export.reload(folder, dtype=evaluated.dtype)
             else:
                 gguf_file.write_gguf(merged, tokenizer, folder / GGUF_NAME)
-                again = export.reload(folder, gguf_file=GGUF_NAME)
+                again = export.reload(folder, dtype=evaluated.dtype, gguf_file=GGUF_NAME)
             found = _answers(again, tokenizer, prompts, params)
             stop = min(chat.stop_ids(tokenizer))
             lead, usual = export.leads(evaluated, prompts, expected, found, stop_id=stop)
@@ -113,7 +114,7 @@ def _base(source: str, params: Params) -> PreTrainedModel:
         revision=params.model.revision,
         quantization="none",
         double_quantization=False,
-        compute_dtype="bfloat16",
+        compute_dtype=resolved(params.model).compute_dtype,
         attention_kernel="matmul",
     ).eval()
 
@@ -166,9 +167,12 @@ def _card(form: str, params: Params, folder: Path, compared: export.GreedyAgreem
     described = Path("data/raw") / source / "source.yaml"
     data = YAML(typ="safe").load(described) if described.is_file() else {}
     made = metrics.get("templatize", {"examples_by_provenance": {}})
+    parameters = {name: dataclasses.asdict(section) for name, section in vars(params).items()}
+    if became := metrics.get("train", {}).get("compute_dtype"):
+        parameters["model"]["compute_dtype"] = became
     return card(
         form=form,
-        parameters={name: dataclasses.asdict(section) for name, section in vars(params).items()},
+        parameters=parameters,
         metrics=metrics,
         licence=licence,
         data=data,

@@ -164,7 +164,7 @@ class Model:
     backend: str = one_of("auto", "liger", "unsloth")
     quantization: str = one_of("nf4", "fp4", "int8", "none")
     double_quantization: bool
-    compute_dtype: str = one_of("bfloat16", "float32", "float16")
+    compute_dtype: str = one_of("auto", "bfloat16", "float32", "float16")
     attention: str = one_of("auto", "matmul", "sdpa", "eager", "flash_attention_2")
 
 
@@ -281,6 +281,8 @@ class Plan:
     devices: int = within(1, 4096)
     peak_tflops: float = within(0, above_low=True)
     utilisation: float = within(0, 1, above_low=True)
+    peak_tflops_float32: float = within(0, above_low=True)
+    utilisation_float32: float = within(0, 1, above_low=True)
 
 
 @dataclass(frozen=True)

@@ -100,17 +100,16 @@ def _cost(
         return None
     flops = planned_flops(model, setting)
     speed, speed_from = tokens_per_second, "as given"
-    if not speed and last:
+    if not speed and last and last.compute_dtype in ("", setting.compute_dtype):
         speed, speed_from = last.tokens_per_second, f"measured by the last run ({metrics / COSTS})"
     if not speed:
-        hardware = params.plan
+        peak, share = params.plan.peak_tflops, params.plan.utilisation
+        if setting.compute_dtype == "float32":
+            peak, share = params.plan.peak_tflops_float32, params.plan.utilisation_float32
         speed = attainable_speed(
-            flops_per_token=flops,
-            peak_tflops=hardware.peak_tflops,
-            utilisation=hardware.utilisation,
-            devices=devices,
+            flops_per_token=flops, peak_tflops=peak, utilisation=share, devices=devices
         )
-        speed_from = f"{hardware.utilisation:.0%} of {devices} x {hardware.peak_tflops:g} TFLOP/s"
+        speed_from = f"{share:.0%} of {devices} x {peak:g} TFLOP/s in {setting.compute_dtype}"
     return training_cost(
         examples=n,
         tokens_per_example=length,
@@ -131,6 +130,7 @@ class LastRun:
     examples: int
     tokens_per_example: float
     tokens_per_second: float
+    compute_dtype: str  # empty in the file of an earlier version
 
 
 def _tokens(
@@ -160,6 +160,7 @@ def _last_run(metrics: Path | None, trained: int, effective_batch: int) -> LastR
             examples=found["n_train_examples"],
             tokens_per_example=found["n_train_tokens"] / seen,
             tokens_per_second=float(cost["cost"]["tokens_per_second"]),
+            compute_dtype=found.get("compute_dtype", ""),
         )
         alike = (found["trainable_parameters"], found["effective_batch_size"])
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:

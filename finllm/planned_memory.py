@@ -25,7 +25,7 @@ def setting_of(
     return Setting(
         quantization=m.quantization,
         double_quantization=m.double_quantization,
-        compute_dtype=m.compute_dtype,
+        compute_dtype=planned_dtype(m.compute_dtype, device),
         attention=m.attention,
         r=params.lora.r,
         targets=params.lora.targets,
@@ -38,6 +38,17 @@ def setting_of(
         recompute_every=p.checkpoint_layers,
         device=device,
     )
+
+
+def planned_dtype(compute_dtype: str, device: str) -> str:
+    """What ``auto`` will be: on ``cpu`` by this machine's processor, on ``cuda`` bfloat16."""
+    if compute_dtype != "auto":
+        return compute_dtype
+    if device == "cuda":  # not this machine's; every GPU since 2020 has it
+        return "bfloat16"
+    from finllm.model.compute_type import cpu_multiplies_bfloat16
+
+    return "bfloat16" if cpu_multiplies_bfloat16() else "float32"
 
 
 def launcher_of(params: Params) -> str:

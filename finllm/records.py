@@ -19,7 +19,7 @@ SEMANTIC = ("bertscore", "similarity")
 DOMAIN = ("term_recall", "term_precision", "number_accuracy", "coherence", "composite")
 METRICS = LEXICAL + SEMANTIC + DOMAIN  # in the order of every table; in 0 to 1, higher is better
 NO_SOURCE = "none"  # data.transfer_source where there is no second source
-COSTS = ("cost", "timing")  # keys of a stage's metrics that are told apart: see write_metrics
+COSTS = ("cost", "timing", "provenance")  # of a stage's metrics, told apart by write_metrics
 PROVENANCES = ("human", "synthetic", "continuation", "derived")
 
 

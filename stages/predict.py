@@ -55,7 +55,10 @@ def main() -> None:
     write_metrics(at.metrics, at.costs, found)
     for answered in (answers, *changed):
         answered.journal.remove()
-    print(f"predict {name}: {found['answers']} answers in {found['cost']['seconds']:.0f} s")
+    print(
+        f"predict {name}: {found['answers']} answers in {found['cost']['seconds']:.0f} s, "
+        f"in {answerer.compute_dtype}"
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from bounds import assert_rounded, gamma, n_roundings
 from conftest import tiny_llama
 from test_trainer import SETTINGS, Log, lora, loss_by_hand
 
@@ -15,6 +16,7 @@ from finllm.training.trainer import LabelledLossTrainer, _dataset, fit, training
 
 LENGTHS = [3, 50, 8, 8, 21, 40, 8, 13, 30, 5, 44, 8, 17, 29, 8, 2]
 KINDS = ("token_budget", "packing")
+F32 = torch.float32
 
 
 def examples(lengths, seed=0):
@@ -162,7 +164,7 @@ def test_packed_logits_are_those_of_each_example_alone(chatml, settings, kernel,
     while start < 32:
         (n,) = [len(k) for k in alone if tuple(ids[start : start + len(k)]) == k]
         expected = alone[tuple(ids[start : start + n])]
-        torch.testing.assert_close(logits[start : start + n], expected, atol=1e-5, rtol=1e-5)
+        assert_rounded(logits[start : start + n], expected, n_roundings(model, 32))
         start += n
 
 
@@ -171,7 +173,8 @@ def test_the_loss_is_that_of_the_labelled_tokens_however_they_are_batched(chatml
     rows, log = examples([7, 12, 4, 9, 15, 11]), Log()
     batching = Batching(kind, 2, 24)
     passes = batching.count([len(row.input_ids) for row in rows])
-    expected = loss_by_hand(lora().eval(), rows)
+    model = lora().eval()
+    expected, close = loss_by_hand(model, rows), {"rel": 2 * gamma(n_roundings(model, 64), F32)}
     done = fit(
         lora(),
         chatml,
@@ -184,11 +187,9 @@ def test_the_loss_is_that_of_the_labelled_tokens_however_they_are_batched(chatml
         batching=batching,
     )
     assert passes == (3 if kind != "token_budget" else 4)
-    assert log.of("loss")[0] == pytest.approx(expected, rel=1e-5)
+    assert log.of("loss")[0] == pytest.approx(expected, **close)
     assert done.n_train_tokens == 58  # all of them, once, and no padding
-    assert done.initial_val_loss_nats == pytest.approx(
-        loss_by_hand(lora().eval(), rows[:2]), rel=1e-5
-    )
+    assert done.initial_val_loss_nats == pytest.approx(loss_by_hand(model, rows[:2]), **close)
 
 
 def adapter_after(

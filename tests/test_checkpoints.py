@@ -29,7 +29,7 @@ def folder(root=Path("root"), *, train=ROWS, val=ROWS[:1], **settings):
     return run_folder(root, settings={"seed": 7, **settings}, sets={"train": train, "val": val})
 
 
-def test_one_run_has_one_folder_and_any_other_parameter_or_datum_another(monkeypatch):
+def test_one_run_has_one_folder_and_any_other_parameter_or_datum_another():
     others = [
         folder(seed=8),
         folder(r=8),
@@ -38,11 +38,27 @@ def test_one_run_has_one_folder_and_any_other_parameter_or_datum_another(monkeyp
         folder(train=[ROWS[0], dataclasses.replace(ROWS[1], n_prompt=2)]),
         folder(train=ROWS[:1], val=ROWS),
     ]
-    monkeypatch.setattr(checkpoints, "version", lambda _: "0")
-    others.append(folder())  # other libraries
-    monkeypatch.undo()
     assert folder() == folder() and folder().parent == Path("root")
     assert len({folder(), *others}) == len(others) + 1
+
+
+@pytest.mark.parametrize("found", ["libraries", "kind"])
+def test_other_libraries_and_another_kind_of_processor_have_another_folder(found, monkeypatch):
+    before = folder()
+    monkeypatch.setattr(checkpoints.arithmetic, found, lambda: {"torch": "another"})
+    assert folder() != before
+
+
+def test_other_numbers_of_threads_and_processes_have_another_folder(monkeypatch):
+    before = folder()
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(n_threads + 1)
+    try:
+        on_more_threads = folder()
+    finally:
+        torch.set_num_threads(n_threads)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert len({before, on_more_threads, folder()}) == 3
 
 
 def test_other_code_has_another_folder(monkeypatch, tmp_path):

@@ -99,13 +99,25 @@ def test_a_container_has_the_memory_that_it_may_use(tmp_path, monkeypatch):
 
 def test_a_processor_without_bfloat16_is_a_warning_where_it_matters():
     flags = machine.cpu_flags("processor: 0\nflags\t\t: fpu avx512_bf16 amx_bf16\n\nprocessor: 1\n")
-    good = machine.cpu_features(flags, compute_dtype="bfloat16", n_gpus=0)
+    good = machine.cpu_features(flags, compute_dtype="bfloat16", multiplies=True)
     assert good.state == OK and "AVX512-BF16 and AMX" in good.says
-    old = machine.cpu_flags("flags : avx2\n")
-    found = machine.cpu_features(old, compute_dtype="bfloat16", n_gpus=0)
-    assert found.state == WARNING and "compute_dtype=float32" in found.mend
-    assert machine.cpu_features(old, compute_dtype="float32", n_gpus=0).state == OK
-    assert machine.cpu_features(frozenset(), compute_dtype="bfloat16", n_gpus=1).state == OK
+    old = {"flags": machine.cpu_flags("flags : avx2\n"), "multiplies": False}
+    found = machine.cpu_features(**old, compute_dtype="bfloat16")
+    assert found.state == WARNING and found.mend == "dvc exp run -S model.compute_dtype=auto"
+    assert machine.cpu_features(**old, compute_dtype="float32").state == OK
+    assert machine.cpu_features(**old, compute_dtype="bfloat16", n_gpus=1).state == OK
+
+
+def test_the_doctor_says_what_auto_is_and_why():
+    flags = frozenset({"avx512_bf16"})
+    fast = machine.cpu_features(flags, compute_dtype="auto", multiplies=True)
+    assert fast.says == "bfloat16 products by AVX512-BF16: model.compute_dtype auto is bfloat16"
+    hidden = machine.cpu_features(flags, compute_dtype="auto", multiplies=False, limit="AVX2")
+    assert hidden.state == OK and hidden.says == (
+        "no bfloat16 products under ONEDNN_MAX_CPU_ISA=AVX2: model.compute_dtype auto is float32"
+    )
+    old = machine.cpu_features(frozenset(), compute_dtype="auto", multiplies=False)
+    assert "no AVX512-BF16, AMX or SVE-BF16" in old.says and old.says.endswith("is float32")
 
 
 def test_threads_are_as_many_as_cores():
@@ -232,11 +244,11 @@ def test_a_model_that_is_not_cached_is_a_problem_offline():
 def test_layers_that_are_not_fused_say_what_to_change():
     assert models.fused_layers(PARAMS, "", 0).state == OK
     assert models.fused_layers(PARAMS, "any reason", 1).state == OK  # a GPU
-    eager = dataclasses.replace(PARAMS.model, attention="eager", compute_dtype="float32")
+    eager = dataclasses.replace(PARAMS.model, attention="eager", compute_dtype="float16")
     params = dataclasses.replace(PARAMS, model=eager)
     found = models.fused_layers(params, "the reason", 0)
     assert found.state == WARNING and found.says.endswith("the reason")
-    assert found.mend == ("dvc exp run -S model.compute_dtype=bfloat16 -S model.attention=auto")
+    assert found.mend == "dvc exp run -S model.compute_dtype=auto -S model.attention=auto"
 
 
 # --- the pipeline

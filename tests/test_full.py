@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from bounds import assert_rounded, distance, n_roundings
 from conftest import tiny_llama
 from test_batching import examples
 from test_trainer import SETTINGS
@@ -56,7 +57,8 @@ def test_autocast_rounds_the_products_and_recomputation_changes_nothing(chatml, 
     again = logits(trained(chatml, tmp_path, checkpoint_layers=1)[0])
     rounded = logits(trained(chatml, tmp_path, autocast=torch.bfloat16)[0])
     assert again.equal(exact) and not rounded.equal(exact)
-    torch.testing.assert_close(rounded, exact, atol=0.3, rtol=0.1)
+    before = logits(tiny_llama(attention.NAME))  # what rounding does is little beside the training
+    assert distance(rounded, exact) < 0.5 * distance(before, exact)
 
 
 def test_the_saved_model_answers_alike_wherever_it_is_loaded(chatml, tmp_path):
@@ -67,7 +69,7 @@ def test_the_saved_model_answers_alike_wherever_it_is_loaded(chatml, tmp_path):
     config = json.loads((tmp_path / "adapter" / "config.json").read_text())
     assert str(Path.home()) not in json.dumps(config) and str(tmp_path) not in json.dumps(config)
     plain = AutoModelForCausalLM.from_pretrained(tmp_path / "adapter", dtype=torch.float32)
-    torch.testing.assert_close(logits(plain), expected, atol=1e-4, rtol=1e-4)
+    assert_rounded(logits(plain), expected, n_roundings(plain, IDS.shape[1]))
     ours = load_base(
         str(tmp_path / "adapter"),
         revision="",
@@ -76,7 +78,7 @@ def test_the_saved_model_answers_alike_wherever_it_is_loaded(chatml, tmp_path):
         compute_dtype="float32",
         attention_kernel="matmul",
     )
-    torch.testing.assert_close(logits(ours), expected, atol=1e-4, rtol=1e-4)
+    assert_rounded(logits(ours), expected, n_roundings(ours, IDS.shape[1]))
 
 
 def test_a_folder_with_an_adapter_or_a_file_holds_no_whole_model(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from bounds import assert_rounded, assert_within, distance, gamma
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -14,6 +15,8 @@ from finllm.model.loading import recompute_layers
 from finllm.model.workspace import CHUNK, Workspace
 
 BF16 = torch.bfloat16
+ROUNDED = gamma(1, BF16) * (1 + 1e-6)  # of a value, once
+STEPS = gamma(20, torch.float32)
 NEVER = np.uint32(0)  # nothing is dropped
 
 
@@ -59,11 +62,11 @@ def gradients(model, hidden):
     return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
 
 
-def distance(found, expected):
-    """The relative distance of two sets of tensors."""
-    assert found.keys() == expected.keys()
-    difference = sum((found[name].float() - expected[name]).square().sum() for name in expected)
-    return float((difference / sum(value.square().sum() for value in expected.values())).sqrt())
+# Tensors that are rounded one after another. A layer's half of attention: the residual, its norm,
+# the norm's scale, the product with q, k, v and that with their adapters, the rotation, the scores,
+# the weights, the mixture, and the product with o and its adapter; the gated half has as many.
+N_FORWARD = 2 * 2 * 10 + 2  # of two layers, and the last norm
+N_BACKWARD = 3 * N_FORWARD  # forwards, then two products for each
 
 
 @pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "v_proj"], ["gate_proj", "o_proj"]])
@@ -80,8 +83,11 @@ def test_the_fused_model_is_as_close_to_float32_as_the_plain_one(targets):
         a.data = a.data if a.requires_grad else b.data.to(BF16)
     fused_hidden = FusedLlama(plain).hidden_states(ids, offsets)
     of_fused = gradients(plain, fused_hidden)
-    assert distance({"h": fused_hidden.detach()}, {"h": exact_hidden}) < 0.02
-    assert distance(of_fused, of_exact) < 0.03
+    assert distance(fused_hidden, exact_hidden) < gamma(N_FORWARD, BF16)
+    assert distance(of_fused, of_exact) < gamma(N_BACKWARD, BF16)
+    hidden = plain.get_base_model().model(input_ids=padded, attention_mask=real.long())
+    of_plain = gradients(plain, hidden.last_hidden_state[real])
+    assert distance(of_fused, of_exact) < 1.5 * distance(of_plain, of_exact)
 
 
 def test_examples_that_lie_end_to_end_do_not_see_each_other():
@@ -90,7 +96,11 @@ def test_examples_that_lie_end_to_end_do_not_see_each_other():
     fused = FusedLlama(model)
     together = fused.hidden_states(ids, offsets)[300:317]
     alone = fused.hidden_states(ids[300:317], [0, 17])
-    assert torch.equal(together, alone)
+    assert_rounded(
+        together, alone, N_FORWARD, BF16
+    )  # products of fewer rows may be rounded otherwise
+    others = torch.cat([ids[:300].flip(0), ids[300:317], ids[317:] + 1])
+    assert torch.equal(fused.hidden_states(others, offsets)[300:317], together)
 
 
 def test_evaluation_drops_nothing_and_training_draws_its_masks_from_the_seed():
@@ -129,7 +139,8 @@ def test_dropout_averages_to_the_update_without_dropout():
     model.eval()
     update = layer(0.2) - layer(0.0)
     error = torch.linalg.vector_norm(mean - layer(0.2))
-    assert error < 0.2 * torch.linalg.vector_norm(update)
+    deviation = (0.3 / 0.7 / 300) ** 0.5  # of the mean of 300 draws, of which 0.7 are kept
+    assert error < 5 * deviation * torch.linalg.vector_norm(update)
     wrong_scale = torch.linalg.vector_norm(mean - layer(0.2 * 0.7))
     assert error < wrong_scale
 
@@ -168,8 +179,9 @@ def test_the_backward_pass_finds_the_forward_mask_again():
     x = gate_up.float().requires_grad_()
     value = torch.nn.functional.silu(x[:, :d]) * x[:, d:]
     (value * (grads[0].float() + kept * grads[1].float())).sum().backward()
-    torch.testing.assert_close(out.float(), value.detach(), rtol=1e-2, atol=1e-3)
-    torch.testing.assert_close(found.float(), x.grad, rtol=2e-2, atol=1e-2)
+    # one rounding to bfloat16 of what was computed in float32, in at most 20 steps of that size
+    assert_within(out, value.detach(), ROUNDED * value.detach().abs() + STEPS * value.abs().max())
+    assert_within(found, x.grad, ROUNDED * x.grad.abs() + STEPS * x.grad.abs().max())
 
 
 def test_the_softmax_is_causal_and_survives_large_scores():
@@ -184,25 +196,29 @@ def test_the_softmax_is_causal_and_survives_large_scores():
     weights = torch.softmax(expected, -1)
     found = scores.clone()
     kernels.softmax_(bits(found), group, start)
-    torch.testing.assert_close(found.float(), weights.detach(), rtol=1e-2, atol=1e-6)
+    assert_within(found, weights.detach(), ROUNDED * weights.detach() + STEPS)
     upstream = torch.randn(scores.shape).to(BF16)
     (weights * upstream.float()).sum().backward()
     grad = upstream.clone()
     kernels.softmax_backward_(bits(grad), bits(found), group, start)
-    torch.testing.assert_close(grad.float(), expected.grad.nan_to_num(), rtol=3e-2, atol=2e-2)
+    # weight * (gradient - sum of weight * gradient), with weights that are rounded already
+    size = weights.detach() * upstream.float().abs()
+    allowed = 4 * ROUNDED * (size + weights.detach() * size.sum(-1, keepdim=True)) + STEPS
+    assert_within(grad, expected.grad.nan_to_num(), allowed)
 
 
 def test_the_head_loss_and_its_gradient_are_those_of_cross_entropy():
     torch.manual_seed(0)
     hidden, weight = torch.randn(300, 16), torch.randn(50, 16)
+    n = 16 + 50 + 300  # terms: of a logit, of the sum over the vocabulary, of the mean
     labels = torch.randint(0, 50, (300,))
     a, b = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
     found = HeadLoss.apply(a, weight, labels) / 300
     expected = torch.nn.functional.cross_entropy(b @ weight.T, labels)
-    torch.testing.assert_close(found, expected)
+    assert_rounded(found, expected, n)
     found.backward()
     expected.backward()
-    torch.testing.assert_close(a.grad, b.grad)
+    assert_rounded(a.grad, b.grad, n + 50)
 
 
 @pytest.mark.parametrize("every", [1, 2])
@@ -250,7 +266,7 @@ def test_a_second_pass_before_the_backward_pass_of_the_first_is_an_error():
 
 
 def test_tensors_of_a_workspace_do_not_overlap_and_one_may_be_larger_than_a_chunk():
-    workspace = Workspace()
+    workspace = Workspace(BF16)
     workspace.begin()
     taken = [workspace.take(3, 5), workspace.take(CHUNK // 2 + 1), workspace.take(2, 7, 2)]
     for i, tensor in enumerate(taken):
@@ -264,7 +280,8 @@ def test_tensors_of_a_workspace_do_not_overlap_and_one_may_be_larger_than_a_chun
 
 def test_what_cannot_be_fused_says_why():
     assert why_not_fused(tiny(BF16)) == ""
-    assert "bfloat16" in why_not_fused(tiny(torch.float32))
+    assert why_not_fused(tiny(torch.float32)) == ""
+    assert "bfloat16 or float32" in why_not_fused(tiny(torch.float16))
     assert "model.attention" in why_not_fused(tiny(BF16, kernel="sdpa"))
     assert "LoRA" in why_not_fused(torch.nn.Linear(2, 2))
 
@@ -279,4 +296,5 @@ def test_rows_of_zeros_fill_a_pass_up_and_change_nothing(monkeypatch):
         hidden = FusedLlama(model).hidden_states(ids, offsets)
         found[rows] = {"hidden": hidden.detach(), **gradients(model, hidden)}
     assert found[64]["hidden"].shape == (318, 64)
-    assert distance(found[64], {n: value.float() for n, value in found[1].items()}) < 1e-3
+    for name, tensor in found[1].items():
+        assert_rounded(found[64][name], tensor, N_BACKWARD, BF16)

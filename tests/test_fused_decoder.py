@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from bounds import assert_within, gamma
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from finllm.model import decode_kernels, fused_decoder, packed_linear
@@ -13,6 +14,8 @@ from finllm.model.kernels import bits
 from finllm.model.packed_linear import PackedLinear
 
 VOCABULARY = 320
+BF16 = torch.bfloat16
+N_ROUNDED = 3 * 20 + 3  # tensors that are rounded one after another: of three layers, and the head
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +60,10 @@ def test_each_token_is_the_models_own_choice(model):
         before = logits[len(prompts()[i]) - 1 : -1]
         best, chosen = before.max(-1), before.gather(1, torch.tensor(ids)[:, None])[:, 0]
         agreed += (best.indices == torch.tensor(ids)).tolist()
-        assert (best.values - chosen).max() < 0.1 * before.std()
-    assert np.mean(agreed) > 0.9
+        # both logits are moved by rounding; a random token is behind by five times as much
+        moved = 2 * gamma(N_ROUNDED, BF16) * before.abs().amax(-1)
+        assert (best.values - chosen <= moved).all()
+    assert np.mean(agreed) > 0.5
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 16])
@@ -156,20 +161,27 @@ def test_a_new_token_attends_to_the_cache_and_to_itself(n_past):
     torch.manual_seed(n_past)
     k, v = torch.randn(2, kv, n_past + 1, dim).bfloat16()
     q = torch.randn(kv * group, dim).bfloat16()
-    keys, values = decode_kernels.empty_cache(1, 3, kv, 40, dim)
+    keys, values = decode_kernels.empty_cache(1, 3, kv, 40, dim, dtype=torch.bfloat16)
     decode_kernels.store(bits(k[:, :-1]), bits(v[:, :-1]), keys[0, row], values[0, row])
     values[0, row, :, -1] = 0x7F007F00  # of a longer answer that had the row before
     qkv = torch.cat([q.flatten(), k[:, -1].flatten(), v[:, -1].flatten()])[None]
     turn = torch.ones(1, dim).bfloat16(), torch.zeros(1, dim).bfloat16()
     out = torch.empty(1, kv * group * dim).bfloat16()
-    decode_kernels.attention(group)(
+    decode_kernels.attend(
         bits(qkv), *map(bits, turn), np.float32(dim**-0.5), np.array([row]), np.array([n_past]),
-        keys[0], values[0], bits(out),
+        keys[0], values[0], bits(out), (0,) * group,
     )  # fmt: skip
     expected = torch.nn.functional.scaled_dot_product_attention(
         q.view(kv, group, dim).float(), k.float(), v.float()
     )
-    torch.testing.assert_close(out.view(kv, group, dim).float(), expected, atol=0.02, rtol=0.01)
+    # q is rounded when it is scaled, and the mixture; all between is in float32
+    q, scale = q.view(kv, group, dim).float(), dim**-0.5
+    weights = torch.softmax(scale * q @ k.float().mT, -1)
+    scores = (gamma(1, BF16) + gamma(dim, torch.float32)) * scale * (q.abs() @ k.float().abs().mT)
+    moved = torch.expm1(2 * scores.amax(-1, keepdim=True)) + gamma(n_past + 20, torch.float32)
+    allowed = moved * (weights @ v.float().abs()) * (1 + gamma(1, BF16))
+    found = out.view(kv, group, dim)
+    assert_within(found, expected, allowed + gamma(1, BF16) * expected.abs())
 
 
 def test_the_first_of_equal_logits_is_chosen():
@@ -179,22 +191,41 @@ def test_the_first_of_equal_logits_is_chosen():
     assert chosen.tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("packs", [True, False])
-def test_a_packed_product_is_the_product(packs, monkeypatch):
-    monkeypatch.setattr(packed_linear, "packable", lambda: packs)
+@pytest.mark.parametrize("dtype", [BF16, torch.float32])
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_product_is_the_product_packed_where_the_processor_can_and_plain(
+    dtype, plain, monkeypatch
+):
+    if plain:
+        monkeypatch.setattr(packed_linear, "packable", lambda _: False)
     torch.manual_seed(0)
-    x, residual = torch.randn(5, 64).bfloat16(), torch.randn(5, 48).bfloat16()
-    weights = torch.randn(2, 48, 64).bfloat16() / 8
+    x, residual = torch.randn(5, 64).to(dtype), torch.randn(5, 48).to(dtype)
+    weights = (torch.randn(2, 48, 64) / 8).to(dtype)
     up, gate = (PackedLinear(weight) for weight in weights)
-    a, b = (x.float() @ weight.float().T for weight in weights)
-    close = {"atol": 0.03, "rtol": 0.02}
-    torch.testing.assert_close(up(x).float(), a, **close)
-    torch.testing.assert_close(up.plus(x, residual).float(), a + residual.float(), **close)
-    opened = torch.nn.functional.silu(b) * a
-    torch.testing.assert_close(up.opened_by(gate, x).float(), opened, **close)
+    assert up.packs == (not plain and packed_linear.packable(dtype))
+    a, b = (x.double() @ weight.double().T for weight in weights)
+    # a sum of 64 terms in float32 and a rounding of the result; where it is not fused, of each part
+    size = x.double().abs() @ weights.double().abs().mT
+    of_a, of_b = gamma(64, torch.float32) * size + gamma(1, dtype) * torch.stack([a, b]).abs()
+    assert_within(up(x), a, of_a)
+    total = a + residual.double()
+    assert_within(up.plus(x, residual), total, of_a + gamma(2, dtype) * total.abs())
+    opened = torch.nn.functional.silu(b)
+    # the slope of SiLU is below 1.1
+    allowed = (1.1 * of_b + gamma(2, dtype) * opened.abs()) * (a.abs() + of_a)
+    allowed += (opened.abs() + of_b) * of_a + gamma(2, dtype) * (opened * a).abs()
+    assert_within(up.opened_by(gate, x), opened * a, allowed)
 
 
-@pytest.mark.skipif(not packed_linear.packable(), reason="no products of bfloat16 here")
+@pytest.mark.parametrize("dtype", [BF16, torch.float32])
+def test_a_type_without_packed_products_here_keeps_its_weight_as_it_is(dtype):
+    weight = torch.randn(48, 64).to(dtype)
+    linear = PackedLinear(weight)
+    if not linear.packs:
+        assert linear.weight.data_ptr() == weight.data_ptr()
+    assert linear(torch.zeros(3, 64, dtype=dtype)).shape == (3, 48)
+
+
 @pytest.mark.parametrize("shape", [(960, 576), (576, 576), (1536, 576), (576, 1536), (4096, 576)])
 def test_products_of_64_to_320_rows_by_one_thread_are_rounded_alike(shape):
     before = torch.get_num_threads()

@@ -3,6 +3,7 @@ import statistics
 
 import pytest
 import torch
+from bounds import gamma
 from test_batching import adapter_after, examples
 from test_trainer import SETTINGS, Log, lora
 from transformers import TrainerCallback
@@ -58,13 +59,15 @@ def watched(tokenizer, folder, *, model=None, **changes):
 def test_the_monitor_sees_what_is_there(chatml, tmp_path, limit):
     monitor, spy, log = watched(chatml, tmp_path, max_grad_norm=limit)
     norms = log.of("grad_norm")
-    assert monitor.norms == pytest.approx(norms)
+    n_values = sum(p.numel() for p in lora().parameters() if p.requires_grad)
+    close = {"rel": 2 * gamma(n_values, torch.float32)}  # of sums over all that is trained
+    assert monitor.norms == pytest.approx(norms, **close)
     for step, row in enumerate(spy.rows):  # the spy's gradients are clipped, the monitor's not
         scale = norms[step] / row["norm"].item()
         for name, norm in row["layers"].items():
-            assert monitor.layer_norms[name][step] == pytest.approx(norm.item() * scale, rel=1e-4)
+            assert monitor.layer_norms[name][step] == pytest.approx(norm.item() * scale, **close)
     assert monitor.near_zero == pytest.approx([row["small"] for row in spy.rows])
-    assert monitor.updates == pytest.approx([r["ratio"].item() for r in spy.rows], rel=1e-4)
+    assert monitor.updates == pytest.approx([r["ratio"].item() for r in spy.rows], **close)
     assert log.of("near_zero_share") == monitor.near_zero  # and so the curves have it
     assert log.of("update_to_weight") == monitor.updates
     assert all(speed > 0 for speed in log.of("tokens_per_second") + log.of("peak_memory_gb"))

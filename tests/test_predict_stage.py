@@ -37,10 +37,10 @@ def run(tmp_path, chatml, monkeypatch):
     for name, rows in {**sets, "noise": noisy(TEST, typo_share=0.5, seed=1)}.items():
         write_jsonl(Path(f"{name}.jsonl"), rows)
 
-    def go(name, *, shots="none", **knobs):
+    def go(name, *, shots="none", model=(), **knobs):
         yaml = YAML()
         params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-        params["model"].update(name="tiny", gguf_package="", gguf_file="")
+        params["model"].update(name="tiny", gguf_package="", gguf_file="", **dict(model))
         params["predict"].update(max_new_tokens=4, latency_prompts=1, **knobs)
         with open("params.yaml", "w", encoding="utf-8") as file:
             yaml.dump(params, file)
@@ -102,20 +102,57 @@ def test_without_examples_to_show_the_few_shot_base_is_no_model(run):
     assert metrics == {"answers": 0} and rows == changed == losses == []
 
 
-def test_a_killed_run_goes_on_and_writes_the_same(run, monkeypatch):
-    _, *whole = run("base")
+def killed_after_two(run, monkeypatch, **settings):
+    """The base is asked, and the run ends when two answers are on the disk."""
     keep = Journal.keep
 
-    def killed_after_two(self, answers):
+    def two(self, answers):
         yield from islice(keep(self, answers), 2)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Journal, "keep", killed_after_two)
-    with pytest.raises(KeyboardInterrupt):
-        run("base")
-    monkeypatch.setattr(Journal, "keep", keep)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "keep", two)
+        with pytest.raises(KeyboardInterrupt):
+            run("base", **settings)
+    (journal,) = Path().rglob("answers-*")
+    return journal
+
+
+def test_a_killed_run_goes_on_and_writes_the_same(run, monkeypatch):
+    _, *whole = run("base")
+    killed_after_two(run, monkeypatch)
     metrics, *again = run("base")
     assert again == whole
     cost = metrics["cost"]
     assert cost["answers_before_a_kill"] == 2 and "reading" not in cost
     assert cost["latency"]["in_batch"]["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"quantization": "nf4"}),
+        ({"quantization": "nf4"}, {"quantization": "fp4"}),
+        ({"quantization": "nf4"}, {"quantization": "nf4", "model": {"double_quantization": False}}),
+        ({}, {"model": {"compute_dtype": "float32"}}),
+        ({}, {"batch_size": 2}),
+        ({}, "limit"),
+    ],
+)
+def test_a_run_that_is_killed_and_started_otherwise_uses_none_of_its_answers(
+    run, monkeypatch, before, after
+):
+    journal = killed_after_two(run, monkeypatch, **before)
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    journal.write_text("".join(json.dumps({**row, "ids": [7] * 50}) + "\n" for row in rows))
+    if after == "limit":
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")  # too late for this process, but read
+        after = {}
+    metrics, rows, _, _ = run("base", **{**before, **after})
+    assert metrics["cost"]["answers_before_a_kill"] == 0
+    assert all(row.n_new_tokens <= 4 for row in rows)
+    assert journal.exists(), "it is left for the return of what was killed"
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    metrics, again, _, _ = run("base", **before)  # back to it: its answers, forged here, are taken
+    assert metrics["cost"]["answers_before_a_kill"] == 2
+    assert sum(row.n_new_tokens == 50 for row in again) == 2

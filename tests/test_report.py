@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import dataclasses
 import hashlib
 import html
 import json
@@ -17,7 +18,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from finllm import cli
+from finllm import cli, provenance
+from finllm.provenance import Provenance
 from finllm.records import METRICS, Example, Prediction, Score, to_json
 from finllm.report import page, tables, wording
 from finllm.report.axis import axis
@@ -319,6 +321,20 @@ def test_statistics_for_another_primary_metric_are_refused():
     significance["primary_metric"] = "bleu"
     with pytest.raises(ValueError, match="primary metric bleu, and verdict.primary_metric is"):
         outcome(significance, bayes_stats, primary=PRIMARY, alpha=0.05, rope=0.02)
+
+
+def test_the_foot_says_what_the_run_was_made_with_and_where_it_repeats():
+    evidence = make_evidence()
+    assert "Made with" not in render(evidence)  # costs of an older version
+    made_with = Provenance(
+        "e88ba7e", False, "2026-11-29T08:30:00+00:00", "Intel Xeon, AMX, bfloat16", "2.13.0",
+        "3.11.7", "bfloat16",
+    )  # fmt: skip
+    tuned = {**evidence.metrics["predict_tuned"], "provenance": dataclasses.asdict(made_with)}
+    metrics = {**evidence.metrics, "predict_tuned": tuned}
+    page = render(dataclasses.replace(evidence, metrics=metrics))
+    assert f"Made with: {provenance.line(made_with)}" in page
+    assert "On the same kind of processor everything but the times" in page
 
 
 def test_cautions_name_a_baseline_that_wins_and_answers_that_were_cut():

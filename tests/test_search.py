@@ -221,7 +221,9 @@ def test_a_trial_runs_the_train_stage_alone_and_reads_its_metrics_alone():
         assert "evaluate.json" not in text and "test.jsonl" not in text, source.name
 
 
-def test_trials_of_other_data_other_parameters_or_other_code_are_another_study(tmp_path):
+def test_trials_of_other_data_parameters_code_or_processors_are_another_study(
+    tmp_path, monkeypatch
+):
     for folder in ("finllm/model", "finllm/training", "data/split"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "one.py").write_text("1")
@@ -253,5 +255,10 @@ def test_trials_of_other_data_other_parameters_or_other_code_are_another_study(t
     names.append(name())
     file.write_text(SPACE.replace("32", "64"))
     names.append(name())
-    assert len(set(names)) == 5
+    with monkeypatch.context() as patch:
+        patch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+        names.append(name())
+    monkeypatch.setattr("finllm.model.arithmetic.libraries", lambda: {"torch": "another"})
+    names.append(name())
+    assert len(set(names)) == 7
     assert all(one.startswith("space-") for one in names)

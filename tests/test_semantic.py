@@ -5,6 +5,7 @@ import pytest
 from finllm.scoring import semantic
 from finllm.scoring.semantic import encoder_folder, semantic_scores
 
+DIGITS = 2e-8  # the encoders compute in float64, and eight digits are kept
 TEXTS = [
     "Revenue rose 12% to $4.2 billion in the quarter.",
     "The company raised its guidance for the full year.",
@@ -36,7 +37,7 @@ def test_a_text_is_like_itself_more_than_like_a_paraphrase_more_than_like_anothe
     other = "My cat sleeps on the warm windowsill."
     found = scores([TEXTS[0], paraphrase, other], [TEXTS[0]] * 3)
     for values in (found.bertscore, found.similarity):
-        assert values[0] == pytest.approx(1, abs=1e-4)
+        assert values[0] == pytest.approx(1, abs=DIGITS)
         assert values[0] > values[1] > values[2] >= 0
 
 
@@ -49,7 +50,7 @@ def test_an_empty_answer_scores_nothing_and_the_others_keep_their_places():
         (with_gap.similarity, without.similarity),
     ):
         assert found[1] == 0
-        assert [found[0], found[2]] == pytest.approx(expected, abs=1e-5)
+        assert [found[0], found[2]] == pytest.approx(expected, abs=DIGITS)
 
 
 @pytest.mark.slow
@@ -76,8 +77,8 @@ def test_one_reading_gives_what_the_two_libraries_give(monkeypatch):
     f1 = scorer.score(candidates, references)[2].clip(0, 1)
     model = SentenceTransformer(encoder).double()
     a, b = (model.encode(side, normalize_embeddings=True) for side in (candidates, references))
-    assert found.bertscore == pytest.approx(f1.tolist(), abs=2e-8)
-    assert found.similarity == pytest.approx((a * b).sum(axis=1).clip(0, 1).tolist(), abs=2e-8)
+    assert found.bertscore == pytest.approx(f1.tolist(), abs=DIGITS)
+    assert found.similarity == pytest.approx((a * b).sum(axis=1).clip(0, 1).tolist(), abs=DIGITS)
     assert found.n_truncated == 1
     odd = ["x", "12 of the cat", candidates[2]]  # tokens whose best match is below 0
     one_by_one = [scores([text], [TEXTS[1]]).bertscore[0] for text in odd]

@@ -102,8 +102,12 @@ def test_an_interrupted_stage_goes_on_and_ends_as_if_nothing_had_been(
     assert whole["reloaded_val_loss_nats"] == pytest.approx(whole["best_val_loss_nats"], rel=1e-6)
 
 
-@pytest.mark.parametrize("changes", [{"train": {"seed": 8}}, {"lora": {"r": 8}}, "data"])
-def test_a_checkpoint_of_other_parameters_or_data_is_not_used(
+@pytest.mark.parametrize(
+    "changes",
+    [{"train": {"seed": 8}}, {"lora": {"r": 8}}, {"model": {"compute_dtype": "float32"}}, "data",
+     "weights", "processor"],
+)  # fmt: skip
+def test_a_checkpoint_of_other_parameters_data_weights_or_processors_is_not_used(
     workspace, monkeypatch, capsys, changes
 ):
     with monkeypatch.context() as patch:
@@ -113,6 +117,10 @@ def test_a_checkpoint_of_other_parameters_or_data_is_not_used(
     if changes == "data":
         lines = (workspace / "train.jsonl").read_text().splitlines(keepends=True)
         (workspace / "train.jsonl").write_text("".join(reversed(lines)))
+    elif changes == "weights":
+        tiny_llama(seed=1).bfloat16().save_pretrained(workspace / "base")
+    elif changes == "processor":
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")  # too late for this process, but read
     else:
         change(workspace, **changes)
     assert run(monkeypatch)["cost"]["n_resumes"] == 0

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from bounds import gamma, n_roundings
 from conftest import tiny_llama
 from peft import get_peft_model_state_dict
 from transformers import TrainerCallback
@@ -134,11 +135,17 @@ def test_a_batch_labels_the_answers_with_their_end_and_nothing_else(chatml, rows
     assert not by_ids
 
 
+def rounding(model, n_tokens, *, backward=False):
+    """How far two computations in float32 may lie apart, relatively."""
+    return 2 * gamma(n_roundings(model, n_tokens, backward=backward), torch.float32)
+
+
 def test_the_loss_is_that_of_the_answers_tokens_computed_by_hand(chatml, rows, settings):
-    _, done, _, log = trained(chatml, rows, settings(), val=rows)
+    _, done, model, log = trained(chatml, rows, settings(), val=rows)
     expected = loss_by_hand(lora().eval(), rows)
-    assert log.of("loss")[0] == pytest.approx(expected, rel=1e-5)
-    assert done.initial_val_loss_nats == pytest.approx(expected, rel=1e-5)
+    close = {"rel": rounding(model, sum(len(row.input_ids) for row in rows))}
+    assert log.of("loss")[0] == pytest.approx(expected, **close)
+    assert done.initial_val_loss_nats == pytest.approx(expected, **close)
 
 
 def test_the_prompts_words_do_not_enter_the_loss(chatml, rows, settings):
@@ -146,17 +153,24 @@ def test_the_prompts_words_do_not_enter_the_loss(chatml, rows, settings):
         row = Encoded(ids, rows[0].n_prompt)
         return trained(chatml, [row] * 4, settings(), val=[row])[3].of("loss")[0]
 
-    ids = rows[0].input_ids
-    assert loss(ids) == pytest.approx(loss_by_hand(lora().eval(), [rows[0]]), rel=1e-5)
-    assert loss([*ids[:-1], 7]) != pytest.approx(loss(ids), rel=1e-3)  # the end token does
+    ids, model = rows[0].input_ids, lora().eval()
+    close = {"rel": rounding(model, 4 * len(ids))}
+    assert loss(ids) == pytest.approx(loss_by_hand(model, [rows[0]]), **close)
+    assert loss([*ids[:-1], 7]) != pytest.approx(loss(ids), rel=1e-2)  # the end token does
 
 
 def test_accumulation_does_not_change_the_gradient(chatml, rows, settings):
-    whole, _, _, log = trained(chatml, rows, settings(batch_size=4, accumulation=1))
+    arguments = settings(batch_size=4, accumulation=1)
+    whole, _, model, log = trained(chatml, rows, arguments)
     parts, _, _, other = trained(chatml, rows, settings(batch_size=1, accumulation=4))
-    assert other.of("grad_norm") == pytest.approx(log.of("grad_norm"), rel=1e-4)
-    for name, value in whole.items():
-        torch.testing.assert_close(parts[name], value, atol=1e-5, rtol=0)
+    n_tokens = sum(len(row.input_ids) for row in rows)
+    close = {"rel": rounding(model, n_tokens, backward=True)}
+    assert other.of("grad_norm") == pytest.approx(log.of("grad_norm"), **close)
+    # Adam's first step is the rate, whatever the gradient's size: where it is near 0, rounding
+    # may turn the step, so a few elements in a thousand may lie apart, and none by more than that
+    rate = arguments.learning_rate
+    apart = torch.cat([(parts[name] - value).abs().ravel() for name, value in whole.items()])
+    assert (apart > 1e-2 * rate).double().mean() < 5e-3 and apart.max() < 2.01 * rate
 
 
 @pytest.mark.parametrize(("every", "recomputed"), [(1, [0, 1, 2, 3]), (2, [0, 2]), (3, [0, 3])])
@@ -230,7 +244,9 @@ def test_the_best_adapter_by_validation_loss_is_put_back(chatml, rows, settings)
     assert len(losses) == 10  # before the first step, and after each
     assert done.best_val_loss_nats == min(losses.values()) == losses[done.best_step]
     assert losses[9] > done.best_val_loss_nats
-    assert loss_by_hand(model.eval(), rows[2:]) == pytest.approx(done.best_val_loss_nats, rel=1e-4)
+    n_tokens = sum(len(row.input_ids) for row in rows[2:])
+    close = {"rel": rounding(model, n_tokens)}
+    assert loss_by_hand(model.eval(), rows[2:]) == pytest.approx(done.best_val_loss_nats, **close)
 
 
 def test_training_stops_when_validation_no_longer_improves(chatml, rows, settings):

@@ -88,7 +88,7 @@ class Session:
             prompt_sha256=chat.prompt_sha256(prompt),
             n_prompt_tokens=len(ids),
             replies={
-                name: _reply(answerer, prompt, ids, self.call.text)
+                name: _reply(answerer, ids, self.call.text)
                 for name, answerer in self.answerers.items()
             },
         )
@@ -135,10 +135,10 @@ def load_models(names: Sequence[str], *, adapter: Path, params: Params) -> dict[
     }
 
 
-def _reply(answerer: Answerer, prompt: str, ids: Sequence[int], known: str) -> Reply:
+def _reply(answerer: Answerer, ids: Sequence[int], known: str) -> Reply:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        (answer,) = answerer.answer([ids], answerer.journal(Path(folder), [prompt]))
+        (answer,) = answerer.answer([ids], answerer.journal(Path(folder), [ids]))
     seconds = time.perf_counter() - started
     text = answerer.text(answer)
     pieces = tuple(marked(text, [known]))

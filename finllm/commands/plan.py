@@ -57,7 +57,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         type=float,
         default=0.0,
         help="of all devices; default: what metrics/costs/train.json measured for as many "
-        "trainable parameters and examples a step, or plan.utilisation of plan.peak_tflops",
+        "trainable parameters and examples a step, or plan.utilisation of plan.peak_tflops (in "
+        "float32 those that end in _float32)",
     )
     add_json(command, "the record, in bytes,")
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+from pathlib import Path
 
+from finllm import provenance
 from finllm.commands.arguments import add_json, add_path, new_command
 
 
@@ -21,12 +24,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             "tuned model is better, and the Bayes factor."
         ),
         example="verdict\nverdict --json",
-        reads="metrics/details/verdict.json, which the stage `report` wrote",
+        reads="metrics/details/verdict.json and metrics/costs/predict_tuned.json",
         writes="nothing",
     )
     add_path(command, "--verdict", "metrics/details/verdict.json", "what the stage `report` wrote")
+    add_path(command, "--costs", "metrics/costs/predict_tuned.json", "which machine it ran on")
     add_path(command, "--report", "reports/report.html", "the page that is named at the end")
-    add_json(command, "verdict.json, checked,")
+    add_json(command, "verdict.json, checked, and what it was made with,")
 
 
 def run(parsed: argparse.Namespace) -> None:
@@ -37,12 +41,20 @@ def run(parsed: argparse.Namespace) -> None:
 
     if not parsed.verdict.is_file():
         raise ValueError(f"{parsed.verdict}: no such file; run `make repro` first")
-    try:
-        row = json.loads(parsed.verdict.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{parsed.verdict}: not JSON ({error}); run `make repro`") from None
-    found = from_metrics(row)
+    found = from_metrics(_json(parsed.verdict))
+    costs = _json(parsed.costs) if parsed.costs.is_file() else {}
+    made_with = provenance.from_costs(costs, file=str(parsed.costs))
     if parsed.json:
-        print_json(to_metrics(found))
-    else:
-        print(terminal(found, str(parsed.report)))
+        more = {provenance.KEY: dataclasses.asdict(made_with)} if made_with else {}
+        print_json(to_metrics(found) | more)
+        return
+    print(terminal(found, str(parsed.report)))
+    if made_with:
+        print(f"Made with: {provenance.line(made_with)}")
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON ({error}); run `make repro`") from None

@@ -164,9 +164,17 @@ def _launcher(params: Params) -> Finding:
 
 
 def _processor(compute_dtype: str) -> Finding:
+    from finllm.model.compute_type import cpu_multiplies_bfloat16
+
     file = Path("/proc/cpuinfo")
     flags = machine.cpu_flags(file.read_text(encoding="utf-8")) if file.is_file() else frozenset()
-    return machine.cpu_features(flags, compute_dtype=compute_dtype, n_gpus=n_gpus())
+    return machine.cpu_features(
+        flags,
+        compute_dtype=compute_dtype,
+        multiplies=cpu_multiplies_bfloat16(),
+        limit=os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
+        n_gpus=n_gpus(),
+    )
 
 
 def _threads() -> Finding:

@@ -74,16 +74,44 @@ def cpu_flags(cpuinfo: str) -> frozenset[str]:
     return frozenset(found[1].split()) if found else frozenset()
 
 
-def cpu_features(flags: AbstractSet[str], *, compute_dtype: str, n_gpus: int) -> Finding:
-    """Whether the processor multiplies in bfloat16 itself; without, such products are slow."""
+def cpu_features(
+    flags: AbstractSet[str],
+    *,
+    compute_dtype: str,
+    multiplies: bool,
+    limit: str = "",
+    n_gpus: int = 0,
+) -> Finding:
+    """In what the processor computes, and why; products of bfloat16 that it lacks are slow.
+
+    Parameters
+    ----------
+    flags
+        The processor's features.
+    compute_dtype
+        As in params.yaml.
+    multiplies
+        Whether products of bfloat16 are to be had (``finllm.model.compute_type``).
+    limit
+        ``ONEDNN_MAX_CPU_ISA``, which hides features.
+    n_gpus
+        With a GPU the processor computes nothing that counts.
+    """
     found = [name for flag, name in _BFLOAT16.items() if flag in flags]
-    if found:
-        return ok("processor", f"bfloat16 products by {' and '.join(found)}")
-    says = "no AVX512-BF16, AMX or SVE-BF16 is known of it"
-    if n_gpus or compute_dtype != "bfloat16":
-        return ok("processor", says)
-    mend = "dvc exp run -S model.compute_dtype=float32"
-    return warning("processor", f"{says}, so bfloat16 is slow", mend)
+    says = "no bfloat16 products (no AVX512-BF16, AMX or SVE-BF16)"
+    if multiplies:
+        says = f"bfloat16 products by {' and '.join(found) or 'its own instructions'}"
+    elif found and limit:
+        says = f"no bfloat16 products under ONEDNN_MAX_CPU_ISA={limit}"
+    if n_gpus:
+        return ok("processor", "a GPU computes in its place")
+    if compute_dtype == "auto":
+        became = "bfloat16" if multiplies else "float32"
+        return ok("processor", f"{says}: model.compute_dtype auto is {became}")
+    if compute_dtype == "bfloat16" and not multiplies:
+        mend = "dvc exp run -S model.compute_dtype=auto"
+        return warning("processor", f"{says}, so bfloat16 is slow", mend)
+    return ok("processor", f"{says}; model.compute_dtype is {compute_dtype}")
 
 
 _BFLOAT16 = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX", "svebf16": "SVE-BF16"}

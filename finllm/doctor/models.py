@@ -130,11 +130,11 @@ def fused_layers(params: Params, reason: str, n_gpus: int) -> Finding:
     if params.train.method == "full":
         return ok("fused layers", "not used: train.method is full")
     wanted = {
-        "model.compute_dtype": (params.model.compute_dtype, "bfloat16"),
         "model.attention": (params.model.attention, "auto"),
         "train.checkpoint_layers": (params.train.checkpoint_layers, 0),
     }
-    changes = [f"-S {key}={good}" for key, (value, good) in wanted.items() if value != good]
+    changes = [] if params.model.compute_dtype != "float16" else ["-S model.compute_dtype=auto"]
+    changes += [f"-S {key}={good}" for key, (value, good) in wanted.items() if value != good]
     if params.model.quantization == "int8":
         changes.append("-S model.quantization=nf4")
     if params.lora.dora:
@@ -155,6 +155,7 @@ def why_not_fused(params: Params) -> str:
     import transformers
 
     from finllm.model import fused
+    from finllm.model.compute_type import resolved
     from finllm.model.loading import add_lora, load_base
 
     m, p = params.model, params.lora
@@ -178,7 +179,7 @@ def why_not_fused(params: Params) -> str:
             revision="",
             quantization=m.quantization,
             double_quantization=m.double_quantization,
-            compute_dtype=m.compute_dtype,
+            compute_dtype=resolved(m).compute_dtype,
             attention_kernel=m.attention,
         )
         tuned = add_lora(

@@ -1,55 +1,67 @@
 """Attention of one new token a row over a key-value cache, and the choice of the next token.
 
 The cache is read once a token and is too large for the processor's own memory, so its layout is
-what counts: 16 lanes of pairs of bfloat16 that lie in the order in which they are read. Of the keys
-a lane is a token and a pair two dimensions; of the values a lane is a dimension and a pair two
-tokens. Both are then the same sum (``_mix``), whose vectors are written out: left to itself the
-compiler takes scores and mixtures through memory, at half the speed.
+what counts: 16 lanes that lie in the order in which they are read, of pairs of bfloat16, or of
+float32 of which two vectors are a pair. Of the keys a lane is a token and a pair two dimensions; of
+the values a lane is a dimension and a pair two tokens. Both are then the same sum (``_mix``), whose
+vectors are written out: left to itself the compiler takes scores and mixtures through memory, at
+half the speed.
 
 Every kernel runs on the one thread that calls it: a worker has a thread (`finllm.model.
-fused_decoder`). Arrays of bfloat16 are their bit patterns, as in `finllm.model.kernels`.
+fused_decoder`). Arrays are as in `finllm.model.kernels`.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
+import torch
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.core.dispatcher import Dispatcher
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 from numba.np import arrayobj
 
 from finllm.model import kernels
-from finllm.model.kernels import _COMPILED, _F32, _U32, _exp, _narrow, _ordered, _turn, _wide
+from finllm.model.compiled import compiled
+from finllm.model.kernels import _F32, _U32, _exp, _narrow, _ordered, _turn, _wide
 
 LANES = 16  # floats of a vector of 512 bits; narrower processors take it in parts
 AHEAD = 64  # vectors between what is read and what is asked for
-_ON_ONE_THREAD = {**_COMPILED, "parallel": False}
+_ON_ONE_THREAD = compiled(parallel=False)
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _PAIRS = ir.VectorType(ir.IntType(32), LANES)
 
 
-def empty_cache(n_layers: int, n_rows: int, kv: int, n_slots: int, dim: int) -> np.ndarray:
-    """Room for keys and values: (2, layers, rows, kv, pairs, LANES), zero, in units of two numbers.
+def empty_cache(
+    n_layers: int, n_rows: int, kv: int, n_slots: int, dim: int, *, dtype: torch.dtype
+) -> np.ndarray:
+    """Room for keys and values: (2, layers, rows, kv, vectors, LANES), zero.
 
-    A vector comes fastest from a multiple of 64 bytes, and NumPy asks the system for large pages.
+    Elements are pairs of bfloat16 or single floats. A vector comes fastest from a multiple of 64
+    bytes, and NumPy asks the system for large pages.
     """
-    n_pairs = -(-n_slots // LANES) * LANES * dim // (2 * LANES)
-    shape = (2, n_layers, n_rows, kv, n_pairs, LANES)
-    room = np.zeros(int(np.prod(shape)) + LANES, np.uint32)
+    n_vectors = row_bytes(1, 1, n_slots, dim, dtype=dtype) // (2 * 4 * LANES)
+    shape = (2, n_layers, n_rows, kv, n_vectors, LANES)
+    element = np.uint32 if dtype == torch.bfloat16 else np.float32
+    room = np.zeros(int(np.prod(shape)) + LANES, element)
     start = -room.ctypes.data % 64 // 4
     return room[start : start + int(np.prod(shape))].reshape(shape)
 
 
-def _mixing(group: int) -> Dispatcher:
-    """``_mix(pairs, start, n, weights, out, at)`` for the ``group`` queries of a key.
+def row_bytes(n_layers: int, kv: int, n_slots: int, dim: int, *, dtype: torch.dtype) -> int:
+    """What a row of the cache takes, keys and values."""
+    return 2 * n_layers * kv * -(-n_slots // LANES) * LANES * dim * dtype.itemsize
 
-    out[g, at + lane] is the sum over i < n of the pair in ``pairs[start + i, lane]``, weighted with
-    weights[g, 2 i] and weights[g, 2 i + 1].
+
+@intrinsic
+def _mix(typing, pairs, start, n, weights, out, at, queries):
+    """The sum over pairs i < n, weighted, for each query of a key.
+
+    out[g, at + lane] is the sum of the pair ``start + i`` of lane ``lane`` of ``pairs``, weighted
+    with weights[g, 2 i] and weights[g, 2 i + 1]. ``queries`` is a tuple as long as there are g.
     """
+    integer, group = types.int64, len(queries)
+    in_pairs = pairs.dtype == types.uint32
 
     def vectors(context, builder, signature, arguments):
         arrays = [
@@ -58,18 +70,15 @@ def _mixing(group: int) -> Dispatcher:
         ]
         (pairs, weights, out), (start, n, at) = arrays, (arguments[i] for i in (1, 2, 5))
         n_weights, n_out = (cgutils.unpack_tuple(builder, x.shape)[1] for x in (weights, out))
-        lanes = ir.Constant(ir.IntType(64), LANES)
+        of_pair = ir.Constant(ir.IntType(64), LANES if in_pairs else 2 * LANES)
         sums = [cgutils.alloca_once_value(builder, _VECTOR([0.0] * LANES)) for _ in range(group)]
         odds = [cgutils.alloca_once_value(builder, _VECTOR([0.0] * LANES)) for _ in range(group)]
         for one in (*sums, *odds):
             builder.store(_VECTOR([0.0] * LANES), one)
         with cgutils.for_range(builder, n) as loop:
-            first = builder.mul(builder.add(start, loop.index), lanes)
+            first = builder.mul(builder.add(start, loop.index), of_pair)
             place = builder.gep(pairs.data, [first])
-            _prefetch(builder, builder.gep(place, [ir.Constant(ir.IntType(64), AHEAD * LANES)]))
-            pair = builder.load(builder.bitcast(place, _PAIRS.as_pointer()), align=4)
-            low = builder.bitcast(builder.shl(pair, _PAIRS([16] * LANES)), _VECTOR)
-            high = builder.bitcast(builder.and_(pair, _PAIRS([0xFFFF0000] * LANES)), _VECTOR)
+            low, high = _halves(builder, place) if in_pairs else _singles(builder, place)
             for g in range(group):
                 row = builder.mul(n_weights, ir.Constant(ir.IntType(64), g))
                 even = builder.add(row, builder.shl(loop.index, ir.Constant(ir.IntType(64), 1)))
@@ -87,12 +96,26 @@ def _mixing(group: int) -> Dispatcher:
             builder.store(both, builder.bitcast(place, _VECTOR.as_pointer()), align=4)
         return context.get_dummy_value()
 
-    @intrinsic
-    def mix(typing, pairs, start, n, weights, out, at):
-        integer = types.int64
-        return types.void(pairs, integer, integer, weights, out, integer), vectors
+    return types.void(pairs, integer, integer, weights, out, integer, queries), vectors
 
-    return mix
+
+def _halves(builder: ir.IRBuilder, place: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """The two vectors of a vector of pairs of bfloat16."""
+    _prefetch(builder, builder.gep(place, [ir.Constant(ir.IntType(64), AHEAD * LANES)]))
+    pair = builder.load(builder.bitcast(place, _PAIRS.as_pointer()), align=4)
+    low = builder.bitcast(builder.shl(pair, _PAIRS([16] * LANES)), _VECTOR)
+    high = builder.bitcast(builder.and_(pair, _PAIRS([0xFFFF0000] * LANES)), _VECTOR)
+    return low, high
+
+
+def _singles(builder: ir.IRBuilder, place: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Two vectors of float32 that follow each other."""
+    found = []
+    for at in (0, LANES):
+        vector = builder.gep(place, [ir.Constant(ir.IntType(64), at)])
+        _prefetch(builder, builder.gep(vector, [ir.Constant(ir.IntType(64), AHEAD * LANES)]))
+        found.append(builder.load(builder.bitcast(vector, _VECTOR.as_pointer()), align=4))
+    return tuple(found)
 
 
 def _prefetch(builder: ir.IRBuilder, place: ir.Value) -> None:
@@ -127,11 +150,11 @@ def _softmax(scores, n):
     scores[n:] = _F32(0)
 
 
-rotate = njit(**_ON_ONE_THREAD)(kernels.rotate.py_func)
-softmax_ = njit(**_ON_ONE_THREAD)(kernels.softmax_.py_func)
+rotate = _ON_ONE_THREAD(kernels.rotate.py_func)
+softmax_ = _ON_ONE_THREAD(kernels.softmax_.py_func)
 
 
-@njit(**_ON_ONE_THREAD)
+@_ON_ONE_THREAD
 def norm(x, weight, eps, out):
     """RMS norm of the rows of x (n, d)."""
     n, d = x.shape
@@ -142,78 +165,114 @@ def norm(x, weight, eps, out):
             total += _wide(row[j]) * _wide(row[j])
         scale = _F32(1) / np.sqrt(total / _F32(d) + eps)
         for j in range(d):
-            normed[j] = _narrow(_wide(_narrow(_wide(row[j]) * scale)) * _wide(weight[j]))
+            scaled = _wide(_narrow(_wide(row[j]) * scale, row))
+            normed[j] = _narrow(scaled * _wide(weight[j]), normed)
 
 
-@lru_cache
-def attention(group: int) -> Dispatcher:
-    """The kernel for ``group`` queries a key: ``attend(qkv, cos, sin, scale, rows, ...)``.
+@_ON_ONE_THREAD
+def attend(qkv, cos, sin, scale, rows, lengths, keys, values, out, queries):
+    """Attention of new tokens, which join the cache, over it and one another.
 
     qkv (n or more, (heads + 2 kv) dim); cos and sin (n, dim); token i < n follows ``lengths[i]``
-    tokens in row ``rows[i]`` of keys and values (rows, kv, pairs, LANES), which it joins; out (n or
-    more, heads dim). Tokens of one row come in their order. What a row gets does not depend on the
-    other rows.
+    tokens in row ``rows[i]`` of keys and values (rows, kv, vectors, LANES), which it joins; out (n
+    or more, heads dim). Tokens of one row come in their order. What a row gets does not depend on
+    the other rows. ``queries`` is a tuple as long as there are queries a key.
     """
-    mix = _mixing(group)
-
-    @njit(**_ON_ONE_THREAD)
-    def attend(qkv, cos, sin, scale, rows, lengths, keys, values, out):
-        kv, n_pairs = keys.shape[1:3]
-        dim = out.shape[1] // (kv * group)
-        of_block, of_lanes = dim // 2, n_pairs * LANES // dim  # pairs
-        for at in range(len(rows) * kv):
-            i, h = at // kv, at % kv
-            past_keys, past_values, n = keys[rows[i], h], values[rows[i], h], lengths[i] + 1
-            turned = np.empty(dim, np.uint16)
-            first = (kv * group + h) * dim
-            _turn(qkv[i, first : first + dim], cos[i], sin[i], _F32(1), _F32(1), turned)
-            _put_key(turned, lengths[i], past_keys)
-            first += kv * dim
-            _put_value(qkv[i, first : first + dim], lengths[i], past_values)
-            queries = np.empty((group, dim), _F32)
-            for g in range(group):
-                first = (h * group + g) * dim
-                _turn(qkv[i, first : first + dim], cos[i], sin[i], _F32(1), scale, turned)
-                for j in range(dim):
-                    queries[g, j] = _wide(turned[j])
-            n_blocks = (n + LANES - 1) // LANES
-            weights = np.empty((group, n_blocks * LANES), _F32)
-            for block in range(n_blocks):
-                mix(past_keys, block * of_block, of_block, queries, weights, block * LANES)
-            for g in range(group):
-                _softmax(weights[g], n)
-            mixed = np.empty((group, dim), _F32)
-            for part in range(dim // LANES):
-                mix(past_values, part * of_lanes, (n + 1) // 2, weights, mixed, part * LANES)
-            for g in range(group):
-                first = (h * group + g) * dim
-                for j in range(dim):
-                    out[i, first + j] = _narrow(mixed[g, j])
-
-    return attend
+    kv, n_vectors = keys.shape[1:3]
+    group = len(queries)
+    dim = out.shape[1] // (kv * group)
+    of_block, of_lanes = dim // 2, n_vectors * LANES // dim // _vectors_of_pair(keys)  # pairs
+    for at in range(len(rows) * kv):
+        i, h = at // kv, at % kv
+        past_keys, past_values, n = keys[rows[i], h], values[rows[i], h], lengths[i] + 1
+        turned = np.empty(dim, qkv.dtype)
+        first = (kv * group + h) * dim
+        _turn(qkv[i, first : first + dim], cos[i], sin[i], _F32(1), _F32(1), turned)
+        _put_key(turned, lengths[i], past_keys)
+        first += kv * dim
+        _put_value(qkv[i, first : first + dim], lengths[i], past_values)
+        wide = np.empty((group, dim), _F32)
+        for g in range(group):
+            first = (h * group + g) * dim
+            _turn(qkv[i, first : first + dim], cos[i], sin[i], _F32(1), scale, turned)
+            for j in range(dim):
+                wide[g, j] = _wide(turned[j])
+        n_blocks = (n + LANES - 1) // LANES
+        weights = np.empty((group, n_blocks * LANES), _F32)
+        for block in range(n_blocks):
+            _mix(past_keys, block * of_block, of_block, wide, weights, block * LANES, queries)
+        for g in range(group):
+            _softmax(weights[g], n)
+        mixed = np.empty((group, dim), _F32)
+        for part in range(dim // LANES):
+            _mix(past_values, part * of_lanes, (n + 1) // 2, weights, mixed, part * LANES, queries)
+        for g in range(group):
+            first = (h * group + g) * dim
+            for j in range(dim):
+                out[i, first + j] = _narrow(mixed[g, j], out)
 
 
-@njit(inline="always")
+def _vectors_of_pair(cache):
+    """How many vectors of a cache hold a pair in each lane."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(_vectors_of_pair)
+def _compiled_vectors_of_pair(cache):
+    n = 1 if cache.dtype == types.uint32 else 2
+    return lambda cache: n
+
+
 def _put_key(key, slot, keys):
-    block, lane, half = slot // LANES, slot % LANES, len(key) // 2
-    for j in range(half):
-        keys[block * half + j, lane] = _U32(key[2 * j]) | (_U32(key[2 * j + 1]) << _U32(16))
+    """A token's key into the cache of its row and head (vectors, LANES)."""
+    raise NotImplementedError("compiled code only")
 
 
-@njit(inline="always")
+@overload(_put_key)
+def _compiled_put_key(key, slot, keys):
+    def paired(key, slot, keys):
+        block, lane, half = slot // LANES, slot % LANES, len(key) // 2
+        for j in range(half):
+            keys[block * half + j, lane] = _U32(key[2 * j]) | (_U32(key[2 * j + 1]) << _U32(16))
+
+    def single(key, slot, keys):
+        block, lane = slot // LANES, slot % LANES
+        for j in range(len(key)):
+            keys[block * len(key) + j, lane] = key[j]
+
+    return paired if keys.dtype == types.uint32 else single
+
+
 def _put_value(value, slot, values):
-    """A token on an even place clears its neighbour's; the one on the odd place joins it."""
-    n_pairs, dim = len(values), len(value)
-    of_lanes = n_pairs * LANES // dim
-    for j in range(dim):
-        pair, lane = j // LANES * of_lanes + slot // 2, j % LANES
-        if slot % 2:
-            values[pair, lane] = (values[pair, lane] & _U32(0xFFFF)) | (_U32(value[j]) << _U32(16))
-        else:
-            values[pair, lane] = _U32(value[j])
+    """A token's value; of a pair the one on the even place clears its neighbour's."""
+    raise NotImplementedError("compiled code only")
 
 
-@njit(**_ON_ONE_THREAD)
+@overload(_put_value)
+def _compiled_put_value(value, slot, values):
+    def paired(value, slot, values):
+        n_pairs, dim = len(values), len(value)
+        of_lanes = n_pairs * LANES // dim
+        for j in range(dim):
+            pair, lane = j // LANES * of_lanes + slot // 2, j % LANES
+            if slot % 2:
+                joined = values[pair, lane] & _U32(0xFFFF)
+                values[pair, lane] = joined | (_U32(value[j]) << _U32(16))
+            else:
+                values[pair, lane] = _U32(value[j])
+
+    def single(value, slot, values):
+        n_vectors, dim = len(values), len(value)
+        of_lanes = n_vectors * LANES // dim
+        for j in range(dim):
+            values[j // LANES * of_lanes + slot, j % LANES] = value[j]
+            if slot % 2 == 0:  # the pair's other half may be of a longer answer before
+                values[j // LANES * of_lanes + slot + 1, j % LANES] = _F32(0)
+
+    return paired if values.dtype == types.uint32 else single
+
+
+@_ON_ONE_THREAD
 def store(k, v, keys, values):
     """A prompt's keys and values (kv, n, dim) into a row of the cache (kv, pairs, LANES)."""
     kv, n, _ = k.shape
@@ -225,7 +284,7 @@ def store(k, v, keys, values):
             _put_value(v[h, slot], slot, values[h])
 
 
-@njit(**_ON_ONE_THREAD)
+@_ON_ONE_THREAD
 def choose(logits, chosen):
     """The first of the highest of each row's logits (n, vocabulary)."""
     n, width = logits.shape
@@ -233,8 +292,8 @@ def choose(logits, chosen):
         row = logits[i]
         top = np.int32(-(2**31))
         for j in range(width):
-            top = max(top, _ordered(np.int32(_U32(row[j]) << _U32(16))))
+            top = max(top, _ordered(_F32(_wide(row[j])).view(np.int32)))
         at = 0
-        while _ordered(np.int32(_U32(row[at]) << _U32(16))) != top:
+        while _ordered(_F32(_wide(row[at])).view(np.int32)) != top:
             at += 1
         chosen[i] = at

@@ -120,11 +120,11 @@ def write_merged(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, fol
     model.generation_config.save_pretrained(folder)
 
 
-def reload(folder: Path, *, gguf_file: str = "") -> PreTrainedModel:
+def reload(folder: Path, *, dtype: torch.dtype, gguf_file: str = "") -> PreTrainedModel:
     """What was exported, loaded as anyone would (a GGUF file by transformers' own reader)."""
     model = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=torch.bfloat16,
+        dtype=dtype,
         attn_implementation=attention.NAME,
         **({"gguf_file": gguf_file} if gguf_file else {}),
     )

@@ -21,6 +21,7 @@ from finllm.model.workspace import Workspace
 # A pass has a multiple of this many rows, the last of them zero: oneDNN compiles and keeps every
 # product for every new number of rows, and compiling takes longer than the rows do.
 ROWS = 64
+DTYPES = (torch.bfloat16, torch.float32)
 
 
 def why_not_fused(model: torch.nn.Module) -> str:
@@ -28,8 +29,8 @@ def why_not_fused(model: torch.nn.Module) -> str:
     if not isinstance(model, PeftModel) or not isinstance(model.get_base_model(), LlamaForCausalLM):
         return "only a Llama with a LoRA adapter has fused layers"
     base, config = model.get_base_model(), model.get_base_model().config
-    if base.device.type != "cpu" or base.dtype != torch.bfloat16:
-        return "fused layers are for bfloat16 on a CPU"
+    if base.device.type != "cpu" or base.dtype not in DTYPES:
+        return "fused layers are for bfloat16 or float32 on a CPU"
     if config._attn_implementation != attention.NAME:
         return "fused layers have an attention of their own, and model.attention asks for another"
     if config.hidden_act != "silu" or config.attention_bias or config.mlp_bias:
@@ -49,7 +50,7 @@ class FusedLlama:
     ----------
     model
         A model for which ``why_not_fused`` is empty. Its frozen weights are dequantized here, once:
-        2 bytes a weight of the linear layers. Layers that transformers would checkpoint
+        2 or 4 bytes a weight of the linear layers. Layers that transformers would checkpoint
         (``finllm.model.loading.recompute_layers``) are computed again for the backward pass, with
         the masks that their seed gives.
     """
@@ -57,16 +58,17 @@ class FusedLlama:
     def __init__(self, model: PeftModel) -> None:
         self.model = model
         self.base = model.get_base_model()
+        dtype = self.base.dtype
         self.layers = [
             (
-                _projection(layer.self_attn, "q_proj", "k_proj", "v_proj"),
-                _projection(layer.self_attn, "o_proj"),
-                _projection(layer.mlp, "gate_proj", "up_proj"),
-                _projection(layer.mlp, "down_proj"),
+                _projection(dtype, layer.self_attn, "q_proj", "k_proj", "v_proj"),
+                _projection(dtype, layer.self_attn, "o_proj"),
+                _projection(dtype, layer.mlp, "gate_proj", "up_proj"),
+                _projection(dtype, layer.mlp, "down_proj"),
             )
             for layer in self.base.model.layers
         ]
-        self.workspace = Workspace()
+        self.workspace = Workspace(dtype)
 
     def hidden_states(self, ids: torch.Tensor, offsets: Sequence[int]) -> torch.Tensor:
         """The last hidden states of examples that lie end to end.
@@ -158,18 +160,18 @@ class FusedLlama:
         )
 
 
-def _projection(block: torch.nn.Module, *names: str) -> Projection:
-    weights = [_dense(getattr(block, name)) for name in names]
+def _projection(dtype: torch.dtype, block: torch.nn.Module, *names: str) -> Projection:
+    weights = [_dense(getattr(block, name), dtype) for name in names]
     return Projection(torch.cat(weights), tuple(len(weight) for weight in weights))
 
 
-def _dense(layer: torch.nn.Module) -> torch.Tensor:
-    """The frozen weight (d_out, d_in) in bfloat16."""
+def _dense(layer: torch.nn.Module, dtype: torch.dtype) -> torch.Tensor:
+    """The frozen weight (d_out, d_in) in the compute type."""
     weight = (layer.base_layer if isinstance(layer, LoraLayer) else layer).weight
     state = getattr(weight, "quant_state", None)
     if state is None:
         return weight.detach()
-    return bitsandbytes.functional.dequantize_4bit(weight.data, state).to(torch.bfloat16)
+    return bitsandbytes.functional.dequantize_4bit(weight.data, state).to(dtype)
 
 
 def _adapters(block: torch.nn.Module, *names: str) -> list[torch.Tensor | None]:

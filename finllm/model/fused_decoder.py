@@ -1,4 +1,4 @@
-"""Greedy decoding of a bfloat16 Llama on a CPU: packed weights, one cache, rows that come and go.
+"""Greedy decoding of a Llama on a CPU: packed weights, one cache, rows that come and go.
 
 Every thread is a worker. The workers share the weights and a queue of prompts, and each has rows of
 its own: it reads a prompt alone, then every row takes a token a step, and a row that ends gives its
@@ -12,6 +12,9 @@ tokens the last time that they stood in prompt or answer is a draft, and each dr
 turns out to be the model's own choice is gained (Leviathan et al. 2023, arXiv 2211.17192; drafts by
 look-up: Saxena 2023, prompt lookup decoding). What a row computes depends neither on its
 neighbours, nor on drafts, nor on the number of threads.
+
+In float32 a step costs its products, which grow with the tokens asked for: a draft is made only
+where fewer tokens than ``LEAST_ROWS`` are asked for, and a row of zeros would be computed instead.
 """
 
 from __future__ import annotations
@@ -31,19 +34,23 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaFor
 
 from finllm.model import decode_kernels
 from finllm.model.kernels import bits
-from finllm.model.packed_linear import N_ROWS, PackedLinear
+from finllm.model.packed_linear import PackedLinear
 
 N_ASKED = 4  # tokens of an answer in a step: the last one, and a draft of three
 N_ALIKE = 3  # tokens that have to be the same for a draft
 ANSWERS_A_STEP = 64  # of N_ASKED tokens: products of up to 320 rows are rounded alike
+# Rows of a product: with fewer it may be rounded otherwise, and costs as much in bfloat16.
+LEAST_ROWS = {torch.bfloat16: 64, torch.float32: 16}
+CACHE_BYTES = 3 * 10**9  # of keys and values; answers beyond it wait, and depend on it no more
 
 
 def can_decode(model: PreTrainedModel) -> bool:
-    """Whether the model is a plain Llama in bfloat16 on a CPU, without biases or 4-bit weights."""
+    """Whether it is a plain Llama of one type on a CPU, without biases or quantized weights."""
     return (
         type(model) is LlamaForCausalLM
         and model.device.type == "cpu"
-        and all(parameter.dtype == torch.bfloat16 for parameter in model.parameters())
+        and model.dtype in LEAST_ROWS
+        and all(parameter.dtype == model.dtype for parameter in model.parameters())
         and model.config.hidden_act == "silu"
         and model.config.head_dim % decode_kernels.LANES == 0
         and not model.config.attention_bias
@@ -73,9 +80,10 @@ class FusedDecoder:
         self.embed, self.norm = model.model.embed_tokens, model.model.norm
         self.layers = [_Layer.of(layer) for layer in model.model.layers]
         self.head = PackedLinear(model.lm_head.weight)
-        self.attend = decode_kernels.attention(self.group)
+        self.queries = (0,) * self.group
+        self.least_rows = LEAST_ROWS[model.dtype]
         self.keys, self.values = decode_kernels.empty_cache(
-            len(self.layers), n_rows, self.kv, n_slots, self.dim
+            len(self.layers), n_rows, self.kv, n_slots, self.dim, dtype=model.dtype
         )
         like = model.model.norm.weight.detach()
         cos, sin = model.model.rotary_emb(like, torch.arange(n_slots)[None])
@@ -96,20 +104,28 @@ class FusedDecoder:
 
         ``rows`` are the rows of the cache, a row's tokens in their order, and ``lengths`` how many
         tokens stand before each in its row. Products of fewer rows may be rounded differently, so
-        there are always ``N_ROWS`` at least.
+        there are always ``least_rows``.
         """
         n = len(rows)
         at = torch.from_numpy(lengths)
         cos, sin = bits(self.cos[at]), bits(self.sin[at])
-        x = self.norm.weight.new_zeros(max(n, N_ROWS), len(self.norm.weight))
+        x = self.norm.weight.new_zeros(max(n, self.least_rows), len(self.norm.weight))
         x[:n] = self.embed(torch.from_numpy(tokens))
         for i, layer in enumerate(self.layers):
             qkv = layer.qkv(self._normed(x, layer.norm_before))
             attended = x.new_zeros(len(x), self.kv * self.group * self.dim)
-            past = self.keys[i], self.values[i]
-            self.attend(bits(qkv), cos, sin, self.scale, rows, lengths, *past, bits(attended))
+            decode_kernels.attend(
+                bits(qkv), cos, sin, self.scale, rows, lengths,
+                self.keys[i], self.values[i], bits(attended), self.queries,
+            )  # fmt: skip
             x = self._rest(x, attended, layer)
         return self._next(x)[:n]
+
+    def n_asked(self, n_answers: int) -> int:
+        """The tokens to ask for in each of so many answers."""
+        if self.norm.weight.dtype == torch.bfloat16:
+            return N_ASKED
+        return min(N_ASKED, max(1, self.least_rows // n_answers))
 
     def _read(
         self, qkv: torch.Tensor, keys: np.ndarray, values: np.ndarray, *, last: bool
@@ -239,10 +255,11 @@ def decode(
     """
     if not prompts:
         return
-    n_rows, n_threads = min(batch_size, len(prompts)), torch.get_num_threads()
-    n_workers = min(n_threads, n_rows)
+    n_threads = torch.get_num_threads()
     longest_first = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
     n_slots = len(prompts[longest_first[0]]) + max_new_tokens
+    n_rows = min(batch_size, len(prompts), max(n_threads, _rows_in_memory(model, n_slots)))
+    n_workers = min(n_threads, n_rows)
     with torch.inference_mode():
         decoder = FusedDecoder(model, n_rows=n_rows, n_slots=n_slots)
     queue, events, stopped = deque(longest_first), SimpleQueue(), Event()
@@ -269,6 +286,12 @@ def decode(
         finally:
             stopped.set()
             torch.set_num_threads(n_threads)
+
+
+def _rows_in_memory(model: PreTrainedModel, n_slots: int) -> int:
+    c = model.config
+    shape = c.num_hidden_layers, c.num_key_value_heads, n_slots, c.head_dim
+    return CACHE_BYTES // decode_kernels.row_bytes(*shape, dtype=model.dtype)
 
 
 @dataclass(frozen=True)
@@ -308,7 +331,8 @@ def _answer_all(task: _Task, rows: Sequence[int]) -> Iterator[Read | Ended]:
 
 def _write(task: _Task, answers: Sequence[_Answer]) -> None:
     """One step: a token for each answer, and as many more as its draft has right."""
-    asked = [one.tokens(min(N_ASKED, task.max_new_tokens - len(one.ids))) for one in answers]
+    most = task.decoder.n_asked(len(answers))
+    asked = [one.tokens(min(most, task.max_new_tokens - len(one.ids))) for one in answers]
     rows = np.repeat([one.row for one in answers], [len(tokens) for tokens in asked])
     lengths = [
         one.n_known + i

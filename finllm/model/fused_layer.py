@@ -1,10 +1,12 @@
-"""A Llama decoder layer with LoRA in bfloat16 on a CPU, forward and backward written out.
+"""A Llama decoder layer with LoRA on a CPU, forward and backward written out.
+
+All tensors are of one type, bfloat16 or float32, and the adapters are rounded to it for products.
 
 What it computes is transformers' LlamaDecoderLayer with PEFT's LoRA. What makes it fast:
 
 - examples lie end to end in one row of tokens, so that no padding is computed;
 - projections that read the same input are one product (q/k/v, gate/up), and so are their adapters;
-- the frozen weights are dequantized once, not in every pass (2 bytes a weight);
+- the frozen weights are dequantized once, not in every pass (2 or 4 bytes a weight);
 - norms, rotary positions, softmax, gates and dropout are one pass each (`finllm.model.kernels`);
 - attention skips the keys behind a block of queries; residuals are added inside the products;
 - only what the backward pass cannot cheaply find again is kept, and not on the heap
@@ -33,7 +35,7 @@ QUERY_BLOCK = 256  # tokens that attend in one product
 class Projection:
     """Linear layers that read the same input, as one frozen matrix.
 
-    ``weight`` is (d_out, d_in) in bfloat16, and ``widths``, the layers' outputs, add up to d_out.
+    ``weight`` is (d_out, d_in), and ``widths``, the layers' outputs, add up to d_out.
     """
 
     weight: torch.Tensor

@@ -1,9 +1,10 @@
-"""The memory-bound steps of a Llama layer, each in one pass over bfloat16, compiled for this CPU.
+"""The memory-bound steps of a Llama layer, each in one pass over memory, compiled for this CPU.
 
 On a CPU with bfloat16 products, most of a training step is not products: PyTorch makes five to ten
 passes over memory for a norm, a gated activation or a masked softmax. Here each is one pass, all
-arithmetic in float32, compiled by Numba on first use (some seconds). Arrays are the bit patterns of
-bfloat16 (``bits(tensor)``). `finllm.model.fused_layer` puts the kernels together;
+arithmetic in float32, compiled by Numba on first use and then kept (`finllm.model.compiled`).
+Arrays (``bits(tensor)``) are of float32, or the bit patterns of bfloat16; ``_wide`` and ``_narrow``
+are all that differs. `finllm.model.fused_layer` puts the kernels together;
 `benchmarks/train_throughput.py` has what they gain.
 
 Dropout needs no stored mask: whether an element is kept is a hash of a seed and of its index
@@ -14,26 +15,48 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import njit, prange, types
+from numba.extending import overload
+
+from finllm.model.compiled import compiled
 
 _U32 = np.uint32
 _F32 = np.float32
-_COMPILED = {"parallel": True, "fastmath": True, "nogil": True, "error_model": "numpy"}
+_IN_PARALLEL = compiled(parallel=True)
 
 
 def bits(tensor: torch.Tensor) -> np.ndarray:
-    """The bit patterns of a bfloat16 tensor, without a copy."""
-    return tensor.detach().view(torch.uint16).numpy()
+    """A float32 tensor as an array, or the bit patterns of a bfloat16 one, without a copy."""
+    tensor = tensor.detach()
+    return (tensor if tensor.dtype == torch.float32 else tensor.view(torch.uint16)).numpy()
+
+
+def _wide(element):
+    """An array's element as a float."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(_wide, inline="always")
+def _compiled_wide(element):
+    if element == types.uint16:
+        return lambda element: _U32(_U32(element) << _U32(16)).view(_F32)
+    return lambda element: _F32(element)
+
+
+def _narrow(value, array):
+    """A float as an element of an array, rounded to the nearest, of two to the even."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(_narrow, inline="always")
+def _compiled_narrow(value, array):
+    if array.dtype == types.uint16:
+        return lambda value, array: _to_bfloat16(_F32(value).view(_U32))
+    return lambda value, array: _F32(value)
 
 
 @njit(inline="always")
-def _wide(bit_pattern):
-    return _U32(_U32(bit_pattern) << _U32(16)).view(_F32)
-
-
-@njit(inline="always")
-def _narrow(value):
-    pattern = _F32(value).view(_U32)
+def _to_bfloat16(pattern):
     return np.uint16((pattern + _U32(0x7FFF) + ((pattern >> _U32(16)) & _U32(1))) >> _U32(16))
 
 
@@ -74,7 +97,8 @@ def _kept(seed, index, threshold):
 def _drop(row, i, seed, threshold, dropped):
     first = _U32(i * len(row))
     for j in range(len(row)):
-        dropped[j] = row[j] if _kept(seed, first + _U32(j), threshold) else np.uint16(0)
+        kept = _kept(seed, first + _U32(j), threshold)
+        dropped[j] = row[j] if kept else _narrow(_F32(0), dropped)
 
 
 @njit(inline="always")
@@ -86,7 +110,7 @@ def _add_kept(grad, adapter, i, seed, threshold, total):
         total[j] = _wide(grad[j]) + more
 
 
-@njit(**_COMPILED)
+@_IN_PARALLEL
 def norm(x, weight, eps, seed, threshold, out, dropped):
     """RMS norm of the rows of x (n, d), and the same after dropout (unscaled) for the adapters."""
     n, d = x.shape
@@ -97,11 +121,12 @@ def norm(x, weight, eps, seed, threshold, out, dropped):
             total += _wide(row[j]) * _wide(row[j])
         scale = _F32(1) / np.sqrt(total / _F32(d) + eps)
         for j in range(d):
-            normed[j] = _narrow(_wide(_narrow(_wide(row[j]) * scale)) * _wide(weight[j]))
+            scaled = _wide(_narrow(_wide(row[j]) * scale, row))
+            normed[j] = _narrow(scaled * _wide(weight[j]), normed)
         _drop(normed, i, seed, threshold, dropped[i])
 
 
-@njit(**_COMPILED)
+@_IN_PARALLEL
 def norm_backward(grad, grad_adapter, x, weight, eps, residual, seed, threshold, out):
     """The gradient of x: through the norm, through dropout for the adapters, and the residual's."""
     n, d = x.shape
@@ -118,7 +143,7 @@ def norm_backward(grad, grad_adapter, x, weight, eps, residual, seed, threshold,
         scale = _F32(1) / np.sqrt(total / _F32(d) + eps)
         along = dot * scale * scale * scale / _F32(d)
         for j in range(d):
-            found[j] = _narrow(g[j] * scale - _wide(row[j]) * along + _wide(past[j]))
+            found[j] = _narrow(g[j] * scale - _wide(row[j]) * along + _wide(past[j]), found)
 
 
 @njit(inline="always")
@@ -128,11 +153,11 @@ def _turn(x, cos, sin, sign, scale, out):
     for j in range(half):
         c, s = _wide(cos[j]), _wide(sin[j]) * sign
         a, b = _wide(x[j]), _wide(x[half + j])
-        out[j] = _narrow((a * c - b * s) * scale)
-        out[half + j] = _narrow((b * c + a * s) * scale)
+        out[j] = _narrow((a * c - b * s) * scale, out)
+        out[half + j] = _narrow((b * c + a * s) * scale, out)
 
 
-@njit(**_COMPILED)
+@_IN_PARALLEL
 def rotate(qkv, cos, sin, scale, q, k, v):
     """Rows of q, k and v side by side to heads with rotary positions; q is scaled for the softmax.
 
@@ -151,7 +176,7 @@ def rotate(qkv, cos, sin, scale, q, k, v):
             v[h, i, :] = row[at : at + dim]
 
 
-@njit(**_COMPILED)
+@_IN_PARALLEL
 def rotate_backward(q, k, v, cos, sin, scale, qkv):
     """The gradient of qkv from those of q, k and v: ``rotate`` with the angle reversed."""
     kv, n, group, dim = q.shape
@@ -167,7 +192,7 @@ def rotate_backward(q, k, v, cos, sin, scale, qkv):
             row[at : at + dim] = v[h, i]
 
 
-@njit(**_COMPILED)
+@_IN_PARALLEL
 def softmax_(scores, group, start):
     """Causal softmax in place; scores (kv, rows, n_key), row r asks for token start + r // group.
 
@@ -179,7 +204,7 @@ def softmax_(scores, group, start):
         n = start + (at % rows) // group + 1
         top = np.int32(-(2**31))
         for j in range(n):
-            top = max(top, _ordered(np.int32(_U32(row[j]) << _U32(16))))
+            top = max(top, _ordered(_F32(_wide(row[j])).view(np.int32)))
         highest = _U32(_ordered(top)).view(_F32)
         powers = np.empty(n, _F32)
         total = _F32(0)
@@ -188,11 +213,11 @@ def softmax_(scores, group, start):
             total += powers[j]
         share = _F32(1) / total
         for j in range(n):
-            row[j] = _narrow(powers[j] * share)
+            row[j] = _narrow(powers[j] * share, row)
         row[n:] = 0
 
 
-@njit(**_COMPILED)
+@_IN_PARALLEL
 def softmax_backward_(grad, weights, group, start):
     """The scores' gradient in place of the weights' gradient; shapes as in ``softmax_``."""
     kv, rows, n_key = grad.shape
@@ -203,11 +228,11 @@ def softmax_backward_(grad, weights, group, start):
         for j in range(n):
             dot += _wide(row[j]) * _wide(p[j])
         for j in range(n):
-            row[j] = _narrow(_wide(p[j]) * (_wide(row[j]) - dot))
+            row[j] = _narrow(_wide(p[j]) * (_wide(row[j]) - dot), row)
         row[n:] = 0
 
 
-@njit(**_COMPILED)
+@_IN_PARALLEL
 def gather_heads(heads, seed, threshold, out, dropped):
     """Heads (kv, n, group, dim) to rows (n, kv group dim), and the same after dropout."""
     kv, n, group, dim = heads.shape
@@ -220,7 +245,7 @@ def gather_heads(heads, seed, threshold, out, dropped):
         _drop(row, i, seed, threshold, dropped[i])
 
 
-@njit(**_COMPILED)
+@_IN_PARALLEL
 def scatter_heads(grad, grad_adapter, seed, threshold, heads):
     """The gradient of ``gather_heads``'s heads from those of its two outputs."""
     kv, n, group, dim = heads.shape
@@ -232,10 +257,10 @@ def scatter_heads(grad, grad_adapter, seed, threshold, heads):
                 part = total[(h * group + g) * dim :]
                 found = heads[h, i, g]
                 for j in range(dim):
-                    found[j] = _narrow(part[j])
+                    found[j] = _narrow(part[j], found)
 
 
-@njit(**_COMPILED)
+@_IN_PARALLEL
 def gate(gate_up, seed, threshold, out, dropped):
     """SiLU(gate) * up of rows [gate, up] (n, 2 d), and the same after dropout."""
     n, d = out.shape
@@ -243,11 +268,11 @@ def gate(gate_up, seed, threshold, out, dropped):
         opened, up, gated = gate_up[i, :d], gate_up[i, d:], out[i]
         for j in range(d):
             a = _wide(opened[j])
-            gated[j] = _narrow(a / (_F32(1) + _exp(-a)) * _wide(up[j]))
+            gated[j] = _narrow(a / (_F32(1) + _exp(-a)) * _wide(up[j]), gated)
         _drop(gated, i, seed, threshold, dropped[i])
 
 
-@njit(**_COMPILED)
+@_IN_PARALLEL
 def gate_backward(grad, grad_adapter, gate_up, seed, threshold, out):
     """The gradient of [gate, up] from those of ``gate``'s two outputs."""
     n, d = grad.shape
@@ -259,8 +284,8 @@ def gate_backward(grad, grad_adapter, gate_up, seed, threshold, out):
         for j in range(d):
             share[j] = _F32(1) / (_F32(1) + _exp(-_wide(opened[j])))
         for j in range(d):
-            to_up[j] = _narrow(g[j] * _wide(opened[j]) * share[j])
+            to_up[j] = _narrow(g[j] * _wide(opened[j]) * share[j], to_up)
         for j in range(d):
             g[j] *= share[j] * (_F32(1) + _wide(opened[j]) * (_F32(1) - share[j]))
         for j in range(d):
-            to_gate[j] = _narrow(g[j] * _wide(up[j]))
+            to_gate[j] = _narrow(g[j] * _wide(up[j]), to_gate)

@@ -14,10 +14,10 @@ from transformers import (
 )
 
 from finllm.model import attention, backends
+from finllm.model.compute_type import DTYPES
 from finllm.model.lora_linear import use_lean_lora
 from finllm.model.memory import return_freed
 
-DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 LORA_TARGETS = {
     "all-linear": "all-linear",
     "attention": ["q_proj", "k_proj", "v_proj", "o_proj"],

@@ -1,8 +1,8 @@
-"""Linear layers whose weights lie in the order in which the processor's matrix units read them.
+"""Linear layers whose weights lie in the order in which the processor's units read them.
 
 A product of few rows is as fast as its weight comes from memory, and without packing oneDNN sorts
-the weight anew in each call: half the time at 32 rows. What follows a product (a residual, the
-gate of the other product) is done to its sums in float32, before they are rounded.
+the weight anew in each call: half the time at 32 rows of bfloat16. What follows a product (a
+residual, the gate of the other product) is done to its sums in float32, before they are rounded.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from torch.nn.functional import silu
 N_ROWS = 64  # for which the weights are packed; other numbers of rows are possible
 
 
-def packable() -> bool:
-    """Whether PyTorch's oneDNN has products of bfloat16 for this processor."""
-    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+def packable(dtype: torch.dtype) -> bool:
+    """Whether PyTorch's oneDNN has packed products of a type for this processor."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 class PackedLinear:
-    """x @ weight.T in bfloat16 for a weight (d_out, d_in), of which a copy is kept.
+    """x @ weight.T for a weight (d_out, d_in), of which a copy is kept, in the weight's type.
 
-    Where the processor has no products of bfloat16 the weight stays as it is.
+    Where the processor has no such products the weight stays as it is.
     """
 
     def __init__(self, weight: torch.Tensor) -> None:
         weight = weight.detach()
-        self.packs = packable()
+        self.packs = packable(weight.dtype)
         if self.packs:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), N_ROWS)
         self.weight = weight

@@ -118,6 +118,15 @@ def copied_project() -> Path | None:
     return None
 
 
+def weights_sha256(base: str, revision: str, *tuned: Path) -> str:
+    """One hash of the safetensors of base and tuned; of a base on the Hub, its id and revision."""
+    digest = hashlib.sha256(f"{base}@{revision}".encode() if not Path(base).is_dir() else b"")
+    for folder in (Path(base), *tuned):
+        for file in sorted(folder.glob("*.safetensors")):
+            digest.update(file_sha256(file).encode())
+    return digest.hexdigest()
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as file:

@@ -18,9 +18,10 @@ ALIGNED = 64  # bytes, as PyTorch's own tensors
 
 
 class Workspace:
-    """Tensors in bfloat16 that live until the next pass begins."""
+    """Tensors of one type that live until the next pass begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
         self._chunks: list[torch.Tensor] = []
         self._chunk = self._at = 0
         self._pass = 0
@@ -46,7 +47,7 @@ class Workspace:
 
     def take(self, *shape: int) -> torch.Tensor:
         """A tensor of that shape, its values undefined."""
-        n = 2 * math.prod(shape)
+        n = self.dtype.itemsize * math.prod(shape)
         while self._chunk < len(self._chunks) and self._at + n > len(self._chunks[self._chunk]):
             self._chunk, self._at = self._chunk + 1, 0
         if self._chunk == len(self._chunks):
@@ -54,7 +55,7 @@ class Workspace:
         rows = self._chunks[self._chunk][self._at : self._at + n]
         self._at += -(-n // ALIGNED) * ALIGNED
         # .data: a tensor of its own to autograd, which would else see every write as one to all
-        return rows.view(torch.bfloat16).view(shape).data
+        return rows.view(self.dtype).view(shape).data
 
     @property
     def n_bytes(self) -> int:

@@ -150,9 +150,9 @@ def kernel_of(setting: Setting) -> str:
 
     The conditions are those of ``finllm.model.fused.why_not_fused``, DoRA left out.
     """
-    fusible = (setting.device, setting.compute_dtype)
+    fusible = setting.device == "cpu" and setting.compute_dtype in ("bfloat16", "float32")
     own = setting.attention in ("auto", "matmul") and setting.quantization != "int8"
-    if fusible == ("cpu", "bfloat16") and own:
+    if fusible and own:
         return "fused"
     if setting.attention == "auto":
         return "matmul" if setting.device == "cpu" else "sdpa"
@@ -211,7 +211,7 @@ def device_memory(model: Architecture, setting: Setting, *, launcher: str, devic
     waste = overhead.lengths * setting.mixed_lengths if fused else int(overhead.waste * peak)
     return Memory(
         weights=held,
-        dequantized=DTYPE_BYTES["bfloat16"] * linear_parameters(model) if fused else 0,
+        dequantized=DTYPE_BYTES[setting.compute_dtype] * linear_parameters(model) if fused else 0,
         adapter=adapter,
         best_adapter=FLOAT32 * trained,
         gradients=gradients,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jinja2
 
+from finllm import provenance
 from finllm.report import convergence, corpus, figures, human, robustness, tables, wording
 from finllm.report.cautions import cautions, is_fictional
 from finllm.report.claims import NOT_MEASURED, claims
@@ -73,8 +74,16 @@ def html(
             include_text=include_text,
             excerpt_characters=EXCERPT_CHARACTERS,
             answer_characters=ANSWER_CHARACTERS,
+            made_with=_made_with(evidence),
+            repeats=provenance.REPEATS,
         )
     )
+
+
+def _made_with(evidence: Evidence) -> str:
+    """Commit, day and processor of the tuned model's answers; empty where nobody noted them."""
+    found = provenance.from_costs(evidence.metrics["predict_tuned"], file="costs of predict_tuned")
+    return provenance.line(found) if found else ""
 
 
 def markdown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,8 +46,8 @@ def ask(
     They are kept as they come below ``root``, so that a killed run goes on. ``asked`` says how the
     prompts differ from the examples' own.
     """
-    journal = answerer.journal(root, prompts)
     ids = [chat.encode_prompt(answerer.tokenizer, prompt) for prompt in prompts]
+    journal = answerer.journal(root, ids)
     n_before, watch = len(journal.read()), Stopwatch()
     started = time.perf_counter()
     found = answerer.answer(ids, journal, watch)
@@ -175,6 +176,7 @@ def summary(answerer: Answerer, asked: Asked, *, n_alone: int) -> dict[str, obje
         "mean_new_tokens": sum(new_tokens) / len(rows),
         "weights_sha256": answerer.weights_sha256,
         "decoding": {"strategy": "greedy", "batch_size": answerer.batch_size},
+        "provenance": dataclasses.asdict(answerer.provenance()),
         "cost": {
             "answers_before_a_kill": asked.n_before,
             "seconds": asked.seconds,

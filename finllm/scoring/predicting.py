@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+import finllm.model
 from finllm.instruct import chat
+from finllm.model import arithmetic
 from finllm.model.adapter import with_adapter
+from finllm.model.compute_type import resolved
 from finllm.model.full import is_full
 from finllm.model.fused_decoder import can_decode
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
-from finllm.model.weights import base_folder, file_sha256
+from finllm.model.weights import base_folder, file_sha256, weights_sha256
 from finllm.params import Model
+from finllm.provenance import Provenance, provenance
+from finllm.scoring import generate
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
 from finllm.scoring.journal import Journal
@@ -24,25 +31,65 @@ from finllm.scoring.journal import Journal
 
 @dataclass(frozen=True)
 class Answerer:
-    """A model, its tokenizer, and how it decodes."""
+    """A model, its tokenizer, and how it decodes.
+
+    ``loaded_as`` is what the weights do not tell: how they are held, and what was merged into them.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     weights_sha256: str
     max_new_tokens: int
     batch_size: int
+    loaded_as: Mapping[str, object]
 
     @property
     def decoding(self) -> str:
-        """Strategy, limit and batch plan, in words that can be compared."""
+        """Strategy, limit, batch plan and compute type, in words that can be compared."""
         plan = "fused and packed, any company" if can_decode(self.model) else "batches by length"
-        return f"greedy, {self.max_new_tokens} tokens at most, {self.batch_size} rows, {plan}"
+        limits = f"{self.max_new_tokens} tokens at most, {self.batch_size} rows"
+        return f"greedy, {limits}, {plan}, {self.compute_dtype}"
 
-    def journal(self, root: Path, prompts: Sequence[str]) -> Journal:
-        """Where the answers to these prompts are written as they come."""
-        digest = hashlib.sha256(self.weights_sha256.encode())
-        for text in (self.decoding, *prompts):
-            digest.update(chat.prompt_sha256(text).encode())
+    @property
+    def compute_dtype(self) -> str:
+        """What the model computes in, in the words of params.yaml."""
+        return str(self.model.dtype).removeprefix("torch.")
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """All that an answer depends on beside its prompt; what JSON can hold.
+
+        The path, fused layers or plain ones, is part of ``decoding``. Plain layers round otherwise
+        on another number of threads, and fused ones do not.
+        """
+        config = self.model.config.to_dict()
+        config.pop("_name_or_path", None)  # where the weights lay; they are hashed themselves
+        plain = not can_decode(self.model)
+        return {
+            "weights": self.weights_sha256,
+            "loaded as": dict(self.loaded_as),
+            "config": config,
+            "commit": vars(self.model.config).get("_commit_hash"),  # of a base on the Hub
+            "dtypes": sorted({str(parameter.dtype) for parameter in self.model.parameters()}),
+            "attention": self.model.config._attn_implementation,
+            "device": self.model.device.type,
+            "decoding": self.decoding,
+            "stops": sorted(chat.stop_ids(self.tokenizer)),
+            "threads": torch.get_num_threads() if plain else 0,
+            "arithmetic": arithmetic.kind(),
+            "libraries": arithmetic.libraries(),
+            "code": _code_sha256(),
+        }
+
+    def provenance(self) -> Provenance:
+        """What the answers are made with."""
+        processor = arithmetic.processor_in_words()
+        return provenance(processor=processor, dtype=str(self.model.config.dtype))
+
+    def journal(self, root: Path, ids: Sequence[Sequence[int]]) -> Journal:
+        """Where the answers to these encoded prompts are written as they come."""
+        named_by = [self.identity, [list(row) for row in ids]]
+        digest = hashlib.sha256(json.dumps(named_by, sort_keys=True, default=str).encode())
         return Journal(root / f"answers-{digest.hexdigest()[:16]}.jsonl")
 
     def answer(
@@ -88,6 +135,7 @@ def load_answerer(
     m: Model, *, weights: Path, quantization: str, max_new_tokens: int, batch_size: int
 ) -> Answerer:
     """The base model, tuned by what is in ``weights``: an adapter, a whole model, or nothing."""
+    m = resolved(m)
     base = base_folder(m)
     full = is_full(weights)
     model = load_base(
@@ -101,14 +149,23 @@ def load_answerer(
     if weights.is_dir() and not full:
         model = with_adapter(model, weights, merge=quantization == "none")
     tokenizer = load_tokenizer(base, revision=m.revision)
+    loaded_as = {
+        "quantization": quantization,
+        "double_quantization": m.double_quantization,
+        "tuned": _settings_of(weights),
+    }
     sha256 = weights_sha256(base, m.revision, weights)
-    return Answerer(model, tokenizer, sha256, max_new_tokens, batch_size)
+    return Answerer(model, tokenizer, sha256, max_new_tokens, batch_size, loaded_as)
 
 
-def weights_sha256(base: str, revision: str, weights: Path) -> str:
-    """One hash of the safetensors of base and tuned; of a base on the Hub, its id and revision."""
-    digest = hashlib.sha256(f"{base}@{revision}".encode() if not Path(base).is_dir() else b"")
-    for folder in (Path(base), weights):
-        for file in sorted(folder.glob("*.safetensors")):
-            digest.update(file_sha256(file).encode())
+def _settings_of(weights: Path) -> dict[str, str]:
+    """The hash of each JSON file beside tuned weights, such as the adapter's scale and targets."""
+    return {file.name: file_sha256(file) for file in sorted(weights.glob("*.json"))}
+
+
+def _code_sha256() -> str:
+    """One hash of the code that computes an answer."""
+    digest = hashlib.sha256()
+    for file in (*sorted(Path(finllm.model.__path__[0]).glob("*.py")), Path(generate.__file__)):
+        digest.update(file.read_bytes())
     return digest.hexdigest()

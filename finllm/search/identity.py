@@ -1,4 +1,4 @@
-"""Which trials may be held against each other: those of one space, one data set and one code."""
+"""Which trials may be held against each other: of one space, data, code and kind of processor."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from finllm.search.space import Space
 def study_name(space: Space, space_file: Path, *, project: Path, stage: str) -> str:
     """The name of a search: its space file's, and a hash of all that a trial's loss depends on.
 
-    That is the space, the stage's other parameters and its dependencies, as dvc.yaml has them.
+    That is the space, the stage's other parameters and its dependencies, as dvc.yaml has them, the
+    libraries, and the kind of processor: trials of two kinds differ in their last bits for a reason
+    that is none of the space's.
 
     Raises
     ------
     ValueError
         Where a dependency is missing.
     """
+    from finllm.model import arithmetic  # torch, which takes seconds
+
     body = YAML(typ="safe").load((project / "dvc.yaml").read_text(encoding="utf-8"))
     declared = body["stages"][stage]
     digest = hashlib.sha256(repr(space.dimensions).encode())
@@ -29,6 +33,8 @@ def study_name(space: Space, space_file: Path, *, project: Path, stage: str) -> 
     fixed = _declared(space.params, declared["params"])
     fixed = {key: value for key, value in fixed.items() if key not in searched}
     digest.update(json.dumps(fixed, sort_keys=True).encode())
+    machine = {"libraries": arithmetic.libraries(), "arithmetic": arithmetic.kind()}
+    digest.update(json.dumps(machine, sort_keys=True).encode())
     for dependency in declared["deps"]:
         _add(digest, project / dependency)
     return f"{space_file.stem}-{digest.hexdigest()[:6]}"

@@ -1,7 +1,8 @@
 """Checkpoints on disk: each whole or not there, in a folder of the run that they belong to.
 
-A run is its parameters, its encoded examples, its code and its libraries; their hash names the
-folder, so that a checkpoint of anything else is never found. Safetensors and JSON only.
+A run is its parameters, its encoded examples, its base weights, its code, its libraries and the
+kind of processor that rounds; their hash names the folder, so that a checkpoint of anything else is
+never found. Safetensors and JSON only.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
+
+import torch
 
 import finllm.model
 import finllm.training
 from finllm.instruct.chat import Encoded
+from finllm.model import arithmetic
 
 KEPT = 2  # the newest, and the one before it in case the newest cannot be read
-LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers", "trl")
 MANIFEST = "manifest.json"
 
 
@@ -37,13 +39,19 @@ def run_folder(
     root
         Where the runs' folders are.
     settings
-        The parameters that the result depends on; what JSON can hold.
+        The parameters that the result depends on, and the hash of the base weights; what JSON can
+        hold.
     sets
         The encoded examples by set: as the model sees them, prompt and mask included.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(json.dumps([version(name) for name in LIBRARIES]).encode())
-    digest.update(os.environ.get("WORLD_SIZE", "1").encode())
+    machine = {
+        "libraries": arithmetic.libraries(),
+        "arithmetic": arithmetic.kind(),
+        "threads": torch.get_num_threads(),
+        "processes": os.environ.get("WORLD_SIZE", "1"),
+    }
+    digest.update(json.dumps(machine, sort_keys=True).encode())
     for package in (finllm.model, finllm.training):
         for source in sorted(Path(package.__path__[0]).glob("*.py")):
             digest.update(source.read_bytes())

@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,14 +14,22 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finllm.instruct import chat
+from finllm.model import arithmetic
 from finllm.model.adapter import save_adapter
+from finllm.model.compute_type import DTYPES, resolved
 from finllm.model.full import save_full, train_all
-from finllm.model.loading import DTYPES, add_lora, load_base
+from finllm.model.loading import add_lora, load_base
 from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
-from finllm.model.weights import base_folder, checkpoint_root, file_sha256
+from finllm.model.weights import (
+    base_folder,
+    checkpoint_root,
+    file_sha256,
+    weights_sha256,
+)
 from finllm.params import Params
 from finllm.planned_memory import planned_peak_gb
+from finllm.provenance import provenance
 from finllm.records import Example, write_metrics
 from finllm.training import launch
 from finllm.training.batching import Batching
@@ -64,6 +72,7 @@ def train(
     In a launch of several processes each trains its share, and the first one writes. Checkpoints
     are removed when all is written.
     """
+    params = replace(params, model=resolved(params.model))
     m, p = params.model, params.train
     folder = base_folder(m)
     tokenizer = load_tokenizer(folder, revision=m.revision)
@@ -72,7 +81,7 @@ def train(
     batch = batches.effective(sets.lengths, p.accumulation) * launch.n_launched()
     sharded = launch.launched() and p.launcher != launch.DDP
     planned_gb = _planned_gb(params, folder, sets)
-    checkpointer = _checkpointer(params, sets)
+    checkpointer = _checkpointer(params, folder, sets)
     memory = memory_explained(
         sets.train, p.batch_size, recomputes=p.checkpoint_layers == 1, planned_gb=planned_gb
     )
@@ -103,7 +112,7 @@ def train(
         model = _trainable(params, folder, sets, sharded=sharded and p.launcher == launch.FSDP)
         print(
             f"train: {batches.describe()} a forward pass, effective batch {batch:g} examples, "
-            f"{arguments.max_steps} steps"
+            f"{arguments.max_steps} steps, in {m.compute_dtype}"
         )
         base_perplexity = general_perplexity(model, tokenizer)
         full = p.method == "full"
@@ -163,7 +172,14 @@ def train(
         "trainable_parameters": sum(value.numel() for value in weights.values()),
         "reloaded_val_loss_nats": reloaded,
         "adapter_sha256": file_sha256(file),
+        "compute_dtype": m.compute_dtype,
         **observed,
+        "provenance": asdict(
+            provenance(
+                processor=arithmetic.processor_in_words(),
+                dtype=str(autocast or model.config.dtype),
+            )
+        ),
         "cost": {
             "n_resumes": result.n_resumes,
             "seconds": result.seconds,
@@ -205,7 +221,7 @@ def _planned_gb(params: Params, folder: str, sets: Sets) -> float | None:
     )
 
 
-def _checkpointer(params: Params, sets: Sets) -> Checkpointer | None:
+def _checkpointer(params: Params, folder: str, sets: Sets) -> Checkpointer | None:
     p = params.train
     if launch.launched() and p.launcher.startswith("deepspeed"):
         if p.checkpoint_every:
@@ -216,6 +232,7 @@ def _checkpointer(params: Params, sets: Sets) -> Checkpointer | None:
         return None
     settings = {
         "model": vars(params.model),
+        "weights": weights_sha256(folder, params.model.revision),  # of a package or local folder
         "lora": vars(params.lora),
         "train": {**vars(p), "checkpoint_every": 0},  # does not change the result
     }

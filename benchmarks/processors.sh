@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The default's training and generation on four kinds of processor, one table: this one, and this one
+# with AVX512-BF16 but no AMX, with AVX-512 but no bfloat16, and with AVX2 alone, as far as it has
+# them. Each is imitated for every library that chooses its code by the processor: ATen, oneDNN, MKL,
+# Numba (this project's kernels), NumPy, OpenBLAS. Ratios are to stock SFTTrainer and to the best
+# `generate`, of the same run; speeds are medians. About a quarter of an hour on two quiet cores.
+#   benchmarks/processors.sh [test.jsonl]   (prompts of the default test set; fictional calls without)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
+examples=${EXAMPLES:-24} prompts=${PROMPTS:-32} rounds=${ROUNDS:-3}
+kinds=${KINDS:-"avx2 avx512 avx512_bf16 native"}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+imitated() {
+  case $1 in
+    avx2) set -- avx2 AVX2 AVX2 haswell "" Haswell "AVX512F AVX512_SKX" ;;
+    avx512) set -- avx512 AVX512_CORE AVX512 skylake-avx512 "" SkylakeX "" ;;
+    avx512_bf16) set -- avx512 AVX512_CORE_BF16 AVX512 cooperlake "" Cooperlake "" ;;
+    native) return ;;
+    *) echo "KINDS: $1; allowed are avx2, avx512, avx512_bf16, native" >&2; exit 2 ;;
+  esac
+  export ATEN_CPU_CAPABILITY=$1 ONEDNN_MAX_CPU_ISA=$2 MKL_ENABLE_INSTRUCTIONS=$3
+  # Without features of its own Numba adds the host's to the processor that is named.
+  export NUMBA_CPU_NAME=$4 NUMBA_CPU_FEATURES=$5 OPENBLAS_CORETYPE=$6 NPY_DISABLE_CPU_FEATURES=$7
+}
+
+for kind in $kinds; do
+  (
+    imitated "$kind"
+    python -m benchmarks.train_throughput --examples "$examples" --max-tokens 384 --accumulation 1 \
+      --variant trl "fused layers" | tail -n 1 > "$work/$kind.train.json"
+    python -m benchmarks.generate_throughput --prompts "$prompts" --rounds "$rounds" \
+      --batch-sizes 8 16 32 --rows 64 ${1:+--examples "$1"} | tail -n 1 > "$work/$kind.generate.json"
+  )
+done
+python -m benchmarks.processors "$work"

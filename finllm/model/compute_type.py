@@ -1,0 +1,74 @@
+"""The type that a model computes in: what ``model.compute_dtype: auto`` stands for, and where.
+
+bfloat16 is fast where the device multiplies in it. Elsewhere its products are emulated, on many
+processors ten times slower than those of float32 (docs/experiments.md).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import sys
+from functools import cache
+
+import torch
+
+from finllm.model.packed_linear import packable
+from finllm.params import Model
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+# What ONEDNN_MAX_CPU_ISA may be for oneDNN to use AVX512-BF16 or AMX where the processor has them.
+MULTIPLIES = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX512_CORE_AMX", "AVX512_CORE_AMX_FP16")
+UNLIMITED = ("DEFAULT", "ALL")
+
+
+def resolved(model: Model) -> Model:
+    """The parameters with a compute type of this machine in the place of ``auto``.
+
+    Says so once on stderr where bfloat16 is asked for and the processor does not multiply in it.
+    """
+    if model.compute_dtype == "auto":
+        fast = multiplies_bfloat16()
+        return dataclasses.replace(model, compute_dtype="bfloat16" if fast else "float32")
+    if model.compute_dtype == "bfloat16" and not multiplies_bfloat16():
+        _warn_once()
+    return model
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this machine's GPU has products of bfloat16, or without a GPU its processor."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return cpu_multiplies_bfloat16()
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Whether the processor has products of bfloat16, and oneDNN uses them.
+
+    PyTorch's own question to oneDNN is true on any processor with AVX-512, where such products may
+    be emulated, so the processor's instructions are asked for too. oneDNN uses no more of them than
+    ``ONEDNN_MAX_CPU_ISA`` (once ``DNNL_MAX_CPU_ISA``) allows.
+    """
+    if not packable(torch.bfloat16):
+        return False
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True  # oneDNN asks an ARM processor itself
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "DEFAULT"
+    limit = limit.upper().removeprefix("DNNL_").removeprefix("ONEDNN_")
+    # AVX10 is AVX-512 under another name, these instructions included
+    if limit not in (*MULTIPLIES, *UNLIMITED) and not limit.startswith("AVX10"):
+        return False
+    amx = torch.cpu._is_amx_tile_supported() and (limit in UNLIMITED or "AMX" in limit)
+    return torch.cpu._is_avx512_bf16_supported() or amx
+
+
+@cache
+def _warn_once() -> None:
+    where = "the GPU" if torch.cuda.is_available() else "the processor"
+    print(
+        f"warning: model.compute_dtype is bfloat16, and {where} has no products of bfloat16, which "
+        "are then many times slower than those of float32; set model.compute_dtype to auto or "
+        "float32",
+        file=sys.stderr,
+    )

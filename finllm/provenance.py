@@ -1,0 +1,100 @@
+"""Where a run's figures come from: commit, state of the tree, day, processor, libraries, type.
+
+Greedy answers hang on near-ties, which another kind of processor may round the other way, so
+figures repeat on the same kind of processor and are close on others. A reader is told which it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+KEY = "provenance"  # in a stage's costs, since no two runs share it
+WRITTEN = ("metrics", "plots", "reports", "dvc.lock")  # by the pipeline itself, while it runs
+REPEATS = (
+    "On the same kind of processor everything but the times and the memory comes out the same; "
+    "on another one, answers can differ where two tokens are almost equally probable."
+)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a run was made with."""
+
+    commit: str  # abbreviated; empty outside of Git
+    clean: bool  # whether every tracked file but what the pipeline writes was as in the commit
+    date: str  # UTC, ISO 8601
+    processor: str  # its name, and the instructions that it multiplies with
+    torch: str
+    python: str
+    dtype: str  # of the products
+
+
+def provenance(*, processor: str, dtype: str, folder: Path = Path()) -> Provenance:
+    """What the present run is made with; ``folder`` is in the repository."""
+    commit = _git(folder, "rev-parse", "--short", "HEAD")
+    return Provenance(
+        commit=commit,
+        clean=bool(commit) and not _changed(folder),
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        processor=processor,
+        torch=version("torch"),
+        python=platform.python_version(),
+        dtype=dtype.removeprefix("torch."),
+    )
+
+
+def from_costs(costs: Mapping[str, object], *, file: str = "") -> Provenance | None:
+    """What a stage's costs say of it; None where they are of an older version and say nothing.
+
+    Raises
+    ------
+    ValueError
+        Where it cannot be read; names the file.
+    """
+    found = costs.get(KEY)
+    if found is None:
+        return None
+    names = [field.name for field in dataclasses.fields(Provenance)]
+    if not isinstance(found, Mapping) or set(found) != set(names):
+        raise ValueError(f"{file}: {KEY} must have {', '.join(names)}; run `dvc repro`")
+    return Provenance(**found)
+
+
+def line(found: Provenance) -> str:
+    """One line for a reader.
+
+    >>> line(Provenance("e88ba7e", True, "2026-11-29T08:30:00+00:00", "Intel Xeon, AMX, bfloat16",
+    ...     "2.13.0", "3.11.7", "bfloat16"))
+    'commit e88ba7e (clean), 2026-11-29, Intel Xeon (AMX, bfloat16), in bfloat16, torch 2.13.0'
+    """
+    state = "clean" if found.clean else "not clean"
+    commit = f"commit {found.commit} ({state})" if found.commit else "no commit"
+    name, _, instructions = found.processor.partition(", ")
+    processor = f"{name} ({instructions})" if instructions else name
+    return f"{commit}, {found.date[:10]}, {processor}, in {found.dtype}, torch {found.torch}"
+
+
+def _changed(folder: Path) -> str:
+    """The tracked files that differ from the commit, beside those that the pipeline writes."""
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    without = [f":(exclude,top){name}" for name in WRITTEN]
+    options = ["--porcelain", "--untracked-files=no"]
+    return _git(Path(top), "status", *options, "--", ":(top)", *without)
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What Git says; nothing where it is not installed, or there is no repository."""
+    try:
+        done = subprocess.run(
+            ["git", *words], cwd=folder, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
