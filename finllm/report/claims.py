@@ -30,7 +30,9 @@ def claims(found: Outcome, metrics: Mapping[str, Mapping]) -> Table:
         *_transfer(found, scored),
         *_forgetting(train),
     ]
-    return Table("Claims of the method, and what this run measured", ["claim", "measured", "result"], rows)
+    return Table(
+        "Claims of the method, and what this run measured", ["claim", "measured", "result"], rows
+    )
 
 
 def _first_fifth(train: Mapping) -> list[list[str]]:

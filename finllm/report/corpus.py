@@ -74,7 +74,9 @@ def funnel_table(steps: Sequence[FunnelStep]) -> Table:
         if step.n_unexplained:
             n = wording.count(step.n_unexplained)
             rows.append([f"{step.stage}: without a reason", "", "", n])
-    return Table("Records in and out of every stage, as a table", ["stage", "in", "out", "removed"], rows)
+    return Table(
+        "Records in and out of every stage, as a table", ["stage", "in", "out", "removed"], rows
+    )
 
 
 def corpus_tables(metrics: Mapping[str, Mapping]) -> list[Table]:
@@ -147,8 +149,8 @@ def _duplicates(filtered: Mapping, audit: Mapping) -> list[tuple[str, str]]:
     }
     rows += [(name, wording.count(audit[key])) for key, name in leaks.items() if key in audit]
     overlaps = {
-        "test_excerpt_contamination": "word sequences of test excerpts that the training set has as well",
-        "test_answer_contamination": "word sequences of test references that the training set has as well",
+        "test_excerpt_contamination": "word sequences of test excerpts that training has too",
+        "test_answer_contamination": "word sequences of test references that training has too",
     }
     rows += [(name, _percent(audit[key])) for key, name in overlaps.items() if key in audit]
     return rows

@@ -179,7 +179,11 @@ def ceilings(found: Mapping[str, Mapping]) -> Table:
         for template, f in sorted(found.items())
     ]
     columns = ["template", "figures in references", "share in the call", "share in the excerpt"]
-    return Table("Figures of the test references that can be read at all (the ceiling of number recall)", columns, rows)
+    return Table(
+        "Figures of the test references that can be read at all (the ceiling of number recall)",
+        columns,
+        rows,
+    )
 
 
 def _gain(gain: Mapping[str, float]) -> str:

@@ -142,7 +142,9 @@ def _by_criterion(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Tab
         if name in known
     ]
     columns = ["metric", *(QUESTION_LABELS[name].lower() for name in criteria)]
-    return Table("Correlation of each metric’s gain with the gain in points, by criterion", columns, cells)
+    return Table(
+        "Correlation of each metric’s gain with the gain in points, by criterion", columns, cells
+    )
 
 
 def _rho(row: Mapping[str, float]) -> str:

@@ -37,7 +37,8 @@ def html(
 ) -> str:
     """The page: one file that loads nothing, with every figure as a table as well.
 
-    Its one script sorts and filters the examples and prints what is folded; the page's policy names it by its hash and allows no other.
+    Its one script sorts and filters the examples and unfolds the tables for printing; the page's
+    policy names it by its hash and allows no other.
 
     ``parameters`` are sections of params.yaml to show, ``data`` and ``model`` among them. The same
     evidence gives the same bytes. Without ``include_text`` the page holds no word of the calls, the

@@ -19,7 +19,7 @@ def passages(text: str, answers: Sequence[str], *, n_characters: int) -> list[Pi
     every marked figure with ``AROUND`` characters on either side, cut at words; an ellipsis stands
     for the rest. The result can be longer than ``n_characters`` where many figures are quoted.
 
-    >>> [(p.text, p.mark) for p in passages("Up 7% to $2 million.", ["It rose 7%."], n_characters=99)]
+    >>> [(p.text, p.mark) for p in passages("Up 7% to $2 million.", ["Rose 7%"], n_characters=99)]
     [('Up ', ''), ('7%', 'quoted'), (' to $2 million.', '')]
     """
     stated = [quantity for answer in answers for quantity in extract_quantities(answer)]

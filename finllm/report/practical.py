@@ -43,7 +43,9 @@ def gain(found: Outcome, company_sd: float) -> Table:
     ]
     if needed is not None:
         rows.append(["companies needed to detect it", wording.count(needed), "at the same power"])
-    return Table("Observed, relevant and detectable difference", ["difference", "size", "meaning"], rows)
+    return Table(
+        "Observed, relevant and detectable difference", ["difference", "size", "meaning"], rows
+    )
 
 
 def price(metrics: Mapping[str, Mapping]) -> Table:
@@ -54,7 +56,7 @@ def price(metrics: Mapping[str, Mapping]) -> Table:
         tokens = wording.count(train["n_train_tokens"])
         rows.append(["training, once", wording.duration(cost["seconds"]), f"{tokens} tokens"])
     if "adapter_mb" in cost:
-        rows.append(["adapter to store", f"{cost['adapter_mb']:.1f} MB", "in addition to the base model"])
+        rows.append(["adapter to store", f"{cost['adapter_mb']:.1f} MB", "besides the base model"])
     models = asked_models(metrics)
     each = {model: seconds_per_answer(metrics[f"predict_{model}"]) for model in models}
     for model, seconds in each.items():
@@ -98,8 +100,8 @@ def power_sentence(found: Outcome, company_sd: float) -> str:
         return f"The test detects a true difference of {wording.score(shows)} with power {POWER:g}."
     if shows <= found.rope:
         return (
-            f"The power is sufficient: the test detects a true difference of {wording.score(shows)} "
-            f"with power {POWER:g}, and the smallest relevant difference is {smallest}."
+            f"The power is sufficient: with power {POWER:g} the test detects a true difference of "
+            f"{wording.score(shows)}, and the smallest relevant difference is {smallest}."
         )
     return (
         f"The power is low: with power {POWER:g} the test detects a true difference of "

@@ -123,9 +123,7 @@ def showcase(
             raise ValueError(f"{i} was scored, and its text is not there; run `dvc repro`")
         name = anchor(i, taken)
         taken.add(name)
-        shown.append(
-            _shown(pair, name, asked[i], by_base[i], by_tuned[i], include_text, metric)
-        )
+        shown.append(_shown(pair, name, asked[i], by_base[i], by_tuned[i], include_text, metric))
     return shown
 
 

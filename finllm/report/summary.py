@@ -22,8 +22,8 @@ MEANINGS = {  # metric: what it measures, to follow its name
     "term_recall": f"the share of the financial terms of {_REFERENCE} that an answer names",
     "term_precision": f"the share of an answer’s financial terms that {_REFERENCE} names",
     "number_accuracy": (
-        f"how many of the figures of {_REFERENCE} an answer states, and how many of the figures "
-        "that it states are in the excerpt of the call"
+        f"the share of the figures of {_REFERENCE} that an answer states, and the share of its own "
+        "figures that the excerpt of the call supports"
     ),
     "coherence": f"how far an answer’s statements agree with those of {_REFERENCE}",
     "composite": "a weighted mean of figures, statements, wording and financial terms",

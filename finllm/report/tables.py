@@ -140,7 +140,9 @@ def classical_tests(tests: Mapping[str, Mapping[str, float]]) -> Table:
             ]
         )
     columns = "metric|t|Wilcoxon|sign flip|Shapiro–Wilk|BCa bootstrap|Cohen’s d|Cohen’s d_z"
-    return Table("Classical tests, p-values uncorrected, and effect sizes", columns.split("|"), rows)
+    return Table(
+        "Classical tests, p-values uncorrected, and effect sizes", columns.split("|"), rows
+    )
 
 
 def posteriors(found: Mapping[str, Mapping]) -> Table:
