@@ -205,7 +205,7 @@ MEASURE = """<!doctype html><body>FRAMES<script>onload = () => {
     small.open = true;
     small.querySelector("a").click();
     seen.closes = !small.open;
-    const folded = () => page.querySelectorAll("details.table:not([open])").length;
+    const folded = () => page.querySelectorAll("details.table:not(.screen):not([open])").length;
     const before = folded();
     frame.contentWindow.dispatchEvent(new Event("beforeprint"));
     seen.printed = folded();

@@ -84,15 +84,15 @@ def corpus_tables(metrics: Mapping[str, Mapping]) -> list[Table]:
     filtered, audit = metrics["filter"], metrics["split"].get("audit", {})
     made = [
         _table("Lengths of the kept calls, in words", _lengths(filtered.get("lengths", {}))),
-        _table("Vocabulary", _vocabulary(filtered)),
-        _table("Duplicates, and what the sets share", _duplicates(filtered, audit)),
-        _table("Periods", _periods(filtered.get("temporal", {}))),
+        _table("Vocabulary of the calls", _vocabulary(filtered)),
+        _table("Duplicates, and overlap between the sets", _duplicates(filtered, audit)),
+        _table("Quarters of the calls", _periods(filtered.get("temporal", {}))),
     ]
     return [table for table in made if table.rows]
 
 
 def _table(caption: str, rows: Sequence[tuple[str, str]]) -> Table:
-    return Table(caption, ["what", "size"], rows)
+    return Table(caption, ["measure", "value"], rows)
 
 
 def _lengths(found: Mapping[str, float]) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@
 
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details.table:not([open])")];
+    opened = [...document.querySelectorAll("details.table:not(.screen):not([open])")];
     for (const one of opened) one.open = true;
   });
   addEventListener("afterprint", () => {

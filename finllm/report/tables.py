@@ -73,7 +73,7 @@ def by_set(sets: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric: str
 def provenance_note(found: Container[str]) -> str:
     """Where the references come from, for the provenances that were ``found``."""
     said = [f"{name}: {said}" for name, said in PROVENANCE_MEANING.items() if name in found]
-    return f"Where the reference comes from. {'; '.join(said)}. Learning a rule is not finance."
+    return f"Where the reference comes from. {'; '.join(said)}. Learning a rule is not learning finance."
 
 
 def by_group(
@@ -285,7 +285,7 @@ def sets(split: Mapping[str, Mapping]) -> Table:
     keys = ("examples", "transcripts", "companies")
     rows = [[name, *(wording.count(split[name][key]) for key in keys)] for name in names]
     columns = ["set", "examples", "calls", "companies"]
-    return Table("The sets; no company is in two of them", columns, rows)
+    return Table("Sizes of the data sets; no company is in two of them", columns, rows)
 
 
 def parameters(sections: Mapping[str, Mapping[str, object]]) -> Table:
