@@ -73,7 +73,8 @@ def by_set(sets: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric: str
 def provenance_note(found: Container[str]) -> str:
     """Where the references come from, for the provenances that were ``found``."""
     said = [f"{name}: {said}" for name, said in PROVENANCE_MEANING.items() if name in found]
-    return f"Where the reference comes from. {'; '.join(said)}. Learning a rule is not learning finance."
+    end = "Learning a rule is not learning finance."
+    return f"Where the reference comes from. {'; '.join(said)}. {end}"
 
 
 def by_group(
