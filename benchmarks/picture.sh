@@ -8,7 +8,7 @@ picture=${2:-$root/docs/images/report.png}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${CHROMIUM:-chromium}" --headless --no-sandbox --disable-gpu --hide-scrollbars --log-level=3 \
-    --force-device-scale-factor=1 --user-data-dir="$work/profile" --window-size=1060,1512 \
+    --force-device-scale-factor=1 --user-data-dir="$work/profile" --window-size=1280,1512 \
     --screenshot="$work/full.png" "file://$report"
 "$root/.venv/bin/python" - "$work/full.png" "$picture" <<'PYTHON'
 import sys

@@ -92,7 +92,7 @@ def test_robustness_shows_the_primary_metric_and_folds_the_others():
         {**CHANGE, "metric": "bleu"},
     ]
     said = robustness.robustness_summary(rows, primary=PRIMARY)
-    assert "in words that training never saw: tuned −0.060 [−0.100, −0.020]." in said
+    assert "in words that the training never saw: tuned −0.060 [−0.100, −0.020]." in said
     first, others = robustness.robustness_tables(rows, primary=PRIMARY)
     assert [row[:2] for row in first.rows] == [
         ["noise: Number accuracy", "base"],
@@ -104,7 +104,9 @@ def test_robustness_shows_the_primary_metric_and_folds_the_others():
     assert "tuned −0.060 –" in robustness.robustness_summary([bare], primary=PRIMARY)
     evidence = make_evidence()
     evidence.metrics["evaluate"]["robustness"] = rows
-    assert "The same examples, asked otherwise" in render(evidence)
+    text = render(evidence)
+    assert "The same examples, changed: number accuracy" in text
+    assert "The same examples, changed: the other metrics" in text
 
 
 def test_the_few_shot_base_stands_between_base_and_tuned():
@@ -116,9 +118,9 @@ def test_the_few_shot_base_stands_between_base_and_tuned():
     test = evidence.metrics["evaluate"]["test"]
     test["fewshot"] = {PRIMARY: test["tuned"][PRIMARY] - 0.01}
     assert "examples shown” is the untuned model" in render(evidence)
-    assert "a better prompt alone may do" not in render(evidence)
+    assert "a better prompt alone may be enough" not in render(evidence)
     test["fewshot"] = {PRIMARY: test["tuned"][PRIMARY]}
-    assert "a better prompt alone may do" in render(evidence)
+    assert "a better prompt alone may be enough" in render(evidence)
 
 
 def test_latency_is_a_table_where_single_answers_were_timed():
@@ -187,7 +189,7 @@ def test_other_priors_and_predictive_checks_of_the_primary_metric_are_a_table():
     assert rows["middle 95% of the difference before the data"] == "[−4.000, 4.000]"
     assert rows["divergent transitions"] == "0" and len(rows) == 6
     assert rows["probability of a difference above the region of equivalence"] == "0.750"
-    assert "Priors and checks of the model" in render(evidence)
+    assert "Priors and checks of the model of the primary metric" in render(evidence)
 
 
 def test_the_layers_are_bars_and_rows():

@@ -45,9 +45,7 @@ def test_the_few_shot_base_stands_between_base_and_tuned_wherever_answers_have_a
     metrics |= {"predict_fewshot": asked, "bayes_stats": {}}
     label = "base, examples shown"
     found = fairness.answers(metrics)
-    assert (
-        found.rows[1] == [label, "96", "0.100", "0.000"] and "the test set alone" in found.caption
-    )
+    assert found.rows[1] == [label, "96", "0.100", "0.000"] and "the test set only" in found.caption
     assert [row[0] for row in fairness.efficiency(metrics).rows] == ["base", label, "tuned"]
     assert fairness.efficiency(metrics).rows[1][1:4] == ["510", "90", "1.00 s"]
     assert [row[0] for row in fairness.latency(metrics).rows] == [label]
@@ -61,7 +59,7 @@ def test_the_few_shot_base_stands_between_base_and_tuned_wherever_answers_have_a
 def test_where_no_examples_are_shown_the_few_shot_base_has_no_row(metrics):
     assert tables.asked_models(metrics) == ["base", "tuned"]
     assert [row[0] for row in fairness.answers(metrics).rows] == ["base", "tuned"]
-    assert "alone" not in fairness.answers(metrics).caption
+    assert "only" not in fairness.answers(metrics).caption
 
 
 def test_a_run_that_was_taken_up_again_has_no_speed(metrics):

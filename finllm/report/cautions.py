@@ -1,4 +1,4 @@
-"""What a reader must know before believing the verdict: each a sentence, from the metrics alone."""
+"""What limits the verdict: each a sentence, from the metrics alone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _baselines(found: Outcome, test: Mapping[str, Mapping[str, float]]) -> str:
     if not above:
         return ""
     return (
-        f"A baseline without a model does at least as well as the tuned model on "
+        f"A baseline without a model scores at least as high as the tuned model on "
         f"{wording.metric_in_sentence(name)}: {' and '.join(above)} against {wording.score(tuned)} "
         f"(means over examples, not over companies)."
     )
@@ -54,9 +54,9 @@ def _few_shot(found: Outcome, test: Mapping[str, Mapping[str, float]]) -> str:
     if shown is None or tuned is None or shown < tuned:
         return ""
     return (
-        f"The base with training examples in its prompt does at least as well as the tuned model "
+        f"The base with training examples in its prompt scores at least as high as the tuned model "
         f"on {wording.metric_in_sentence(name)}: {wording.score(shown)} against "
-        f"{wording.score(tuned)} (means over examples); a better prompt alone may do."
+        f"{wording.score(tuned)} (means over examples); a better prompt alone may be enough."
     )
 
 
@@ -64,8 +64,8 @@ def _few_companies(n_companies: int) -> str:
     if n_companies >= MIN_COMPANIES:
         return ""
     return (
-        f"The test set has {n_companies} companies; below {MIN_COMPANIES} the error rates of "
-        "these tests were not measured."
+        f"The test set has {n_companies} companies. The error rates of these tests were measured "
+        f"with {MIN_COMPANIES} companies or more only."
     )
 
 
@@ -75,7 +75,7 @@ def _cut_answers(base: Mapping, tuned: Mapping) -> str:
         return ""
     return (
         f"The length limit cut {shares[0]:.0%} of the base model’s answers and {shares[1]:.0%} of "
-        "the tuned model’s; part of a difference may be learning when to stop."
+        "the tuned model’s; part of the difference may come from learning when to stop."
     )
 
 
@@ -98,12 +98,12 @@ def _hidden(subgroups: Mapping[str, Mapping[str, Mapping]], found: Outcome) -> s
     ]
     n_tested = sum("p_value" in one for levels in subgroups.values() for one in levels.values())
     n_firm = sum(one.get("p_adjusted", 1.0) < found.alpha for _, _, one in hidden)
-    firm = f"{n_firm} of these {len(hidden)} hold{'s' if n_firm == 1 else ''}"
+    firm = f"{n_firm} of these {len(hidden)} remain{'s' if n_firm == 1 else ''} significant"
     if len(hidden) == 1:
-        firm = "it holds" if n_firm else "it does not hold"
+        firm = "it remains significant" if n_firm else "it is not significant"
     return (
-        f"The average hides a regression in {' and '.join(named)}. {n_tested} groups were looked "
-        f"at; {firm} after the correction for that."
+        f"The average hides a regression in {' and '.join(named)}. {n_tested} groups were tested; "
+        f"{firm} after the correction for that."
     )
 
 
@@ -121,8 +121,8 @@ def _opposed(found: Outcome, by_provenance: Mapping[str, Mapping]) -> str:
     if not against:
         return ""
     return (
-        "The difference is not the same everywhere; it points the other way for references of the "
-        f"provenance {' and '.join(against)}, which was not tested."
+        "The difference has the opposite sign for references of the provenance "
+        f"{' and '.join(against)}; this was not tested."
     )
 
 
@@ -130,6 +130,6 @@ def _derived(by_provenance: Mapping[str, Mapping]) -> str:
     if "derived" not in by_provenance:
         return ""
     return (
-        "Some references were derived by a rule; scores on those show that the rule was learned, "
-        "not finance. Read the table by provenance."
+        "Some references were derived by a rule. Scores on them show that the model learned the "
+        "rule, not finance; see the table by provenance."
     )

@@ -9,9 +9,9 @@ from finllm.report.outcome import Outcome
 from finllm.report.tables import Table
 
 NOT_MEASURED = (
-    "that four bits keep 99% of the quality, and what checkpointing saves (see the benchmarks)",
+    "whether four bits keep 99% of the quality and what checkpointing saves (see the benchmarks)",
     "which rank is best (dvc exp run -S lora.r=8,16,32)",
-    "which metric people agree with most (it needs their ratings)",
+    "which metric agrees best with people (needs human ratings)",
 )
 
 
@@ -30,14 +30,16 @@ def claims(found: Outcome, metrics: Mapping[str, Mapping]) -> Table:
         *_transfer(found, scored),
         *_forgetting(train),
     ]
-    return Table("The method’s claims, and this run", ["claim", "measured", "so here"], rows)
+    return Table(
+        "Claims of the method, and what this run measured", ["claim", "measured", "result"], rows
+    )
 
 
 def _first_fifth(train: Mapping) -> list[list[str]]:
     share = train.get("convergence", {}).get("share_in_first_fifth")
     if share is None:
         return []
-    said = "most of it" if share > 0.5 else "not most of it"
+    said = "yes, most of it" if share > 0.5 else "no, less than half"
     text = f"{share:.0%} of the training loss’s fall"
     return [["the adaptation happens in the first fifth of the training", text, said]]
 
@@ -49,12 +51,12 @@ def _clipping(train: Mapping) -> list[list[str]]:
     text = f"{gradients['clipped_share']:.0%} of the steps clipped, "
     text += f"largest norm {gradients['max_norm']:.3g}"
     n = alarms.get("explosion", 0)
-    return [["clipping prevents instability", text, f"{n} explosions seen"]]
+    return [["clipping prevents instability", text, f"{n} explosions"]]
 
 
 def _plateau(train: Mapping) -> list[list[str]]:
     text = f"best at step {train['best_step']} of {train['n_steps']}"
-    said = "stopped early" if train["stopped_early"] else "no plateau was reached"
+    said = "yes, stopped early" if train["stopped_early"] else "no plateau was reached"
     return [["training ends on a plateau of the validation loss", text, said]]
 
 
@@ -65,7 +67,7 @@ def _transfer(found: Outcome, scored: Mapping) -> list[list[str]]:
     if base is None or tuned is None:
         return []
     text = f"{wording.signed(tuned - base)} on the transfer set"
-    said = "same direction, not tested" if (tuned - base) * found.difference > 0 else "not here"
+    said = "same direction, not tested" if (tuned - base) * found.difference > 0 else "no"
     return [["several templates help generalisation", text, said]]
 
 
@@ -74,5 +76,5 @@ def _forgetting(train: Mapping) -> list[list[str]]:
     if ratio is None:
         return []
     text = f"perplexity of a general text × {ratio:.2f}"
-    said = "general language became less likely" if ratio > 1 else "none seen"
+    said = "no, general text became less likely" if ratio > 1 else "no forgetting"
     return [["an adapter keeps general language", text, said]]

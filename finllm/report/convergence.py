@@ -37,8 +37,8 @@ def phases(curve: Curve, *, val: Curve) -> Table | None:
                 wording.score(checked[-1]) if checked else wording.MISSING,
             ]
         )
-    columns = "phase|steps|mean training loss|slope, nats in 100 steps|validation loss so far"
-    return Table("Phases of convergence, in nats", columns.split("|"), rows)
+    columns = "phase|steps|mean training loss|slope, nats per 100 steps|validation loss so far"
+    return Table("Phases of the training", columns.split("|"), rows)
 
 
 def slope(points: Curve) -> float:

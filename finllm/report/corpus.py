@@ -56,7 +56,7 @@ def corpus_figures(plots: Mapping[str, Rows]) -> CorpusFigures:
 
 
 def quarter(year: float) -> str:
-    """A quarter's name from the year as plots count it, a quarter being .25.
+    """A quarter's name from the year as plots count it, a quarter being 0.25.
 
     >>> quarter(2019.75)
     '2019Q4'
@@ -74,7 +74,9 @@ def funnel_table(steps: Sequence[FunnelStep]) -> Table:
         if step.n_unexplained:
             n = wording.count(step.n_unexplained)
             rows.append([f"{step.stage}: without a reason", "", "", n])
-    return Table("From raw records to the split", ["stage", "in", "out", "removed"], rows)
+    return Table(
+        "Records in and out of every stage, as a table", ["stage", "in", "out", "removed"], rows
+    )
 
 
 def corpus_tables(metrics: Mapping[str, Mapping]) -> list[Table]:
@@ -82,15 +84,15 @@ def corpus_tables(metrics: Mapping[str, Mapping]) -> list[Table]:
     filtered, audit = metrics["filter"], metrics["split"].get("audit", {})
     made = [
         _table("Lengths of the kept calls, in words", _lengths(filtered.get("lengths", {}))),
-        _table("Vocabulary", _vocabulary(filtered)),
-        _table("Duplicates, and what the sets share", _duplicates(filtered, audit)),
-        _table("Periods", _periods(filtered.get("temporal", {}))),
+        _table("Vocabulary of the calls", _vocabulary(filtered)),
+        _table("Duplicates, and overlap between the sets", _duplicates(filtered, audit)),
+        _table("Quarters of the calls", _periods(filtered.get("temporal", {}))),
     ]
     return [table for table in made if table.rows]
 
 
 def _table(caption: str, rows: Sequence[tuple[str, str]]) -> Table:
-    return Table(caption, ["what", "size"], rows)
+    return Table(caption, ["measure", "value"], rows)
 
 
 def _lengths(found: Mapping[str, float]) -> list[tuple[str, str]]:
@@ -111,7 +113,7 @@ def _lengths(found: Mapping[str, float]) -> list[tuple[str, str]]:
 def _vocabulary(filtered: Mapping) -> list[tuple[str, str]]:
     found = filtered.get("vocabulary", {})
     shares = {
-        "share_of_words_in_reference": "running words that are in the reference vocabulary",
+        "share_of_words_in_reference": "words of the calls that are in the reference vocabulary",
         "share_of_reference_seen": "reference vocabulary that the calls use",
     }
     rows = [(name, _percent(found[key])) for key, name in shares.items() if key in found]
@@ -119,7 +121,7 @@ def _vocabulary(filtered: Mapping) -> list[tuple[str, str]]:
         rows.insert(0, ("distinct words", wording.count(found["n_distinct_words"])))
     if "mean_term_density" in filtered:
         density = _percent(filtered["mean_term_density"])
-        rows.append(("financial terms a word, mean over the calls", density))
+        rows.append(("financial terms per word, mean over the calls", density))
     return rows
 
 
@@ -127,17 +129,17 @@ def _duplicates(filtered: Mapping, audit: Mapping) -> list[tuple[str, str]]:
     found = filtered.get("paragraphs", {})
     counts = {
         "n_paragraphs": "paragraphs",
-        "n_in_several_calls": "distinct paragraphs that stand in several calls",
-        "n_near_in_several_places": "the same, but for a few words",
+        "n_in_several_calls": "distinct paragraphs that occur in several calls",
+        "n_near_in_several_places": "the same, up to a few words",
     }
     shares = {
-        "share_of_words_repeated": "words in paragraphs said before",
-        "share_of_words_near_repeated": "the same, but for a few words",
+        "share_of_words_repeated": "words in repeated paragraphs",
+        "share_of_words_near_repeated": "the same, up to a few words",
     }
     rows = []
     if "near_duplicate_groups" in filtered:
         groups = wording.count(filtered["near_duplicate_groups"])
-        rows.append(("groups of calls that are nearly alike, each in one set", groups))
+        rows.append(("groups of near-duplicate calls, each in one set", groups))
     rows += [(name, wording.count(found[key])) for key, name in counts.items() if key in found]
     rows += [(name, _percent(found[key])) for key, name in shares.items() if key in found]
     leaks = {
@@ -147,8 +149,8 @@ def _duplicates(filtered: Mapping, audit: Mapping) -> list[tuple[str, str]]:
     }
     rows += [(name, wording.count(audit[key])) for key, name in leaks.items() if key in audit]
     overlaps = {
-        "test_excerpt_contamination": "test excerpts’ runs of words that training has as well",
-        "test_answer_contamination": "test references’ runs of words that training has as well",
+        "test_excerpt_contamination": "word sequences of test excerpts that training has too",
+        "test_answer_contamination": "word sequences of test references that training has too",
     }
     rows += [(name, _percent(audit[key])) for key, name in overlaps.items() if key in audit]
     return rows
@@ -159,7 +161,7 @@ def _periods(found: Mapping[str, float]) -> list[tuple[str, str]]:
         "share_with_period": "calls with a known quarter",
         "share_naming_quarters": "calls that name a quarter",
         "share_period_named": "of these, naming their own",
-        "share_period_latest": "of these, their own being the latest named",
+        "share_period_latest": "of these, their own as the latest that they name",
         "share_forward": "neighbouring calls of a company in the right order",
     }
     rows = [(name, _percent(found[key])) for key, name in shares.items() if key in found]

@@ -17,10 +17,14 @@ NO_SCORE = "-"
 
 @dataclass(frozen=True)
 class Explorer:
-    """What the page's script sorts by; ``metrics`` are names and labels, the primary one first."""
+    """What the page's script sorts and filters by.
 
-    metrics: Sequence[tuple[str, str]]
+    ``metrics`` are names, labels, and labels within a sentence, the primary one first.
+    """
+
+    metrics: Sequence[tuple[str, str, str]]
     templates: Sequence[str]
+    companies: Sequence[str]
     base: dict[str, str]  # example id: its scores in the order of ``metrics``
     tuned: dict[str, str]
 
@@ -38,15 +42,18 @@ def explorer(scores: Sequence[Score], *, primary: str) -> Explorer:
         for model in ("base", "tuned")
     }
     return Explorer(
-        [(name, wording.metric_label(name)) for name in names],
+        [(n, wording.metric_label(n), wording.metric_in_sentence(n)) for n in names],
         sorted({row.template for row in rows}),
+        sorted({row.company for row in rows}, key=str.casefold),
         **by_model,
     )
 
 
 def script() -> str:
     """The one script of the page, as it stands between its tags."""
-    return (Path(__file__).parent / "explorer.js").read_text(encoding="utf-8")
+    folder = Path(__file__).parent
+    parts = [(folder / name).read_text(encoding="utf-8") for name in ("page.js", "explorer.js")]
+    return "".join(parts)
 
 
 def script_source(text: str) -> str:

@@ -42,9 +42,9 @@ def answers(metrics: Mapping[str, Mapping]) -> Table:
             ]
         )
     columns = ["model", "answers", "share cut by the length limit", "share empty"]
-    caption = "How the answers ended, test and transfer sets"
+    caption = "Cut and empty answers, test and transfer sets"
     if len(rows) > len(TESTED):
-        caption += "; with examples shown, the test set alone"
+        caption += "; with examples shown, the test set only"
     return Table(caption, columns, rows)
 
 
@@ -70,8 +70,8 @@ def efficiency(metrics: Mapping[str, Mapping]) -> Table:
                 wording.MISSING if adapter is None else f"{adapter:.1f} MB",
             ]
         )
-    columns = "model|prompt tokens/s|new tokens/s|time an answer|peak memory|adapter"
-    return Table("Efficiency, each speed over the whole time", columns.split("|"), rows)
+    columns = "model|prompt tokens/s|new tokens/s|time per answer|peak memory|adapter"
+    return Table("Speed and memory, averaged over the whole stage", columns.split("|"), rows)
 
 
 def latency(metrics: Mapping[str, Mapping]) -> Table:
@@ -97,7 +97,7 @@ def latency(metrics: Mapping[str, Mapping]) -> Table:
         rows[-1].append(wording.MISSING if first is None else wording.duration(first))
     columns = "model|reading, tokens/s|generation, tokens/s|in its batch, median|95th percentile"
     columns += "|alone, median|95th percentile|first token"
-    return Table("Latency", columns.split("|"), rows)
+    return Table("Latency, and the speed of reading and of generation", columns.split("|"), rows)
 
 
 def reference_perplexity(found: Mapping[str, Mapping]) -> Table:
@@ -112,11 +112,11 @@ def reference_perplexity(found: Mapping[str, Mapping]) -> Table:
         for model in TESTED
         if model in found
     ]
-    caption = "The test references as the models see them"
+    caption = "Perplexity of the test references"
     if "difference" in found:
-        caption += f"; log-likelihood a token, tuned minus base: {_gain(found['difference'])}"
+        caption += f"; log-likelihood per token, tuned minus base: {_gain(found['difference'])}"
         caption += f" over {wording.count(found['difference']['n_companies'])} companies"
-    return Table(caption, ["model", "nats a token", "perplexity", "tokens"], rows)
+    return Table(caption, ["model", "nats per token", "perplexity", "tokens"], rows)
 
 
 def reference_loss(train: Mapping[str, float]) -> Table:
@@ -126,8 +126,8 @@ def reference_loss(train: Mapping[str, float]) -> Table:
         [model, wording.score(loss), f"{math.exp(loss):.2f}" if loss < 100 else wording.MISSING]
         for model, loss in losses.items()
     ]
-    caption = "The validation references as the models see them; the tuned one was chosen on them"
-    return Table(caption, ["model", "loss in nats a token", "perplexity"], rows)
+    caption = "Perplexity of the validation references, on which the checkpoint was chosen"
+    return Table(caption, ["model", "loss in nats per token", "perplexity"], rows)
 
 
 def cross_domain(rows: list[Mapping], *, primary: str) -> Table:
@@ -179,7 +179,11 @@ def ceilings(found: Mapping[str, Mapping]) -> Table:
         for template, f in sorted(found.items())
     ]
     columns = ["template", "figures in references", "share in the call", "share in the excerpt"]
-    return Table("The ceiling of number recall by reading alone, test set", columns, rows)
+    return Table(
+        "Figures of the test references that can be read at all (the ceiling of number recall)",
+        columns,
+        rows,
+    )
 
 
 def _gain(gain: Mapping[str, float]) -> str:

@@ -13,6 +13,7 @@ from finllm.report.axis import Axis, axis
 
 ROUNDING = 1e-12  # a mean difference below this is none
 MAX_POINTS = 400  # of a curve; more cannot be seen
+MAX_COMPANIES = 20  # that are drawn with their names; of more, the two ends
 
 
 @dataclass(frozen=True)
@@ -26,26 +27,38 @@ class PosteriorFigure:
 
 @dataclass(frozen=True)
 class CompanyBar:
-    """A company's mean paired difference and its bar."""
+    """A company's mean paired difference and its bar, from zero to the left or to the right."""
 
     company: str
     n_examples: int
     difference: float
     left: float
     width: float
-    top: float
-    height: float
 
 
 @dataclass(frozen=True)
 class CompanyFigure:
-    """All companies, from the largest loss to the largest gain."""
+    """All companies, from the largest loss to the largest gain.
 
-    y: Axis
+    Of more than ``MAX_COMPANIES`` only the ends are drawn, ``n_between`` are left out.
+    """
+
+    x: Axis
     bars: Sequence[CompanyBar]
+    n_between: int
     n_up: int
     n_down: int
     n_same: int
+
+    @property
+    def first(self) -> Sequence[CompanyBar]:
+        """The bars that are drawn above the gap; all of them where there is none."""
+        return self.bars[: MAX_COMPANIES // 2] if self.n_between else self.bars
+
+    @property
+    def last(self) -> Sequence[CompanyBar]:
+        """The bars that are drawn below the gap."""
+        return self.bars[-MAX_COMPANIES // 2 :] if self.n_between else ()
 
 
 @dataclass(frozen=True)
@@ -116,24 +129,22 @@ def company_figure(differences: Mapping[str, Sequence[float]]) -> CompanyFigure:
     """Bars from zero, one a company, in the order of their mean difference."""
     means = {company: math.fsum(d) / len(d) for company, d in differences.items()}
     ordered = sorted(means, key=lambda company: (means[company], company))
-    y = axis([*means.values(), 0.0], 3)
-    slot = 100 / len(ordered)
+    x = axis([*means.values(), 0.0], 4)
     bars = []
-    for i, company in enumerate(ordered):
-        top, bottom = sorted((y.flipped(means[company]), y.flipped(0.0)))
+    for company in ordered:
+        left, right = sorted((x.percent(means[company]), x.percent(0.0)))
         bars.append(
             CompanyBar(
                 company=company,
                 n_examples=len(differences[company]),
                 difference=means[company],
-                left=round((i + 0.15) * slot, 3),
-                width=round(0.7 * slot, 3),
-                top=top,
-                height=round(bottom - top, 3),
+                left=left,
+                width=round(right - left, 3),
             )
         )
     n_up, n_down = (sum(sign * m > ROUNDING for m in means.values()) for sign in (1, -1))
-    return CompanyFigure(y, bars, n_up, n_down, len(means) - n_up - n_down)
+    n_between = len(bars) - MAX_COMPANIES if len(bars) > MAX_COMPANIES else 0
+    return CompanyFigure(x, bars, n_between, n_up, n_down, len(means) - n_up - n_down)
 
 
 def histogram_figure(differences: Sequence[float], *, n_bins: int = 24) -> HistogramFigure | None:

@@ -68,7 +68,7 @@ def closest(found: Mapping) -> str:
         return ""
     best = max(rows, key=lambda name: rows[name]["p_highest"])
     text = (
-        f"Most often the closest to the preference: {wording.metric_in_sentence(best)}, in "
+        f"The metric closest to the preference is {wording.metric_in_sentence(best)}, in "
         f"{wording.share(rows[best]['p_highest'])} of the bootstrap samples"
     )
     if best != "bertscore" and "bertscore" in rows:
@@ -112,7 +112,7 @@ def _agreement(rows: Mapping[str, Mapping]) -> Table:
             ]
         )
     columns = ["question", "Krippendorff’s α", "Cohen’s κ, by two raters", "rated twice"]
-    return Table("Do raters agree? 1: always, 0: as by chance", columns, cells)
+    return Table("Agreement between raters (1: always, 0: as by chance)", columns, cells)
 
 
 def _preference(rows: Mapping[str, Mapping[str, float]]) -> Table:
@@ -127,7 +127,7 @@ def _preference(rows: Mapping[str, Mapping[str, float]]) -> Table:
         if name in rows
     ]
     columns = ["metric", "Spearman’s ρ", "P(highest)", "pairs"]
-    return Table("Does a metric’s gain follow the raters’ preference?", columns, cells)
+    return Table("Correlation of each metric’s gain with the raters’ preference", columns, cells)
 
 
 def _by_criterion(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
@@ -142,7 +142,9 @@ def _by_criterion(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Tab
         if name in known
     ]
     columns = ["metric", *(QUESTION_LABELS[name].lower() for name in criteria)]
-    return Table("Spearman’s ρ with the gain in points", columns, cells)
+    return Table(
+        "Correlation of each metric’s gain with the gain in points, by criterion", columns, cells
+    )
 
 
 def _rho(row: Mapping[str, float]) -> str:

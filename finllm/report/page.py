@@ -13,22 +13,17 @@ from finllm import provenance
 from finllm.report import convergence, corpus, figures, human, robustness, tables, wording
 from finllm.report.cautions import cautions, is_fictional
 from finllm.report.claims import NOT_MEASURED, claims
+from finllm.report.contents import TITLES
 from finllm.report.evidence import Evidence
 from finllm.report.explorer import explorer, script, script_source
 from finllm.report.fairness import cross_domain, fairness_tables, latency
+from finllm.report.foot import foot
 from finllm.report.forest import ForestRow, forest_axis
 from finllm.report.funnel import funnel
-from finllm.report.marked import marked
 from finllm.report.outcome import Outcome
+from finllm.report.plain_words import plain_words
 from finllm.report.practical import gain, power_sentence, price
-from finllm.report.showcase import (
-    ANSWER_CHARACTERS,
-    EXCERPT_CHARACTERS,
-    Pair,
-    all_pairs,
-    paired_scores,
-    showcase,
-)
+from finllm.report.showcase import Pair, all_pairs, paired_scores, showcase
 from finllm.report.verdict_text import copying_sentence, sentence
 
 
@@ -43,7 +38,8 @@ def html(
 ) -> str:
     """The page: one file that loads nothing, with every figure as a table as well.
 
-    Its one script sorts the examples; the page's policy names it by its hash and allows no other.
+    Its one script sorts and filters the examples and unfolds the tables for printing; the page's
+    policy names it by its hash and allows no other.
 
     ``parameters`` are sections of params.yaml to show, ``data`` and ``model`` among them. The same
     evidence gives the same bytes. Without ``include_text`` the page holds no word of the calls, the
@@ -57,6 +53,7 @@ def html(
         evidence.tuned,
         n=n_examples,
         include_text=include_text,
+        metric=found.primary_metric,
     )
     return (
         _environment()
@@ -65,17 +62,15 @@ def html(
             **_common(found, forest, evidence, parameters),
             **_figures(found, forest, evidence, pairs),
             **_tables(found, forest, evidence, parameters),
+            titles=TITLES,
+            summary=plain_words(found),
             shown=shown,
             explorer=explorer(evidence.scores, primary=found.primary_metric),
             script=script(),
             script_source=script_source(script()),
-            marked=marked,
             not_measured=NOT_MEASURED,
             include_text=include_text,
-            excerpt_characters=EXCERPT_CHARACTERS,
-            answer_characters=ANSWER_CHARACTERS,
-            made_with=_made_with(evidence),
-            repeats=provenance.REPEATS,
+            foot=foot(_made_with(evidence)),
         )
     )
 
@@ -189,9 +184,12 @@ def _tables(
     groups, asked_otherwise = tested.get("subgroups", {}), scored.get("robustness", [])
     steps = funnel(*(metrics[name] for name in ("clean", "filter", "templatize", "split")))
     company_sd = tested["metrics"][primary].get("cluster_sd", math.nan)
-    caption = "Mean over the examples, {}"
+    caption = "Every metric by model, {}"
     return {
         "comparison_table": tables.comparison(forest, confidence=_confidence(found)),
+        "models_table": tables.by_set(
+            {"test": scored["test"], "transfer": scored["transfer"]}, metric=primary
+        ),
         "test_table": tables.by_model(
             scored["test"], caption=caption.format("test set"), primary=primary
         ),
@@ -212,11 +210,7 @@ def _tables(
             group="provenance",
             metric=primary,
         ),
-        "provenance_meaning": {
-            name: meaning
-            for name, meaning in tables.PROVENANCE_MEANING.items()
-            if name in scored["test_by_provenance"]
-        },
+        "provenance_note": tables.provenance_note(scored["test_by_provenance"]),
         "tests_table": tables.classical_tests(metrics["significance"]["metrics"]),
         "checks_table": tables.model_checks(metrics["bayes_stats"]["metrics"][primary]),
         "posteriors_table": tables.posteriors(metrics["bayes_stats"]["metrics"]),

@@ -1,4 +1,4 @@
-"""What the gain is worth: against the smallest that matters, what could be seen, and the cost."""
+"""The gain beside the smallest relevant and the smallest detectable one, and what it costs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def detectable_difference(n_companies: int, company_sd: float, *, alpha: float) 
 
 
 def gain(found: Outcome, company_sd: float) -> Table:
-    """The observed difference beside the smallest that matters and the smallest that shows."""
+    """The observed difference beside the smallest relevant and the smallest detectable one."""
     shows = detectable_difference(found.n_companies, company_sd, alpha=found.alpha)
     needed, smallest = found.n_clusters_needed, wording.as_set(found.rope)
     rows = [
@@ -34,27 +34,29 @@ def gain(found: Outcome, company_sd: float) -> Table:
             wording.signed(found.difference),
             f"{wording.interval(found.low, found.high)}, {100 * (1 - found.alpha):g}% interval",
         ],
-        ["smallest that matters (verdict.rope)", smallest, "fixed before the run"],
+        ["smallest relevant (verdict.rope)", smallest, "set before the run"],
         [
-            "smallest that this test shows",
+            "smallest detectable",
             wording.score(shows),
-            f"true difference found with power {POWER:g} by {found.n_companies} companies",
+            f"with power {POWER:g} and {found.n_companies} companies",
         ],
     ]
     if needed is not None:
-        rows.append(["companies that would settle it", wording.count(needed), "at the same power"])
-    return Table("The gain", ["difference", "size", "what it is"], rows)
+        rows.append(["companies needed to detect it", wording.count(needed), "at the same power"])
+    return Table(
+        "Observed, relevant and detectable difference", ["difference", "size", "meaning"], rows
+    )
 
 
 def price(metrics: Mapping[str, Mapping]) -> Table:
-    """What the gain costs: training once, and every answer ever after."""
+    """What the gain costs: training once, and every answer after it."""
     train, rows = metrics["train"], []
     cost = train.get("cost", {})
     if "seconds" in cost:
         tokens = wording.count(train["n_train_tokens"])
         rows.append(["training, once", wording.duration(cost["seconds"]), f"{tokens} tokens"])
     if "adapter_mb" in cost:
-        rows.append(["adapter to store", f"{cost['adapter_mb']:.1f} MB", "beside the base model"])
+        rows.append(["adapter to store", f"{cost['adapter_mb']:.1f} MB", "besides the base model"])
     models = asked_models(metrics)
     each = {model: seconds_per_answer(metrics[f"predict_{model}"]) for model in models}
     for model, seconds in each.items():
@@ -68,13 +70,13 @@ def price(metrics: Mapping[str, Mapping]) -> Table:
             [
                 "tuned against base, an answer",
                 f"× {ratio:.2f}",
-                "time, with as many answers decoded together",
+                "time, with the same number of answers decoded together",
             ]
         )
         if "seconds" in cost:
             n = wording.count(cost["seconds"] / each["tuned"])
-            rows.append(["training is worth", n, "answers of the tuned model, in time"])
-    return Table("What it costs", ["what", "cost", "of"], rows)
+            rows.append(["time of the training", n, "answers of the tuned model take as long"])
+    return Table("Cost of the training and of an answer", ["item", "cost", "details"], rows)
 
 
 def seconds_per_answer(predict: Mapping) -> float | None:
@@ -89,20 +91,20 @@ def seconds_per_answer(predict: Mapping) -> float | None:
 
 
 def power_sentence(found: Outcome, company_sd: float) -> str:
-    """Whether this test could have seen the smallest difference that matters."""
+    """Whether this test could have detected the smallest relevant difference."""
     shows = detectable_difference(found.n_companies, company_sd, alpha=found.alpha)
     if shows is None:
-        return "The companies do not differ, so nothing can be said about what a test would show."
+        return "The companies do not differ, so the power of the test is unknown."
     smallest = wording.as_set(found.rope)
     if found.rope == 0:
-        return f"A true difference of {wording.score(shows)} shows with power {POWER:g}."
+        return f"The test detects a true difference of {wording.score(shows)} with power {POWER:g}."
     if shows <= found.rope:
         return (
-            f"The test is sharp enough: it shows {wording.score(shows)} with power {POWER:g}, and "
-            f"what matters begins at {smallest}."
+            f"The power is sufficient: with power {POWER:g} the test detects a true difference of "
+            f"{wording.score(shows)}, and the smallest relevant difference is {smallest}."
         )
     return (
-        f"The test is blunt: it shows a true difference of {wording.score(shows)} with power "
-        f"{POWER:g}, {shows / found.rope:.1f} times the {smallest} from which one "
-        "matters, so that a smaller one that matters would often be missed."
+        f"The power is low: with power {POWER:g} the test detects a true difference of "
+        f"{wording.score(shows)}, {shows / found.rope:.1f} times the smallest relevant one "
+        f"({smallest}). It would often miss a smaller difference that is relevant."
     )

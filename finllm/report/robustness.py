@@ -9,12 +9,12 @@ from finllm.report import wording
 from finllm.report.tables import Table
 
 SET_LABELS = {
-    "reworded": "the question in words that training never saw",
+    "reworded": "the question in words that the training never saw",
     "noise": "the excerpt with typing errors and lost punctuation",
 }
 NOT_MEASURED = (
-    "Not measured in this run: what becomes of the answers when the question is reworded or the "
-    "excerpt is noisy (predict.robustness_examples)."
+    "Not measured in this run: how the answers change when the question is reworded or the excerpt "
+    "is noisy (predict.robustness_examples)."
 )
 
 
@@ -33,11 +33,11 @@ def robustness_summary(rows: Sequence[Mapping], *, primary: str) -> str:
         if parts:
             said.append(f"With {SET_LABELS.get(name, name)}: {', '.join(parts)}.")
     if not said:
-        return f"On {wording.metric_in_sentence(primary)} nothing could be compared."
+        return f"On {wording.metric_in_sentence(primary)} no example could be compared."
     return f"{wording.metric_label(primary)}, changed minus original. {' '.join(said)}"
 
 
-def robustness_table(rows: Sequence[Mapping], *, metrics: Sequence[str]) -> Table:
+def robustness_table(rows: Sequence[Mapping], *, metrics: Sequence[str], what: str) -> Table:
     """Original, changed and the change with its interval, by set, metric and model."""
     order = {name: i for i, name in enumerate(metrics)}
     chosen = sorted((row for row in rows if row["metric"] in order), key=lambda r: _place(r, order))
@@ -54,7 +54,7 @@ def robustness_table(rows: Sequence[Mapping], *, metrics: Sequence[str]) -> Tabl
         for row in chosen
     ]
     columns = "set|model|original|changed|change [uncorrected interval]|examples of companies"
-    return Table("The same examples, asked otherwise", columns.split("|"), cells)
+    return Table(f"The same examples, changed: {what}", columns.split("|"), cells)
 
 
 def robustness_tables(rows: Sequence[Mapping], *, primary: str) -> tuple[Table, Table] | None:
@@ -62,7 +62,10 @@ def robustness_tables(rows: Sequence[Mapping], *, primary: str) -> tuple[Table, 
     if not rows:
         return None
     others = [name for name in METRICS if name != primary]
-    return robustness_table(rows, metrics=[primary]), robustness_table(rows, metrics=others)
+    return (
+        robustness_table(rows, metrics=[primary], what=wording.metric_in_sentence(primary)),
+        robustness_table(rows, metrics=others, what="the other metrics"),
+    )
 
 
 def _place(row: Mapping, order: Mapping[str, int]) -> tuple[str, int, str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from finllm.records import Example, Prediction, Score
+from finllm.report.marked import CONTRADICTED, INVENTED, Piece, marked
+from finllm.report.passages import passages
 
-EXCERPT_CHARACTERS = 700
-ANSWER_CHARACTERS = 1500
+EXCERPT_CHARACTERS = 6000  # of a longer excerpt only the passages with the judged figures stay
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,28 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """What was asked, what should have been answered, and both answers, their figures marked."""
+
+    instruction: str
+    excerpt: Sequence[Piece]
+    reference: Sequence[Piece]
+    base: Sequence[Piece]
+    tuned: Sequence[Piece]
+    base_is_cut: bool  # stopped by the length limit
+    tuned_is_cut: bool
+
+
+@dataclass(frozen=True)
 class Shown:
-    """A pair with its texts; None where the report must not hold any text."""
+    """A pair with what the page shows of it."""
 
     pair: Pair
-    example: Example | None
-    base: Prediction | None
-    tuned: Prediction | None
+    anchor: str  # the element's id, to link to it
+    n_unsupported_base: int  # figures of the answer that are in neither excerpt nor reference
+    n_unsupported_tuned: int
+    note: str  # why an answer without figures scores 1; empty where none does
+    texts: Texts | None  # None where the report must not hold any text
 
 
 def paired_scores(scores: Sequence[Score], metric: str) -> list[Pair]:
@@ -85,23 +103,86 @@ def showcase(
     *,
     n: int,
     include_text: bool,
+    metric: str,
 ) -> list[Shown]:
-    """The chosen pairs with what was asked, what should have been answered, and both answers.
+    """The chosen pairs, scored by ``metric``, with what the page shows of them.
 
     Raises
     ------
     ValueError
         Where a scored example is not among the examples or the answers.
     """
-    chosen = extremes(pairs, n)
-    if not include_text:
-        return [Shown(pair, None, None, None) for pair in chosen]
     asked = {example.id: example for example in examples}
     by_base = {p.example_id: p for p in base}
     by_tuned = {p.example_id: p for p in tuned}
-    for i in (pair.example_id for pair in chosen):
+    shown: list[Shown] = []
+    taken: set[str] = set()
+    for pair in extremes(pairs, n):
+        i = pair.example_id
         if not (i in asked and i in by_base and i in by_tuned):
             raise ValueError(f"{i} was scored, and its text is not there; run `dvc repro`")
-    return [
-        Shown(p, asked[p.example_id], by_base[p.example_id], by_tuned[p.example_id]) for p in chosen
+        name = anchor(i, taken)
+        taken.add(name)
+        shown.append(_shown(pair, name, asked[i], by_base[i], by_tuned[i], include_text, metric))
+    return shown
+
+
+def anchor(example_id: str, taken: Container[str]) -> str:
+    """An id for the example's element that a link can name as it stands.
+
+    >>> anchor("FNEI_q3 2019:completion", ()), anchor("a b", {"example-a-b"})
+    ('example-FNEI_q3-2019-completion', 'example-a-b-2')
+    """
+    name = "example-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", example_id)
+    tries = (name if i == 1 else f"{name}-{i}" for i in count(1))
+    return next(one for one in tries if one not in taken)
+
+
+def _shown(
+    pair: Pair,
+    name: str,
+    example: Example,
+    base: Prediction,
+    tuned: Prediction,
+    include_text: bool,
+    metric: str,
+) -> Shown:
+    known = [example.excerpt, example.answer]
+    pieces = [marked(answer.text, known) for answer in (base, tuned)]
+    reference = marked(example.answer, [example.excerpt])
+    texts = None
+    if include_text:
+        answers = [example.answer, base.text, tuned.text]
+        texts = Texts(
+            example.instruction,
+            passages(example.excerpt, answers, n_characters=EXCERPT_CHARACTERS),
+            reference,
+            *pieces,
+            base.hit_limit,
+            tuned.hit_limit,
+        )
+    silent = not any(piece.mark for piece in reference)
+    note = _note(pair, *pieces) if silent and metric == "number_accuracy" else ""
+    return Shown(pair, name, *map(_n_unsupported, pieces), note, texts)
+
+
+def _n_unsupported(pieces: Sequence[Piece]) -> int:
+    return sum(piece.mark in (CONTRADICTED, INVENTED) for piece in pieces)
+
+
+def _note(pair: Pair, base: Sequence[Piece], tuned: Sequence[Piece]) -> str:
+    """Which answers score 1 because neither they nor the reference state any figure."""
+    scores = (("base", pair.base, base), ("tuned", pair.tuned, tuned))
+    full = [
+        model
+        for model, score, pieces in scores
+        if score == 1 and not any(piece.mark for piece in pieces)
     ]
+    if not full:
+        return ""
+    who = "both answers" if len(full) > 1 else f"the {full[0]} answer"
+    return (
+        f"The reference and {who} state no figure. Where the reference has none, the score is the "
+        "share of the answer’s figures that the excerpt supports, and 1.000 for an answer without "
+        "figures: it states nothing false."
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from finllm.records import METRICS
@@ -56,6 +56,25 @@ def by_model(means: Mapping[str, Mapping[str, float]], *, caption: str, primary:
         for name in names
     ]
     return Table(caption, ["metric", *map(model_label, models)], rows, strong=0)
+
+
+def by_set(sets: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric: str) -> Table:
+    """One metric: the sets that have scores in rows, the models in columns."""
+    models = [model for model in MODELS if any(model in means for means in sets.values())]
+    rows = [
+        [f"{name} set", *(wording.score(means.get(m, {}).get(metric)) for m in models)]
+        for name, means in sets.items()
+        if means
+    ]
+    caption = f"{wording.metric_label(metric)} by model, means over examples"
+    return Table(caption, ["set", *map(model_label, models)], rows)
+
+
+def provenance_note(found: Container[str]) -> str:
+    """Where the references come from, for the provenances that were ``found``."""
+    said = [f"{name}: {said}" for name, said in PROVENANCE_MEANING.items() if name in found]
+    end = "Learning a rule is not learning finance."
+    return f"Where the reference comes from. {'; '.join(said)}. {end}"
 
 
 def by_group(
@@ -121,8 +140,10 @@ def classical_tests(tests: Mapping[str, Mapping[str, float]]) -> Table:
                 wording.signed(t.get("cohens_d_z")),
             ]
         )
-    columns = "metric|t|Wilcoxon|sign flip|Shapiro|BCa bootstrap|Cohen’s d|d of differences"
-    return Table("Classical tests, p-values uncorrected", columns.split("|"), rows)
+    columns = "metric|t|Wilcoxon|sign flip|Shapiro–Wilk|BCa bootstrap|Cohen’s d|Cohen’s d_z"
+    return Table(
+        "Classical tests, p-values uncorrected, and effect sizes", columns.split("|"), rows
+    )
 
 
 def posteriors(found: Mapping[str, Mapping]) -> Table:
@@ -145,7 +166,7 @@ def posteriors(found: Mapping[str, Mapping]) -> Table:
             ]
         )
     columns = "metric|mean|HDI|P(better)|P(in ROPE)|BF₁₀|R-hat|ESS|usable"
-    return Table("Bayesian model of the paired differences", columns.split("|"), rows)
+    return Table("Bayesian model of the paired differences, every metric", columns.split("|"), rows)
 
 
 def model_checks(found: Mapping[str, float]) -> Table:
@@ -181,7 +202,7 @@ def model_checks(found: Mapping[str, float]) -> Table:
     rows += [[label, wording.score(found[key])] for key, label in checks.items() if key in found]
     if "n_divergences" in found:
         rows.append(["divergent transitions", wording.count(found["n_divergences"])])
-    return Table("The model of the primary metric, checked", ["check", "value"], rows)
+    return Table("Priors and checks of the model of the primary metric", ["check", "value"], rows)
 
 
 def agreement(scored: Mapping[str, Mapping], *, primary: str) -> Table:
@@ -210,8 +231,7 @@ def agreement(scored: Mapping[str, Mapping], *, primary: str) -> Table:
         )
     columns = ["metric", f"with {wording.metric_in_sentence(primary)}", "with composite"]
     return Table(
-        "Agreement of the metrics: Spearman’s ρ over the tuned model’s answers, 95% intervals, and "
-        "Kendall’s τ of the models’ ranking in new samples of companies",
+        "Agreement between the metrics, and stability of the models’ ranking",
         [*columns, "ranking, τ", "same ranking"],
         rows,
     )
@@ -257,7 +277,7 @@ def costs(metrics: Mapping[str, Mapping]) -> Table:
             ]
         )
     columns = ["stage", "time", "tokens/s", "peak memory", "planned"]
-    return Table("What the stages took", columns, rows)
+    return Table("Time and memory by stage", columns, rows)
 
 
 def sets(split: Mapping[str, Mapping]) -> Table:
@@ -266,7 +286,7 @@ def sets(split: Mapping[str, Mapping]) -> Table:
     keys = ("examples", "transcripts", "companies")
     rows = [[name, *(wording.count(split[name][key]) for key in keys)] for name in names]
     columns = ["set", "examples", "calls", "companies"]
-    return Table("The sets; no company is in two of them", columns, rows)
+    return Table("Sizes of the data sets; no company is in two of them", columns, rows)
 
 
 def parameters(sections: Mapping[str, Mapping[str, object]]) -> Table:

@@ -34,7 +34,7 @@ def sentence(found: Outcome) -> str:
     if found.verdict == "equivalent":
         return (
             f"Equivalent: fine-tuning moved {metric} by {change} on {companies}, "
-            f"within the ±{wording.as_set(found.rope)} that counts as nothing."
+            f"within ±{wording.as_set(found.rope)}, the region of practical equivalence."
         )
     return (
         f"Inconclusive: {companies} do not settle whether fine-tuning helped; "

@@ -45,15 +45,15 @@ def metric_in_sentence(name: str) -> str:
 def bayes_factor(log_bf10: float | None) -> str:
     """A Bayes factor from its natural log; in powers of ten beyond ten thousand.
 
-    >>> bayes_factor(math.log(12.34)), bayes_factor(math.log(2e9))
-    ('12.3', '10^9.3')
+    >>> bayes_factor(math.log(12.34)), bayes_factor(math.log(2149)), bayes_factor(math.log(2e9))
+    ('12.3', '2,149', '10^9.3')
     """
     if log_bf10 is None:
         return MISSING
     exponent = log_bf10 / math.log(10)
     if abs(exponent) >= 4:
         return f"10^{exponent:.1f}".replace("-", MINUS)
-    return f"{math.exp(log_bf10):.3g}"
+    return count(math.exp(log_bf10)) if exponent >= 3 else f"{math.exp(log_bf10):.3g}"
 
 
 def evidence_label(log_bf10: float | None) -> str:
@@ -104,17 +104,6 @@ def reason(code: str) -> str:
     'too short'
     """
     return code.replace("_", " ")
-
-
-def excerpt(text: str, n_characters: int) -> str:
-    """The beginning of a text, cut at a word, with an ellipsis where something is missing.
-
-    >>> excerpt("Revenue grew twelve percent", 14)
-    'Revenue grew …'
-    """
-    if len(text) <= n_characters:
-        return text
-    return text[:n_characters].rsplit(None, 1)[0] + " …"
 
 
 def _first_below(value: float, labels: tuple[tuple[float, str], ...], last: str) -> str:
