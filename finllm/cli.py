@@ -18,6 +18,7 @@ from finllm.commands import (
     predict,
     preset,
     rate,
+    repro,
     score,
     search,
     seeds,
@@ -27,6 +28,7 @@ from finllm.terminal import bars_on_terminals_only
 
 COMMANDS = (  # in the order of the help: a first look, a setting, the model, its scores, the shell
     doctor,
+    repro,
     verdict,
     plan,
     preset,

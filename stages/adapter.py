@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from finllm import screen
 from finllm.params import Params, load_params
 
 
@@ -23,13 +24,15 @@ def params() -> Params:
     return load_params(Path("params.yaml"))
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a stage; a user's mistake is one line and exit code 1, never a traceback."""
+def run(main: Callable[[], str | None]) -> None:
+    """Run a stage and show its line; a mistake is a line and exit code 1, never a traceback."""
     try:
-        main()
+        said = main()
     except (ValueError, OSError) as error:
-        stage = Path(sys.argv[0]).stem
-        sys.exit(f"{stage}: {error}")
+        screen.fail(str(error))
+        sys.exit(1)
     except KeyboardInterrupt as error:
-        print(f"{Path(sys.argv[0]).stem}: {error or 'interrupted'}", file=sys.stderr)
+        screen.warn(f"{screen.stage()}: {error or f'interrupted; {screen.GO_ON}'}")
         sys.exit(130)
+    if said:
+        screen.result(said)

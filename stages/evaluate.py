@@ -16,7 +16,7 @@ from stages import adapter
 COMPARED = ("base", "tuned")
 
 
-def main() -> None:
+def main() -> str:
     """Pair, score, summarise."""
     at = adapter.paths(
         *("train", "test", "transfer", "calls", "base", "tuned", "fewshot", "base_changed"),
@@ -58,7 +58,7 @@ def main() -> None:
     records.write_jsonl(at.scores, scores)
     records.write_jsonl(at.changed, changed_scores)
     records.write_json(at.metrics, found)
-    print(f"evaluate: {len(scores)} scored answers, {len(again)} to changed questions")
+    return f"{len(scores)} scored answers, {len(again)} to changed questions"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from finllm.scoring.predicting import load_answerer
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Load the model (with the adapter, where it is the tuned one), ask, write."""
     at = adapter.paths(
         *("test", "transfer", "reworded", "noise", "weights", "shots"),
@@ -25,7 +25,7 @@ def main() -> None:
         for path in (at.predictions, at.changed, at.references):
             write_jsonl(path, [])
         write_json(at.metrics, {"answers": 0})
-        return
+        return "off: predict.few_shot is 0"
     answerer = load_answerer(
         params.model,
         weights=at.weights,
@@ -55,7 +55,7 @@ def main() -> None:
     write_json(at.metrics, found)
     for answered in (answers, *changed):
         answered.journal.remove()
-    print(f"predict {name}: {found['answers']} answers in {found['cost']['seconds']:.0f} s")
+    return f"{found['answers']} answers"
 
 
 if __name__ == "__main__":

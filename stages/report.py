@@ -17,7 +17,7 @@ from finllm.report.verdict_text import sentence
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Decide, draw, write."""
     at = adapter.paths(
         *("metrics", "plots", "examples", "base", "tuned", "scores"),
@@ -60,7 +60,7 @@ def main() -> None:
     for name, drawing in page.plots(found, rows, evidence).items():
         write_text(at.drawings / f"{name}.svg", drawing)
     write_text(at.markdown, page.markdown(found, rows, evidence, parameters=sections))
-    print(f"report: {sentence(found)}")
+    return f"{found.verdict}; the page is {at.html}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from finllm.scoring.pairs import compare_pairs, pair
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Pair, test, look into the groups, write."""
     at = adapter.paths("scores", "examples", "metrics")
     params = adapter.params()
@@ -30,7 +30,7 @@ def main() -> None:
     )
     write_json(at.metrics, {**found, "subgroups": subgroups})
     one = found["metrics"][v.primary_metric]
-    print(f"significance: {v.primary_metric} {one['difference']:+.3f}")
+    return f"{v.primary_metric} {one['difference']:+.3f}"
 
 
 if __name__ == "__main__":

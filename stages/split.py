@@ -12,7 +12,7 @@ from finllm.records import ExampleFile, to_json, write_json, write_jsonl, write_
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Assign companies, cut in time where asked for, cap, audit, write; the texts stay on disk."""
     at = adapter.paths("examples", "groups", "folder", "metrics")
     params = adapter.params()
@@ -60,7 +60,7 @@ def main() -> None:
         sets, rejects, audit, n_augmented=len(copies), n_reworded=len(asked_again)
     )
     write_json(at.metrics, metrics)
-    print("split: " + ", ".join(f"{name} {len(rows)}" for name, rows in sets.items()))
+    return ", ".join(f"{name} {len(rows)}" for name, rows in sets.items())
 
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@ import dataclasses
 from functools import partial
 
 import numpy as np
-from tqdm import tqdm
-
+from finllm import screen
 from finllm.corpus.parallel import map_batches, n_cores
 from finllm.instruct import choosing
 from finllm.instruct.drafting import budget_maker, drafter
@@ -15,7 +14,7 @@ from finllm.records import read_lines, write_json, write_jsonl, write_lines
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Draft every candidate to disk, choose by quota, keep the chosen, audit their references."""
     at = adapter.paths("kept", "examples", "rejects", "metrics")
     params = adapter.params()
@@ -28,7 +27,7 @@ def main() -> None:
         seed=p.seed,
     )
     n_calls = sum(1 for _ in read_lines(at.kept))
-    calls = tqdm(read_lines(at.kept), total=n_calls, desc="templatize", unit="call", disable=None)
+    calls = screen.Bar(read_lines(at.kept), total=n_calls, desc="templatize", unit="call")
     drafts = at.examples.with_suffix(".tmp")
     found = choosing.Candidates()
     write_lines(drafts, found.lines(map_batches(draft, calls, n_workers=n_cores())))
@@ -47,7 +46,7 @@ def main() -> None:
     references = choosing.audited(map_batches(auditor, pairs, n_workers=n_cores()))
     metrics = choosing.described(keys, found.rejects, quotas)
     write_json(at.metrics, {**metrics, "references": references})
-    print(f"templatize: {n_examples} examples")
+    return f"{n_examples} examples"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import finllm.model
 import finllm.training
+from finllm import screen
 from finllm.instruct.chat import Encoded
 
 KEPT = 2  # the newest, and the one before it in case the newest cannot be read
@@ -104,7 +104,7 @@ def _locked(descriptor: int, run: Path, *, wait: bool) -> bool:
         if not wait:
             os.close(descriptor)
             raise ValueError(f"{text}wait for it or end it") from None
-        print(f"{text}this one waits for it", flush=True)
+        screen.say(f"{text}this one waits for it")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return run.is_dir() and os.path.samestat(os.fstat(descriptor), os.stat(run))
 
@@ -155,7 +155,7 @@ def newest_checkpoint(run: Path) -> Path | None:
         fault = _fault(folder)
         if not fault:
             return folder
-        print(f"checkpoint {folder} is skipped: {fault}", file=sys.stderr)
+        screen.warn(f"checkpoint {folder} is skipped: {fault}")
     return None
 
 
