@@ -1,4 +1,4 @@
-"""The pipeline run by DVC, with its own messages in a log file and the stages' lines on the screen."""
+"""The pipeline run by DVC: its messages in a log file, the lines of the stages on the screen."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
     listener.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("dvc")
     logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.addHandler(listener)
+    logger.handlers[:] = [listener]  # in place of those that write to the terminal
     try:
         with Repo(str(root), config=_config(root)) as repo:
             ran = repo.reproduce(targets=list(targets) or None)
@@ -85,11 +84,9 @@ def _failed(error: ReproductionError) -> int:
         return 130
     if code < 0 or code > 128:
         signal = -code if code < 0 else code - 128
-        screen.warn(
-            f"{name}: ended by signal {signal}"
-            f"{' (out of memory? `python -m finllm plan` says what it needs)' if signal == 9 else ''}"
-            f"; {screen.GO_ON}; its log is {screen.LOGS / name}.log"
-        )
+        hint = " (out of memory? `python -m finllm plan` says what it takes)" if signal == 9 else ""
+        screen.warn(f"{name}: ended by signal {signal}{hint}; {screen.GO_ON}")
+        screen.warn(f"{name}: its log is {screen.LOGS / name}.log")
     return 1
 
 

@@ -13,7 +13,6 @@ from finllm.report.evidence import (
     read_series,
 )
 from finllm.report.forest import forest_csv, forest_rows
-from finllm.report.verdict_text import sentence
 from stages import adapter
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from functools import partial
 
 import numpy as np
+
 from finllm import screen
 from finllm.corpus.parallel import map_batches, n_cores
 from finllm.instruct import choosing
