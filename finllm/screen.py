@@ -1,8 +1,8 @@
 """What a person sees of a stage: a line and a bar. What its libraries print goes to its log file.
 
-Under DVC, which sets ``DVC_STAGE``, the standard streams of a stage are its log file ``logs/NAME.log``
-and only what is said here reaches the terminal. By hand (``python -m stages.NAME``), and in the copy
-that DVC makes for a queued experiment (``dvc queue logs`` shows it all), nothing is redirected.
+Under DVC, which sets ``DVC_STAGE``, the standard streams of a stage are the file ``logs/NAME.log``,
+and only what is said here reaches the terminal. By hand (``python -m stages.NAME``), and in the
+copy that DVC makes for a queued experiment (``dvc queue logs`` shows it), nothing is redirected.
 """
 
 from __future__ import annotations
