@@ -5,7 +5,7 @@ import sys
 
 from finllm import screen
 
-if not sys.stderr.isatty():  # progress bars are for a terminal; transformers asks when imported
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 if sys.argv[0] == "-m":  # `python -m stages.NAME` imports this first, and then all that is slow
     screen.begin()
+if not sys.stderr.isatty():  # progress bars are for a terminal; transformers asks when imported
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

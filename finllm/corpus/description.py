@@ -50,7 +50,7 @@ def describe_source(folder: Path) -> Description:
     """
     file = folder / "source.yaml"
     if not folder.is_dir():
-        raise ValueError(f"{folder}: no such source folder")
+        raise ValueError(f"{folder}: no such source folder{_others(folder)}")
     if not file.is_file():
         raise ValueError(f"{file}: missing; it must name a `format`, one of {', '.join(FORMATS)}")
     try:
@@ -81,6 +81,11 @@ def describe_source(folder: Path) -> Description:
         split=texts["split"] or "train",
         provenance=_provenance(file, texts["provenance"] or "human"),
     )
+
+
+def _others(folder: Path) -> str:
+    found = sorted(path.parent.name for path in folder.parent.glob("*/source.yaml"))
+    return f"; there are: {', '.join(found)}" if found else ""
 
 
 def _base(file: Path, folder: Path, path: str, *, needs_path: bool) -> Path:

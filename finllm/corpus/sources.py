@@ -10,9 +10,17 @@ from pathlib import Path
 from finllm.corpus import ectsum, readers, revcom
 from finllm.corpus.description import Description, describe_source
 from finllm.corpus.rows import call_from_row, transcript_from_row
-from finllm.records import Reject, Transcript
+from finllm.records import NO_SOURCE, Reject, Transcript
 
 Read = tuple[Transcript, Path, int]  # the record, its file, its line
+
+
+def list_sources(raw: Path) -> str:
+    """The sources that there are, in words: the folders of ``raw`` with a description."""
+    found = {path.parent.name for path in raw.glob("*/source.yaml")} | {"sample"}
+    bare = {p.name for p in raw.glob("*/") if p.name not in found | {NO_SOURCE}}
+    more = f"; without a source.yaml: {', '.join(sorted(bare))}" if bare else ""
+    return f"there are: {', '.join(sorted(found))}{more}"
 
 
 def read_sources(folders: Sequence[Path]) -> Iterator[Transcript | Reject]:

@@ -20,18 +20,17 @@ def source(key: str, name: str, raw: Path) -> Finding:
     ``key`` is the parameter that names it.
     """
     from finllm.corpus.description import describe_source
-    from finllm.corpus.sources import read_described
+    from finllm.corpus.sources import list_sources, read_described
     from finllm.records import Reject
 
     folder = raw / name
     if name == SAMPLE and not (folder / "source.yaml").is_file():
         return ok("data", f"{folder} is written by the stage `sample`")
     if not folder.is_dir():
-        known = sorted(path.parent.name for path in raw.glob("*/source.yaml"))
-        says = f"{key} is {name!r}, and {folder} is not there; there are: "
+        says = f"{key} is {name!r}, and {folder} is not there; {list_sources(raw)}"
         instead = SAMPLE if key == "data.source" else "none"
         mend = f"dvc exp run -S {key}={instead}"
-        return problem("data", says + ", ".join(sorted({*known, SAMPLE})), mend)
+        return problem("data", says, mend)
     try:
         described = describe_source(folder)
         if described.format == "hub" and described.dataset:

@@ -46,7 +46,9 @@ class Progress(TrainerCallback):
             name: f"{float(logs[key]):.2f}" for key, name in names.items() if key in logs
         }
         if self._bar is not None:
-            self._bar.set_postfix(self._losses)
+            self._bar.set_postfix_str(
+                ", ".join(f"{key} {value}" for key, value in self._losses.items())
+            )
         values = " ".join(f"{key} {value:.4g}" for key, value in sorted(logs.items()))
         screen.note(f"step {state.global_step} of {state.max_steps}: {values}")
 
