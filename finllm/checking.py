@@ -161,12 +161,12 @@ def _encoder(params: Params, root: Path) -> Iterator[Callable[[], None]]:
     def look() -> None:
         if not e.encoder_package:
             _check_place("evaluate.encoder", e.encoder, root)
-        folder = package_folder(e.encoder_package) if e.encoder_package else root / e.encoder
-        config = folder / "config.json"
-        layers = (
-            json.loads(config.read_text("utf-8"))["num_hidden_layers"] if config.is_file() else 0
-        )
-        if layers and e.encoder_layer > layers:
+        packaged = e.encoder_package and package_folder(e.encoder_package) / "model"
+        config = Path(packaged or root / e.encoder) / "config.json"
+        if not config.is_file():
+            return  # of the Hub
+        layers = json.loads(config.read_text(encoding="utf-8"))["num_hidden_layers"]
+        if e.encoder_layer > layers:
             raise ValueError(
                 f"evaluate.encoder_layer is {e.encoder_layer}; {e.encoder} has {layers} layers, "
                 "counted from 1"

@@ -24,6 +24,7 @@ from finllm.commands import (
     seeds,
     verdict,
 )
+from finllm.environment import outside
 from finllm.terminal import bars_on_terminals_only
 
 COMMANDS = (  # in the order of the help: a first look, a setting, the model, its scores, the shell
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", deprecated, FutureWarning)
     try:
         code = parsed.run(parsed)
+    except ModuleNotFoundError as error:
+        sys.exit(f"finllm {parsed.command}: {outside(error)}")
     except (ValueError, OSError) as error:
         sys.exit(f"finllm {parsed.command}: {error}")
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Sequence
@@ -40,6 +41,11 @@ def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
     logger = logging.getLogger("dvc")
     logger.setLevel(logging.INFO)
     logger.handlers[:] = [listener]  # in place of those that write to the terminal
+    if not in_git(root):
+        screen.say(
+            "Not in Git: the pipeline runs, `dvc exp` and `dvc metrics diff` do not. For them:"
+        )
+        screen.say("  git init && git add -A && git commit -m start")
     try:
         with Repo(str(root), config=_config(root)) as repo:
             ran = repo.reproduce(targets=list(targets) or None)
@@ -64,12 +70,28 @@ def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
     return 0
 
 
+def status(root: Path) -> tuple[int, str, str]:
+    """Exit code, output and errors of ``dvc status --json``, also where there is no Git."""
+    logger = logging.getLogger("dvc")
+    handlers, level = logger.handlers, logger.level
+    logger.handlers, logger.level = [logging.NullHandler()], logging.CRITICAL  # no bars either
+    try:
+        with Repo(str(root), config=_config(root)) as repo:
+            return 0, json.dumps(repo.status()), ""
+    except DvcException as error:
+        return 1, "", _words(error)
+    finally:
+        logger.handlers, logger.level = handlers, level
+
+
+def in_git(root: Path) -> bool:
+    """Whether the folder is in a Git repository."""
+    place = root.resolve()
+    return any((folder / ".git").exists() for folder in (place, *place.parents))
+
+
 def _config(root: Path) -> dict[str, dict[str, object]]:
-    in_git = any((folder / ".git").exists() for folder in (root.resolve(), *root.resolve().parents))
-    if in_git:
-        return {}
-    screen.say("Not a Git repository: the pipeline runs, `dvc exp` and `dvc metrics diff` do not")
-    return {"core": {"no_scm": True}}
+    return {} if in_git(root) else {"core": {"no_scm": True}}
 
 
 def _failed(error: ReproductionError) -> int:

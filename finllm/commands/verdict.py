@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from finllm.commands.arguments import add_json, add_path, new_command
+
+VERDICT = Path("metrics/verdict.json")
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -18,19 +21,21 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         description=(
             "Whether fine-tuning helped, in one sentence, with the primary metric of both models, "
             "their difference with its interval, the corrected p-value, the probability that the "
-            "tuned model is better, and the Bayes factor."
+            "tuned model is better, and the Bayes factor. A line says where code, parameters or "
+            "data have changed since."
         ),
         example="verdict\nverdict --json",
-        reads="metrics/verdict.json, which the stage `report` wrote",
+        reads="metrics/verdict.json, which the stage `report` wrote; dvc.lock and what it lists",
         writes="nothing",
     )
-    add_path(command, "--verdict", "metrics/verdict.json", "what the stage `report` wrote")
+    add_path(command, "--verdict", str(VERDICT), "what the stage `report` wrote")
     add_path(command, "--report", "reports/report.html", "the page that is named at the end")
     add_json(command, "verdict.json, checked,")
 
 
 def run(parsed: argparse.Namespace) -> None:
     """Print the verdict that the report stage wrote."""
+    from finllm.doctor.currency import currency
     from finllm.report.outcome import from_metrics, to_metrics
     from finllm.report.verdict_text import terminal
     from finllm.terminal import print_json
@@ -42,7 +47,10 @@ def run(parsed: argparse.Namespace) -> None:
     except json.JSONDecodeError as error:
         raise ValueError(f"{parsed.verdict}: not JSON ({error}); run `make repro`") from None
     found = from_metrics(row)
+    state = None if parsed.verdict != VERDICT else currency(Path("."))
     if parsed.json:
-        print_json(to_metrics(found))
-    else:
-        print(terminal(found, str(parsed.report)))
+        print_json(to_metrics(found) | ({"not_current": state.stages} if state else {}))
+        return
+    if state and state.says:
+        print(f"{state.says}\n")
+    print(terminal(found, str(parsed.report)))

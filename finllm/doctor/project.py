@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from finllm.doctor.finding import INSTALL, Finding, ok, problem, warning
 
+ABSENT = "what dvc.lock lists is not here"
 SAMPLE = "sample"  # the source that a stage writes
 WAIT_SECONDS = 120  # for DVC, which hashes what has changed
 
@@ -55,7 +56,7 @@ def repository(root: Path, *, has_git: bool) -> Finding:
         says = "Git is not installed: no `dvc exp`, no `dvc metrics diff`"
         return warning("dvc", says, "apt-get install git")
     if not (root / ".git").exists():
-        says = "not a Git repository: no `dvc exp`, no `dvc metrics diff`"
+        says = "not in Git: `make repro` works; `dvc repro`, `dvc exp`, `dvc metrics diff` do not"
         return warning("dvc", says, "git init && git add -A && git commit -m start")
     return ok("dvc", "a DVC and Git repository")
 
@@ -71,7 +72,7 @@ def pipeline(code: int, output: str, errors: str, *, has_remote: bool) -> Findin
         return problem("pipeline", f"dvc status: {output[:80]!r}", "dvc status --verbose")
     if not stages:
         return ok("pipeline", "current: dvc.lock, code, parameters and data agree")
-    names = [name.removeprefix("dvc.yaml:") for name in stages]
+    names = stage_names(stages)
     made = [
         state
         for changes in stages.values()
@@ -82,10 +83,15 @@ def pipeline(code: int, output: str, errors: str, *, has_remote: bool) -> Findin
     if made and all(state in ("not in cache", "deleted") for state in made):
         return warning(
             "pipeline",
-            f"what dvc.lock lists is not here, {_some(names)}",
+            f"{ABSENT}: {_some(names)}",
             "dvc pull" if has_remote else "dvc repro",
         )
     return warning("pipeline", f"changed since the last run: {_some(names)}", "dvc repro")
+
+
+def stage_names(stages: Iterable[str]) -> list[str]:
+    """The stages of a status by the names that dvc.yaml gives them."""
+    return [name.removeprefix("dvc.yaml:") for name in stages]
 
 
 def _some(names: list[str]) -> str:
