@@ -2,10 +2,10 @@
 
 import sys
 
-from finllm.environment import outside, python_fits, too_old
+from finllm.environment import outside, python_fits, wrong_python
 
 if not python_fits():
-    sys.exit("finllm: " + too_old())
+    sys.exit("finllm: " + wrong_python())
 try:
     from finllm.cli import main
 except ModuleNotFoundError as error:

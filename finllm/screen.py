@@ -20,6 +20,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from finllm.environment import outside
+
 LOGS = Path("logs")
 STAGE, ROOT, RANK = "DVC_STAGE", "DVC_ROOT", "RANK"  # set by DVC; by a launch of several processes
 COPIES = "/.dvc/tmp/exps/"
@@ -189,6 +191,9 @@ def _last_words(
 ) -> None:
     if issubclass(kind, KeyboardInterrupt):
         warn(f"{stage()}: interrupted; {GO_ON}")
+        return
+    if isinstance(error, ModuleNotFoundError):
+        warn(f"{stage()}: {outside(error)}")
         return
     traceback.print_exception(kind, error, trace)
     if _screen.log:

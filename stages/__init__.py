@@ -3,7 +3,12 @@
 import os
 import sys
 
-from finllm import screen
+from finllm.environment import outside
+
+try:
+    from finllm import screen
+except ModuleNotFoundError as error:
+    sys.exit(f"stages: {outside(error)}")
 
 if sys.argv[0] == "-m":  # `python -m stages.NAME` imports this first, and then all that is slow
     screen.begin()
