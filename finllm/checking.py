@@ -16,13 +16,13 @@ from pathlib import Path
 from finllm.corpus.description import describe_source
 from finllm.corpus.fiction.industries import SECTORS
 from finllm.corpus.lexicon import load_lexicon
-from finllm.corpus.sources import list_sources, read_described
+from finllm.corpus.sources import check_reject_share, list_sources, read_described
 from finllm.corpus.synthetic import MAX_CALLS_PER_COMPANY
 from finllm.instruct.splits import check_shares, check_transfer_sectors
 from finllm.model.weights import package_folder
 from finllm.params import Params
 from finllm.planning.architecture import known_models, read_config
-from finllm.records import NO_SOURCE, Transcript
+from finllm.records import NO_SOURCE, Reject, Transcript
 
 SAMPLE = "sample"  # the source that a stage writes
 MANY = 5_000  # records; a source that has more is not read to its end
@@ -92,8 +92,12 @@ def _source(params: Params, key: str, name: str, raw: Path) -> None:
     records = read_described(described, name=folder / "source.yaml")
     first = list(itertools.islice(records, MANY + 1))
     calls = [record for record in first if isinstance(record, Transcript)]
-    if key != "data.source" or len(first) > MANY or not calls:
-        return  # `clean` names what is wrong with each record
+    if len(first) > MANY:
+        return
+    rejects = [record for record in first if isinstance(record, Reject)]
+    check_reject_share(rejects, len(first), params.clean.max_reject_share)
+    if key != "data.source" or not calls:
+        return
     if params.templatize.weights.summarization and not any(call.summary for call in calls):
         raise ValueError(
             f"templatize.weights.summarization is {params.templatize.weights.summarization:g}, and "

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,7 @@ def install(file: str, options: tuple[str, ...], n: int) -> None:
     """Run pip on one file of requirements; ``n`` is about how many packages there are in all."""
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
     pip += ["--progress-bar", "off", "--no-input", *options, "-r", file]
-    n_seen = 0
+    n_seen, unpacking = 0, None
     with (
         open(LOG, "a", encoding="utf-8") as log,
         subprocess.Popen(
@@ -63,16 +64,38 @@ def install(file: str, options: tuple[str, ...], n: int) -> None:
             if line.startswith(("Collecting ", "Requirement already satisfied: ")):
                 n_seen += 1
             if line.startswith("Installing collected packages"):
-                show(f"unpacking {len(words) - 3} packages, a minute or two")
+                unpacking = Unpacking(n_before=n_installed(), n=len(words) - 3)
+                unpacking.start()
             elif words and words[0] in ("Collecting", "Downloading", "Using"):
                 what = words[1] if words[0] == "Collecting" else Path(words[-3]).name
                 size = " ".join(words[-2:]) if words[0] != "Collecting" else ""
                 show(f"{min(n_seen, n)} of about {n}: {what.split('==')[0]} {size}")
+    if unpacking:
+        unpacking.done.set()
+        unpacking.join()
     show("")
     if process.returncode:
         said = [line.strip() for line in _lines(LOG) if line.startswith("ERROR:")]
         reason = said[0] if said else f"exit code {process.returncode}"
         sys.exit(f"environment: pip failed on {file}: {reason}\nenvironment: its log is {LOG}")
+
+
+class Unpacking(threading.Thread):
+    """Shows how many packages are unpacked, of which pip says nothing before the end."""
+
+    def __init__(self, *, n_before: int, n: int) -> None:
+        super().__init__(daemon=True)
+        self.n_before, self.n, self.done = n_before, n, threading.Event()
+
+    def run(self) -> None:
+        """Look every second."""
+        while not self.done.wait(1):
+            show(f"unpacking: {n_installed() - self.n_before} of {self.n} packages")
+
+
+def n_installed() -> int:
+    """The packages that are there."""
+    return sum(1 for _ in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
 
 
 def remove_unfinished() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from finllm import screen
 from finllm.params import Params, load_params
+from finllm.records import Reject
 
 
 def paths(*names: str) -> argparse.Namespace:
@@ -22,6 +24,14 @@ def paths(*names: str) -> argparse.Namespace:
 def params() -> Params:
     """The checked params.yaml of the working folder."""
     return load_params(Path("params.yaml"))
+
+
+def reasons(rejects: Iterable[Reject]) -> str:
+    """How many of each reason, the most frequent first, as `` (3 too_short, 1 html)``."""
+    counts = Counter(reject.reason for reject in rejects)
+    return (
+        f" ({', '.join(f'{n} {reason}' for reason, n in counts.most_common())})" if counts else ""
+    )
 
 
 def run(main: Callable[[], str | None]) -> None:

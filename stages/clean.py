@@ -30,11 +30,13 @@ def main() -> str:
         n_kept = write_lines(at.transcripts, intake.lines(erased))
         first.unlink()
     write_jsonl(at.rejects, intake.rejects)
-    check_reject_share(len(intake.rejects), intake.counts["records_read"], p.max_reject_share)
+    check_reject_share(
+        intake.rejects, intake.counts["records_read"], p.max_reject_share, where=str(at.rejects)
+    )
     if not n_kept:
         raise ValueError(f"{at.source}: no record could be read; see {at.rejects}")
     write_json(at.metrics, intake.metrics(n_kept))
-    return f"{n_kept} transcripts, {len(intake.rejects)} rejects"
+    return f"{n_kept} transcripts, {len(intake.rejects)} rejects{adapter.reasons(intake.rejects)}"
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ def main() -> str:
     metrics = stocktaking.judged(measures, dropped, groups) | stock.metrics(reference)
     metrics["review"] = human_check.rating_metrics(at.ratings, verdicts)
     write_json(at.metrics, metrics)
-    return f"{n_kept} kept, {len(dropped)} dropped, {len(stock.trimmed)} bullets trimmed"
+    trimmed = f", {len(stock.trimmed)} bullets trimmed" if stock.trimmed else ""
+    return f"{n_kept} kept, {len(dropped)} dropped{adapter.reasons(dropped.values())}{trimmed}"
 
 
 if __name__ == "__main__":

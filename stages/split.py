@@ -62,7 +62,8 @@ def main() -> str:
         sets, rejects, audit, n_augmented=len(copies), n_reworded=len(asked_again)
     )
     write_json(at.metrics, metrics)
-    return ", ".join(f"{name} {len(rows)}" for name, rows in sets.items())
+    found = ", ".join(f"{name} {len(rows)}" for name, rows in sets.items())
+    return f"{found}, {len(rejects)} left out{adapter.reasons(rejects)}"
 
 
 if __name__ == "__main__":

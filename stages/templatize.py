@@ -39,6 +39,7 @@ def main() -> str:
         transfer_source=params.data.transfer_source,
         rng=np.random.default_rng((p.seed, 1)),  # a second source must not change the choice
     )
+    n_left_over = len(found.keys) - len(chosen)
     keys, lines = found.choose(chosen, read_lines(drafts))
     n_examples = write_lines(at.examples, lines)
     drafts.unlink()
@@ -47,7 +48,11 @@ def main() -> str:
     references = choosing.audited(map_batches(auditor, pairs, n_workers=n_cores()))
     metrics = choosing.described(keys, found.rejects, quotas)
     write_json(at.metrics, {**metrics, "references": references})
-    return f"{n_examples} examples"
+    limit = choosing.limit(found.labels(), dataclasses.asdict(p.weights), p.max_examples)
+    return (
+        f"{n_examples} examples, {len(found.rejects)} candidates left out"
+        f"{adapter.reasons(found.rejects)}{limit if n_left_over else ''}"
+    )
 
 
 if __name__ == "__main__":

@@ -96,7 +96,11 @@ def _base(file: Path, folder: Path, path: str, *, needs_path: bool) -> Path:
         )
     base = folder / path
     if needs_path and not base.exists():
-        raise ValueError(f"{file}: path {path!r}: {base} does not exist")
+        there = sorted(p.name for p in folder.iterdir() if p.name != file.name)[:10]
+        raise ValueError(
+            f"{file}: path {path!r}: {base} does not exist; {folder} holds: "
+            f"{', '.join(there) or 'nothing else'}"
+        )
     return base
 
 
