@@ -42,7 +42,7 @@ def run(main: Callable[[], str | None]) -> None:
         screen.fail(str(error))
         sys.exit(1)
     except KeyboardInterrupt as error:
-        screen.warn(f"{screen.stage()}: {error or f'interrupted; {screen.GO_ON}'}")
+        screen.warn(f"{screen.stage()}: {str(error) or f'interrupted; {screen.GO_ON}'}")
         sys.exit(130)
     if said:
         screen.result(said)
