@@ -24,7 +24,7 @@ from finllm.commands import (
     seeds,
     verdict,
 )
-from finllm.environment import outside
+from finllm.environment import in_words, outside
 from finllm.terminal import bars_on_terminals_only
 
 COMMANDS = (  # in the order of the help: a first look, a setting, the model, its scores, the shell
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ModuleNotFoundError as error:
         sys.exit(f"finllm {parsed.command}: {outside(error)}")
     except (ValueError, OSError) as error:
-        sys.exit(f"finllm {parsed.command}: {error}")
+        sys.exit(f"finllm {parsed.command}: {in_words(error)}")
     except KeyboardInterrupt:
         print(f"finllm {parsed.command}: interrupted", file=sys.stderr)
         sys.exit(130)

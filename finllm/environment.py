@@ -24,6 +24,13 @@ def outside(error: ImportError) -> str:
     return f"{missing}; activate the environment first: source .venv/bin/activate"
 
 
+def in_words(error: Exception) -> str:
+    """An error for the screen; one of a file without its number, as ``FILE: no such file``."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return str(error)
+
+
 def wrong_python() -> str:
     """A Python that does not fit as what to do about it."""
     found = ".".join(map(str, sys.version_info[:2]))

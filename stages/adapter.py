@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from finllm import screen
+from finllm.environment import in_words
 from finllm.params import Params, load_params
 from finllm.records import Reject
 
@@ -39,7 +40,7 @@ def run(main: Callable[[], str | None]) -> None:
     try:
         said = main()
     except (ValueError, OSError) as error:
-        screen.fail(str(error))
+        screen.fail(in_words(error))
         sys.exit(1)
     except KeyboardInterrupt as error:
         screen.warn(f"{screen.stage()}: {str(error) or f'interrupted; {screen.GO_ON}'}")

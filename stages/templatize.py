@@ -32,14 +32,18 @@ def main() -> str:
     drafts = at.examples.with_suffix(".tmp")
     found = choosing.Candidates()
     write_lines(drafts, found.lines(map_batches(draft, calls, n_workers=n_cores())))
-    chosen, quotas = choose_by_source(
-        found.labels(),
-        weights=dataclasses.asdict(p.weights),
-        max_examples=p.max_examples,
-        transfer_source=params.data.transfer_source,
-        rng=np.random.default_rng((p.seed, 1)),  # a second source must not change the choice
-    )
-    n_left_over = len(found.keys) - len(chosen)
+    try:
+        chosen, quotas = choose_by_source(
+            found.labels(),
+            weights=dataclasses.asdict(p.weights),
+            max_examples=p.max_examples,
+            transfer_source=params.data.transfer_source,
+            rng=np.random.default_rng((p.seed, 1)),  # a second source must not change the choice
+        )
+    except ValueError as error:
+        write_jsonl(at.rejects, found.rejects)
+        left_out = adapter.reasons(found.rejects)
+        raise ValueError(f"{error}. Left out were{left_out}, see {at.rejects}") from None
     keys, lines = found.choose(chosen, read_lines(drafts))
     n_examples = write_lines(at.examples, lines)
     drafts.unlink()
@@ -49,10 +53,8 @@ def main() -> str:
     metrics = choosing.described(keys, found.rejects, quotas)
     write_json(at.metrics, {**metrics, "references": references})
     limit = choosing.limit(found.labels(), dataclasses.asdict(p.weights), p.max_examples)
-    return (
-        f"{n_examples} examples, {len(found.rejects)} candidates left out"
-        f"{adapter.reasons(found.rejects)}{limit if n_left_over else ''}"
-    )
+    left_out = adapter.reasons(found.rejects).replace("over_quota", f"over_quota: {limit}")
+    return f"{n_examples} examples, {len(found.rejects)} left out{left_out}"
 
 
 if __name__ == "__main__":

@@ -47,11 +47,8 @@ def limit(
     used = {name: weight for name, weight in weights.items() if weight > 0}
     scarce = min(used, key=lambda name: available[name] / used[name])
     if max_examples and max_examples * used[scarce] < available[scarce]:
-        return f"; templatize.max_examples is {max_examples}"
-    return (
-        f"; {scarce} has {available[scarce]} candidates at templatize.weights.{scarce} "
-        f"{used[scarce]:g}, which limits the others"
-    )
+        return f"templatize.max_examples is {max_examples}"
+    return f"only {available[scarce]} of {scarce}"
 
 
 def with_examples(
