@@ -30,10 +30,10 @@ reproducibility: environment  ## two fresh clones must write the same metrics
 	benchmarks/reproducibility.sh
 
 environment:  ## .venv with the pinned packages
-	@PYTHON="$(PYTHON)" ./environment.sh
+	@PYTHON="$(PYTHON)" sh environment.sh
 
 environment-dev:  ## and those for tests
-	@PYTHON="$(PYTHON)" ./environment.sh dev
+	@PYTHON="$(PYTHON)" sh environment.sh dev
 
 clean-venv:
 	rm -rf $(VENV)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The environment .venv: made where it is not there, made anew where its Python does not fit or its
-# making was interrupted. `make` calls it. usage: [PYTHON=python3.12] ./environment.sh [dev]
+# making was interrupted. `make` calls it. usage: [PYTHON=python3.12] sh environment.sh [dev]
 set -u
 cd "$(dirname "$0")" || exit 1
 venv=.venv

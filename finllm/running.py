@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,7 +102,8 @@ def _failed(error: ReproductionError) -> int:
         screen.warn(f"repro: {_words(cause or error)} (DVC's log is {LOG})")
         return 1
     name = str(error).split("'")[1]
-    code = cause.status
+    exited = re.search(r"exited with (-?\d+)$", str(cause))  # DVC keeps it in the message alone
+    code = int(exited[1]) if exited else 1
     if code in INTERRUPTED:
         return 130
     if code < 0 or code > 128:

@@ -69,7 +69,7 @@ def capture(log: Path) -> None:
     _screen.log = log
     _to_log("a" if RANK in os.environ else "w")
     print(time.strftime("%Y-%m-%d %H:%M:%S"), *sys.argv)
-    _wait()
+    working()
 
 
 def _to_log(mode: str) -> None:
@@ -161,7 +161,7 @@ class Bar(tqdm):
         shown = not self.disable
         super().close()
         if shown:
-            _wait()
+            working()
 
 
 def _line(text: str, stream: TextIO, *, also_log: bool = True) -> None:
@@ -172,9 +172,10 @@ def _line(text: str, stream: TextIO, *, also_log: bool = True) -> None:
         print(text)
 
 
-def _wait() -> None:
+def working(on: str = "...") -> None:
+    """Say what the stage is at, on a terminal; the next line takes its place."""
     if _screen.err and _screen.err.isatty():
-        _screen.err.write(f"{CLEAR}{stage():<16}...")
+        _screen.err.write(f"{CLEAR}{stage():<16}{on}")
         _screen.err.flush()
         _screen.waiting = True
 

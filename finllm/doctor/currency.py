@@ -32,6 +32,9 @@ def currency(root: Path) -> Currency:
     if code:
         return Currency(None, f"Not checked whether this is current: {found.says}")
     stages = project.stage_names(json.loads(output))
+    names = project.some([name for name in stages if name != "check"] or stages, most=4)
     if found.says.startswith(project.ABSENT):
-        return Currency(stages, f"The figures of the commit; {found.says}. `make repro` makes it")
-    return Currency(stages, f"Not current: {found.says}. `make repro` makes the figures anew")
+        return Currency(
+            stages, f"The commit's figures: not here is what {names} wrote; `make repro`"
+        )
+    return Currency(stages, f"Not current: {names} changed since the run; `make repro`")

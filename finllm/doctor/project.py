@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from finllm.doctor.finding import INSTALL, Finding, ok, problem, warning
@@ -83,10 +83,10 @@ def pipeline(code: int, output: str, errors: str, *, has_remote: bool) -> Findin
     if made and all(state in ("not in cache", "deleted") for state in made):
         return warning(
             "pipeline",
-            f"{ABSENT}: {_some(names)}",
+            f"{ABSENT}: {some(names)}",
             "dvc pull" if has_remote else "dvc repro",
         )
-    return warning("pipeline", f"changed since the last run: {_some(names)}", "dvc repro")
+    return warning("pipeline", f"changed since the last run: {some(names)}", "dvc repro")
 
 
 def stage_names(stages: Iterable[str]) -> list[str]:
@@ -94,8 +94,10 @@ def stage_names(stages: Iterable[str]) -> list[str]:
     return [name.removeprefix("dvc.yaml:") for name in stages]
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many there are beside."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def remote(config: Mapping[str, str], root: Path) -> Finding:

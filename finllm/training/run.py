@@ -100,11 +100,13 @@ def train(
         )
         if sharded and p.launcher == launch.FSDP:
             shard_on_cpu()
+        screen.working("loading the model")
         model = _trainable(params, folder, sets, sharded=sharded and p.launcher == launch.FSDP)
         screen.note(
             f"train: {batches.describe()} a forward pass, effective batch {batch:g} examples, "
             f"{arguments.max_steps} steps"
         )
+        screen.working("measuring the base model")
         base_perplexity = general_perplexity(model, tokenizer)
         full = p.method == "full"
         autocast = DTYPES[m.compute_dtype] if full and m.compute_dtype != "float32" else None
@@ -138,6 +140,7 @@ def train(
             else:
                 save_adapter(model, adapter, base_name=m.name, revision=m.revision, weights=weights)
         launch.wait_for_all()
+        screen.working("reading the adapter back")
         reloaded = reloaded_val_loss(
             model,
             tokenizer,
