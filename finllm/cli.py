@@ -18,15 +18,18 @@ from finllm.commands import (
     predict,
     preset,
     rate,
+    repro,
     score,
     search,
     seeds,
     verdict,
 )
+from finllm.environment import in_words, outside
 from finllm.terminal import bars_on_terminals_only
 
 COMMANDS = (  # in the order of the help: a first look, a setting, the model, its scores, the shell
     doctor,
+    repro,
     verdict,
     plan,
     preset,
@@ -55,8 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", deprecated, FutureWarning)
     try:
         code = parsed.run(parsed)
+    except ModuleNotFoundError as error:
+        sys.exit(f"finllm {parsed.command}: {outside(error)}")
     except (ValueError, OSError) as error:
-        sys.exit(f"finllm {parsed.command}: {error}")
+        sys.exit(f"finllm {parsed.command}: {in_words(error)}")
     except KeyboardInterrupt:
         print(f"finllm {parsed.command}: interrupted", file=sys.stderr)
         sys.exit(130)

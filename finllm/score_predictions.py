@@ -32,6 +32,7 @@ from finllm.records import (
 from finllm.scoring import baselines, score_example
 from finllm.scoring.example import SIGNATURES
 from finllm.stats.resampling import bootstrap_ci
+from finllm.stats.subgroups import MIN_CLUSTERS
 
 PREDICTIONS = "predictions"  # the name of the scored file's column
 BATCH = 8  # examples a worker takes at once; all answers to one call, so that it is read once
@@ -42,7 +43,7 @@ Values = dict[str, dict[str, np.ndarray]]  # answers' column: metric: shape (n_r
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over examples; the bounds are None with fewer than two companies."""
+    """A mean over examples; the bounds are None with too few companies (``MIN_CLUSTERS``)."""
 
     mean: float
     low: float | None
@@ -269,7 +270,7 @@ def _add_semantic(
 
 def _estimate(values: np.ndarray, companies: Sequence[str], p: Evaluate) -> Estimate:
     """The mean with a studentised bootstrap interval over companies, kept within 0 to 1."""
-    if len(set(companies)) < 2:
+    if len(set(companies)) < MIN_CLUSTERS:
         return Estimate(float(values.mean()), None, None)
     found = bootstrap_ci(
         values,
@@ -292,7 +293,9 @@ def show(scores: Outside) -> str:
     lines = [
         f"{counts['references']} references of {counts['companies']} companies; scored 0: "
         f"{counts['missing']} without a prediction, {counts['empty']} empty",
-        "mean [95 % interval, companies resampled]",
+        "mean [95 % interval, companies resampled]"
+        if counts["companies"] >= MIN_CLUSTERS
+        else f"means; an interval takes at least {MIN_CLUSTERS} companies",
     ]
     for row in rows:
         cells = zip(row, widths, strict=True)

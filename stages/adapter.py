@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from finllm import screen
+from finllm.environment import in_words
 from finllm.params import Params, load_params
+from finllm.records import Reject
 
 
 def paths(*names: str) -> argparse.Namespace:
@@ -23,13 +27,23 @@ def params() -> Params:
     return load_params(Path("params.yaml"))
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a stage; a user's mistake is one line and exit code 1, never a traceback."""
+def reasons(rejects: Iterable[Reject]) -> str:
+    """How many of each reason, the most frequent first, as `` (3 too_short, 1 html)``."""
+    counts = Counter(reject.reason for reject in rejects)
+    return (
+        f" ({', '.join(f'{n} {reason}' for reason, n in counts.most_common())})" if counts else ""
+    )
+
+
+def run(main: Callable[[], str | None]) -> None:
+    """Run a stage and show its line; a mistake is a line and exit code 1, never a traceback."""
     try:
-        main()
+        said = main()
     except (ValueError, OSError) as error:
-        stage = Path(sys.argv[0]).stem
-        sys.exit(f"{stage}: {error}")
+        screen.fail(in_words(error))
+        sys.exit(1)
     except KeyboardInterrupt as error:
-        print(f"{Path(sys.argv[0]).stem}: {error or 'interrupted'}", file=sys.stderr)
+        screen.warn(f"{screen.stage()}: {str(error) or f'interrupted; {screen.GO_ON}'}")
         sys.exit(130)
+    if said:
+        screen.result(said)

@@ -9,7 +9,7 @@ from finllm.scoring.posteriors import density, fit_pairs
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Fit the model to every metric; draw the primary one's posterior."""
     at = adapter.paths("scores", "posterior", "metrics", "costs")
     params = adapter.params()
@@ -36,7 +36,7 @@ def main() -> None:
     write_text(at.posterior, csv_text(["difference", "density"], density(draws)))
     write_metrics(at.metrics, at.costs, metrics)
     p_better = found[v.primary_metric].get("p_better", math.nan)
-    print(f"bayes_stats: P(better) {p_better:.3f} on {v.primary_metric}")
+    return f"P(better) {p_better:.3f} on {v.primary_metric}"
 
 
 if __name__ == "__main__":

@@ -2,8 +2,7 @@
 
 from functools import partial
 
-from tqdm import tqdm
-
+from finllm import screen
 from finllm.corpus import disclaimers
 from finllm.corpus.boilerplate import REPEATED
 from finllm.corpus.cleaning import cleaner_maker
@@ -14,7 +13,7 @@ from finllm.records import NO_SOURCE, read_lines, write_json, write_jsonl, write
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Read the sources, clean, write; a second time where repeated disclaimers go."""
     at = adapter.paths("source", "transfer", "transcripts", "rejects", "metrics")
     params = adapter.params()
@@ -22,7 +21,7 @@ def main() -> None:
     folders = [at.source, *([at.transfer] if params.data.transfer_source != NO_SOURCE else [])]
     intake = Intake()
     first = at.transcripts.with_suffix(".first") if REPEATED in p.remove_boilerplate else None
-    records = tqdm(read_sources(folders), desc="clean", unit="record", disable=None)
+    records = screen.Bar(read_sources(folders), desc="clean", unit="record")
     cleaned = map_batches(cleaner_maker(p), records, n_workers=n_cores())
     n_kept = write_lines(first or at.transcripts, intake.lines(cleaned))
     if first:
@@ -31,11 +30,13 @@ def main() -> None:
         n_kept = write_lines(at.transcripts, intake.lines(erased))
         first.unlink()
     write_jsonl(at.rejects, intake.rejects)
-    check_reject_share(len(intake.rejects), intake.counts["records_read"], p.max_reject_share)
+    check_reject_share(
+        intake.rejects, intake.counts["records_read"], p.max_reject_share, where=str(at.rejects)
+    )
     if not n_kept:
         raise ValueError(f"{at.source}: no record could be read; see {at.rejects}")
     write_json(at.metrics, intake.metrics(n_kept))
-    print(f"clean: {n_kept} transcripts, {len(intake.rejects)} rejects")
+    return f"{n_kept} transcripts, {len(intake.rejects)} rejects{adapter.reasons(intake.rejects)}"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from finllm.records import read_examples, write_jsonl
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Draw, change, write; without a reworded test there is only noise."""
     at = adapter.paths("test", "reworded", "folder")
     p = adapter.params().predict
@@ -15,7 +15,7 @@ def main() -> None:
     noise = noisy((x for x in test if x.id in drawn), typo_share=p.typo_share, seed=p.seed)
     write_jsonl(at.folder / "reworded.jsonl", [x for x in reworded if x.id in drawn])
     write_jsonl(at.folder / "noise.jsonl", noise)
-    print(f"disturb: {len(drawn)} test examples")
+    return f"{len(drawn)} test examples"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from stages import adapter
 COMPARED = ("base", "tuned")
 
 
-def main() -> None:
+def main() -> str:
     """Pair, score, summarise."""
     at = adapter.paths(
         *("train", "val", "test", "transfer", "calls", "base", "tuned", "fewshot", "base_changed"),
@@ -69,7 +69,7 @@ def main() -> None:
     records.write_jsonl(at.scores, scores + val_scores)
     records.write_jsonl(at.changed, changed_scores)
     records.write_metrics(at.metrics, at.costs, found)
-    print(f"evaluate: {len(scores)} scored answers, {len(again)} to changed questions")
+    return f"{len(scores)} scored answers, {len(again)} to changed questions"
 
 
 if __name__ == "__main__":

@@ -3,15 +3,14 @@
 from functools import partial
 from itertools import chain
 
-from tqdm import tqdm
-
+from finllm import screen
 from finllm.corpus import census, histograms, human_check, quality, review, screening, stocktaking
 from finllm.corpus.parallel import map_batches, n_cores
 from finllm.records import read_lines, write_json, write_jsonl, write_lines
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Measure and sign in one pass, judge; trim, survey and write what is kept in a second."""
     at = adapter.paths(
         "transcripts", "ratings", "kept", "dropped", "trimmed", "groups", "review", "plots",
@@ -25,7 +24,7 @@ def main() -> None:
         threshold=p.duplicate_threshold,
         seed=p.seed,
     )
-    calls = tqdm(read_lines(at.transcripts), desc="filter", unit="call", disable=None)
+    calls = screen.Bar(read_lines(at.transcripts), desc="filter", unit="call")
     looks = list(chain.from_iterable(map_batches(look, calls, n_workers=n_cores())))
     measures = [one.measures for one in looks]
     bounds = {key: vars(p)[key] for key in ("min_words", "max_words", "min_term_density")}
@@ -55,7 +54,8 @@ def main() -> None:
     metrics = stocktaking.judged(measures, dropped, groups) | stock.metrics(reference)
     metrics["review"] = human_check.rating_metrics(at.ratings, verdicts)
     write_json(at.metrics, metrics)
-    print(f"filter: {n_kept} kept, {len(dropped)} dropped, {len(stock.trimmed)} bullets trimmed")
+    trimmed = f", {len(stock.trimmed)} bullets trimmed" if stock.trimmed else ""
+    return f"{n_kept} kept, {len(dropped)} dropped{adapter.reasons(dropped.values())}{trimmed}"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from finllm.scoring.predicting import load_answerer
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Load the model (with the adapter, where it is the tuned one), ask, write."""
     at = adapter.paths(
         *("test", "transfer", "reworded", "noise", "weights", "shots"),
@@ -25,7 +25,7 @@ def main() -> None:
         for path in (at.predictions, at.changed, at.references):
             write_jsonl(path, [])
         write_metrics(at.metrics, at.costs, {"answers": 0})
-        return
+        return "off: predict.few_shot is 0"
     answerer = load_answerer(
         params.model,
         weights=at.weights,
@@ -55,10 +55,7 @@ def main() -> None:
     write_metrics(at.metrics, at.costs, found)
     for answered in (answers, *changed):
         answered.journal.remove()
-    print(
-        f"predict {name}: {found['answers']} answers in {found['cost']['seconds']:.0f} s, "
-        f"in {answerer.compute_dtype}"
-    )
+    return f"{found['answers']} answers in {answerer.compute_dtype}"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from finllm.scoring.ratings import collect, rating_metrics
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Read the clicks, keep those about the current answers, summarise."""
     at = adapter.paths("ratings", "base", "tuned", "scores", "metrics")
     params = adapter.params()
@@ -22,7 +22,7 @@ def main() -> None:
         seed=params.significance.seed,
     )
     write_json(at.metrics, found)
-    print(f"ratings: {found['n_raters']} raters, {found['n_examples']} examples")
+    return f"{found['n_raters']} raters, {found['n_examples']} examples"
 
 
 if __name__ == "__main__":

@@ -14,11 +14,10 @@ from finllm.report.evidence import (
 )
 from finllm.report.forest import forest_csv, forest_rows
 from finllm.report.summary import summary
-from finllm.report.verdict_text import sentence
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Decide, draw, write."""
     at = adapter.paths(
         *("metrics", "plots", "examples", "base", "tuned", "scores"),
@@ -62,7 +61,7 @@ def main() -> None:
     for name, drawing in page.plots(found, rows, evidence).items():
         write_text(at.drawings / f"{name}.svg", drawing)
     write_text(at.markdown, page.markdown(found, rows, evidence, parameters=sections))
-    print(f"report: {sentence(found)}")
+    return f"{found.verdict}; the page is {at.html}"
 
 
 if __name__ == "__main__":

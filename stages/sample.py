@@ -15,7 +15,7 @@ provenance: synthetic
 """
 
 
-def main() -> None:
+def main() -> str:
     """Generate and write."""
     at = adapter.paths("folder")
     p = adapter.params().sample
@@ -30,7 +30,7 @@ def main() -> None:
     )
     n = write_jsonl(at.folder / "calls.jsonl", calls)
     write_text(at.folder / "source.yaml", SOURCE)
-    print(f"sample: {n} fictional calls")
+    return f"{n} fictional calls"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from finllm.stats.multiplicity import COPYING_SHARE
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Pair, test, look into the groups, write."""
     at = adapter.paths("scores", "examples", "metrics")
     params = adapter.params()
@@ -44,7 +44,7 @@ def main() -> None:
         seed=p.seed,
     )
     write_json(at.metrics, {**found, "copying": copying, "subgroups": subgroups})
-    print(f"significance: {v.primary_metric} {one['difference']:+.3f}")
+    return f"{v.primary_metric} {one['difference']:+.3f}"
 
 
 if __name__ == "__main__":

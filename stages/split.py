@@ -12,7 +12,7 @@ from finllm.records import ExampleFile, to_json, write_json, write_jsonl, write_
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Assign companies, cut in time where asked for, cap, audit, write; the texts stay on disk."""
     at = adapter.paths("examples", "groups", "folder", "metrics")
     params = adapter.params()
@@ -43,7 +43,9 @@ def main() -> None:
     }
     sets = partition.capped_sets(file.keys, split_of, reasons, limits=limits, rng=rng)
     audit = partition.gate(sets, groups, file.examples, embargo_quarters=embargo)
-    splits.check_test_companies(sets, p.min_test_companies)
+    splits.check_test_companies(
+        sets, p.min_test_companies, val_share=p.val_share, test_share=p.test_share
+    )
     rejects = partition.rejected(file.keys, sets, split_of, reasons)
     ids = {name: {e.id for e in rows} for name, rows in sets.items()}
     copies = augment(sets["train"], share=p.augment_share, rng=rng, texts=file.examples)
@@ -60,7 +62,8 @@ def main() -> None:
         sets, rejects, audit, n_augmented=len(copies), n_reworded=len(asked_again)
     )
     write_json(at.metrics, metrics)
-    print("split: " + ", ".join(f"{name} {len(rows)}" for name, rows in sets.items()))
+    found = ", ".join(f"{name} {len(rows)}" for name, rows in sets.items())
+    return f"{found}, {len(rejects)} left out{adapter.reasons(rejects)}"
 
 
 if __name__ == "__main__":

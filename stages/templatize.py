@@ -4,8 +4,8 @@ import dataclasses
 from functools import partial
 
 import numpy as np
-from tqdm import tqdm
 
+from finllm import screen
 from finllm.corpus.parallel import map_batches, n_cores
 from finllm.instruct import choosing
 from finllm.instruct.drafting import budget_maker, drafter
@@ -15,7 +15,7 @@ from finllm.records import read_lines, write_json, write_jsonl, write_lines
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str:
     """Draft every candidate to disk, choose by quota, keep the chosen, audit their references."""
     at = adapter.paths("kept", "examples", "rejects", "metrics")
     params = adapter.params()
@@ -28,17 +28,22 @@ def main() -> None:
         seed=p.seed,
     )
     n_calls = sum(1 for _ in read_lines(at.kept))
-    calls = tqdm(read_lines(at.kept), total=n_calls, desc="templatize", unit="call", disable=None)
+    calls = screen.Bar(read_lines(at.kept), total=n_calls, desc="templatize", unit="call")
     drafts = at.examples.with_suffix(".tmp")
     found = choosing.Candidates()
     write_lines(drafts, found.lines(map_batches(draft, calls, n_workers=n_cores())))
-    chosen, quotas = choose_by_source(
-        found.labels(),
-        weights=dataclasses.asdict(p.weights),
-        max_examples=p.max_examples,
-        transfer_source=params.data.transfer_source,
-        rng=np.random.default_rng((p.seed, 1)),  # a second source must not change the choice
-    )
+    try:
+        chosen, quotas = choose_by_source(
+            found.labels(),
+            weights=dataclasses.asdict(p.weights),
+            max_examples=p.max_examples,
+            transfer_source=params.data.transfer_source,
+            rng=np.random.default_rng((p.seed, 1)),  # a second source must not change the choice
+        )
+    except ValueError as error:
+        write_jsonl(at.rejects, found.rejects)
+        left_out = adapter.reasons(found.rejects)
+        raise ValueError(f"{error}. Left out were{left_out}, see {at.rejects}") from None
     keys, lines = found.choose(chosen, read_lines(drafts))
     n_examples = write_lines(at.examples, lines)
     drafts.unlink()
@@ -47,7 +52,9 @@ def main() -> None:
     references = choosing.audited(map_batches(auditor, pairs, n_workers=n_cores()))
     metrics = choosing.described(keys, found.rejects, quotas)
     write_json(at.metrics, {**metrics, "references": references})
-    print(f"templatize: {n_examples} examples")
+    limit = choosing.limit(found.labels(), dataclasses.asdict(p.weights), p.max_examples)
+    left_out = adapter.reasons(found.rejects).replace("over_quota", f"over_quota: {limit}")
+    return f"{n_examples} examples, {len(found.rejects)} left out{left_out}"
 
 
 if __name__ == "__main__":

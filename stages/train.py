@@ -2,12 +2,13 @@
 
 import sys
 
+from finllm import screen
 from finllm.records import read_examples
 from finllm.training import launch, run
 from stages import adapter
 
 
-def main() -> None:
+def main() -> str | None:
     """Train in this process, or in one process a device."""
     at = adapter.paths(
         *("train", "val", "launchers", "adapter", "curves", "metrics", "costs", "steps")
@@ -16,8 +17,9 @@ def main() -> None:
     n = launch.n_processes(params.train.launcher, params.train.devices)
     if n > 1 and not launch.launched():
         config = at.launchers / f"{params.train.launcher}.yaml"
-        launch.launch("stages.train", sys.argv[1:], config=config, n=n)
-        return
+        with screen.released():
+            launch.launch("stages.train", sys.argv[1:], config=config, n=n)
+        return None
     with launch.one_voice():
         result = run.train(
             params,
@@ -29,10 +31,11 @@ def main() -> None:
             costs=at.costs,
             steps=at.steps,
         )
-        print(
-            f"train: validation loss {result.initial_val_loss_nats:.3f} -> "
+        said = (
+            f"validation loss {result.initial_val_loss_nats:.3f} -> "
             f"{result.best_val_loss_nats:.3f} nats at step {result.best_step} of {result.n_steps}"
         )
+    return said if launch.is_main() else None
 
 
 if __name__ == "__main__":

@@ -278,7 +278,7 @@ def test_the_state_of_the_pipeline_is_what_dvc_status_says():
     ]
     assert states(*found) == [OK, WARNING, WARNING, WARNING]
     assert [one.mend for one in found] == ["", "dvc repro", "dvc pull", "dvc repro"]
-    assert "not here, sample, report" in found[1].says and "train" in found[3].says
+    assert "not here: sample, report" in found[1].says and "train" in found[3].says
     failed = project.pipeline(255, "", "warn\nERROR: no lock\n", has_remote=False)
     assert failed.state == PROBLEM and "ERROR: no lock" in failed.says
     assert project.pipeline(0, "not json", "", has_remote=False).state == PROBLEM

@@ -466,11 +466,15 @@ def test_a_missing_folder_and_a_missing_description_are_errors(tmp_path):
 
 
 def test_too_many_rejects_stop_the_run_and_few_do_not():
-    sources.check_reject_share(1, 10, 0.1)
-    with pytest.raises(ValueError, match=r"2 of 10 records are bad \(20.0%\)"):
-        sources.check_reject_share(2, 10, 0.1)
+    html = Reject("a", "a.csv", 0, "html", "an HTML page, not transcripts")
+    column = Reject("b", "b.csv", 1, "missing_column", "no column words; there are id, text")
+    sources.check_reject_share([html], 10, 0.1)
+    with pytest.raises(ValueError, match=r"3 of 10 records are bad \(30.0%\)") as error:
+        sources.check_reject_share([html, column, column], 10, 0.1, where="rejects.jsonl")
+    assert "2 missing_column (and 1 of other kinds), such as b.csv, line 1" in str(error.value)
+    assert "no column words; there are id, text. All are in rejects.jsonl" in str(error.value)
     with pytest.raises(ValueError, match="nothing was read"):
-        sources.check_reject_share(0, 0, 0.1)
+        sources.check_reject_share([], 0, 0.1)
 
 
 @pytest.mark.parametrize(

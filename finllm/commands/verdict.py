@@ -10,6 +10,8 @@ from pathlib import Path
 from finllm import provenance
 from finllm.commands.arguments import add_json, add_path, new_command
 
+VERDICT = Path("metrics/details/verdict.json")
+
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """What it takes."""
@@ -21,13 +23,15 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         description=(
             "Whether fine-tuning helped, in one sentence, with the primary metric of both models, "
             "their difference with its interval, the corrected p-value, the probability that the "
-            "tuned model is better, and the Bayes factor."
+            "tuned model is better, and the Bayes factor. A line says where code, parameters or "
+            "data have changed since."
         ),
         example="verdict\nverdict --json",
-        reads="metrics/details/verdict.json and metrics/costs/predict_tuned.json",
+        reads="metrics/details/verdict.json, metrics/costs/predict_tuned.json, dvc.lock and what it "
+        "lists",
         writes="nothing",
     )
-    add_path(command, "--verdict", "metrics/details/verdict.json", "what the stage `report` wrote")
+    add_path(command, "--verdict", str(VERDICT), "what the stage `report` wrote")
     add_path(command, "--costs", "metrics/costs/predict_tuned.json", "which machine it ran on")
     add_path(command, "--report", "reports/report.html", "the page that is named at the end")
     add_json(command, "verdict.json, checked, and what it was made with,")
@@ -35,6 +39,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Print the verdict that the report stage wrote."""
+    from finllm.doctor.currency import currency
     from finllm.report.outcome import from_metrics, to_metrics
     from finllm.report.verdict_text import terminal
     from finllm.terminal import print_json
@@ -44,10 +49,13 @@ def run(parsed: argparse.Namespace) -> None:
     found = from_metrics(_json(parsed.verdict))
     costs = _json(parsed.costs) if parsed.costs.is_file() else {}
     made_with = provenance.from_costs(costs, file=str(parsed.costs))
+    state = None if parsed.verdict != VERDICT else currency(Path("."))
     if parsed.json:
         more = {provenance.KEY: dataclasses.asdict(made_with)} if made_with else {}
-        print_json(to_metrics(found) | more)
+        print_json(to_metrics(found) | more | ({"not_current": state.stages} if state else {}))
         return
+    if state and state.says:
+        print(f"{state.says}\n")
     print(terminal(found, str(parsed.report)))
     if made_with:
         print(f"Made with: {provenance.line(made_with)}")

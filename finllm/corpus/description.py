@@ -50,7 +50,7 @@ def describe_source(folder: Path) -> Description:
     """
     file = folder / "source.yaml"
     if not folder.is_dir():
-        raise ValueError(f"{folder}: no such source folder")
+        raise ValueError(f"{folder}: no such source folder{_others(folder)}")
     if not file.is_file():
         raise ValueError(f"{file}: missing; it must name a `format`, one of {', '.join(FORMATS)}")
     try:
@@ -83,6 +83,11 @@ def describe_source(folder: Path) -> Description:
     )
 
 
+def _others(folder: Path) -> str:
+    found = sorted(path.parent.name for path in folder.parent.glob("*/source.yaml"))
+    return f"; there are: {', '.join(found)}" if found else ""
+
+
 def _base(file: Path, folder: Path, path: str, *, needs_path: bool) -> Path:
     if ".." in Path(path).parts or Path(path).is_absolute():
         raise ValueError(
@@ -91,7 +96,11 @@ def _base(file: Path, folder: Path, path: str, *, needs_path: bool) -> Path:
         )
     base = folder / path
     if needs_path and not base.exists():
-        raise ValueError(f"{file}: path {path!r}: {base} does not exist")
+        there = sorted(p.name for p in folder.iterdir() if p.name != file.name)[:10]
+        raise ValueError(
+            f"{file}: path {path!r}: {base} does not exist; {folder} holds: "
+            f"{', '.join(there) or 'nothing else'}"
+        )
     return base
 
 

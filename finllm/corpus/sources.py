@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,17 @@ from pathlib import Path
 from finllm.corpus import ectsum, readers, revcom
 from finllm.corpus.description import Description, describe_source
 from finllm.corpus.rows import call_from_row, transcript_from_row
-from finllm.records import Reject, Transcript
+from finllm.records import NO_SOURCE, Reject, Transcript
 
 Read = tuple[Transcript, Path, int]  # the record, its file, its line
+
+
+def list_sources(raw: Path) -> str:
+    """The sources that there are, in words: the folders of ``raw`` with a description."""
+    found = {path.parent.name for path in raw.glob("*/source.yaml")} | {"sample"}
+    bare = {p.name for p in raw.glob("*/") if p.name not in found | {NO_SOURCE}}
+    more = f"; without a source.yaml: {', '.join(sorted(bare))}" if bare else ""
+    return f"there are: {', '.join(sorted(found))}{more}"
 
 
 def read_sources(folders: Sequence[Path]) -> Iterator[Transcript | Reject]:
@@ -65,22 +74,35 @@ def read_described(source: Description, name: Path | None = None) -> Iterator[Tr
         raise ValueError(f"{name or source.base}: no {source.format} records in {source.base}")
 
 
-def check_reject_share(n_rejected: int, n_read: int, max_reject_share: float) -> None:
-    """Stop a run whose source is mostly bad.
+def check_reject_share(
+    rejects: Sequence[Reject], n_read: int, max_reject_share: float, *, where: str = ""
+) -> None:
+    """Stop a run whose source is mostly bad; ``where`` is the file that has the rejects.
 
     Raises
     ------
     ValueError
         Where more than ``max_reject_share`` of the records are rejects, or none was read.
     """
+    n_rejected = len(rejects)
     if n_read <= 0 or not 0 <= n_rejected <= n_read:
         raise ValueError(f"{n_rejected} rejects of {n_read} records: nothing was read")
     share = n_rejected / n_read
     if share > max_reject_share:
+        listed = f". All are in {where}" if where else ""
         raise ValueError(
-            f"{n_rejected} of {n_read} records are bad ({share:.1%}); max_reject_share allows"
-            f" {max_reject_share:.1%}. The rejects file names each with its reason"
+            f"{n_rejected} of {n_read} records are bad ({share:.1%}); clean.max_reject_share "
+            f"allows {max_reject_share:.1%}. {_most_often(rejects)}{listed}"
         )
+
+
+def _most_often(rejects: Sequence[Reject]) -> str:
+    """The most frequent reason, and one record that has it."""
+    (reason, n), *others = Counter(reject.reason for reject in rejects).most_common()
+    one = next(reject for reject in rejects if reject.reason == reason)
+    place = f"{one.file}, line {one.line}" if one.line else one.file
+    more = f" (and {sum(n for _, n in others)} of other kinds)" if others else ""
+    return f"{n} {reason}{more}, such as {place}: {one.detail}"
 
 
 def _records(source: Description) -> Iterator[Read | Reject]:

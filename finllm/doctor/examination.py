@@ -206,8 +206,10 @@ def _pipeline(root: Path) -> Iterator[Finding]:
         return machine.disk("dvc cache", folder, mend="dvc cache dir --local FOLDER")
 
     def pipeline() -> Finding:
+        from finllm.running import status
+
         has_remote = any(key.startswith("remote.") for key in config)
-        return project.pipeline(*project.ask_dvc(root, "status", "--json"), has_remote=has_remote)
+        return project.pipeline(*status(root), has_remote=has_remote)
 
     yield looked_at("remote", remote)
     yield looked_at("dvc cache", cache)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from finllm.doctor.finding import INSTALL, Finding, ok, problem, warning
 
+ABSENT = "what dvc.lock lists is not here"
 SAMPLE = "sample"  # the source that a stage writes
 WAIT_SECONDS = 120  # for DVC, which hashes what has changed
 
@@ -20,18 +21,17 @@ def source(key: str, name: str, raw: Path) -> Finding:
     ``key`` is the parameter that names it.
     """
     from finllm.corpus.description import describe_source
-    from finllm.corpus.sources import read_described
+    from finllm.corpus.sources import list_sources, read_described
     from finllm.records import Reject
 
     folder = raw / name
     if name == SAMPLE and not (folder / "source.yaml").is_file():
         return ok("data", f"{folder} is written by the stage `sample`")
     if not folder.is_dir():
-        known = sorted(path.parent.name for path in raw.glob("*/source.yaml"))
-        says = f"{key} is {name!r}, and {folder} is not there; there are: "
+        says = f"{key} is {name!r}, and {folder} is not there; {list_sources(raw)}"
         instead = SAMPLE if key == "data.source" else "none"
         mend = f"dvc exp run -S {key}={instead}"
-        return problem("data", says + ", ".join(sorted({*known, SAMPLE})), mend)
+        return problem("data", says, mend)
     try:
         described = describe_source(folder)
         if described.format == "hub" and described.dataset:
@@ -56,7 +56,7 @@ def repository(root: Path, *, has_git: bool) -> Finding:
         says = "Git is not installed: no `dvc exp`, no `dvc metrics diff`"
         return warning("dvc", says, "apt-get install git")
     if not (root / ".git").exists():
-        says = "not a Git repository: no `dvc exp`, no `dvc metrics diff`"
+        says = "not in Git: `make repro` works; `dvc repro`, `dvc exp`, `dvc metrics diff` do not"
         return warning("dvc", says, "git init && git add -A && git commit -m start")
     return ok("dvc", "a DVC and Git repository")
 
@@ -72,7 +72,7 @@ def pipeline(code: int, output: str, errors: str, *, has_remote: bool) -> Findin
         return problem("pipeline", f"dvc status: {output[:80]!r}", "dvc status --verbose")
     if not stages:
         return ok("pipeline", "current: dvc.lock, code, parameters and data agree")
-    names = [name.removeprefix("dvc.yaml:") for name in stages]
+    names = stage_names(stages)
     made = [
         state
         for changes in stages.values()
@@ -83,14 +83,21 @@ def pipeline(code: int, output: str, errors: str, *, has_remote: bool) -> Findin
     if made and all(state in ("not in cache", "deleted") for state in made):
         return warning(
             "pipeline",
-            f"what dvc.lock lists is not here, {_some(names)}",
+            f"{ABSENT}: {some(names)}",
             "dvc pull" if has_remote else "dvc repro",
         )
-    return warning("pipeline", f"changed since the last run: {_some(names)}", "dvc repro")
+    return warning("pipeline", f"changed since the last run: {some(names)}", "dvc repro")
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def stage_names(stages: Iterable[str]) -> list[str]:
+    """The stages of a status by the names that dvc.yaml gives them."""
+    return [name.removeprefix("dvc.yaml:") for name in stages]
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many there are beside."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def remote(config: Mapping[str, str], root: Path) -> Finding:

@@ -39,6 +39,18 @@ class Candidates:
         return [key for key in self.keys if key.id in chosen], lines
 
 
+def limit(
+    labels: Sequence[tuple[str, str, str]], weights: Mapping[str, float], max_examples: int
+) -> str:
+    """What keeps the number of examples down, in words: the scarcest template, or the limit."""
+    available = Counter(template for template, _, _ in labels)
+    used = {name: weight for name, weight in weights.items() if weight > 0}
+    scarce = min(used, key=lambda name: available[name] / used[name])
+    if max_examples and max_examples * used[scarce] < available[scarce]:
+        return f"templatize.max_examples is {max_examples}"
+    return f"only {available[scarce]} of {scarce}"
+
+
 def with_examples(
     keys: Sequence[Key], calls: Iterable[Line], examples: Iterator[Line]
 ) -> Iterator[tuple[Line, list[Line]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from array import array
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from finllm.instruct.folds import assign_fold
 from finllm.instruct.templates import apportion
 from finllm.records import NO_SOURCE, Example
 
+MAX_SHARE = 0.9  # of split.test_share
 SPLITS = ("train", "val", "test", "transfer")
 NGRAM = 13  # words in a row that are no coincidence
 LOOK_UP = 1_000_000  # training n-grams that are looked up together
@@ -87,12 +89,7 @@ def assign_companies(
         Where a transfer sector or the transfer source does not occur, or a split would stay empty.
     """
     sectors = {example.company: example.sector for example in examples}
-    for sector in transfer_sectors:
-        if sector not in sectors.values():
-            known = ", ".join(sorted(set(sectors.values()) - {""})) or "none"
-            raise ValueError(
-                f"split.transfer_sectors names {sector!r}; the sectors of this source are: {known}"
-            )
+    check_transfer_sectors(transfer_sectors, sectors.values())
     held_out = _companies_of(examples, transfer_source)
     split_of: dict[str, str] = {}
     units = []
@@ -117,6 +114,22 @@ def assign_companies(
         name = "test" if i < n_test else "val" if i < n_test + n_val else "train"
         split_of.update(dict.fromkeys(unit, name))
     return split_of
+
+
+def check_transfer_sectors(wanted: Iterable[str], sectors: Iterable[str]) -> None:
+    """Stop where a sector to be held out is none of the source's."""
+    found = set(sectors) - {""}
+    for sector in wanted:
+        if sector not in found:
+            if not found:
+                raise ValueError(
+                    f"split.transfer_sectors names {sector!r}, and this source names no sectors; "
+                    "set split.transfer_sectors to []"
+                )
+            raise ValueError(
+                f"split.transfer_sectors names {sector!r}; the sectors of this source are: "
+                f"{', '.join(sorted(found))}"
+            )
 
 
 def shared_with_source(
@@ -176,18 +189,67 @@ def cap(examples: Sequence[Example], limit: int, rng: np.random.Generator) -> li
     return [example for example in examples if example.id in kept]
 
 
-def check_test_companies(sets: Mapping[str, Sequence[Example]], minimum: int) -> None:
+def check_test_companies(
+    sets: Mapping[str, Sequence[Example]],
+    minimum: int,
+    *,
+    val_share: float,
+    test_share: float,
+) -> None:
     """Stop a run whose test set cannot carry the statistics, or that has an empty train or val."""
-    n = len({example.company for example in sets["test"]})
-    if n < minimum:
-        raise ValueError(
-            f"the test set has {n} companies and split.min_test_companies is {minimum}: too few "
-            "for statistics. Raise split.test_share, use a source with more companies, or lower "
-            "split.min_test_companies (at least 2)"
-        )
+    companies = {name: {example.company for example in rows} for name, rows in sets.items()}
+    n_test, n = len(companies["test"]), sum(len(companies[x]) for x in ("train", "val", "test"))
+    if n_test < minimum:
+        raise ValueError(_too_few(n_test, n, minimum, val_share=val_share, test_share=test_share))
     for name in ("train", "val"):
         if not sets[name]:
             raise ValueError(f"the {name} set has no example; lower split.embargo_quarters")
+
+
+def check_shares(
+    n: int, *, val_share: float, test_share: float, minimum: int, n_folds: int = 0
+) -> None:
+    """Stop where ``n`` companies cannot give three sets, the test set with ``minimum`` of them.
+
+    With ``n_folds`` above 0 the shares do not matter.
+    """
+    if n_folds:
+        if n < n_folds + 1:
+            raise ValueError(
+                f"{n} companies for split.n_folds {n_folds}; need more companies than folds"
+            )
+        return
+    n_test = round(test_share * n)
+    if n_test < minimum:
+        raise ValueError(_too_few(n_test, n, minimum, val_share=val_share, test_share=test_share))
+    if max(1, round(val_share * n)) + n_test >= n:
+        raise ValueError(
+            f"{n} companies cannot be split into train, val and test with split.val_share "
+            f"{val_share} and split.test_share {test_share}; each set needs at least one company"
+        )
+
+
+def _too_few(n_test: int, n: int, minimum: int, *, val_share: float, test_share: float) -> str:
+    """What can be done about a test set of ``n_test`` of ``n`` companies."""
+    wanted = math.ceil(100 * minimum / max(n, 1)) / 100
+    n_val = max(1, round(val_share * n))
+    helps = wanted <= MAX_SHARE and val_share + wanted < 1 and n_val + round(wanted * n) < n
+    needed = math.ceil(minimum / test_share)
+    if round(test_share * n) >= minimum:
+        mend = "Their examples are too few, or split.max_test_examples is"
+    elif helps:
+        mend = f"Set split.test_share to {wanted:g} (now {test_share:g})"
+    else:
+        mend = (
+            f"No share can help: at split.test_share {test_share:g} it takes about {needed} "
+            "companies. Use a source with more, or test each company in turn: "
+            "`python -m finllm crossvalidate`"
+        )
+    return (
+        f"{n_test} of {n} companies are in the test set, and split.min_test_companies is "
+        f"{minimum}: too few for statistics. {mend}. (Or lower split.min_test_companies, to 2 at "
+        "least; the verdict then says little.)"
+    )
 
 
 def describe(rows: Sequence[Example]) -> dict[str, object]:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
+from finllm import screen
 from finllm.instruct import chat
 from finllm.instruct.fewshot import FewShotPrompt, few_shot_prompt
 from finllm.model.memory import peak_memory_gb
@@ -51,8 +50,8 @@ def ask(
     n_before, watch = len(journal.read()), Stopwatch()
     started = time.perf_counter()
     found = answerer.answer(ids, journal, watch)
-    words = f"predict {name} {asked}".strip()
-    bar = tqdm(found, total=len(ids), desc=words, unit="answer", disable=not ids or None)
+    words = f"{name} {asked}" if asked else f"predict@{name}"
+    bar = screen.Bar(found, total=len(ids), desc=words, unit="answer", disable=not ids or None)
     predictions = [
         Prediction(
             example_id=examples[answer.index].id,
@@ -146,12 +145,11 @@ def reference_losses(
         )
         for row in examples
     ]
-    nats = tqdm(
+    nats = screen.Bar(
         reference_nats(answerer.model, rows),
         total=len(rows),
-        desc=f"references {name}",
+        desc=f"{name} references",
         unit="example",
-        disable=None,
     )
     return [
         ReferenceLoss(example.id, name, len(row.input_ids) - row.n_prompt, value)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from tqdm import tqdm
 
+from finllm import screen
 from finllm.records import METRICS
 from finllm.scoring.pairs import Pairs
 from finllm.stats.bayes_factor import prior_sensitivity
@@ -36,7 +36,7 @@ def fit_pairs(
     """
     found: dict[str, dict[str, float]] = {}
     draws = np.empty(0)
-    for name in tqdm(METRICS, desc="bayes_stats", unit="metric", disable=None):
+    for name in screen.Bar(METRICS, desc="bayes_stats", unit="metric"):
         differences, companies, templates = pairs.defined(name)
         if len(set(companies)) < 2 or is_constant(differences):
             found[name] = {"usable": False}

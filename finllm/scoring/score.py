@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from tqdm import tqdm
-
+from finllm import screen
 from finllm.corpus.lexicon import load_lexicon
 from finllm.corpus.parallel import map_batches
 from finllm.records import METRICS, Example, Prediction, Score
@@ -154,7 +153,7 @@ def score_candidates(
     groups = [[candidates[i] for i in rows] for rows in places.values()]
     values: list[dict[str, float | None]] = [{} for _ in candidates]
     prepare = partial(_scorer, lexicon)
-    bar = tqdm(total=len(candidates), desc="evaluate", unit="answer", disable=None)
+    bar = screen.Bar(total=len(candidates), desc="evaluate", unit="answer")
     found = map_batches(prepare, groups, n_workers=n_workers, batch_size=BATCH)
     for rows, light in zip(places.values(), chain.from_iterable(found), strict=True):
         for place, one in zip(rows, light, strict=True):

@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 
 import finllm.model
 import finllm.training
+from finllm import screen
 from finllm.instruct.chat import Encoded
 from finllm.model import arithmetic
 
@@ -112,7 +112,7 @@ def _locked(descriptor: int, run: Path, *, wait: bool) -> bool:
         if not wait:
             os.close(descriptor)
             raise ValueError(f"{text}wait for it or end it") from None
-        print(f"{text}this one waits for it", flush=True)
+        screen.say(f"{text}this one waits for it")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return run.is_dir() and os.path.samestat(os.fstat(descriptor), os.stat(run))
 
@@ -163,7 +163,7 @@ def newest_checkpoint(run: Path) -> Path | None:
         fault = _fault(folder)
         if not fault:
             return folder
-        print(f"checkpoint {folder} is skipped: {fault}", file=sys.stderr)
+        screen.warn(f"checkpoint {folder} is skipped: {fault}")
     return None
 
 

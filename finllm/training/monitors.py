@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import re
 import statistics
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ import torch
 from transformers import TrainerControl, TrainerState
 from trl import SFTConfig
 
+from finllm import screen
 from finllm.model.memory import peak_memory_gb
 from finllm.records import csv_text, write_text
 from finllm.training.resume import Remembering
@@ -177,7 +177,7 @@ class Monitor(Remembering):
     def _sound(self, step: int, kind: str, text: str) -> None:
         self.alarms[kind] += 1
         if self.alarms[kind] == 1:  # the rest are counted
-            print(f"\ntrain: alarm at step {step}: {text}", file=sys.stderr)
+            screen.warn(f"train: alarm at step {step}: {text}")
 
     @property
     def cost_share(self) -> float:

@@ -20,6 +20,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from trl import SFTConfig
 
+from finllm import screen
 from finllm.training.checkpoints import (
     newest_checkpoint,
     read_checkpoint,
@@ -76,7 +77,7 @@ class Checkpointer(Remembering):
         if folder is None:
             return None
         self._saved = unpacked(read_checkpoint(folder))
-        print(f"training goes on from step {int(folder.name[5:])} ({folder})")
+        screen.say(f"training goes on from step {int(folder.name[5:])} ({folder})")
         return str(folder)
 
     def remove(self) -> None:

@@ -13,6 +13,7 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from finllm import screen
 from finllm.instruct import chat
 from finllm.model import arithmetic
 from finllm.model.adapter import save_adapter
@@ -39,6 +40,7 @@ from finllm.training.distributed import shard_on_cpu, share_held, trained_weight
 from finllm.training.forgetting import forgetting, general_perplexity
 from finllm.training.mishaps import memory_explained
 from finllm.training.monitors import Monitor
+from finllm.training.progress import Progress
 from finllm.training.resume import Checkpointer
 from finllm.training.trainer import Fit, fit, reloaded_val_loss, training_arguments
 
@@ -109,11 +111,13 @@ def train(
         )
         if sharded and p.launcher == launch.FSDP:
             shard_on_cpu()
+        screen.working("loading the model")
         model = _trainable(params, folder, sets, sharded=sharded and p.launcher == launch.FSDP)
-        print(
+        screen.note(
             f"train: {batches.describe()} a forward pass, effective batch {batch:g} examples, "
             f"{arguments.max_steps} steps, in {m.compute_dtype}"
         )
+        screen.working("measuring the base model")
         base_perplexity = general_perplexity(model, tokenizer)
         full = p.method == "full"
         autocast = DTYPES[m.compute_dtype] if full and m.compute_dtype != "float32" else None
@@ -121,6 +125,7 @@ def train(
         with contextlib.ExitStack() as stack:
             callbacks = [monitor] if monitor else []
             if launch.is_main():
+                callbacks.append(Progress())
                 callbacks.append(LiveCurves(stack.enter_context(open_live(str(curves))), steps))
             result = fit(
                 model,
@@ -138,7 +143,7 @@ def train(
         weights = trained_weights(model)  # every process takes part
         if launch.launched():
             held = f"each with {share_held(model):.0%} of the weights"
-            print(f"train: {launch.n_launched()} processes ({p.launcher}), {held}")
+            screen.note(f"train: {launch.n_launched()} processes ({p.launcher}), {held}")
         file = adapter / ("model.safetensors" if full else "adapter_model.safetensors")
         if launch.is_main():
             if full:
@@ -146,6 +151,7 @@ def train(
             else:
                 save_adapter(model, adapter, base_name=m.name, revision=m.revision, weights=weights)
         launch.wait_for_all()
+        screen.working("reading the adapter back")
         reloaded = reloaded_val_loss(
             model,
             tokenizer,
@@ -225,7 +231,7 @@ def _checkpointer(params: Params, folder: str, sets: Sets) -> Checkpointer | Non
     p = params.train
     if launch.launched() and p.launcher.startswith("deepspeed"):
         if p.checkpoint_every:
-            print(
+            screen.say(
                 f"train: no checkpoints under {p.launcher}, whose own are pickles: a training that "
                 "is killed starts again; fsdp shards as well and goes on"
             )

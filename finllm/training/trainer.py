@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import itertools
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTConfig
 
@@ -249,7 +249,7 @@ def training_arguments(
         save_strategy="no",
         logging_steps=1,
         report_to="none",
-        disable_tqdm=not sys.stderr.isatty(),
+        disable_tqdm=True,  # `finllm.training.progress` shows how far it is
         max_length=None,
         dataloader_pin_memory=on_gpu,
     )
@@ -375,6 +375,7 @@ def _trainer(
         processing_class=tokenizer,
         callbacks=list(callbacks),
     )
+    trainer.remove_callback(PrinterCallback)
     for parameter in model.parameters():
         if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
             parameter.data = parameter.data.float()

@@ -1,0 +1,40 @@
+"""Whether what the last run found still belongs to what is in the folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from finllm.doctor import project
+from finllm.doctor.finding import OK
+
+
+@dataclass(frozen=True)
+class Currency:
+    """The stages that are not as dvc.lock says, and that in a line."""
+
+    stages: list[str] | None  # None where DVC could not say
+    says: str  # empty where all is current
+
+
+def currency(root: Path) -> Currency:
+    """What ``dvc status`` says of the pipeline in ``root``; see ``project.pipeline``."""
+    try:
+        from finllm.running import status
+
+        code, output, errors = status(root)
+    except (ImportError, OSError) as error:
+        return Currency(None, f"Not checked whether this is current: {error}")
+    found = project.pipeline(code, output, errors, has_remote=False)
+    if found.state == OK:
+        return Currency([], "")
+    if code:
+        return Currency(None, f"Not checked whether this is current: {found.says}")
+    stages = project.stage_names(json.loads(output))
+    names = project.some([name for name in stages if name != "check"] or stages, most=4)
+    if found.says.startswith(project.ABSENT):
+        return Currency(
+            stages, f"The commit's figures: not here is what {names} wrote; `make repro`"
+        )
+    return Currency(stages, f"Not current: {names} changed since the run; `make repro`")

@@ -1,0 +1,21 @@
+"""Parameters, sources and models looked at first: DVC has removed nothing yet."""
+
+from pathlib import Path
+
+from finllm.checking import check
+from finllm.records import write_text
+from stages import adapter
+
+SAID = "params.yaml and what it names were looked at\n"  # the same always: it makes no stage run
+
+
+def main() -> str:
+    """Look, and write that it was done."""
+    at = adapter.paths("done")
+    check(adapter.params(), Path())
+    write_text(at.done, SAID)
+    return "parameters, sources and models are there"
+
+
+if __name__ == "__main__":
+    adapter.run(main)

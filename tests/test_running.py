@@ -1,0 +1,170 @@
+"""`python -m finllm repro` and `verdict`: what they print on a pipeline whose stages only write."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from writing_pipeline import FAKE, ROOT, environment, write_project
+
+from finllm.doctor.currency import currency
+
+KILLED = f"""
+import os, signal
+from ruamel.yaml import YAML
+r = YAML(typ="safe").load(open("params.yaml"))["lora"]["r"]
+if r == 3:
+    os.kill(os.getpid(), signal.SIGKILL)
+if r == 5:
+    raise SystemExit(130)  # as after Ctrl-C
+{FAKE}
+"""
+REPORT = f"""
+{FAKE}
+pathlib.Path("metrics/details/verdict.json").write_text(pathlib.Path("known.json").read_text())
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "metrics" / "details" / "verdict.json", root / "known.json")
+    return write_project(root, scripts={"train": KILLED, "report": REPORT})
+
+
+def finllm(root: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "finllm", *arguments],
+        cwd=root, capture_output=True, text=True, env=environment(), check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def change(project):
+    """Set a parameter for the test; afterwards the file and the outputs are as they were."""
+    path = project / "params.yaml"
+    before = path.read_bytes()
+
+    def change(section: str, key: str, value: object) -> None:
+        document = YAML().load(path)
+        document[section][key] = value
+        with open(path, "w", encoding="utf-8") as file:
+            YAML().dump(document, file)
+
+    yield change
+    path.write_bytes(before)
+    assert finllm(project, "repro").returncode == 0
+
+
+def test_an_unchanged_pipeline_is_a_sentence(project):
+    done = finllm(project, "repro")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Nothing has changed: every stage is as dvc.lock says\n"
+
+
+def test_dvc_s_own_messages_are_in_its_log_and_not_on_the_screen(project, change):
+    change("bayes_stats", "prior_scale", 1.0)
+    done = finllm(project, "repro")
+    assert done.returncode == 0 and done.stderr == ""
+    # stages that only write say nothing; the constants that they write end the run at once
+    assert done.stdout.strip().startswith("2 stages ran in ")
+    assert done.stdout.strip().endswith("; their logs are in logs/")
+    log = (project / "logs" / "dvc.log").read_text()
+    assert "Running stage 'bayes_stats'" in log and "git add" in log
+
+
+def test_a_killed_stage_is_named_with_the_signal_and_how_to_go_on(project, change):
+    change("lora", "r", 3)
+    done = finllm(project, "repro")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "train: ended by signal 9 (out of memory? `python -m finllm plan` says what it takes); "
+        "`make repro` or `dvc repro` goes on from here",
+        "train: its log is logs/train.log",
+    ]
+
+
+def test_after_ctrl_c_the_stage_has_said_all(project, change):
+    change("lora", "r", 5)
+    done = finllm(project, "repro")
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_what_dvc_itself_fails_over_is_a_line_with_its_log(project):
+    lexicon = project / "data" / "lexicon"
+    lexicon.rename(project / "elsewhere")
+    done = finllm(project, "repro")
+    (project / "elsewhere").rename(lexicon)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("repro: ") and "data/lexicon" in line
+    assert line.endswith("(DVC's log is logs/dvc.log)")
+
+
+def test_an_unknown_stage_is_a_line(project):
+    done = finllm(project, "repro", "tarin")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and "tarin" in done.stderr
+
+
+def test_a_downloaded_archive_runs_and_says_what_git_is_needed_for(project, tmp_path):
+    archive = tmp_path / "archive"
+    ignored = shutil.ignore_patterns(".git", "tmp", "logs")
+    shutil.copytree(project, archive, ignore=ignored)
+    done = finllm(archive, "repro")
+    assert done.returncode == 0, done.stderr
+    assert "git init && git add -A && git commit -m start" in done.stdout
+    assert currency(archive).stages == []
+
+
+def screen_of(project: Path) -> list[str]:
+    done = finllm(project, "verdict")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def not_current(project: Path) -> list[str]:
+    return json.loads(finllm(project, "verdict", "--json").stdout)["not_current"]
+
+
+def test_a_current_verdict_says_nothing_of_it(project):
+    assert screen_of(project)[0].startswith("Number accuracy, the primary metric")
+    assert not_current(project) == []
+
+
+def test_a_verdict_from_before_a_change_says_so_first(project, change):
+    change("verdict", "primary_metric", "rougeL")
+    first, empty, *_ = screen_of(project)
+    assert first.startswith("Not current: ") and first.endswith(
+        " changed since the run; `make repro`"
+    )
+    assert "significance" in first and len(first) <= 100 and empty == ""
+    found = not_current(project)
+    assert {"significance", "bayes_stats", "report"} <= set(found)
+    assert not {"train", "predict@base", "clean"} & set(found)
+
+
+def test_a_verdict_beside_an_interrupted_run_says_so(project):
+    lost = project / "metrics" / "train.json"
+    before = lost.read_bytes()
+    lost.unlink()
+    first = screen_of(project)[0]
+    found = not_current(project)
+    lost.write_bytes(before)
+    assert first.startswith("The commit's figures: not here is what train")
+    assert len(first) <= 100
+    assert "train" in found and "report" in found
+
+
+def test_a_verdict_where_dvc_cannot_say_is_printed_with_the_reason(tmp_path):
+    (tmp_path / "metrics" / "details").mkdir(parents=True)
+    shutil.copy(ROOT / "metrics" / "details" / "verdict.json", tmp_path / "metrics" / "details")
+    done = subprocess.run(
+        [sys.executable, "-m", "finllm", "verdict"], cwd=tmp_path, capture_output=True, text=True,
+        env={**environment(), "PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Not checked whether this is current: ")
