@@ -27,8 +27,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             "data have changed since."
         ),
         example="verdict\nverdict --json",
-        reads="metrics/details/verdict.json, metrics/costs/predict_tuned.json, dvc.lock and what it "
-        "lists",
+        reads="metrics/details/verdict.json, metrics/costs/predict_tuned.json, dvc.lock and what "
+        "it lists",
         writes="nothing",
     )
     add_path(command, "--verdict", str(VERDICT), "what the stage `report` wrote")
