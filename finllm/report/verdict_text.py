@@ -10,7 +10,8 @@ from finllm.rounding import PLAIN
 def sentence(found: Outcome) -> str:
     """The verdict in one sentence, with its figures."""
     metric = wording.metric_in_sentence(found.primary_metric)
-    change = f"{wording.signed(found.difference)} {wording.interval(found.low, found.high)}"
+    reach = "" if found.low is None else f" {wording.interval(found.low, found.high)}"
+    change = f"{wording.signed(found.difference)}{reach}"
     means = f"from {wording.score(found.base_mean)} to {wording.score(found.tuned_mean)}"
     companies = f"{found.n_companies} unseen companies"
     if found.verdict == "better":
