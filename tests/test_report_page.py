@@ -191,7 +191,7 @@ def test_every_table_folds_and_those_behind_the_comparison_start_folded(whole):
     folded = [section for section, folds in parser.tables if not all(folds)]
     assert folded.count("fairness") == 7 and folded.count("run") == 2
     opened = [section for section, folds in parser.tables if all(folds)]
-    assert set(opened) == {"models", "people"} and len(opened) <= 6
+    assert opened == ["models", "models"]
     assert "lora.r" in whole and "train.learning_rate" in whole
 
 
@@ -244,9 +244,8 @@ def measured(tmp_path, text, widths):
 
 def test_a_whole_run_is_short_at_both_widths_and_unfolds_without_running_over(whole, tmp_path):
     desk, phone = measured(tmp_path, whole, (1280, 390))
-    print(desk["height"], phone["height"])
-    assert 3000 < desk["height"] < 6500  # human ratings, which most runs lack, take 500 of them
-    assert 3000 < phone["height"] < 12000
+    assert 3000 < desk["height"] < 6200, desk
+    assert 3000 < phone["height"] < 11500, phone
     assert desk["outlines"] == [True, False] and phone["outlines"] == [False, True]
     assert phone["closes"], "the contents stay open over the section that was chosen"
     assert phone["wide"] > 5, "no table is wider than a phone: the test is blind"
@@ -332,8 +331,11 @@ def test_a_small_run_has_a_whole_page_that_says_what_is_missing(tmp_path, includ
         "The gain in other sectors was not measured",
         "left no curves of its loss and its gradient norm",
         "left no plots of the corpus",
+        "number accuracy moved by +0.030.",
+        "Difference +0.030 no interval",
     ):
         assert part in said, part
+    assert "Figures of the calls" not in said
     assert not re.search(r"\b(None|nan)\b", said) and "base, examples shown" not in said
     desk, phone = measured(tmp_path, text, (1280, 390))
     assert desk["overflow"] == phone["overflow"] == 0

@@ -18,7 +18,8 @@ COPIES = {  # what each baseline without a model writes
 def sentence(found: Outcome) -> str:
     """The verdict in one sentence, with its figures; a gain that copying beats says so first."""
     metric = wording.metric_in_sentence(found.primary_metric)
-    change = f"{wording.signed(found.difference)} {wording.interval(found.low, found.high)}"
+    reach = "" if found.low is None else f" {wording.interval(found.low, found.high)}"
+    change = f"{wording.signed(found.difference)}{reach}"
     means = f"from {wording.score(found.base_mean)} to {wording.score(found.tuned_mean)}"
     companies = f"{found.n_companies} unseen companies"
     if found.verdict == "better" and found.copying and found.copying.answer == LOSES:
