@@ -36,6 +36,7 @@ class _Screen:
     err: TextIO | None = None
     log: Path | None = None
     waiting: bool = False  # the last line says that something is at work, and is to be cleared
+    ended: bool = False  # the last word is said
     started: float = 0.0
 
 
@@ -117,13 +118,21 @@ def result(text: str) -> None:
     seconds = time.perf_counter() - _screen.started if _screen.started else 0.0
     took = f" ({duration(seconds)})" if seconds >= 1 else ""
     say(f"{stage():<16}{text}{took}")
+    _screen.ended = bool(_screen.log)
 
 
 def fail(text: str) -> None:
     """What went wrong, in a line; and where the log is."""
+    _screen.ended = bool(_screen.log)
     warn(f"{stage()}: {text}")
     if _screen.log:
         _line(f"{stage()}: its log is {_screen.log}", _screen.err, also_log=False)
+
+
+def interrupted(text: str = "") -> None:
+    """Where an interrupted stage goes on."""
+    _screen.ended = bool(_screen.log)
+    warn(f"{stage()}: {text or f'interrupted; {GO_ON}'}")
 
 
 def duration(seconds: float) -> str:
@@ -174,7 +183,7 @@ def _line(text: str, stream: TextIO, *, also_log: bool = True) -> None:
 
 def working(on: str = "...") -> None:
     """Say what the stage is at, on a terminal; the next line takes its place."""
-    if _screen.err and _screen.err.isatty():
+    if _screen.err and _screen.err.isatty() and not _screen.ended:
         _screen.err.write(f"{CLEAR}{stage():<16}{on}")
         _screen.err.flush()
         _screen.waiting = True
@@ -191,7 +200,7 @@ def _last_words(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        warn(f"{stage()}: interrupted; {GO_ON}")
+        interrupted()
         return
     if isinstance(error, ModuleNotFoundError):
         warn(f"{stage()}: {outside(error)}")

@@ -43,7 +43,7 @@ def run(main: Callable[[], str | None]) -> None:
         screen.fail(in_words(error))
         sys.exit(1)
     except KeyboardInterrupt as error:
-        screen.warn(f"{screen.stage()}: {str(error) or f'interrupted; {screen.GO_ON}'}")
+        screen.interrupted(str(error))
         sys.exit(130)
     if said:
         screen.result(said)

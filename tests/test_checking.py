@@ -17,7 +17,7 @@ from finllm.params import load_params
 # The real stage, in the pipeline whose other stages only write.
 CHECK = """
 import runpy, sys
-sys.argv = ["check", "--done", sys.argv[-1]]
+sys.argv = ["-m", "--done", sys.argv[-1]]  # as `python -m stages.check` has it
 runpy.run_module("stages.check", run_name="__main__")
 """
 

@@ -55,3 +55,11 @@ def test_batches_of_the_audit_are_added_up_by_template():
     totals = choosing.audited([{"a": one}, {"a": one, "b": Counter(n_figures=0)}])
     assert totals["a"]["n_figures"] == 8 and totals["a"]["recall_ceiling"] == 0.25
     assert totals["b"] == {"n_figures": 0}
+
+
+def test_what_limits_the_examples_is_the_template_with_fewest_for_its_share():
+    labels = [("a", f"a{i}", "s") for i in range(50)] + [("b", f"b{i}", "s") for i in range(12)]
+    assert choosing.limit(labels, {"a": 0.8, "b": 0.2}, 0) == "only 12 of b"
+    assert choosing.limit(labels, {"a": 0.9, "b": 0.1}, 0) == "only 50 of a"
+    assert choosing.limit(labels, {"a": 0.8, "b": 0.2}, 10) == "templatize.max_examples is 10"
+    assert choosing.limit(labels, {"a": 1.0, "b": 0.0}, 0) == "only 50 of a"

@@ -57,7 +57,7 @@ def test_the_references_as_answers_score_best_and_the_lead_stands_beside(workspa
     found = score()
     answers, lead = found["table"]["predictions"], found["table"]["lead"]
     assert set(answers) == set(LEXICAL + DOMAIN)
-    assert answers["rouge1"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    assert answers["rouge1"] == {"mean": 1.0, "low": None, "high": None}
     assert answers["number_accuracy"]["mean"] == 1.0
     by_hand = [
         score_example(" ".join(text.split("\n")[:3]), REFERENCES[key], text)["rouge1"]
@@ -69,8 +69,8 @@ def test_the_references_as_answers_score_best_and_the_lead_stands_beside(workspa
     assert "3 references of 2 companies" in table
     lines = [line for line in table.splitlines() if line.startswith(METRICS)]
     assert len(lines) == len(LEXICAL + DOMAIN) and lines[0].startswith("rouge1 ")
-    assert len({line.index("[", line.index("[") + 1) for line in lines}) == 1, "not aligned"
-    assert "1.000 [1.000, 1.000]" in lines[0]
+    assert "1.000" in lines[0] and "[" not in "".join(lines)
+    assert "means; an interval takes at least 5 companies" in table
     score("--json")  # the last one counts: no file, standard output
     printed = json.loads(capsys.readouterr().out)
     assert printed | {"seconds": 0} == found | {"seconds": 0}
@@ -85,11 +85,24 @@ def test_a_missing_and_an_empty_answer_score_0_and_are_counted(workspace, capsys
     assert "1 without a prediction, 1 empty" in capsys.readouterr().out
 
 
-def test_one_company_has_a_mean_and_no_interval(workspace):
-    Path("val/gt_summaries/BETA_q1_2021.txt").unlink()
-    write({"ACME_q1_2021": "Revenue rose."})
+@pytest.mark.parametrize(("n", "has_interval"), [(1, False), (4, False), (5, True)])
+def test_an_interval_takes_five_companies(workspace, capsys, n, has_interval):
+    for folder in ("ects", "gt_summaries"):
+        for path in Path("val", folder).glob("*.txt"):
+            path.unlink()
+    for i in range(n):
+        Path(f"val/ects/C{i}_q1_2021.txt").write_text(f"Revenue rose {i} %. Costs fell.")
+        Path(f"val/gt_summaries/C{i}_q1_2021.txt").write_text(f"Revenue rose {i} %.")
+    write({f"C{i}_q1_2021": f"Revenue rose {i + i % 2} %." for i in range(n)})
     estimate = score()["table"]["predictions"]["rouge1"]
-    assert estimate["low"] is None and estimate["high"] is None and 0 < estimate["mean"] < 0.5
+    table = capsys.readouterr().out
+    assert (estimate["low"] is not None) == (estimate["high"] is not None) == has_interval
+    assert ("mean [95 % interval, companies resampled]" in table) == has_interval
+    lines = [line for line in table.splitlines() if line.startswith(METRICS)]
+    if has_interval:
+        assert len({line.index("[", line.index("[") + 1) for line in lines}) == 1, "not aligned"
+    else:
+        assert "[" not in table
 
 
 def test_the_nearest_training_answer_is_a_column_where_there_is_a_training_set(workspace):

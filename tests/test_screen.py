@@ -140,6 +140,22 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on(tmp_path):
     ]
 
 
+def test_ctrl_c_during_a_bar_leaves_that_line_and_nothing_after_it(tmp_path):
+    body = (
+        "bar = screen.Bar(total=3, desc='work', unit='thing'); screen.warn('now'); time.sleep(60)"
+    )
+    process, descriptor = start(tmp_path, body=body, terminal=True)
+    said = b""
+    while b"now" not in said:
+        said += os.read(descriptor, 65536)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    said = said.decode() + read_all(descriptor)
+    assert process.wait() == 130
+    *_, last = (line for line in lasting(said) if line)
+    assert last.startswith("work: interrupted; ") and "..." not in said.split("interrupted")[-1]
+
+
 def test_ctrl_c_while_the_libraries_are_loaded_is_one_line_too(tmp_path):
     code = "import sys; sys.argv = ['-m']; import stages; raise KeyboardInterrupt"
     done = subprocess.run(
