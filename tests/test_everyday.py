@@ -81,7 +81,8 @@ def test_metrics_diff_main_is_a_table_for_a_pull_request(what_if):
 
 def test_plots_diff_draws_both_curves(what_if, tmp_path):
     clone = what_if[0]
-    dvc(clone, "plots", "diff", "main", "--targets", "plots/training", "-o", str(tmp_path / "out"))
+    curve = "plots/training/plots/metrics/val/loss_nats.tsv"
+    dvc(clone, "plots", "diff", "main", "--targets", curve, "-o", str(tmp_path / "out"))
     page = (tmp_path / "out" / "index.html").read_text()
     assert "loss_nats" in page and '"main"' in page and '"workspace"' in page
 

@@ -1,5 +1,6 @@
 """What runs on a pull request: the scripts, on a clone without a cache, and the workflow."""
 
+import json
 import os
 import re
 import subprocess
@@ -79,28 +80,89 @@ def test_a_pipeline_that_cannot_be_read_fails_with_what_dvc_says(clone):
     assert "dvc.yaml" in done.stderr and "DVC cannot read the pipeline" in done.stderr
 
 
-def test_the_comment_is_the_report_and_what_changed(clone):
+LIMIT = 15_000  # characters that a reviewer scrolls through
+
+
+def test_the_comment_is_the_verdict_and_what_changed(clone):
     git(clone, "checkout", "-q", "-b", "rank-8")
     same = script(clone, COMMENT, "origin/main")
     assert same.returncode == 0, same.stderr
-    assert same.stdout.startswith((clone / "reports" / "report.md").read_text())
+    report = (clone / "reports" / "report.md").read_text()
+    assert same.stdout.startswith(report[: report.index("<details")])
     assert same.stdout.count("Nothing changed.") == 2
     replace(clone / "params.yaml", "  r: 16 ", "  r: 8 ")
     dvc(clone, "repro", "--quiet")
     git(clone, "commit", "-q", "-a", "-m", "rank 8")
     assert script(clone, CHECK).returncode == 0
     changed = script(clone, COMMENT, "origin/main").stdout
-    _, params, metrics = changed.split("\n## ")
-    assert re.search(r"\| params.yaml +\| lora.r +\| 16 +\| 8 +\|", params)
-    assert re.search(r"\| metrics/summary.json +\| Val_loss +\| 1.1 +\| 1.0 +\|", metrics)
+    verdict, params, metrics = changed.split("\n## ")
+    first = verdict.splitlines()[0]
+    assert first.startswith("**") and first.endswith(".**")  # the verdict in a sentence
+    assert re.findall(r"!\[.+\]\((\w+\.svg)\)", verdict) == ["forest.svg", "posterior.svg"]
+    assert "| lora.r | 16 | 8 |" in params
+    rows = [line for line in metrics.splitlines() if line.startswith("|")][2:]
+    assert "| Val_loss | 1.1 | 1.0 | -0.1 |" in rows and rows[0].startswith(("| Copying", "| Gain"))
+    assert "<details>" not in changed and len(changed) < LIMIT / 2
 
 
-def test_a_comment_that_is_too_long_is_cut_and_says_so(clone):
-    (clone / "reports" / "report.md").write_text("long\n" * 20_000)
-    done = script(clone, COMMENT, "HEAD")
+def changed_value(value):
+    """Another value of as many characters or one more."""
+    if isinstance(value, dict):
+        return {key: changed_value(inner) for key, inner in value.items()}
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    return f"{value}x" if isinstance(value, str) else [*value, "x"]
+
+
+def test_a_change_of_everything_is_whole_and_short(clone, tmp_path):
+    git(clone, "checkout", "-q", "-b", "everything")
+    params = YAML(typ="safe").load((clone / "params.yaml").read_text())
+    with open(clone / "params.yaml", "w", encoding="utf-8") as file:
+        YAML(typ="safe").dump(changed_value(params), file)
+    summary = json.loads((clone / "metrics" / "summary.json").read_text())
+    (clone / "metrics" / "summary.json").write_text(json.dumps(changed_value(summary)))
+    git(clone, "commit", "-q", "-a", "-m", "everything")
+    done = script(clone, COMMENT, "origin/main")
     assert done.returncode == 0, done.stderr
-    assert 60_000 < len(done.stdout) < 65_536
-    assert done.stdout.rstrip().endswith("`dvc metrics diff`)")
+    _, parameters, metrics = done.stdout.split("\n## ")
+    n_values = sum(1 for _ in leaves(params))
+    assert len([line for line in parameters.splitlines() if line.startswith("| ")]) == n_values + 1
+    assert len([line for line in metrics.splitlines() if line.startswith("| ")]) == len(summary) + 1
+    assert parameters.count("<details>") == 1 and parameters.count("</details>") == 1
+    assert done.stdout.rstrip().endswith("`metrics/details/`.")  # nothing is cut
+    assert len(done.stdout) < LIMIT
+
+
+def leaves(value):
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from leaves(inner)
+    else:
+        yield value
+
+
+def test_the_comment_on_the_committed_report_is_short():
+    report = (ROOT / "reports" / "report.md").read_text()
+    assert len(report[: report.index("<details")]) < 4000 and len(report) < 8000
+
+
+def test_a_base_of_the_old_layout_leaves_its_thousand_numbers_out(clone):
+    git(clone, "checkout", "-q", "-b", "old")
+    (clone / "metrics" / "summary.json").unlink()
+    (clone / "metrics" / "evaluate.json").write_text(json.dumps({f"n{i}": i for i in range(1000)}))
+    text = (clone / "dvc.yaml").read_text()
+    (clone / "dvc.yaml").write_text(text.replace("metrics/summary.json", "metrics/evaluate.json"))
+    git(clone, "add", "-A")
+    git(clone, "commit", "-q", "-m", "as it was")
+    git(clone, "checkout", "-q", "-b", "new")
+    git(clone, "checkout", "-q", "origin/main", "--", "dvc.yaml", "metrics")
+    git(clone, "commit", "-q", "-a", "-m", "as it is")
+    done = script(clone, COMMENT, "old")
+    assert done.returncode == 0, done.stderr
+    assert "| Answer | - |" in done.stdout and "n999" not in done.stdout
+    assert len(done.stdout) < LIMIT
 
 
 def test_the_comment_needs_a_base(clone):
