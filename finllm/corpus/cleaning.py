@@ -13,7 +13,10 @@ from functools import lru_cache, partial
 
 import ftfy
 
-from finllm.corpus import boilerplate, disclaimers, turns
+from finllm.corpus import boilerplate, disclaimers, layouts, turns
+from finllm.corpus.call_period import normalise_period
+from finllm.corpus.layouts.head import Facts
+from finllm.corpus.layouts.head import facts as head_facts
 from finllm.corpus.notation import standardise_transcript
 from finllm.params import Clean
 from finllm.records import Reject, Transcript, Turn, to_json
@@ -35,7 +38,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _SCRIPT = re.compile(r"(?is)<(script|style)\b[^>]{0,500}>.*?</\1\s*>|<!--.*?-->")
 _BREAK = re.compile(r"(?i)</?(?:p|br|div|li|tr|h[1-6]|ul|ol|table)\b[^<>]{0,500}>")
 _TAG = re.compile(
-    r"(?i)</?(?:a|abbr|article|b|body|blockquote|center|em|font|footer|head|header|html|i|img"
+    r"(?i)</?(?!a ?(?:[-\u2013\u2014:]|>:))(?:a|abbr|article|b|body|blockquote|center|em|font|footer|head|header|html|i|img"
     r"|link|main|meta|nav|section|small|span|strong|sub|sup|tbody|td|th|thead|title|u)\b[^<>]{0,500}>"
 )
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
@@ -47,6 +50,7 @@ _MARK = re.compile(
 _SPACES = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r" ?\n[ \n]*")
 _SENTENCE_END = re.compile(r"[.?!:;\"')\]]$")
+GIVEN = "given"  # the layout of calls whose turns the source itself gives
 MIN_WRAPPED_LINES = 8
 MAX_WRAPPED_WIDTH = 132  # characters; longer lines were not broken at a column
 
@@ -112,15 +116,23 @@ def clean_text(text: str) -> str:
 
 def unwrap(text: str) -> str:
     """Join lines that were broken at a column; text whose lines end sentences stays as it is."""
+    return _joined(text) if is_wrapped(text) else text
+
+
+def is_wrapped(text: str) -> bool:
+    """Whether lines were broken at a column, and not where sentences, names or lists end."""
     lines = [line for line in text.split("\n") if line]
     if len(lines) < MIN_WRAPPED_LINES:
-        return text
+        return False
     width = max(map(len, lines))
     open_lengths = [len(line) for line in lines if not _SENTENCE_END.search(line)]
     if width > MAX_WRAPPED_WIDTH or 2 * len(open_lengths) < len(lines):
-        return text
-    if 3 * sorted(open_lengths)[len(open_lengths) // 2] < 2 * width:  # headings, names, lists
-        return text
+        return False
+    # short open lines are headings, names, lists
+    return 3 * sorted(open_lengths)[len(open_lengths) // 2] >= 2 * width
+
+
+def _joined(text: str) -> str:
     return re.sub(r"(?<![.?!:;\"')\]])\n(?=\S)", " ", text)
 
 
@@ -155,12 +167,13 @@ def clean_transcript(
         text, repairs = clean_text_counted(turn.text, repair_mojibake=repair_mojibake)
         counts.update(repairs)
         if text:
-            cleaned.append(Turn(clean_text(turn.speaker), turn.role, turn.section, unwrap(text)))
+            cleaned.append(Turn(clean_text(turn.speaker), turn.role, turn.section, text))
         else:
             counts["empty_turns"] += 1
     counts["words_before"] = sum(len(turn.text.split()) for turn in cleaned)
+    head, layout, cleaned = laid_out(cleaned, counts, infer_turns=infer_turns)
     if infer_turns:
-        cleaned = list(turns.assign(cleaned))
+        cleaned = turns.settled(turns.assign(cleaned)) if layout else turns.assign(cleaned)
     if removable:
         cleaned, removed = boilerplate.remove(cleaned, kinds=removable)
         counts.update(removed)
@@ -169,14 +182,57 @@ def clean_transcript(
         detail = f"{counts['words_before']} words before boilerplate, none after"
         return Reject(transcript.id, transcript.source, 0, "empty_text", detail), counts
     summary = transcript.summary and clean_text(transcript.summary) or None
+    period = normalise_period(transcript.period)
+    counts["unreadable_periods"] += period is None
+    company = clean_text(transcript.company)
+    counts["companies_from_heads"] += bool(head.company and not company)
     record = dataclasses.replace(
         transcript,
-        company=clean_text(transcript.company),
+        company=company or head.company,
+        period=period or head.period,
         sector=clean_text(transcript.sector),
         turns=tuple(cleaned),
         summary=summary,
+        ticker=clean_text(transcript.ticker) or head.ticker,
+        date=transcript.date or head.date,
+        layout=layout or transcript.layout,
     )
-    return record, counts
+    return record, +counts
+
+
+def laid_out(
+    said: Sequence[Turn], counts: Counter[str], *, infer_turns: bool
+) -> tuple[Facts, str, list[Turn]]:
+    """What the head of a text without speakers says, its layout, and its turns.
+
+    Turns that the source gives stay as they are, and the layout is "". What is taken off the text
+    is counted as ``words_removed_head``, ``_tail``, ``_headings`` and ``_page_marks``.
+    """
+    unwrapped = [dataclasses.replace(turn, text=unwrap(turn.text)) for turn in said]
+    if not infer_turns or any(turn.speaker or turn.role != "unknown" for turn in said):
+        return Facts(), "", unwrapped
+    found: list[Turn] = []
+    names, lines = [], []
+    for turn, whole in zip(said, unwrapped, strict=True):
+        reading = layouts.read(turn.text)
+        if reading is None:
+            found.append(whole)
+            continue
+        names.append(reading.layout)
+        lines += reading.head
+        counts.update({f"words_removed_{key}": n for key, n in reading.n_words_removed.items()})
+        wrapped = is_wrapped("\n".join(part.text for part in reading.turns))
+        for part in reading.turns:
+            section = part.section if turn.section == "unknown" else turn.section
+            text = _joined(part.text) if wrapped else part.text
+            found.append(dataclasses.replace(part, section=section, text=text))
+    layout = "+".join(dict.fromkeys(names)) or layouts.PLAIN
+    return head_facts(lines) if names else Facts(), layout, found
+
+
+def company_of_head(raw: Transcript | Reject, record: Transcript) -> bool:
+    """Whether a call's company is what the head of its text says, and not its source."""
+    return isinstance(raw, Transcript) and not raw.company and bool(record.ticker)
 
 
 def own_company(transcript: Transcript, *, policy: str) -> Transcript | Reject:
@@ -202,6 +258,8 @@ class Cleaned:
     rejects: list[Reject] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
+    by_layout: Counter[str] = field(default_factory=Counter)
+    tickers: list[str] = field(default_factory=list)  # a line, "" where the company is not the head's
     disclaimers: list[disclaimers.Candidate] = field(default_factory=list)
 
 
@@ -257,6 +315,8 @@ def cleaner(
                 continue
             found.lines.append(to_json(record))
             found.kept_by_source[record.source] += 1
+            found.by_layout[record.layout or GIVEN] += 1
+            found.tickers.append(record.ticker if company_of_head(raw, record) else "")
             if boilerplate.REPEATED in removable:
                 found.disclaimers += disclaimers.candidates(record)
         return found

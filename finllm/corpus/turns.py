@@ -42,6 +42,22 @@ def assign(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     )
 
 
+def settled(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The turns of a text that names its speakers: who only spoke before the questions is executive.
+
+    A voice without a name may be anybody's; a name in the remarks is of the company, however short
+    its words. Nothing changes where no questions were found.
+    """
+    if not any(turn.section == "qa" for turn in turns):
+        return tuple(turns)
+    return tuple(
+        replace(turn, role="executive")
+        if turn.role == "unknown" and turn.section == "prepared" and turn.speaker
+        else turn
+        for turn in turns
+    )
+
+
 def operators(turns: Sequence[Turn]) -> set[str]:
     """The speakers who sound like an operator in at least a third of their turns."""
     n_turns, n_cues = Counter(), Counter()
