@@ -38,7 +38,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _SCRIPT = re.compile(r"(?is)<(script|style)\b[^>]{0,500}>.*?</\1\s*>|<!--.*?-->")
 _BREAK = re.compile(r"(?i)</?(?:p|br|div|li|tr|h[1-6]|ul|ol|table)\b[^<>]{0,500}>")
 _TAG = re.compile(
-    r"(?i)</?(?!a ?(?:[-\u2013\u2014:]|>:))(?:a|abbr|article|b|body|blockquote|center|em|font|footer|head|header|html|i|img"
+    r"(?i)</?(?!a\s*(?:[-\u2013\u2014:]|>:))(?:a|abbr|article|b|body|blockquote|center|em|font|footer|head|header|html|i|img"
     r"|link|main|meta|nav|section|small|span|strong|sub|sup|tbody|td|th|thead|title|u)\b[^<>]{0,500}>"
 )
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
@@ -114,9 +114,17 @@ def clean_text(text: str) -> str:
     return clean_text_counted(text, repair_mojibake=True)[0]
 
 
-def unwrap(text: str) -> str:
-    """Join lines that were broken at a column; text whose lines end sentences stays as it is."""
-    return _joined(text) if is_wrapped(text) else text
+def unwrap(text: str, counts: Counter[str] | None = None) -> str:
+    """Join lines that were broken at a column; text whose lines end sentences stays as it is.
+
+    ``counts`` gets ``words_joined``: words that a line's end had parted at a hyphen.
+    """
+    if not is_wrapped(text):
+        return text
+    joined, n_words = _joined(text)
+    if counts is not None:
+        counts["words_joined"] += n_words
+    return joined
 
 
 def is_wrapped(text: str) -> bool:
@@ -132,8 +140,10 @@ def is_wrapped(text: str) -> bool:
     return 3 * sorted(open_lengths)[len(open_lengths) // 2] >= 2 * width
 
 
-def _joined(text: str) -> str:
-    return re.sub(r"(?<![.?!:;\"')\]])\n(?=\S)", " ", text)
+def _joined(text: str) -> tuple[str, int]:
+    # "year-over-" and "year" below it are one word
+    text, n_words = re.subn(r"(?<=[a-z]{3}-)\n(?=[a-z])", "", text)
+    return re.sub(r"(?<![.?!:;\"')\]])\n(?=\S)", " ", text), n_words
 
 
 def clean_transcript(
@@ -208,15 +218,14 @@ def laid_out(
     Turns that the source gives stay as they are, and the layout is "". What is taken off the text
     is counted as ``words_removed_head``, ``_tail``, ``_headings`` and ``_page_marks``.
     """
-    unwrapped = [dataclasses.replace(turn, text=unwrap(turn.text)) for turn in said]
     if not infer_turns or any(turn.speaker or turn.role != "unknown" for turn in said):
-        return Facts(), "", unwrapped
+        return Facts(), "", [dataclasses.replace(t, text=unwrap(t.text, counts)) for t in said]
     found: list[Turn] = []
     names, lines = [], []
-    for turn, whole in zip(said, unwrapped, strict=True):
+    for turn in said:
         reading = layouts.read(turn.text)
         if reading is None:
-            found.append(whole)
+            found.append(dataclasses.replace(turn, text=unwrap(turn.text, counts)))
             continue
         names.append(reading.layout)
         lines += reading.head
@@ -224,7 +233,8 @@ def laid_out(
         wrapped = is_wrapped("\n".join(part.text for part in reading.turns))
         for part in reading.turns:
             section = part.section if turn.section == "unknown" else turn.section
-            text = _joined(part.text) if wrapped else part.text
+            text, n_joined = _joined(part.text) if wrapped else (part.text, 0)
+            counts["words_joined"] += n_joined
             found.append(dataclasses.replace(part, section=section, text=text))
     layout = "+".join(dict.fromkeys(names)) or layouts.PLAIN
     return head_facts(lines) if names else Facts(), layout, found

@@ -106,6 +106,8 @@ def is_name(text: str, *, n_tokens: int = 2) -> bool:
         return False
     if not all(_TOKEN.fullmatch(token) for token in tokens):
         return False
+    if any(token[-1] == "." and len(token) > 5 for token in tokens):  # "Fantastic. Thanks"
+        return False
     words = [token.strip("\"'().,") for token in tokens]
     common = [len(word) > 1 and word.casefold() in _NO_NAME for word in words]
     if common[0] or 2 * sum(common) > len(common):  # "Larry Page" is a name, "Gross Margin" none
@@ -113,7 +115,12 @@ def is_name(text: str, *, n_tokens: int = 2) -> bool:
     named = [word for word in words if word and word.casefold() not in _PARTICLES]
     if text.rstrip().endswith(".") and not re.search(r"\b(?:jr|sr|[a-z])\.$", text.strip(), re.I):
         return False
-    return len(named) >= min(n_tokens, 2) and all(word[:1].isupper() for word in named)
+    return len(named) >= min(n_tokens, 2) and all(map(_is_capital, named))
+
+
+def _is_capital(word: str) -> bool:
+    """Whether a part of a name begins as one: "Roe", "d'Abo", "al-Hassan", "McKenzie"."""
+    return word[:1].isupper() or bool(re.match(r"(?:[a-z]{1,2}['\u2019]|(?:al|el|ul|as|ibn)-)[A-Z]", word))
 
 
 def is_title(text: str) -> bool:
@@ -151,8 +158,8 @@ def role_of(name: str, detail: str) -> str:
         who = (match["who"] or match["alone"] or "").lower()
         if "analyst" in who:
             return "analyst"
-        company = ("executive", "company", "corporate", "management")
-        return "executive" if any(word in who for word in company) else "unknown"
+        if any(word in who for word in ("executive", "company", "corporate", "management")):
+            return "executive"
     if ANALYST.search(detail):
         return "analyst"
     if TITLE.search(detail):

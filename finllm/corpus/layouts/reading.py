@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from finllm.corpus.layouts import names, roster, sections
 from finllm.corpus.layouts.speakers import Heading, candidates
@@ -18,6 +18,7 @@ MIN_PROSE = 12  # words of a line that is said and not a heading
 LAYOUTS = {
     "tag": "factset",
     "letter": "factset",
+    "letter_name": "seeking_alpha",
     "ruled": "streetevents",
     "titled": "streetevents",
     "dash": "motley_fool",
@@ -57,7 +58,7 @@ def read(text: str) -> Reading | None:
         return None
     end = _tail(lines, headings, first)
     headings = {i: heading for i, heading in headings.items() if first <= i < end}
-    kinds = Counter(h.kind for h in headings.values() if h.kind != "operator")
+    kinds = Counter(h.kind for h in headings.values() if h.role != "operator")
     spoken = {names.key(h.name) for h in headings.values()}
     if len(headings) < MIN_SPEECHES or len(spoken) < 2:
         return None
@@ -74,9 +75,12 @@ def _chosen(
     chosen = {}
     for index, heading in found.items():
         known = people.knows(heading.name)
-        if heading.kind == "comma" and not (known or kinds["tag"] or kinds["comma"] > 1):
+        if heading.kind == "ruled?":
+            if kinds["ruled"] < MIN_OF_A_KIND and (known or kinds["ruled?"] >= MIN_OF_A_KIND):
+                chosen[index] = replace(heading, kind="ruled")
             continue
-        if kinds[heading.kind] >= MIN_OF_A_KIND or known or heading.kind in ("operator", "tag"):
+        sure = heading.kind in ("operator", "tag") or (heading.kind == "comma" and kinds["tag"])
+        if sure or known or kinds[heading.kind] >= MIN_OF_A_KIND:
             chosen[index] = heading
     return chosen
 
@@ -122,9 +126,9 @@ def _believed_stacks(found: dict[int, Heading], people: roster.Roster) -> dict[i
                 firm = strong["pair"] >= MIN_OF_A_KIND
                 role = "analyst" if heading.role == "unknown" else heading.role
                 heading = (
-                    Heading("pair", heading.name, role, n_lines=2)
+                    replace(heading, kind="pair", role=role)
                     if firm
-                    else Heading("bare", heading.name, heading.role)
+                    else replace(heading, kind="bare", n_lines=1)
                 )
         kept[index] = heading
     return kept

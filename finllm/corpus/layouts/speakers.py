@@ -10,6 +10,8 @@ from finllm.corpus.layouts import names, sections
 from finllm.corpus.layouts.roster import Roster
 
 MAX_HEADING = 200  # characters of a line that only announces
+MAX_WRAPPED_WIDTH = 132  # characters of a line that was broken at a column
+MAX_BROKEN = 3  # lines over which a heading between rules can be broken
 _TAG = re.compile(
     r"[<\[](?P<tag>[QA])(?: ?[-\u2013\u2014:] ?(?P<who>[^<>\]]{0,120}))?[>\]] ?:? ?(?P<text>.*)", re.S
 )
@@ -18,6 +20,7 @@ _NUMBERED = re.compile(r"(?P<who>\S.{2,180}?) ?\[(?P<number>\d{1,4})\]")
 _LETTER = re.compile(r"(?P<detail>\S.{1,140}?) (?P<tag>[QA])")
 _COLON = re.compile(r"(?P<left>[^:.?!\n]{1,60}(?:\.[^:?!\n]{0,90})?|[^:?!\n]{1,150}) ?: ?(?P<text>.*)", re.S)
 _DASH = re.compile(r" +(?:--+|-|\u2013|\u2014) +|--+")
+_DEGREE = re.compile(r"(?:jr|sr|ii|iii|iv|cfa|cpa|ph\.?d|m\.?d|mba|esq|j\.?d)\.?", re.I)
 _SENTENCE_END = re.compile(r"[.?!:;)\]\"'-]$|\.\.\.$|\u2026$")
 _TAG_ROLES = {"Q": "analyst", "A": "executive"}
 
@@ -26,7 +29,7 @@ _TAG_ROLES = {"Q": "analyst", "A": "executive"}
 class Heading:
     """Who speaks from a line on, and the words that stand on the line itself."""
 
-    kind: str  # tag, ruled, colon, titled, dash, comma, pair, pair?, letter, bare or operator
+    kind: str  # a key of reading.LAYOUTS, or operator; with ? where the file must settle it
     name: str
     role: str
     text: str = ""
@@ -36,17 +39,20 @@ class Heading:
 def candidates(lines: Sequence[str], roster: Roster) -> dict[int, Heading]:
     """The best guess at every line that could announce a speaker."""
     found: dict[int, Heading] = {}
+    is_wrapped = max(map(len, lines), default=0) <= MAX_WRAPPED_WIDTH
     below = 0  # lines that belong to the heading above them
     for index, line in enumerate(lines):
         if below or index in roster.taken or not line or sections.section_of(line):
             below = max(below - 1, 0)
-        elif heading := _guess(lines, index, roster):
+        elif heading := _guess(lines, index, roster, is_wrapped=is_wrapped):
             found[index] = heading
             below = heading.n_lines - 1
     return found
 
 
-def _guess(lines: Sequence[str], index: int, roster: Roster) -> Heading | None:
+def _guess(
+    lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool
+) -> Heading | None:
     line = lines[index]
     if line[0] in "<[QA" and (heading := _tagged(line)):
         return heading
@@ -60,9 +66,11 @@ def _guess(lines: Sequence[str], index: int, roster: Roster) -> Heading | None:
             return heading
     if ":" in line[:160] and (heading := _colon(line.replace("**", ""), roster)):
         return heading
-    if len(text) <= 60 and names.is_name(text) and _is_free(lines, index, roster, text):
+    if is_wrapped and not _is_free(lines, index, roster, text):
+        return None
+    if len(text) <= 60 and names.is_name(text):
         return _stacked(lines, index, text)
-    if len(line) <= MAX_HEADING and "," in line and _is_free(lines, index, roster, ""):
+    if len(line) <= MAX_HEADING and "," in line:
         return _with_comma(text)
     return None
 
@@ -74,35 +82,50 @@ def _tagged(line: str) -> Heading | None:
         match = _OLD_TAG.fullmatch(line)
         if match is None or not names.is_name(_DASH.split(match["who"])[0]):
             return None
-    who = names.bare(_DASH.split((match["who"] or "").strip())[0].split(",")[0])
+    who = names.bare(parted(_DASH.split((match["who"] or "").strip())[0])[0])
     role = "operator" if names.is_operator(who) else _TAG_ROLES[match["tag"]]
-    return Heading("tag", who or match["tag"], role, (match["text"] or "").strip())
+    kind = "tag" if line[0] in "<[" else "letter_name"
+    return Heading(kind, who or match["tag"], role, (match["text"] or "").strip())
 
 
 def _ruled(lines: Sequence[str], index: int, text: str) -> Heading | None:
-    """``Jane Roe,  Acme Corp - CFO   [2]``, or a line between two rules."""
-    match = _NUMBERED.fullmatch(text)
+    """``Jane Roe,  Acme Corp - CFO   [2]``, or a line between two rules; it may be broken."""
+    is_below_rule = index > 0 and sections.is_rule(lines[index - 1])
+    match, n_lines = _NUMBERED.fullmatch(text), 1
+    while match is None and is_below_rule and n_lines < MAX_BROKEN:
+        if index + n_lines >= len(lines) or sections.is_rule(lines[index + n_lines]):
+            break
+        text = f"{text} {lines[index + n_lines]}"
+        n_lines += 1
+        match = _NUMBERED.fullmatch(text)
     if match is None:
-        beside = [lines[i] for i in (index - 1, index + 1) if 0 <= i < len(lines)]
-        if len(beside) < 2 or not all(map(sections.is_rule, beside)):
+        is_above_rule = index + 1 < len(lines) and sections.is_rule(lines[index + 1])
+        if not (is_below_rule and is_above_rule):
             return None
+        text, n_lines = lines[index], 1
     who = match["who"] if match else text
     if names.is_operator(who):
-        return Heading("ruled", "Operator", "operator")
+        return Heading("ruled", "Operator", "operator", n_lines=n_lines)
     name, detail = parted(who)
-    if not names.is_name(name, n_tokens=1 if match else 2):
+    if not names.is_name(name, n_tokens=1 if match and is_below_rule else 2):
         return None
-    return Heading("ruled", names.bare(name), names.role_of(name, detail))
+    kind = "ruled" if match else "ruled?"
+    return Heading(kind, names.bare(name), names.role_of(name, detail), n_lines=n_lines)
 
 
 def parted(who: str) -> tuple[str, str]:
-    """A name, and what stands behind its first comma or dash; "Jr." and degrees stay with it."""
-    comma = re.match(r"(?P<name>[^,]+(?:, (?:Jr|Sr|II|III|IV|CFA|CPA|Ph\.?D|M\.?D)\.?)?),? +(?P<rest>.*)",
-                     who) if "," in who else None  # fmt: skip
-    if comma and names.is_name(comma["name"], n_tokens=1):
-        return comma["name"], comma["rest"]
+    """A name, and what stands behind its first comma or dash; "Jr." and degrees stay with it.
+
+    >>> parted("John Doe, Jr., Chief Financial Officer"), parted("Jane Roe - Big Bank - Analyst")
+    (('John Doe, Jr.', 'Chief Financial Officer'), ('Jane Roe', 'Big Bank - Analyst'))
+    """
+    first, *rest = who.split(",")
+    while rest and (_DEGREE.fullmatch(rest[0].strip())):
+        first = f"{first},{rest.pop(0)}"
+    if rest and names.is_name(first, n_tokens=1):
+        return first.strip(), ",".join(rest).strip()
     parts = _DASH.split(who, maxsplit=1)
-    return parts[0], parts[1] if len(parts) > 1 else ""
+    return parts[0].strip(), parts[1].strip() if len(parts) > 1 else ""
 
 
 def _dashed(text: str, roster: Roster) -> Heading | None:
