@@ -43,7 +43,7 @@ def main() -> None:
     }
     sets = partition.capped_sets(file.keys, split_of, reasons, limits=limits, rng=rng)
     audit = partition.gate(sets, groups, file.examples, embargo_quarters=embargo)
-    splits.check_test_companies(sets, p.min_test_companies)
+    splits.check_test_companies(sets, p.min_test_companies, n_folds=p.n_folds)
     rejects = partition.rejected(file.keys, sets, split_of, reasons)
     ids = {name: {e.id for e in rows} for name, rows in sets.items()}
     copies = augment(sets["train"], share=p.augment_share, rng=rng, texts=file.examples)

@@ -16,6 +16,7 @@ from finllm.instruct.templates import apportion
 from finllm.records import NO_SOURCE, Example
 
 SPLITS = ("train", "val", "test", "transfer")
+FOLDS = 5  # of the cross-validation that is named where a test set is too small
 NGRAM = 13  # words in a row that are no coincidence
 LOOK_UP = 1_000_000  # training n-grams that are looked up together
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -176,18 +177,42 @@ def cap(examples: Sequence[Example], limit: int, rng: np.random.Generator) -> li
     return [example for example in examples if example.id in kept]
 
 
-def check_test_companies(sets: Mapping[str, Sequence[Example]], minimum: int) -> None:
-    """Stop a run whose test set cannot carry the statistics, or that has an empty train or val."""
+def check_test_companies(
+    sets: Mapping[str, Sequence[Example]], minimum: int, *, n_folds: int = 0
+) -> None:
+    """Stop a run whose test set cannot carry the statistics, or that has an empty train or val.
+
+    Of a fold the statistics come from all folds together, which test every company once.
+    """
     n = len({example.company for example in sets["test"]})
-    if n < minimum:
+    n_all = len({e.company for name in ("train", "val", "test") for e in sets[name]})
+    if n_folds and n_all < minimum:
         raise ValueError(
-            f"the test set has {n} companies and split.min_test_companies is {minimum}: too few "
-            "for statistics. Raise split.test_share, use a source with more companies, or lower "
+            f"{n_all} companies in all folds together and split.min_test_companies is {minimum}: "
+            "too few for statistics. Use a source with more companies, or lower "
             "split.min_test_companies (at least 2)"
         )
-    for name in ("train", "val"):
+    if not n_folds and n < minimum:
+        raise ValueError(
+            f"the test set has {n} companies and split.min_test_companies is {minimum}: too few "
+            f"for statistics. {_remedy(n_all, minimum)}"
+        )
+    for name in ("train", "val", *(["test"] if n_folds else [])):
         if not sets[name]:
             raise ValueError(f"the {name} set has no example; lower split.embargo_quarters")
+
+
+def _remedy(n_companies: int, minimum: int) -> str:
+    """What works with so many companies: cross-validation tests all of them."""
+    others = "raise split.test_share, use a source with more companies, or lower"
+    least = "split.min_test_companies (at least 2)"
+    if n_companies < max(minimum, 3):
+        return f"{others[0].upper()}{others[1:]} {least}"
+    n_folds = min(FOLDS, n_companies - 1)
+    return (
+        f"Cross-validation tests all {n_companies} once: `python -m finllm crossvalidate --folds "
+        f"{n_folds}` (with the -S of this run). Or {others} {least}"
+    )
 
 
 def describe(rows: Sequence[Example]) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from finllm.corpus.layouts import names, sections
 from finllm.corpus.layouts.roster import Roster
@@ -66,6 +66,10 @@ def _guess(
             return heading
     if ":" in line[:160] and (heading := _colon(line.replace("**", ""), roster)):
         return heading
+    if is_wrapped and line.isupper() and "," in line and index + 1 < len(lines):
+        heading = _colon(f"{line} {lines[index + 1]}", roster)
+        if heading and heading.kind == "titled":
+            return replace(heading, n_lines=2)
     if is_wrapped and not _is_free(lines, index, roster, text):
         return None
     if len(text) <= 60 and names.is_name(text):
