@@ -51,6 +51,7 @@ _SPACES = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r" ?\n[ \n]*")
 _SENTENCE_END = re.compile(r"[.?!:;\"')\]]$")
 GIVEN = "given"  # the layout of calls whose turns the source itself gives
+_PARTED = re.compile(r"[a-z]{3}-$")  # "year-over-" and "year" below it are one word
 MIN_WRAPPED_LINES = 8
 MAX_WRAPPED_WIDTH = 132  # characters; longer lines were not broken at a column
 
@@ -122,7 +123,7 @@ def unwrap(text: str, counts: Counter[str] | None = None) -> str:
     if not is_wrapped(text):
         return text
     joined, n_words = _joined(text)
-    if counts is not None:
+    if counts is not None and n_words:
         counts["words_joined"] += n_words
     return joined
 
@@ -140,8 +141,32 @@ def is_wrapped(text: str) -> bool:
     return 3 * sorted(open_lengths)[len(open_lengths) // 2] >= 2 * width
 
 
+def rejoin(text: str, width: int) -> tuple[str, int]:
+    """The text of a turn with lines joined that go on, and the words that were parted at hyphens.
+
+    In a file whose widest line has ``width`` characters; a line goes on where no sentence ends with
+    it and it is nearly as wide, or the next begins in lower case.
+    """
+    if width > MAX_WRAPPED_WIDTH:
+        return text, 0
+    parts, n_words = [""], 0
+    for line in text.split("\n"):
+        above = parts[-1].rpartition("\n")[2]
+        goes_on = bool(above) and not _SENTENCE_END.search(above)
+        if goes_on and _PARTED.search(above) and line[0].islower():
+            n_words += 1
+            parts[-1] += line
+        elif goes_on and (line[0].islower() or 3 * last >= 2 * width):
+            parts[-1] += f" {line}"
+        elif above:
+            parts.append(line)
+        else:
+            parts[-1] = line
+        last = len(line)
+    return "\n".join(parts), n_words
+
+
 def _joined(text: str) -> tuple[str, int]:
-    # "year-over-" and "year" below it are one word
     text, n_words = re.subn(r"(?<=[a-z]{3}-)\n(?=[a-z])", "", text)
     return re.sub(r"(?<![.?!:;\"')\]])\n(?=\S)", " ", text), n_words
 
@@ -193,9 +218,9 @@ def clean_transcript(
         return Reject(transcript.id, transcript.source, 0, "empty_text", detail), counts
     summary = transcript.summary and clean_text(transcript.summary) or None
     period = normalise_period(transcript.period)
-    counts["unreadable_periods"] += period is None
     company = clean_text(transcript.company)
-    counts["companies_from_heads"] += bool(head.company and not company)
+    counts.update(["unreadable_periods"] if period is None else [])
+    counts.update(["companies_from_heads"] if head.company and not company else [])
     record = dataclasses.replace(
         transcript,
         company=company or head.company,
@@ -207,7 +232,7 @@ def clean_transcript(
         date=transcript.date or head.date,
         layout=layout or transcript.layout,
     )
-    return record, +counts
+    return record, counts
 
 
 def laid_out(
@@ -230,11 +255,12 @@ def laid_out(
         names.append(reading.layout)
         lines += reading.head
         counts.update({f"words_removed_{key}": n for key, n in reading.n_words_removed.items()})
-        wrapped = is_wrapped("\n".join(part.text for part in reading.turns))
+        width = max(len(line) for part in reading.turns for line in part.text.split("\n"))
         for part in reading.turns:
             section = part.section if turn.section == "unknown" else turn.section
-            text, n_joined = _joined(part.text) if wrapped else (part.text, 0)
-            counts["words_joined"] += n_joined
+            text, n_joined = rejoin(part.text, width)
+            if n_joined:
+                counts["words_joined"] += n_joined
             found.append(dataclasses.replace(part, section=section, text=text))
     layout = "+".join(dict.fromkeys(names)) or layouts.PLAIN
     return head_facts(lines) if names else Facts(), layout, found

@@ -37,7 +37,7 @@ _PERIOD = re.compile(
     re.I,
 )
 _LABEL = re.compile(
-    r"(?P<label>company(?: name)?|issuer|ticker(?: symbol)?|symbol|date|event date|call date|period"
+    r"(?P<label>company(?: name)?|issuer|(?:company )?ticker(?: symbol)?|symbol|date|event date|call date|period"
     r"|quarter|fiscal period) ?[:=] ?(?P<value>\S.*)",
     re.I,
 )
@@ -63,21 +63,21 @@ def facts(lines: Sequence[str]) -> Facts:
     >>> facts(["Acme Corp (NYSE: ACM)", "Q3 2023 Earnings Call", "Oct 25, 2023, 8:30 a.m. ET"])
     Facts(company='Acme Corp', ticker='ACM', period='2023Q3', date='2023-10-25')
     """
-    company = ticker = period = date = ""
-    title = ""
+    company = named = title = ticker = period = date = ""
+    listed = False  # the ticker stands with its exchange, as in a page's first line
     for line in _readable(lines):
         label, value = _labelled(line)
         if label in ("company", "company name", "issuer"):
             company = company or _tidy(value)
-        elif label in ("ticker", "ticker symbol", "symbol"):
-            ticker = ticker or value.split(":")[-1].strip(" $()").upper()
-        found, sign = _traded(line)
-        ticker = ticker or sign
-        company = company or (found if sign else "")
+        elif "ticker" in label or label == "symbol":
+            ticker = ticker or (value.split(":")[-1].strip(" $()").upper().split() or [""])[0]
+        found, sign, is_listed = _traded(line)
+        if sign and (is_listed or not ticker) and not listed:
+            ticker, named, listed = sign, found or named, is_listed
         title = title or _titled(line)
         period = period or stated_period(line)
         date = date or call_date(line)
-    return Facts(company or title or ticker, ticker, period, date)
+    return Facts(company or named or title or ticker, ticker, period, date)
 
 
 def _readable(lines: Sequence[str]) -> list[str]:
@@ -98,17 +98,17 @@ def _labelled(line: str) -> tuple[str, str]:
     return (match["label"].lower(), match["value"]) if match else ("", "")
 
 
-def _traded(line: str) -> tuple[str, str]:
-    """Company and ticker of "Acme Corp (NYSE: ACM)" and "Acme Corp. NYSE:ACM"; empty for neither."""
+def _traded(line: str) -> tuple[str, str, bool]:
+    """Company and ticker of "Acme Corp (NYSE: ACM)" or "Acme Corp. NYSE:ACM"; is there an exchange?"""
     for pattern in (_IN_BRACKETS, _BESIDE):
         for match in pattern.finditer(line):
             ticker = match["ticker"].strip(".-")
             if ticker in _NOT_TICKERS or not re.search(r"[A-Z]", ticker) and not match["exchange"]:
                 continue
-            return _tidy(match["company"]), ticker
+            return _tidy(match["company"]), ticker, bool(match["exchange"])
     if match := _RIC.match(line):
-        return _titled(line[match.end() :]), match["ticker"]
-    return "", ""
+        return _titled(line[match.end() :]), match["ticker"], True
+    return "", "", False
 
 
 def _titled(line: str) -> str:

@@ -30,6 +30,7 @@ _TOKEN = re.compile(r"[^\W\d_](?:[^\W\d_]|['.\u2019-])*|\"[^\"]{1,20}\"|\([^()]{
 _SUFFIX = re.compile(
     r",? (?:jr|sr|ii|iii|iv|cfa|cpa|ph\.?d|m\.?d|mba|esq|ca|cma|frm|j\.?d)\.?(?=,|$| -)", re.I
 )
+_GENERATIONS = frozenset(("jr", "sr", "ii", "iii", "iv"))
 _FORM = re.compile(r"(?:mr|mrs|ms|dr|prof|sir)\.? ", re.I)
 OPERATOR = re.compile(
     r"(?:conference |call |the |event |meeting |telephone )?(?:operator|coordinator|moderator)"
@@ -81,6 +82,16 @@ def key(name: str) -> str:
     True
     """
     return " ".join(re.findall(r"[^\W_]+", name.casefold()))
+
+
+def short_key(name: str) -> str:
+    """The first and the last part of a name: "Robert J. Brown, Jr." is "Robert Brown".
+
+    >>> short_key("Robert J. Brown, Jr.")
+    'robert brown'
+    """
+    parts = [part for part in key(name).split() if len(part) > 1 and part not in _GENERATIONS]
+    return " ".join(parts[:1] + parts[1:][-1:])
 
 
 def is_operator(name: str) -> bool:

@@ -25,6 +25,7 @@ LAYOUTS = {
     "pair": "capital_iq",
     "bare": "seeking_alpha",
     "comma": "name_comma",
+    "colon_titled": "name_colon",
     "colon": "name_colon",
 }
 PLAIN = "plain"  # none of them: the rules for flat text
@@ -58,7 +59,8 @@ def read(text: str) -> Reading | None:
         return None
     end = _tail(lines, headings, first)
     headings = {i: heading for i, heading in headings.items() if first <= i < end}
-    kinds = Counter(h.kind for h in headings.values() if h.role != "operator")
+    named = [h for h in headings.values() if not names.is_anonymous(h.name)]
+    kinds = Counter(h.kind for h in named if h.role != "operator")
     spoken = {names.key(h.name) for h in headings.values()}
     if len(headings) < MIN_SPEECHES or len(spoken) < 2:
         return None
@@ -79,7 +81,8 @@ def _chosen(
             if kinds["ruled"] < MIN_OF_A_KIND and (known or kinds["ruled?"] >= MIN_OF_A_KIND):
                 chosen[index] = replace(heading, kind="ruled")
             continue
-        sure = heading.kind in ("operator", "tag") or (heading.kind == "comma" and kinds["tag"])
+        sure = heading.kind in ("operator", "tag") or names.is_anonymous(heading.name)
+        sure = sure or (heading.kind in ("comma", "bare") and kinds["tag"])
         if sure or known or kinds[heading.kind] >= MIN_OF_A_KIND:
             chosen[index] = heading
     return chosen
@@ -108,6 +111,8 @@ def _believed_stacks(found: dict[int, Heading], people: roster.Roster) -> dict[i
     """Names alone on a line: those of a list, and those that come again or have a title below."""
     counts = Counter(names.key(h.name) for h in found.values())
     strong = Counter(h.kind for h in found.values())
+    elsewhere = {names.key(h.name) for h in found.values() if h.kind in ("tag", "dash", "titled")}
+    elsewhere |= {names.key(h.name) for h in found.values() if names.is_anonymous(h.name)}
     stacked = {"bare", "pair", "pair?", "letter"}
     n_sure = sum(
         h.kind in ("pair", "letter") or people.knows(h.name) or counts[names.key(h.name)] > 1
@@ -119,7 +124,8 @@ def _believed_stacks(found: dict[int, Heading], people: roster.Roster) -> dict[i
     for index, heading in found.items():
         if heading.kind in stacked:
             again = counts[names.key(heading.name)] > 1
-            known = people.knows(heading.name)
+            key = names.key(heading.name)
+            known = people.knows(heading.name) or key in elsewhere
             if not (known or again or settled or heading.kind == "letter"):
                 continue
             if heading.kind == "pair?":  # a firm where lines below names are titles, else words
@@ -151,14 +157,7 @@ def _is_furniture(
     line = lines[index]
     if sections.is_rule(line):
         return index + 1 >= len(lines) or _is_furniture(lines, index + 1, headings, people)
-    return index in headings or index in people.taken or _is_mark(line)
-
-
-def _is_mark(line: str) -> bool:
-    return bool(
-        sections.section_of(line) or sections.list_role(line) or sections.is_contents(line)
-        or sections.opens_tail(line)
-    )  # fmt: skip
+    return index in headings or index in people.taken or sections.is_mark(line)
 
 
 def _tail(lines: Sequence[str], headings: dict[int, Heading], first: int) -> int:
@@ -192,8 +191,12 @@ def _layout(kinds: Counter[str]) -> str:
     """The layout's name; a second one where it has its share, since a file can change its own."""
     if not kinds:
         return "name_colon"
-    if kinds["tag"] or kinds["letter"]:  # FactSet writes the remarks' speakers with commas
-        kinds = Counter({k: n for k, n in kinds.items() if k not in ("comma", "colon", "pair")})
+    if kinds["tag"] or kinds["letter"]:  # FactSet writes the remarks' speakers in other ways
+        others = ("comma", "colon", "pair", "bare")
+        kinds = Counter({k: n for k, n in kinds.items() if k not in others})
+    if 5 * kinds["titled"] >= kinds["colon"]:  # titles only where a speaker is new
+        kinds["titled"] += kinds.pop("colon", 0)
+    kinds = +kinds
     totals: Counter[str] = Counter()
     for kind, n in kinds.items():
         totals[LAYOUTS[kind]] += n
@@ -260,7 +263,7 @@ def _before(
     for index in range(first):
         if opened := sections.section_of(lines[index]):
             section, start = opened, index + 1
-        elif _is_mark(lines[index]):
+        elif sections.is_mark(lines[index]):
             section, start = "unknown", None
     if start is None:
         return [], "unknown"
@@ -286,7 +289,7 @@ def _turns(
         if not text:
             continue
         key = names.key(heading.name)
-        role = heading.role if heading.role != "unknown" else people.roles.get(key, "unknown")
+        role = heading.role if heading.role != "unknown" else people.role(heading.name)
         name = spelled.get(key, heading.name)
         section = section if has_questions else "unknown"
         if section == "unknown" and has_questions:

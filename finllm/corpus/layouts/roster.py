@@ -25,6 +25,15 @@ class Roster:
         """Whether a name is in a list."""
         return names.key(names.bare(name)) in self.spelled
 
+    def role(self, name: str) -> str:
+        """The role of a name, or of the only one that is the same but for initials and "Jr."."""
+        key = names.key(names.bare(name))
+        if key in self.roles:
+            return self.roles[key]
+        short = names.short_key(name)
+        alike = {role for other, role in self.roles.items() if names.short_key(other) == short}
+        return alike.pop() if len(alike) == 1 else "unknown"
+
     def add(self, name: str, role: str) -> None:
         """Take a name in; the first role that is known stays."""
         key = names.key(name)

@@ -44,7 +44,7 @@ _TAIL = re.compile(
     r"|if you have any additional questions about our online transcripts.*"
     r"|\d+ stocks we like better than .*|when our analyst team has a stock tip.*"
     r"|the motley fool (?:has|recommends|owns) .*|.{0,80} has no position in any of the stocks.*"
-    r"|find this article|about the author|should you (?:buy|invest) .{0,80}\?",
+    r"|this transcript may not be 100 ?(?:percent|%) accurate.*|find this article|about the author|should you (?:buy|invest) .{0,80}\?",
     re.I,
 )
 
@@ -90,3 +90,10 @@ def is_page_mark(line: str) -> bool:
 def opens_tail(line: str) -> bool:
     """Whether what a publisher adds behind a call can begin with this line."""
     return bool(_TAIL.fullmatch(line.strip("*_# \t\u2022|")))
+
+
+def is_mark(line: str) -> bool:
+    """Whether a line opens a section, a list, a table of contents or the tail."""
+    return len(line) < 2000 and bool(
+        section_of(line) or list_role(line) or is_contents(line) or opens_tail(line)
+    )

@@ -15,6 +15,8 @@ MAX_BROKEN = 3  # lines over which a heading between rules can be broken
 _TAG = re.compile(
     r"[<\[](?P<tag>[QA])(?: ?[-\u2013\u2014:] ?(?P<who>[^<>\]]{0,120}))?[>\]] ?:? ?(?P<text>.*)", re.S
 )
+_PERSON_TAG = re.compile(r"<(?P<who>[^<>]{2,80})> ?: ?(?P<text>.*)", re.S)
+_BIO = re.compile(r" ?\{BIO[^{}]{0,40}\}")  # Bloomberg's link behind a name
 _OLD_TAG = re.compile(r"(?P<tag>[QA]) ?- ?(?P<who>[^:]{3,80}?)(?:: ?(?P<text>.*))?", re.S)
 _NUMBERED = re.compile(r"(?P<who>\S.{2,180}?) ?\[(?P<number>\d{1,4})\]")
 _LETTER = re.compile(r"(?P<detail>\S.{1,140}?) (?P<tag>[QA])")
@@ -42,7 +44,7 @@ def candidates(lines: Sequence[str], roster: Roster) -> dict[int, Heading]:
     is_wrapped = max(map(len, lines), default=0) <= MAX_WRAPPED_WIDTH
     below = 0  # lines that belong to the heading above them
     for index, line in enumerate(lines):
-        if below or index in roster.taken or not line or sections.section_of(line):
+        if below or index in roster.taken or sections.is_mark(line):
             below = max(below - 1, 0)
         elif heading := _guess(lines, index, roster, is_wrapped=is_wrapped):
             found[index] = heading
@@ -53,7 +55,9 @@ def candidates(lines: Sequence[str], roster: Roster) -> dict[int, Heading]:
 def _guess(
     lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool
 ) -> Heading | None:
-    line = lines[index]
+    line = _BIO.sub("", lines[index]).strip()
+    if not line:
+        return None
     if line[0] in "<[QA" and (heading := _tagged(line)):
         return heading
     text = line.strip("*_# \t")  # Markdown's bold names
@@ -82,6 +86,11 @@ def _guess(
 def _tagged(line: str) -> Heading | None:
     """``<Q - John Doe - Big Bank>: Hi``, ``Q - John Doe`` and ``[A]: Sure``."""
     match = _TAG.fullmatch(line)
+    if match is None and (person := _PERSON_TAG.fullmatch(line)) and names.is_name(person["who"]):
+        name = person["who"]
+        role = names.role_of(name, "")
+        name = "Operator" if role == "operator" else names.bare(name)
+        return Heading("tag", name, role, person["text"].strip())
     if match is None:
         match = _OLD_TAG.fullmatch(line)
         if match is None or not names.is_name(_DASH.split(match["who"])[0]):
@@ -158,20 +167,19 @@ def _colon(line: str, roster: Roster) -> Heading | None:
     left, text = match["left"].strip(), match["text"].strip()
     if names.is_operator(left):
         return Heading("colon", "Operator", "operator", text)
-    if names.is_name(left, n_tokens=1):
+    inside = re.fullmatch(r"(?P<name>[^()\[\]]+?) ?[(\[](?P<detail>[^()\[\]]+)[)\]]", left)
+    if not inside and names.is_name(left, n_tokens=1):
         return Heading("colon", names.bare(left), names.role_of(left, ""), text)
-    if inside := re.fullmatch(r"(?P<name>[^()\[\]]+?) ?[(\[](?P<detail>[^()\[\]]+)[)\]]", left):
-        name, detail = inside["name"], inside["detail"]
-    else:
-        name, detail = parted(left)
+    name, detail = (inside["name"], inside["detail"]) if inside else parted(left)
     if not detail or not names.is_name(name, n_tokens=1):
         return None
     if names.is_operator(name):
-        return Heading("titled", "Operator", "operator", text)
+        return Heading("colon", "Operator", "operator", text)
     tells = names.TITLE.search(detail) or names.ANALYST.search(detail) or names.FIRM.search(detail)
     if detail[0].islower() or not (tells or roster.knows(name)) or len(detail.split()) > 20:
         return None
-    return Heading("titled", names.bare(name), names.role_of(name, detail), text)
+    kind = "titled" if left.isupper() or left.count(",") > 1 else "colon_titled"
+    return Heading(kind, names.bare(name), names.role_of(name, detail), text)
 
 
 def _stacked(lines: Sequence[str], index: int, text: str) -> Heading:
