@@ -62,25 +62,30 @@ def read(path: str) -> dict[str, str]:
 
 
 def without_edges(pages: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The pages without the lines that half of them have at the same edge, but for their figures."""
-    if len(pages) < 3:
+    """The pages without running heads and feet.
+
+    That is what most pages have at the same place of their edge, figures aside. "Operator" alone is
+    kept: a page may well begin with a speaker.
+    """
+    if len(pages) < 2:
         return [list(page) for page in pages]
-    seen: Counter[str] = Counter()
+    seen: Counter[tuple[int, str]] = Counter()
     for page in pages:
-        seen.update({_shape(line) for line in (*page[:EDGE], *page[-EDGE:])})
-    common = {shape for shape, n in seen.items() if 2 * n > len(pages)}
-    return [
-        [
-            line
-            for i, line in enumerate(page)
-            if EDGE <= i < len(page) - EDGE or _shape(line) not in common
-        ]
-        for page in pages
-    ]
+        seen.update(set(_edges(page)))
+    common = {edge for edge, n in seen.items() if 2 * n > len(pages) and n > 1}
+    kept = []
+    for page in pages:
+        gone = {place % len(page) for place, shape in _edges(page) if (place, shape) in common}
+        kept.append([line for place, line in enumerate(page) if place not in gone])
+    return kept
 
 
-def _shape(line: str) -> str:
-    return re.sub(r"\d+", "#", line)
+def _edges(page: Sequence[str]) -> list[tuple[int, str]]:
+    """Place, from the top or (below zero) from the bottom, and shape of the lines at the edges."""
+    n = min(EDGE, len(page) // 2)
+    places = [*range(n), *range(-n, 0)]
+    found = [(place, re.sub(r"\d+", "#", page[place])) for place in places]
+    return [(place, shape) for place, shape in found if shape.lower().strip(":") != "operator"]
 
 
 def _reason(reason: str, detail: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ _PARTICLES = frozenset(
 )
 # Words with capitals that stand alone on lines without being anybody's name.
 _NO_NAME = frozenset(
-    "a about additional adjusted after agenda all also an analysis and annual answer answers "
+    "a call about additional adjusted after agenda all also an analysis and annual answer answers "
     "any as at average backlog balance before business capital cash ceo cfo closing comments "
     "company conclusion conference contents continued copyright cost costs could current debt "
     "definitions disclaimer discussion dividend duration earnings ebitda ended everyone "

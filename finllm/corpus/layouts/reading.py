@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -162,7 +163,10 @@ def _is_furniture(
 
 def _tail(lines: Sequence[str], headings: dict[int, Heading], first: int) -> int:
     """The line with which the publisher's tail begins; all lines where there is none."""
+    feet = Counter(re.sub(r"\d+", "#", line) for line in lines if sections.is_page_mark(line))
     for index in range(first + 1, len(lines)):
+        if feet[re.sub(r"\d+", "#", lines[index])] > 1:
+            continue  # at the foot of every page
         if index in headings and headings[index].kind != "comma":
             continue
         ends = sections.opens_tail(lines[index]) or (
