@@ -39,7 +39,8 @@ N_CALLS = 30
 INVENTED = (
     "Maria van der Berg", "Sean O'Brien", "Jean-Luc Picardi", "Robert J. Lindqvist", "Li Wei",
     "Anne-Marie d'Abo", "T. J. Hooper", "Luis de la Cruz", "Ravi Subramanian", "Grace Okonkwo",
-    "John McKenzie, Jr.", "Fatima Al-Hassan", "Bj\u00f6rn \u00c5kesson", "Kate St. Clair", "Wim ter Horst",
+    "John McKenzie, Jr.", "Fatima Al-Hassan", "Bj\u00f6rn "
+                                              "\u00c5kesson", "Kate St. Clair", "Wim ter Horst",
     "Larry Page", "Zoe Kravchenko", "Hugo Ma", "Ed Day", "Noor bin Salleh",
 )  # fmt: skip
 TITLES = (
@@ -154,7 +155,8 @@ def motley_fool(call: Call, dash: str) -> str:
             "Prepared Remarks:", *part("prepared"), "Questions & Answers:", *part("qa"),
             "Duration: 61 minutes", "Call participants:", *map(line, people),
             "More ACM analysis", "All earnings call transcripts",
-            "This article is a transcript of this conference call produced for The Motley Fool. While "
+            "This article is a transcript of this conference call produced for The Motley "
+            "Fool. While "
             "we strive for our Foolish Best, there may be errors, omissions, or inaccuracies.",
         ]
     )  # fmt: skip
@@ -173,7 +175,8 @@ def seeking_alpha(call: Call, dash: str) -> str:
     }
     return "\n\n".join(
         [
-            "Acme Widgets Corp (NYSE:ACM) Q3 2023 Earnings Conference Call October 25, 2023 8:30 AM ET",
+            "Acme Widgets Corp (NYSE:ACM) Q3 2023 Earnings Conference Call October 25, 2023 "
+            "8:30 AM ET",
             "Company Participants", lists[0], "Conference Call Participants", lists[1],
             *said["prepared"], "Question-and-Answer Session", *said["qa"],
         ]
@@ -190,20 +193,23 @@ def seeking_alpha_old(call: Call, dash: str) -> str:
     tags = {"operator": "", "executive": f"A {mark} ", "analyst": f"Q {mark} "}
     prepared = [x for s in call.part("prepared") for x in (s.person.name, paragraphs(s.text))]
     asked = [
-        x for s in call.part("qa") for x in (tags[s.person.role] + s.person.name, paragraphs(s.text))
+        x
+        for s in call.part("qa")
+        for x in (tags[s.person.role] + s.person.name, paragraphs(s.text))
     ]
     return "\n\n".join(
         [
             "Acme Widgets Corp. (ACM) Q3 2023 Results - Earnings Call Transcript", "Executives",
             lists[0], "Analysts", lists[1], *prepared, "Question-and-Answer Session", *asked,
-            "Copyright policy: All transcripts on this site are the copyright of Seeking Alpha. However, "
+            "Copyright policy: All transcripts on this site are the copyright of Seeking "
+            "Alpha. However, "
             "we view them as an important resource for bloggers and journalists.",
         ]
     )  # fmt: skip
 
 
 def factset(call: Call, dash: str) -> str:
-    """``Operator: ...``, ``Name, Title`` in the remarks, ``<Q - Name - Firm>: ...`` in the questions."""
+    """``Operator: ...``, ``Name, Title`` in the remarks, ``<Q - Name - Firm>: ...`` behind."""
     mark = "-" if dash == "--" else dash
     said = ["MANAGEMENT DISCUSSION SECTION"]
     for speech in call.part("prepared"):
@@ -221,14 +227,15 @@ def factset(call: Call, dash: str) -> str:
     return "\n\n".join(
         [
             "Acme Widgets Corp. (ACM)\nQ3 2023 Earnings Call\n25-Oct-2023", *said,
-            "Disclaimer\n\nThe information herein is based on sources we believe to be reliable but is "
+            "Disclaimer\n\nThe information herein is based on sources we believe to be "
+            "reliable but is "
             "not guaranteed by us and does not purport to be a complete or error-free statement.",
         ]
     )  # fmt: skip
 
 
 def factset_letters(call: Call, dash: str) -> str:
-    """The newer pages: name, title and company, the letter at the margin, dotted rules, page feet."""
+    """The newer pages: name, title and company, Q or A at the margin, dotted rules, page feet."""
     mark = "-" if dash == "--" else dash
     lists = [
         "\n".join(f"{p.name} {mark} {p.detail}, {firm}" for p in call.people(role))
@@ -244,13 +251,20 @@ def factset_letters(call: Call, dash: str) -> str:
         if p.role == "operator":
             said += [rule, f"Operator: {text}"]
             continue
-        detail = f"Analyst, {p.detail}" if p.role == "analyst" else f"{p.detail}, Acme Widgets Corp."
+        detail = (
+            f"Analyst, {p.detail}" if p.role == "analyst" else f"{p.detail}, Acme Widgets Corp."
+        )
         letter = "" if speech.section == "prepared" else " Q" if p.role == "analyst" else " A"
         said += [rule, f"{p.name}\n{detail}{letter}", text]
         if index % 9 == 8:
-            said += ["1-877-FACTSET www.callstreet.com", f"{index}", "Copyright \u00a9 2001-2023 FactSet"]
+            said += [
+                "1-877-FACTSET www.callstreet.com",
+                f"{index}",
+                "Copyright \u00a9 2001-2023 FactSet",
+            ]
     return "\n\n".join(
-        ["25-Oct-2023", "Acme Widgets Corp. (ACM)", "Q3 2023 Earnings Call", "CORPORATE PARTICIPANTS",
+        ["25-Oct-2023", "Acme Widgets Corp. "
+                        "(ACM)", "Q3 2023 Earnings Call", "CORPORATE PARTICIPANTS",
          lists[0], "OTHER PARTICIPANTS", lists[1], *said]
     )  # fmt: skip
 
@@ -273,9 +287,11 @@ def capital_iq(call: Call, dash: str) -> str:
             "Wednesday, October 25, 2023 12:30 PM GMT",
             "Call Participants", "EXECUTIVES", lists[0], "ANALYSTS", lists[1],
             "Presentation", *part("prepared"), "Question and Answer", *part("qa"),
-            "Copyright \u00a9 2023 by S&P Global Market Intelligence, a division of S&P Global Inc. All "
+            "Copyright \u00a9 2023 by S&P Global Market Intelligence, a division of S&P Global "
+            "Inc. All "
             "rights reserved.",
-            "These materials have been prepared solely for information purposes based upon information "
+            "These materials have been prepared solely for information purposes based upon "
+            "information "
             "generally available to the public and from sources believed to be reliable.",
         ]
     )  # fmt: skip
@@ -305,7 +321,9 @@ def streetevents(call: Call, dash: str) -> str:
         for speech in call.part(section):
             number += 1
             p = speech.person
-            name = "Operator" if p.role == "operator" else f"{p.name},  {who(p, 'Acme Widgets Corp')}"
+            name = (
+                "Operator" if p.role == "operator" else f"{p.name},  {who(p, 'Acme Widgets Corp')}"
+            )
             said += [f"{name}   [{number}]\n{single}", paragraphs(speech.text), single]
     return "\n".join(
         [
@@ -314,9 +332,11 @@ def streetevents(call: Call, dash: str) -> str:
             double, "Corporate Participants", double, *entries("executive"), "",
             double, "Conference Call Participiants", double, *entries("analyst"), "", *said,
             double, "Definitions", double,
-            "PRELIMINARY TRANSCRIPT: \"Preliminary Transcript\" indicates that the Transcript has been "
+            "PRELIMINARY TRANSCRIPT: \"Preliminary Transcript\" indicates that the Transcript "
+            "has been "
             "published in near real-time by an experienced professional transcriber.",
-            "Disclaimer", "Refinitiv reserves the right to make changes to documents, content, or other "
+            "Disclaimer", "Refinitiv reserves the right to make changes to documents, content, "
+                          "or other "
             "information on this web site without obligation to notify any person of such changes.",
         ]
     )  # fmt: skip
@@ -328,14 +348,22 @@ def name_title_company(call: Call, dash: str) -> str:
     def who(p: Person) -> str:
         if p.role == "operator":
             return "OPERATOR"
-        parts = (p.name, "ANALYST", p.detail) if p.role == "analyst" else (p.name, p.detail, "ACME CORP")
+        parts = (
+            (p.name, "ANALYST", p.detail)
+            if p.role == "analyst"
+            else (p.name, p.detail, "ACME CORP")
+        )
         return ", ".join(parts).upper()
 
     rule = "*" * 60
-    said = {k: [f"{who(s.person)}: {paragraphs(s.text)}" for s in call.part(k)] for k in ("prepared", "qa")}
+    said = {
+        k: [f"{who(s.person)}: {paragraphs(s.text)}" for s in call.part(k)]
+        for k in ("prepared", "qa")
+    }
     head = "Q3 2023 Acme Widgets Corp Earnings Call - Final\nOctober 25, 2023"
     return "\n\n".join(
-        [head, rule, "PRESENTATION", rule, *said["prepared"], rule, "QUESTIONS AND ANSWERS", rule, *said["qa"]]
+        [head, rule, "PRESENTATION", rule, *said["prepared"], rule, "QUESTIONS AND "
+                                                                    "ANSWERS", rule, *said["qa"]]
     )  # fmt: skip
 
 
@@ -382,7 +410,10 @@ def varied(call: Call, write: Callable[[Call, str], str], variant: str) -> tuple
     if variant == "non-breaking spaces":
         text = re.sub(r" ", lambda m: rng.choice([" ", " ", "\u00a0"]), text)
     if variant == "80 columns":
-        text = "\n".join(textwrap.fill(line, 80) if len(line) > 80 and " " in line else line for line in text.split("\n"))
+        text = "\n".join(
+            textwrap.fill(line, 80) if len(line) > 80 and " " in line else line
+            for line in text.split("\n")
+        )
     if variant == "no empty lines":
         text = re.sub(r"\n\s*\n", "\n", text)
     return call, text
@@ -411,9 +442,12 @@ def as_html(text: str) -> str:
         "<p>" + "<br/>".join(html.escape(line) for line in part.split("\n")) + "</p>\n"
         for part in text.split("\n\n")
     )
-    menu = "<nav><ul><li>Home</li><li>Stocks: buy now</li></ul></nav><script>var a = '<p>x';</script>"
+    menu = (
+        "<nav><ul><li>Home</li><li>Stocks: buy now</li></ul></nav><script>var a = '<p>x';</script>"
+    )
     return (
-        f"<!DOCTYPE html><html><head><title>Transcript</title><style>p {{}}</style></head><body>{menu}"
+        f"<!DOCTYPE html><html><head><title>Transcript</title><style>p "
+        f"{{}}</style></head><body>{menu}"
         f"<article>{blocks}</article><footer>Terms of use</footer></body></html>"
     )
 
@@ -441,7 +475,9 @@ def from_json(call: Call) -> Transcript:
 
 def compare(call: Call, found: Transcript, *, layout: str) -> Counter[str]:
     """How many turns, roles and sections came back."""
-    wanted = [(names.key(names.bare(clean_text(s.person.name))), _flat(s.text)) for s in call.speeches]
+    wanted = [
+        (names.key(names.bare(clean_text(s.person.name))), _flat(s.text)) for s in call.speeches
+    ]
     got = [(names.key(turn.speaker), _flat(turn.text)) for turn in found.turns]
     counts: Counter[str] = Counter(written=len(wanted), read=len(got))
     matcher = SequenceMatcher(None, wanted, got, autojunk=False)
@@ -485,10 +521,18 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print the first turns that are wrong")
     parsed = parser.parse_args()
     calls = load(parsed.data)
-    print(f"{'layout':<20} {'text':<20} {'turns':>6} {'roles':>6} {'sections':>8} {'heads':>6} {'named':>6}")
+    print(
+        f"{'layout':<20} {'text':<20} {'turns':>6} {'roles':>6} {'sections':>8} {'heads':>6} "
+        f"{'named':>6}"
+    )
     found: dict[str, dict[str, float]] = {}
     jobs = [(layout, variant) for layout in WRITERS for variant in VARIANTS]
-    jobs += [("motley_fool", "html"), ("seeking_alpha", "html"), ("capital_iq", "html"), ("json", "json")]
+    jobs += [
+        ("motley_fool", "html"),
+        ("seeking_alpha", "html"),
+        ("capital_iq", "html"),
+        ("json", "json"),
+    ]
     for layout, variant in jobs:
         if parsed.layout not in ("", layout) or parsed.variant not in ("", variant):
             continue
@@ -501,11 +545,18 @@ def main() -> None:
                 changed, text = varied(call, WRITERS[layout], base)
                 text = documents.html_text(as_html(text)) if variant == "html" else text
                 record, counts = read_back(text)
-                removed = sum(n for key, n in counts.items() if key.startswith(("words_removed", "words_joined")))
+                removed = sum(
+                    n
+                    for key, n in counts.items()
+                    if key.startswith(("words_removed", "words_joined"))
+                )
                 assert counts["words_before"] == counts["words_after"] + removed, counts
             one = compare(changed, record, layout=layout)
-            one["named"] = record.layout.split("+")[0] in (layout, *layout.rsplit("_", 1)[:1], "turns") or (
-                layout == "name_title_company" and record.layout == "streetevents")
+            one["named"] = record.layout.split("+")[0] in (
+                layout,
+                *layout.rsplit("_", 1)[:1],
+                "turns",
+            ) or (layout == "name_title_company" and record.layout == "streetevents")
             total += one
             if parsed.show and one["right"] < one["written"]:
                 print_wrong(changed, record)
@@ -515,13 +566,17 @@ def main() -> None:
             f"{layout:<20} {variant:<20} {row['turns']:>6.3f} {row['roles']:>6.3f}"
             f" {row['sections']:>8.3f} {row['heads']:>6.2f} {row['named']:>6.2f}", flush=True,
         )  # fmt: skip
-    lowest = {key: min(row[key] for row in found.values()) for key in ("turns", "roles", "sections")}
+    lowest = {
+        key: min(row[key] for row in found.values()) for key in ("turns", "roles", "sections")
+    }
     print(json.dumps({"n_calls": len(calls), "lowest": lowest, "rows": found}))
 
 
 def print_wrong(call: Call, found: Transcript) -> None:
     """The first turns that did not come back."""
-    wanted = [(names.key(names.bare(clean_text(s.person.name))), _flat(s.text)) for s in call.speeches]
+    wanted = [
+        (names.key(names.bare(clean_text(s.person.name))), _flat(s.text)) for s in call.speeches
+    ]
     got = [(names.key(turn.speaker), _flat(turn.text)) for turn in found.turns]
     print(f"  {call.id}: {found.layout}, {len(wanted)} written, {len(got)} read")
     lost = [row for row in wanted if row not in got][:3]

@@ -53,7 +53,9 @@ write_jsonl(pathlib.Path("data/evaluate/scores.jsonl"), rows)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    root = wp.write_project(tmp_path_factory.mktemp("folds"), scripts={"split": SPLIT, "evaluate": EVALUATE})
+    root = wp.write_project(
+        tmp_path_factory.mktemp("folds"), scripts={"split": SPLIT, "evaluate": EVALUATE}
+    )
     yaml = YAML()
     params = yaml.load(root / "params.yaml")
     params["bayes_stats"] |= {"n_draws": 200, "n_tune": 200, "n_chains": 2}
@@ -166,7 +168,8 @@ def test_a_missing_source_is_named(tmp_path):
 def test_the_stage_and_the_last_words_are_read_from_dvcs_log(tmp_path):
     log = tmp_path / "log"
     log.write_text(
-        "Stage 'sample' is cached - skipping run\nRunning stage 'split':\n> python -m stages.split\n"
+        "Stage 'sample' is cached - skipping run\nRunning stage 'split':\n> python -m "
+        "stages.split\n"
         "split: 4 companies for split.n_folds 5; need more companies than folds\n"
         "ERROR: failed to reproduce 'split': failed to run: python, exited with 1\n"
     )

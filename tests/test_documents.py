@@ -34,7 +34,10 @@ def test_a_page_gives_its_article_a_block_a_line(tmp_path):
     path = tmp_path / "a.html"
     path.write_text(page((CASES / "motley_fool.txt").read_text(), foot="<footer>Terms</footer>"))
     lines = read(path).split("\n")
-    assert lines[:2] == ["Transcript", "Acme Corp (NYSE: ACM) Q3 2023 Earnings Call Oct 25, 2023, 8:30 a.m. ET"]
+    assert lines[:2] == [
+        "Transcript",
+        "Acme Corp (NYSE: ACM) Q3 2023 Earnings Call Oct 25, 2023, 8:30 a.m. ET",
+    ]
     assert "Mary Major -- Vice President, Investor Relations" in lines
     assert "Home" not in lines and "Terms" not in lines
 
@@ -77,7 +80,8 @@ def test_nothing_is_fetched_and_no_entity_is_read(tmp_path):
     path = tmp_path / "a.html"
     path.write_text(
         f'<!DOCTYPE html SYSTEM "{at}/x.dtd" [<!ENTITY x SYSTEM "file://{secret}">]>'
-        f"<html><head><link rel=stylesheet href='{at}/a.css'><script src='{at}/a.js'></script></head>"
+        f"<html><head><link rel=stylesheet href='{at}/a.css'><script "
+        f"src='{at}/a.js'></script></head>"
         f"<body><p>&x; {'Sales rose. ' * 20}</p><img src='{at}/a.png'></body></html>"
     )
     text = read(path)

@@ -62,7 +62,8 @@ def test_one_call_in_five_layouts(name):
             "motley_fool_dashes",
             "motley_fool",
             ("Globex International, Inc", "GLBX", "2024Q4", "2025-02-06"),
-            "Operator|Siobhan O'Leary|Hans-Peter Müller, Jr.||Operator|Wei Zhang*|Operator|Wei Zhang*"
+            "Operator|Siobhan O'Leary|Hans-Peter Müller, Jr.||Operator|Wei Zhang*|Operator|Wei "
+            "Zhang*"
             "|Siobhan O'Leary|Unknown speaker|Unidentified Analyst*|Operator",
         ),
         (
@@ -169,7 +170,9 @@ VARIANTS = {
     "em dashes": lambda t: re.sub(r" --? ", " \u2014 ", t),
     "upper-case names": lambda t: re.sub("Mary Major|Jane Roe|John Doe", lambda m: m[0].upper(), t),
     "one surname": lambda t: t.replace("Mary Major", "Mary Roe"),
-    "markdown": lambda t: re.sub(r"(?m)^(Operator|Mary Major.{0,60}|Jane Roe.{0,60})$", r"**\1**", t),
+    "markdown": lambda t: re.sub(
+        r"(?m)^(Operator|Mary Major.{0,60}|Jane Roe.{0,60})$", r"**\1**", t
+    ),
 }
 
 
@@ -211,7 +214,9 @@ def test_text_that_names_no_speakers_has_no_layout(text):
 
 
 def test_an_unknown_layout_is_read_by_the_rules_for_flat_text():
-    call = read("Sales rose.\n" * 9 + "Our first question comes from Ann Lee with Bank.\nAnd costs?")
+    call = read(
+        "Sales rose.\n" * 9 + "Our first question comes from Ann Lee with Bank.\nAnd costs?"
+    )
     assert call.layout == "plain"
     assert [turn.role for turn in call.turns] == ["unknown", "operator", "analyst"]
 
@@ -229,7 +234,8 @@ def test_names(name):
 @pytest.mark.parametrize(
     "text",
     ["Thank you", "Good Morning", "Gross Margin", "Free Cash Flow", "Sales rose", "Roe",
-     "Fantastic. Thanks, Mark", "Questions and Answers", "Q3 2023 Results", "Forward-Looking Statements"],
+     "Fantastic. Thanks, Mark", "Questions and Answers", "Q3 2023 Results", "Forward-Looking "
+                                                                            "Statements"],
 )  # fmt: skip
 def test_no_names(text):
     assert not names.is_name(text)

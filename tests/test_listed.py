@@ -30,9 +30,18 @@ def said(found):
         TALK,
         json.dumps(TALK),
         {key: [row.get(key, "") for row in TALK] for key in ("speaker", "title", "text")},
-        [{"name": r["speaker"], "description": r.get("title"), "speech": [r["text"]]} for r in TALK],
-        [{"Speaker Name": r["speaker"], "Role": r.get("title"), "content": r["text"]} for r in TALK],
-        [{"speaker": {"name": r["speaker"], "title": r.get("title")}, "text": r["text"]} for r in TALK],
+        [
+            {"name": r["speaker"], "description": r.get("title"), "speech": [r["text"]]}
+            for r in TALK
+        ],
+        [
+            {"Speaker Name": r["speaker"], "Role": r.get("title"), "content": r["text"]}
+            for r in TALK
+        ],
+        [
+            {"speaker": {"name": r["speaker"], "title": r.get("title")}, "text": r["text"]}
+            for r in TALK
+        ],
         [
             {"speaker": "Operator", "text": "Welcome."},
             {"speaker": "Jane Roe - Chief Financial Officer", "text": "Sales rose."},
@@ -48,7 +57,10 @@ def test_sections_come_from_the_entry_or_from_the_name_of_its_list():
     apart = {"prepared_remarks": TALK[:2], "questions_and_answers": TALK[2:]}
     found = listed.turns(apart, section="unknown", field="transcript")
     assert [turn.section for turn in found] == ["prepared", "prepared", "qa"]
-    rows = [TALK[0] | {"session": "management_discussion"}, TALK[2] | {"session": "question_answer"}]
+    rows = [
+        TALK[0] | {"session": "management_discussion"},
+        TALK[2] | {"session": "question_answer"},
+    ]
     found = listed.turns(rows, section="unknown", field="transcript")
     assert [turn.section for turn in found] == ["prepared", "qa"]
 
@@ -58,7 +70,10 @@ def test_sections_come_from_the_entry_or_from_the_name_of_its_list():
     [
         (7, "turns is 7; must be text, or a list of speaker and text"),
         ([1], "turns, entry 1 is 1; must be an object"),
-        ([TALK[0], {"speaker": "x", "said": "y"}], "turns, entry 2 has speaker, said; the words must"),
+        (
+            [TALK[0], {"speaker": "x", "said": "y"}],
+            "turns, entry 2 has speaker, said; the words must",
+        ),
         ({"a": 1}, "none of them is a list of turns"),
     ],
 )
@@ -69,7 +84,13 @@ def test_a_list_that_cannot_be_read_says_where(value, words):
 
 def test_a_field_of_turns_is_mapped_in_json_lines(tmp_path):
     rows = [
-        {"symbol": "ACM", "year": 2023, "quarter": 3, "date": "2023-10-25 17:00:00", "transcript": TALK},
+        {
+            "symbol": "ACM",
+            "year": 2023,
+            "quarter": 3,
+            "date": "2023-10-25 17:00:00",
+            "transcript": TALK,
+        },
         {"symbol": "ACM", "year": 2023, "quarter": 2, "date": "", "transcript": [{"speaker": "x"}]},
         {"symbol": "ACM", "year": 2023, "quarter": 1, "date": "", "transcript": []},
     ]

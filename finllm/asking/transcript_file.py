@@ -15,7 +15,8 @@ from finllm.records import Reject, Transcript
 
 MAPPED = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 READABLE_FILE = (
-    "plain text, HTML, PDF, Earnings-21's .nlp, a .jsonl of calls with turns, and .jsonl, .json, .csv or "
+    "plain text, HTML, PDF, Earnings-21's .nlp, a .jsonl of calls with turns, and .jsonl, "
+    ".json, .csv or "
     ".parquet below a folder whose source.yaml maps the fields"
 )
 

@@ -18,9 +18,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         run,
         summary="run the folds of a cross-validation, and give one verdict",
         description=(
-            "For a source with too few companies for one test set: every company is tested once, by "
+            "For a source with too few companies for one test set: every company is tested "
+            "once, by "
             "a model that never saw it. Each fold is a DVC experiment in a copy of the project, up "
-            "to the stage `evaluate`; the folds' scores are then compared together, by company. The "
+            "to the stage `evaluate`; the folds' scores are then compared together, by "
+            "company. The "
             "working folder does not change. Ctrl-C loses nothing: the same command goes on, the "
             "running fold from its last checkpoint."
         ),

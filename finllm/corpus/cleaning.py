@@ -149,7 +149,7 @@ def rejoin(text: str, width: int) -> tuple[str, int]:
     """
     if width > MAX_WRAPPED_WIDTH:
         return text, 0
-    parts, n_words = [""], 0
+    parts, n_words, last = [""], 0, 0
     for line in text.split("\n"):
         above = parts[-1].rpartition("\n")[2]
         goes_on = bool(above) and not _SENTENCE_END.search(above)
@@ -295,7 +295,9 @@ class Cleaned:
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
     by_layout: Counter[str] = field(default_factory=Counter)
-    tickers: list[str] = field(default_factory=list)  # a line, "" where the company is not the head's
+    tickers: list[str] = field(
+        default_factory=list
+    )  # a line, "" where the company is not the head's
     disclaimers: list[disclaimers.Candidate] = field(default_factory=list)
 
 

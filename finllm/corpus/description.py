@@ -106,7 +106,8 @@ def _fields(file: Path, form: str, fields: object) -> dict[str, str]:
         return {}
     if not isinstance(fields, dict) or not set(SPOKEN) & set(fields):
         raise ValueError(
-            f"{file}: fields {fields!r}; must map at least `text` to a column, or `turns` (a list of "
+            f"{file}: fields {fields!r}; must map at least `text` to a column, or `turns` (a "
+            f"list of "
             "speaker and text), or `prepared` and `questions` where they are apart"
         )
     if unknown := sorted(set(map(str, fields)) - set(FIELDS)):

@@ -28,7 +28,8 @@ _LEFT_OUT = frozenset(
     " select textarea nav aside footer link meta head".split()
 )
 _BLOCKS = frozenset(
-    "p br div li tr h1 h2 h3 h4 h5 h6 ul ol table tbody thead section article header main blockquote"
+    "p br div li tr h1 h2 h3 h4 h5 h6 ul ol table tbody thead section article header main "
+    "blockquote"
     " pre hr dl dt dd figure figcaption body title address td th".split()
 )
 

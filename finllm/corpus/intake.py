@@ -21,7 +21,9 @@ class Intake:
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
     by_layout: Counter[str] = field(default_factory=Counter)
-    company_of: dict[str, str] = field(default_factory=dict)  # by ticker, as the first head names it
+    company_of: dict[str, str] = field(
+        default_factory=dict
+    )  # by ticker, as the first head names it
     disclaimers: list[Candidate] = field(default_factory=list)
 
     def lines(self, batches: Iterable[Cleaned | Erased]) -> Iterator[str]:

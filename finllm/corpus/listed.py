@@ -11,7 +11,8 @@ from finllm.records import ROLES, SECTIONS, Turn
 
 SPEAKER_KEYS = ("speaker", "name", "speaker_name", "speakername", "participant", "person", "author")
 TEXT_KEYS = (
-    "text", "content", "speech", "words", "utterance", "transcript", "paragraphs", "body", "remarks",
+    "text", "content", "speech", "words", "utterance", "transcript", "paragraphs", "body",
+    "remarks",
 )  # fmt: skip
 ROLE_KEYS = (
     "role", "speaker_role", "title", "speaker_title", "position", "description", "speaker_type",
@@ -71,7 +72,10 @@ def _by_section(value: dict, section: str, field: str) -> list[Turn]:
     ):  # fmt: skip
         columns = {key: cells for key, cells in value.items() if isinstance(cells, list)}
         if speakers in columns and len({len(cells) for cells in columns.values()}) == 1:
-            rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+            rows = [
+                dict(zip(columns, cells, strict=True))
+                for cells in zip(*columns.values(), strict=True)
+            ]
             return turns(rows, section=section, field=field)
     found = []
     for key, part in value.items():
@@ -92,11 +96,14 @@ def _turn(entry: object, section: str, where: str) -> Turn:
     key = _first(keys, TEXT_KEYS)
     if key is None:
         raise ValueError(
-            f"{where} has {', '.join(map(str, entry)) or 'no field'}; the words must be under one of "
+            f"{where} has {', '.join(map(str, entry)) or 'no field'}; the words must be under "
+            f"one of "
             f"{', '.join(TEXT_KEYS)}"
         )
     text = entry[key]
-    text = "\n".join(map(str, text)) if isinstance(text, list) else "" if text is None else str(text)
+    text = (
+        "\n".join(map(str, text)) if isinstance(text, list) else "" if text is None else str(text)
+    )
     name, detail = _speaker(entry, keys)
     own = str(entry.get(_first(keys, SECTION_KEYS)) or "")
     return Turn(name, _role(name, detail), _section(own) or section, text)

@@ -56,7 +56,9 @@ def read(path: str) -> dict[str, str]:
         return _reason("bad_pdf", f"damaged ({type(error).__name__}: {error})"[:300])
     n_words = sum(len(line.split()) for page in pages for line in page)
     if n_words < MIN_WORDS_A_PAGE * max(n_pages, 1):
-        detail = f"{n_words} words on {n_pages} pages: pictures without a text layer, as a scan has;"
+        detail = (
+            f"{n_words} words on {n_pages} pages: pictures without a text layer, as a scan has;"
+        )
         return _reason("no_text_layer", f"{detail} run text recognition (OCR) over it first")
     return {"text": "\n".join(line for page in without_edges(pages) for line in page)}
 

@@ -140,13 +140,13 @@ def _json_row(raw: bytes, path: Path, number: int, encoding: str) -> Row | Rejec
     return Reject("", str(path), number, reason, detail)
 
 
-def json_rows(
-    path: Path, *, encoding: str, wanted: Sequence[str] = ()
-) -> Iterator[Row | Reject]:
+def json_rows(path: Path, *, encoding: str, wanted: Sequence[str] = ()) -> Iterator[Row | Reject]:
     """The objects of a JSON file: a list of objects, or one object that holds such a list.
 
     An object that itself has one of the fields ``wanted`` is a record, whatever lists it holds:
-    several APIs give a call a file, with its turns as a list. What stands before a break in a truncated file is read; the break is one reject.
+    several APIs give a call a file, with its turns as a list.
+
+    What stands before a break in a truncated file is read; the break is one reject.
     """
     size = path.stat().st_size
     if size > MAX_JSON_BYTES:

@@ -44,7 +44,7 @@ def assign(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 
 
 def settled(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """The turns of a text that names its speakers: who only spoke before the questions is executive.
+    """The turns of a text with names: who only spoke before the questions is an executive.
 
     A voice without a name may be anybody's; a name in the remarks is of the company, however short
     its words. Nothing changes where no questions were found.

@@ -56,9 +56,7 @@ def check_project(project: Path) -> None:
         raise ValueError("the folds are DVC experiments: run `dvc init` first")
 
 
-def run_name(
-    n_folds: int, settings: Mapping[str, Value], params: Mapping, *, project: Path
-) -> str:
+def run_name(n_folds: int, settings: Mapping[str, Value], params: Mapping, *, project: Path) -> str:
     """The name of a cross-validation: a hash of its code, parameters and source.
 
     Raises

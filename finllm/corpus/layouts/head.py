@@ -17,7 +17,8 @@ _IN_BRACKETS = re.compile(
     r"(?P<ticker>[A-Z0-9][A-Z0-9.-]{0,9})(?:[,;/ ][^()\[\]]{0,40})?[)\]]"
 )
 _BESIDE = re.compile(
-    r"(?P<company>\S.{1,80}?)[ ,-]+(?P<exchange>NYSE|Nasdaq\w*|NASDAQ\w*|AMEX|LSE|TSX\w*|ASX|XTRA|ENX\w*"
+    r"(?P<company>\S.{1,80}?)[ ,-]+(?P<exchange>NYSE|Nasdaq\w*|NASDAQ\w*|AMEX|LSE|TSX\w*|ASX"
+    r"|XTRA|ENX\w*"
     r"|SEHK|TSE|NSEI|BSE|SWX|OM|BOVESPA|BMV|[A-Z]{3,6}) ?: ?(?P<ticker>[A-Z0-9][A-Z0-9.-]{0,9})\b"
 )
 _RIC = re.compile(r"(?P<ticker>[A-Z0-9]{1,8})\.[A-Z]{1,3} - ")
@@ -31,18 +32,21 @@ _EVENT = re.compile(
     re.I,
 )
 _PERIOD = re.compile(
-    r"(?:\b(?:f?q[1-4]|[1-4]q|[hH][12]|[12]h|(?:first|second|third|fourth) (?:fiscal )?(?:quarter|half)|full"
+    r"(?:\b(?:f?q[1-4]|[1-4]q|[hH][12]|[12]h|(?:first|second|third"
+    r"|fourth) (?:fiscal )?(?:quarter|half)|full"
     r"[ -]year|9m|6m|fy|fiscal)\b.*|\bf?[qh]?[1-4]?[qh]?[ -]?(?:19|20)\d\d\b.*"
     r"|\b(?:f?q[1-4]|[1-4]q|[12]h|h[12])(?:fy)?'?\d\d\b.*)",
     re.I,
 )
 _LABEL = re.compile(
-    r"(?P<label>company(?: name)?|issuer|(?:company )?ticker(?: symbol)?|symbol|date|event date|call date|period"
+    r"(?P<label>company(?: name)?|issuer|(?:company )?ticker(?: symbol)?|symbol|date|event date"
+    r"|call date|period"
     r"|quarter|fiscal period) ?[:=] ?(?P<value>\S.*)",
     re.I,
 )
 _EDITOR = re.compile(
-    r"^(?:edited transcript of |transcript of |transcript: ?|edited transcript:? ?|corrected transcript:? ?"
+    r"^(?:edited transcript of |transcript of |transcript: ?|edited transcript:? ?"
+    r"|corrected transcript:? ?"
     r"|event transcript:? ?|the )+", re.I,
 )  # fmt: skip
 
@@ -99,7 +103,7 @@ def _labelled(line: str) -> tuple[str, str]:
 
 
 def _traded(line: str) -> tuple[str, str, bool]:
-    """Company and ticker of "Acme Corp (NYSE: ACM)" or "Acme Corp. NYSE:ACM"; is there an exchange?"""
+    """Company and ticker of "Acme Corp (NYSE: ACM)"; whether the exchange is named as well."""
     for pattern in (_IN_BRACKETS, _BESIDE):
         for match in pattern.finditer(line):
             ticker = match["ticker"].strip(".-")
@@ -122,8 +126,10 @@ def _tidy(text: str) -> str:
     """A company's name without period, event, date and marks around it."""
     text = _RIC.sub("", _EDITOR.sub("", text.strip()))
     start = re.match(
-        r"(?:(?:f?q[1-4]|[1-4]q|h[12]|[12]h|(?:first|second|third|fourth)[ -](?:quarter|half)|full[ -]year"
-        r"|fiscal|fy|year|of|and|&|9m|6m|'?\d\d(?:\d\d)?(?:[/-]\d\d(?:\d\d)?)?)[ ,'-]*)+(?=\S)", text, re.I
+        r"(?:(?:f?q[1-4]|[1-4]q|h[12]|[12]h|(?:first|second|third|fourth)[ -](?:quarter|half)"
+        r"|full[ -]year"
+        r"|fiscal|fy|year|of|and|&|9m|6m"
+        r"|'?\d\d(?:\d\d)?(?:[/-]\d\d(?:\d\d)?)?)[ ,'-]*)+(?=\S)", text, re.I
     )  # fmt: skip
     if start and re.search(r"\d", start[0]):
         text = text[start.end() :]

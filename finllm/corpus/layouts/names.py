@@ -6,7 +6,8 @@ import re
 
 MAX_NAME_TOKENS = 6
 _PARTICLES = frozenset(
-    "de da di do du del della der den des van von vom zu la le el al bin ibn ter ten y dos das".split()
+    "de da di do du del della der den des van von vom zu la le el al bin ibn ter ten y dos "
+    "das".split()
 )
 # Words with capitals that stand alone on lines without being anybody's name.
 _NO_NAME = frozenset(
@@ -57,7 +58,8 @@ FIRM = re.compile(
     re.I,
 )
 _SPEECH = frozenset(
-    "thank thanks yes yeah no okay ok great hi hello good sure right got all perfect well so and but"
+    "thank thanks yes yeah no okay ok great hi hello good sure right got all perfect well so "
+    "and but"
     " that's that it's it i i'm we we're please absolutely correct understood fair exactly sounds"
     " awesome excellent fantastic appreciate you bye congrats congratulations alright".split()
 )
@@ -131,7 +133,9 @@ def is_name(text: str, *, n_tokens: int = 2) -> bool:
 
 def _is_capital(word: str) -> bool:
     """Whether a part of a name begins as one: "Roe", "d'Abo", "al-Hassan", "McKenzie"."""
-    return word[:1].isupper() or bool(re.match(r"(?:[a-z]{1,2}['\u2019]|(?:al|el|ul|as|ibn)-)[A-Z]", word))
+    return word[:1].isupper() or bool(
+        re.match(r"(?:[a-z]{1,2}['\u2019]|(?:al|el|ul|as|ibn)-)[A-Z]", word)
+    )
 
 
 def is_title(text: str) -> bool:

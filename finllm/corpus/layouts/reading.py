@@ -147,7 +147,9 @@ def _first_speech(
     """The first heading that words follow, and not another entry of a list."""
     for index, heading in headings.items():
         below = index + heading.n_lines
-        if heading.text or (below < len(lines) and not _is_furniture(lines, below, headings, people)):
+        if heading.text or (
+            below < len(lines) and not _is_furniture(lines, below, headings, people)
+        ):
             return index
     return None
 
@@ -256,9 +258,7 @@ def _assembled(
     )
 
 
-def _before(
-    lines: Sequence[str], first: int, people: roster.Roster
-) -> tuple[list[str], str]:
+def _before(lines: Sequence[str], first: int, people: roster.Roster) -> tuple[list[str], str]:
     """What nobody is announced to say before the first speaker, and the section that is open.
 
     In a table of contents headings follow each other: only the last one opens a section.

@@ -100,7 +100,9 @@ def _entry(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
         first, rest = parts
         if names.is_name(first):
             return names.bare(first), rest, 1
-        if names.is_name(rest) and names.TITLE.search(first):  # "Chief Executive Officer - Jane Roe"
+        if names.is_name(rest) and names.TITLE.search(
+            first
+        ):  # "Chief Executive Officer - Jane Roe"
             return names.bare(rest), first, 1
         return None
     first, _, rest = line.partition(",")
@@ -110,7 +112,11 @@ def _entry(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
             return names.bare(line), below, 2
         return names.bare(line), "", 1
     if match := re.fullmatch(r"(?P<name>[^()]{3,60}?) ?\((?P<detail>[^()]{2,80})\)", line):
-        return (names.bare(match["name"]), match["detail"], 1) if names.is_name(match["name"]) else None
+        return (
+            (names.bare(match["name"]), match["detail"], 1)
+            if names.is_name(match["name"])
+            else None
+        )
     if rest and names.is_name(first) and names.is_title(rest.strip()):
         return names.bare(first), rest.strip(), 1
     return None

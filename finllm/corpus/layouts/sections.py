@@ -38,13 +38,16 @@ _TAIL = re.compile(
     r"|(?:\u00a9|\(c\) ?(?=\d)|copyright (?:\u00a9|\(c\)|20|19)).*"
     r"|(?:legal )?disclaimers?|definitions|disclosure(?:s|:.*)?|related (?:articles|links).*"
     r"|the information (?:contained (?:here|in event transcripts)|herein is based on sources).*"
-    r"|(?:thomson reuters|refinitiv|lseg|factset|bloomberg|s&p global)\b.{0,60} reserves? the right.*"
-    r"|these materials have been prepared solely .*|transcript (?:by|provided by|powered by) .{0,60}"
+    r"|(?:thomson reuters|refinitiv|lseg|factset|bloomberg"
+    r"|s&p global)\b.{0,60} reserves? the right.*"
+    r"|these materials have been prepared solely .*|transcript (?:by|provided by"
+    r"|powered by) .{0,60}"
     r"|\[?end of (?:call|transcript|q&a|conference call|event)\]?\.?"
     r"|if you have any additional questions about our online transcripts.*"
     r"|\d+ stocks we like better than .*|when our analyst team has a stock tip.*"
     r"|the motley fool (?:has|recommends|owns) .*|.{0,80} has no position in any of the stocks.*"
-    r"|this transcript may not be 100 ?(?:percent|%) accurate.*|find this article|about the author|should you (?:buy|invest) .{0,80}\?",
+    r"|this transcript may not be 100 ?(?:percent|%) accurate.*|find this article"
+    r"|about the author|should you (?:buy|invest) .{0,80}\?",
     re.I,
 )
 

@@ -13,14 +13,17 @@ MAX_HEADING = 200  # characters of a line that only announces
 MAX_WRAPPED_WIDTH = 132  # characters of a line that was broken at a column
 MAX_BROKEN = 3  # lines over which a heading between rules can be broken
 _TAG = re.compile(
-    r"[<\[](?P<tag>[QA])(?: ?[-\u2013\u2014:] ?(?P<who>[^<>\]]{0,120}))?[>\]] ?:? ?(?P<text>.*)", re.S
+    r"[<\[](?P<tag>[QA])(?: ?[-\u2013\u2014:] ?(?P<who>[^<>\]]{0,120}))?[>\]] ?:? ?(?P<text>.*)",
+    re.S,
 )
 _PERSON_TAG = re.compile(r"<(?P<who>[^<>]{2,80})> ?: ?(?P<text>.*)", re.S)
 _BIO = re.compile(r" ?\{BIO[^{}]{0,40}\}")  # Bloomberg's link behind a name
 _OLD_TAG = re.compile(r"(?P<tag>[QA]) ?- ?(?P<who>[^:]{3,80}?)(?:: ?(?P<text>.*))?", re.S)
 _NUMBERED = re.compile(r"(?P<who>\S.{2,180}?) ?\[(?P<number>\d{1,4})\]")
 _LETTER = re.compile(r"(?P<detail>\S.{1,140}?) (?P<tag>[QA])")
-_COLON = re.compile(r"(?P<left>[^:.?!\n]{1,60}(?:\.[^:?!\n]{0,90})?|[^:?!\n]{1,150}) ?: ?(?P<text>.*)", re.S)
+_COLON = re.compile(
+    r"(?P<left>[^:.?!\n]{1,60}(?:\.[^:?!\n]{0,90})?|[^:?!\n]{1,150}) ?: ?(?P<text>.*)", re.S
+)
 _DASH = re.compile(r" +(?:--+|-|\u2013|\u2014) +|--+")
 _DEGREE = re.compile(r"(?:jr|sr|ii|iii|iv|cfa|cpa|ph\.?d|m\.?d|mba|esq|j\.?d)\.?", re.I)
 _SENTENCE_END = re.compile(r"[.?!:;)\]\"'-]$|\.\.\.$|\u2026$")
@@ -52,9 +55,7 @@ def candidates(lines: Sequence[str], roster: Roster) -> dict[int, Heading]:
     return found
 
 
-def _guess(
-    lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool
-) -> Heading | None:
+def _guess(lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool) -> Heading | None:
     line = _BIO.sub("", lines[index]).strip()
     if not line:
         return None
@@ -142,7 +143,7 @@ def parted(who: str) -> tuple[str, str]:
 
 
 def _dashed(text: str, roster: Roster) -> Heading | None:
-    """``John Doe -- Big Bank -- Analyst``; with one dash a title, a firm or a known name as well."""
+    """``John Doe -- Big Bank -- Analyst``; one dash needs a title, a firm or a known name."""
     parts = _DASH.split(text, maxsplit=1)
     if len(parts) < 2 or not parts[1]:
         return None
