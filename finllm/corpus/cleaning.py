@@ -13,10 +13,9 @@ from functools import lru_cache, partial
 
 import ftfy
 
-from finllm.corpus import boilerplate, disclaimers, layouts, turns
+from finllm.corpus import boilerplate, disclaimers, turns
 from finllm.corpus.call_period import normalise_period
-from finllm.corpus.layouts.head import Facts
-from finllm.corpus.layouts.head import facts as head_facts
+from finllm.corpus.laid_out import laid_out
 from finllm.corpus.notation import standardise_transcript
 from finllm.params import Clean
 from finllm.records import Reject, Transcript, Turn, to_json
@@ -49,11 +48,7 @@ _MARK = re.compile(
 )
 _SPACES = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r" ?\n[ \n]*")
-_SENTENCE_END = re.compile(r"[.?!:;\"')\]]$")
 GIVEN = "given"  # the layout of calls whose turns the source itself gives
-_PARTED = re.compile(r"[a-z]{3}-$")  # "year-over-" and "year" below it are one word
-MIN_WRAPPED_LINES = 8
-MAX_WRAPPED_WIDTH = 132  # characters; longer lines were not broken at a column
 
 
 @lru_cache(maxsize=4096)
@@ -113,62 +108,6 @@ def clean_text(text: str) -> str:
     'Sales rose 5-10%,\nto €1½ bn - "wow"'
     """
     return clean_text_counted(text, repair_mojibake=True)[0]
-
-
-def unwrap(text: str, counts: Counter[str] | None = None) -> str:
-    """Join lines that were broken at a column; text whose lines end sentences stays as it is.
-
-    ``counts`` gets ``words_joined``: words that a line's end had parted at a hyphen.
-    """
-    if not is_wrapped(text):
-        return text
-    joined, n_words = _joined(text)
-    if counts is not None and n_words:
-        counts["words_joined"] += n_words
-    return joined
-
-
-def is_wrapped(text: str) -> bool:
-    """Whether lines were broken at a column, and not where sentences, names or lists end."""
-    lines = [line for line in text.split("\n") if line]
-    if len(lines) < MIN_WRAPPED_LINES:
-        return False
-    width = max(map(len, lines))
-    open_lengths = [len(line) for line in lines if not _SENTENCE_END.search(line)]
-    if width > MAX_WRAPPED_WIDTH or 2 * len(open_lengths) < len(lines):
-        return False
-    # short open lines are headings, names, lists
-    return 3 * sorted(open_lengths)[len(open_lengths) // 2] >= 2 * width
-
-
-def rejoin(text: str, width: int) -> tuple[str, int]:
-    """The text of a turn with lines joined that go on, and the words that were parted at hyphens.
-
-    In a file whose widest line has ``width`` characters; a line goes on where no sentence ends with
-    it and it is nearly as wide, or the next begins in lower case.
-    """
-    if width > MAX_WRAPPED_WIDTH:
-        return text, 0
-    parts, n_words, last = [""], 0, 0
-    for line in text.split("\n"):
-        above = parts[-1].rpartition("\n")[2]
-        goes_on = bool(above) and not _SENTENCE_END.search(above)
-        if goes_on and _PARTED.search(above) and line[0].islower():
-            n_words += 1
-            parts[-1] += line
-        elif goes_on and (line[0].islower() or 3 * last >= 2 * width):
-            parts[-1] += f" {line}"
-        elif above:
-            parts.append(line)
-        else:
-            parts[-1] = line
-        last = len(line)
-    return "\n".join(parts), n_words
-
-
-def _joined(text: str) -> tuple[str, int]:
-    text, n_words = re.subn(r"(?<=[a-z]{3}-)\n(?=[a-z])", "", text)
-    return re.sub(r"(?<![.?!:;\"')\]])\n(?=\S)", " ", text), n_words
 
 
 def clean_transcript(
@@ -233,37 +172,6 @@ def clean_transcript(
         layout=layout or transcript.layout,
     )
     return record, counts
-
-
-def laid_out(
-    said: Sequence[Turn], counts: Counter[str], *, infer_turns: bool
-) -> tuple[Facts, str, list[Turn]]:
-    """What the head of a text without speakers says, its layout, and its turns.
-
-    Turns that the source gives stay as they are, and the layout is "". What is taken off the text
-    is counted as ``words_removed_head``, ``_tail``, ``_headings`` and ``_page_marks``.
-    """
-    if not infer_turns or any(turn.speaker or turn.role != "unknown" for turn in said):
-        return Facts(), "", [dataclasses.replace(t, text=unwrap(t.text, counts)) for t in said]
-    found: list[Turn] = []
-    names, lines = [], []
-    for turn in said:
-        reading = layouts.read(turn.text)
-        if reading is None:
-            found.append(dataclasses.replace(turn, text=unwrap(turn.text, counts)))
-            continue
-        names.append(reading.layout)
-        lines += reading.head
-        counts.update({f"words_removed_{key}": n for key, n in reading.n_words_removed.items()})
-        width = max(len(line) for part in reading.turns for line in part.text.split("\n"))
-        for part in reading.turns:
-            section = part.section if turn.section == "unknown" else turn.section
-            text, n_joined = rejoin(part.text, width)
-            if n_joined:
-                counts["words_joined"] += n_joined
-            found.append(dataclasses.replace(part, section=section, text=text))
-    layout = "+".join(dict.fromkeys(names)) or layouts.PLAIN
-    return head_facts(lines) if names else Facts(), layout, found
 
 
 def company_of_head(raw: Transcript | Reject, record: Transcript) -> bool:
