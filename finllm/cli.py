@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from finllm.commands import (
     chat,
     completion,
+    crossvalidate,
     doctor,
     export,
     inspect,
@@ -35,6 +36,7 @@ COMMANDS = (  # in the order of the help: a first look, a setting, the model, it
     preset,
     inspect,
     search,
+    crossvalidate,
     chat,
     predict,
     export,

@@ -20,6 +20,7 @@ DOMAIN = ("term_recall", "term_precision", "number_accuracy", "coherence", "comp
 METRICS = LEXICAL + SEMANTIC + DOMAIN  # in the order of every table; in 0 to 1, higher is better
 NO_SOURCE = "none"  # data.transfer_source where there is no second source
 COSTS = ("cost", "timing", "provenance")  # of a stage's metrics, told apart by write_metrics
+OPTIONAL = ("ticker", "date", "layout")  # of a Transcript: written only where known
 PROVENANCES = ("human", "synthetic", "continuation", "derived")
 
 
@@ -45,6 +46,9 @@ class Transcript:
     turns: tuple[Turn, ...]
     summary: str | None  # bullets, one a line; None where the source has none
     provenance: str = "human"  # of its words: "human", or "synthetic" where a generator wrote them
+    ticker: str = ""  # empty where unknown, as are the next two
+    date: str = ""  # of the call: "2023-10-25"
+    layout: str = ""  # how the text named its speakers; empty where the source itself gives turns
 
     @property
     def text(self) -> str:
@@ -124,8 +128,14 @@ class Score:
 
 
 def to_json(record: object) -> str:
-    """One line of JSON, keys in field order, so that equal records give equal bytes."""
-    return json.dumps(dataclasses.asdict(record), ensure_ascii=False)
+    """One line of JSON, keys in field order, so that equal records give equal bytes.
+
+    What a transcript's source does not say (``OPTIONAL``) has no key.
+    """
+    row = dataclasses.asdict(record)
+    if isinstance(record, Transcript):
+        row = {key: value for key, value in row.items() if value or key not in OPTIONAL}
+    return json.dumps(row, ensure_ascii=False)
 
 
 def transcript_from_dict(row: dict) -> Transcript:

@@ -44,7 +44,11 @@ def main() -> str:
     sets = partition.capped_sets(file.keys, split_of, reasons, limits=limits, rng=rng)
     audit = partition.gate(sets, groups, file.examples, embargo_quarters=embargo)
     splits.check_test_companies(
-        sets, p.min_test_companies, val_share=p.val_share, test_share=p.test_share
+        sets,
+        p.min_test_companies,
+        val_share=p.val_share,
+        test_share=p.test_share,
+        n_folds=p.n_folds,
     )
     rejects = partition.rejected(file.keys, sets, split_of, reasons)
     ids = {name: {e.id for e in rows} for name, rows in sets.items()}

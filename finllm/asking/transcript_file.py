@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from finllm.corpus import readers
+from finllm.corpus import documents
 from finllm.corpus.description import Description, describe_source
 from finllm.corpus.detection import NAME_PATTERN
 from finllm.corpus.rows import transcript_from_row
@@ -15,7 +15,8 @@ from finllm.records import Reject, Transcript
 
 MAPPED = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 READABLE_FILE = (
-    "plain text, Earnings-21's .nlp, a .jsonl of calls with turns, and .jsonl, .json, .csv or "
+    "plain text, HTML, PDF, Earnings-21's .nlp, a .jsonl of calls with turns, and .jsonl, "
+    ".json, .csv or "
     ".parquet below a folder whose source.yaml maps the fields"
 )
 
@@ -49,7 +50,7 @@ def read_call(path: Path, call_id: str = "") -> Transcript:
 
 
 def _from_text(path: Path) -> Transcript | Reject:
-    text = readers.read_text_file(path, encoding="utf-8")
+    text = documents.read_document(path, encoding="utf-8")
     if isinstance(text, Reject):
         return text
     named = re.match(NAME_PATTERN, path.stem)

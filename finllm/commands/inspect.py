@@ -1,9 +1,11 @@
-"""``finllm inspect``: a training example as the model sees it."""
+"""``finllm inspect``: a training example as the model sees it, or a call as cleaning reads it."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+from pathlib import Path
 
 from finllm.commands.arguments import add_params, add_path, new_command
 
@@ -14,32 +16,41 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         commands,
         "inspect",
         run,
-        summary="print a training example as the model sees it",
+        summary="print a training example, or who says what in a call",
         description=(
             "The prompt, the answer, the special tokens, and the token from which the loss counts: "
             "on a terminal the prompt is dim, what carries loss is green, special tokens are "
-            "magenta; elsewhere a line says where the loss begins."
+            "magenta; elsewhere a line says where the loss begins. With --call, who says what in a "
+            "call: a line a turn with role and section; executives are green, analysts yellow, "
+            "operators dim, and who is unknown is red."
         ),
-        example="inspect --template summarization --index 3",
-        reads="data/split/train.jsonl, params.yaml, the model's tokenizer",
+        example="inspect --template summarization --index 3\ninspect --call ACME_q3_2023",
+        reads="data/split/train.jsonl, params.yaml, the model's tokenizer; with --call "
+        "data/clean/transcripts.jsonl",
         writes="nothing",
     )
+    command.add_argument("--call", default="", metavar="ID", help="print this call instead")
     command.add_argument("--template", default="", help="of this template only")
     command.add_argument(
         "--index", type=int, default=0, help="which of them, from 0 (default: %(default)s)"
     )
     add_path(command, "--examples", "data/split/train.jsonl", "the examples")
+    add_path(command, "--transcripts", "data/clean/transcripts.jsonl", "the calls")
     add_params(command)
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Print one training example with its prompt, answer, mask and special tokens."""
+    """Print one training example with its prompt, answer, mask and special tokens, or a call."""
+    from finllm.terminal import has_colour
+
+    if parsed.call:
+        print(_call(parsed.transcripts, parsed.call, colour=has_colour(sys.stdout)))
+        return
     from finllm.instruct import chat, inspection
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import base_folder
     from finllm.params import load_params
     from finllm.records import read_examples
-    from finllm.terminal import has_colour
 
     if not parsed.examples.is_file():
         raise ValueError(f"{parsed.examples}: no such file; run `dvc repro split` first")
@@ -50,3 +61,10 @@ def run(parsed: argparse.Namespace) -> None:
     prompt = chat.render_example(tokenizer, example, params.templatize.system_prompt)
     encoded = chat.encode_example(tokenizer, prompt, example.answer)
     print(inspection.show(tokenizer, example, encoded, colour=has_colour(sys.stdout)))
+
+
+def _call(transcripts: Path, call_id: str, *, colour: bool) -> str:
+    from finllm.corpus import call_page
+
+    call = call_page.find_call(transcripts, transcripts.with_name("rejects.jsonl"), call_id)
+    return call_page.page(call, width=shutil.get_terminal_size((100, 24)).columns, colour=colour)

@@ -63,7 +63,7 @@ def run(parsed: argparse.Namespace) -> int:
     name = study_name(space, parsed.space, project=project, stage=experiment.STAGE)
     p, folder = params.search, parsed.folder / name
     interrupted = False
-    with _alone(folder):
+    with alone(folder):
         found = study.open_study(
             folder / "journal.log", n_startup_trials=p.n_startup_trials, prune=p.prune
         )
@@ -71,7 +71,7 @@ def run(parsed: argparse.Namespace) -> int:
         _say(f"search: {name} in {folder}, {before} trials before this call")
         n_evaluations = params.train.evals_per_run
         try:
-            with _interruptible():
+            with interruptible():
                 study.search(
                     found,
                     space,
@@ -106,19 +106,19 @@ def _say(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the search's folder for this process; the kernel frees it on any death."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "held", "w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"{folder}: another search is running here; wait for it") from None
+            raise ValueError(f"{folder}: another one is running here; wait for it") from None
         yield
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Let SIGTERM, as a scheduler sends it, end a search as Ctrl-C does, also in the background.
 
     A shell script's background jobs ignore SIGINT, and what they start inherits that.

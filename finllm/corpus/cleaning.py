@@ -14,6 +14,8 @@ from functools import lru_cache, partial
 import ftfy
 
 from finllm.corpus import boilerplate, disclaimers, turns
+from finllm.corpus.call_period import normalise_period
+from finllm.corpus.laid_out import laid_out
 from finllm.corpus.notation import standardise_transcript
 from finllm.params import Clean
 from finllm.records import Reject, Transcript, Turn, to_json
@@ -35,7 +37,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _SCRIPT = re.compile(r"(?is)<(script|style)\b[^>]{0,500}>.*?</\1\s*>|<!--.*?-->")
 _BREAK = re.compile(r"(?i)</?(?:p|br|div|li|tr|h[1-6]|ul|ol|table)\b[^<>]{0,500}>")
 _TAG = re.compile(
-    r"(?i)</?(?:a|abbr|article|b|body|blockquote|center|em|font|footer|head|header|html|i|img"
+    r"(?i)</?(?!a\s*(?:[-\u2013\u2014:]|>:))(?:a|abbr|article|b|body|blockquote|center|em|font|footer|head|header|html|i|img"
     r"|link|main|meta|nav|section|small|span|strong|sub|sup|tbody|td|th|thead|title|u)\b[^<>]{0,500}>"
 )
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
@@ -46,9 +48,7 @@ _MARK = re.compile(
 )
 _SPACES = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r" ?\n[ \n]*")
-_SENTENCE_END = re.compile(r"[.?!:;\"')\]]$")
-MIN_WRAPPED_LINES = 8
-MAX_WRAPPED_WIDTH = 132  # characters; longer lines were not broken at a column
+GIVEN = "given"  # the layout of calls whose turns the source itself gives
 
 
 @lru_cache(maxsize=4096)
@@ -110,20 +110,6 @@ def clean_text(text: str) -> str:
     return clean_text_counted(text, repair_mojibake=True)[0]
 
 
-def unwrap(text: str) -> str:
-    """Join lines that were broken at a column; text whose lines end sentences stays as it is."""
-    lines = [line for line in text.split("\n") if line]
-    if len(lines) < MIN_WRAPPED_LINES:
-        return text
-    width = max(map(len, lines))
-    open_lengths = [len(line) for line in lines if not _SENTENCE_END.search(line)]
-    if width > MAX_WRAPPED_WIDTH or 2 * len(open_lengths) < len(lines):
-        return text
-    if 3 * sorted(open_lengths)[len(open_lengths) // 2] < 2 * width:  # headings, names, lists
-        return text
-    return re.sub(r"(?<![.?!:;\"')\]])\n(?=\S)", " ", text)
-
-
 def clean_transcript(
     transcript: Transcript,
     *,
@@ -155,12 +141,13 @@ def clean_transcript(
         text, repairs = clean_text_counted(turn.text, repair_mojibake=repair_mojibake)
         counts.update(repairs)
         if text:
-            cleaned.append(Turn(clean_text(turn.speaker), turn.role, turn.section, unwrap(text)))
+            cleaned.append(Turn(clean_text(turn.speaker), turn.role, turn.section, text))
         else:
             counts["empty_turns"] += 1
     counts["words_before"] = sum(len(turn.text.split()) for turn in cleaned)
+    head, layout, cleaned = laid_out(cleaned, counts, infer_turns=infer_turns)
     if infer_turns:
-        cleaned = list(turns.assign(cleaned))
+        cleaned = turns.settled(turns.assign(cleaned)) if layout else turns.assign(cleaned)
     if removable:
         cleaned, removed = boilerplate.remove(cleaned, kinds=removable)
         counts.update(removed)
@@ -169,14 +156,27 @@ def clean_transcript(
         detail = f"{counts['words_before']} words before boilerplate, none after"
         return Reject(transcript.id, transcript.source, 0, "empty_text", detail), counts
     summary = transcript.summary and clean_text(transcript.summary) or None
+    period = normalise_period(transcript.period)
+    company = clean_text(transcript.company)
+    counts.update(["unreadable_periods"] if period is None else [])
+    counts.update(["companies_from_heads"] if head.company and not company else [])
     record = dataclasses.replace(
         transcript,
-        company=clean_text(transcript.company),
+        company=company or head.company,
+        period=period or head.period,
         sector=clean_text(transcript.sector),
         turns=tuple(cleaned),
         summary=summary,
+        ticker=clean_text(transcript.ticker) or head.ticker,
+        date=transcript.date or head.date,
+        layout=layout or transcript.layout,
     )
     return record, counts
+
+
+def company_of_head(raw: Transcript | Reject, record: Transcript) -> bool:
+    """Whether a call's company is what the head of its text says, and not its source."""
+    return isinstance(raw, Transcript) and not raw.company and bool(record.ticker)
 
 
 def own_company(transcript: Transcript, *, policy: str) -> Transcript | Reject:
@@ -202,6 +202,10 @@ class Cleaned:
     rejects: list[Reject] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
+    by_layout: Counter[str] = field(default_factory=Counter)
+    tickers: list[str] = field(
+        default_factory=list
+    )  # a line, "" where the company is not the head's
     disclaimers: list[disclaimers.Candidate] = field(default_factory=list)
 
 
@@ -257,6 +261,8 @@ def cleaner(
                 continue
             found.lines.append(to_json(record))
             found.kept_by_source[record.source] += 1
+            found.by_layout[record.layout or GIVEN] += 1
+            found.tickers.append(record.ticker if company_of_head(raw, record) else "")
             if boilerplate.REPEATED in removable:
                 found.disclaimers += disclaimers.candidates(record)
         return found

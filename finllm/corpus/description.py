@@ -14,11 +14,15 @@ KEYS = (
     "dataset", "revision", "split", "provenance",
 )  # fmt: skip
 WRITERS = ("human", "synthetic")
-FIELDS = ("id", "text", "company", "period", "sector", "summary")
+FIELDS = (
+    "id", "text", "turns", "prepared", "questions", "company", "ticker", "period", "date", "sector",
+    "summary",
+)  # fmt: skip
+SPOKEN = ("text", "turns", "prepared", "questions")  # at least one of them is mapped
 MAPPED_FORMATS = ("jsonl", "json", "csv", "parquet", "hub")
 READABLE = (  # what finllm.corpus.detection finds in a folder
     "a source.yaml, ECTSum's ects/*.txt (also below train, val, test), Earnings-21's *.nlp, "
-    "*.txt files, or *.jsonl files of calls with turns"
+    "*.txt, *.html and *.pdf files, or *.jsonl files of calls with turns"
 )
 
 
@@ -109,11 +113,24 @@ def _fields(file: Path, form: str, fields: object) -> dict[str, str]:
         if fields:
             raise ValueError(f"{file}: `fields` belongs to {', '.join(MAPPED_FORMATS)}, not {form}")
         return {}
-    if not isinstance(fields, dict) or "text" not in fields:
-        raise ValueError(f"{file}: fields {fields!r}; must map at least `text` to a column")
+    if not isinstance(fields, dict) or not set(SPOKEN) & set(fields):
+        raise ValueError(
+            f"{file}: fields {fields!r}; must map at least `text` to a column, or `turns` (a "
+            f"list of "
+            "speaker and text), or `prepared` and `questions` where they are apart"
+        )
     if unknown := sorted(set(map(str, fields)) - set(FIELDS)):
         raise ValueError(f"{file}: fields: {unknown[0]!r}; allowed are {', '.join(FIELDS)}")
-    return {ours: str(theirs) for ours, theirs in fields.items()}
+    for ours, theirs in fields.items():
+        if isinstance(theirs, list | dict) and not (ours == "period" and isinstance(theirs, list)):
+            raise ValueError(
+                f"{file}: fields: {ours}: {theirs!r}; must be one column (only `period` may be a "
+                "list of columns, such as [year, quarter])"
+            )
+    return {
+        ours: " + ".join(map(str, theirs)) if isinstance(theirs, list) else str(theirs)
+        for ours, theirs in fields.items()
+    }
 
 
 def _revision(file: Path, form: str, texts: dict[str, str]) -> str:

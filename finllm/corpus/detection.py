@@ -33,7 +33,7 @@ def detect(folder: Path) -> Description:
         return _described(folder, "text", folder / "ects", suffix=".txt")
     if any((folder / name).is_dir() for name in revcom.FOLDERS) or any(folder.glob("*.nlp")):
         return _described(folder, "revcom", folder)
-    if any(folder.glob("*.txt")):
+    if any(any(folder.glob(f"*{suffix}")) for suffix in (".txt", ".html", ".htm", ".pdf")):
         return _described(folder, "text", folder)
     if any(folder.glob("*.jsonl")):
         return _described(folder, "calls", folder)

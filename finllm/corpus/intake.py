@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from finllm.corpus.cleaning import Cleaned
 from finllm.corpus.disclaimers import Candidate, Erased
@@ -18,6 +20,10 @@ class Intake:
     rejects: list[Reject] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
+    by_layout: Counter[str] = field(default_factory=Counter)
+    company_of: dict[str, str] = field(
+        default_factory=dict
+    )  # by ticker, as the first head names it
     disclaimers: list[Candidate] = field(default_factory=list)
 
     def lines(self, batches: Iterable[Cleaned | Erased]) -> Iterator[str]:
@@ -28,7 +34,25 @@ class Intake:
             self.kept_by_source.update(batch.kept_by_source)
             if isinstance(batch, Cleaned):
                 self.disclaimers.extend(batch.disclaimers)
-            yield from batch.lines
+                self.by_layout.update(batch.by_layout)
+                yield from map(self._one_company, batch.lines, batch.tickers or repeat(""))
+            else:
+                yield from batch.lines
+
+    def _one_company(self, line: str, ticker: str) -> str:
+        """The line with the company as the first call of its ticker spells it.
+
+        Heads write "Acme Corp" and "ACME Corporation"; as two companies they would be on both sides
+        of a split.
+        """
+        if not ticker:
+            return line
+        row = json.loads(line)
+        first = self.company_of.setdefault(ticker, row["company"])
+        if row["company"] == first:
+            return line
+        self.counts["companies_joined_by_ticker"] += 1
+        return json.dumps({**row, "company": first}, ensure_ascii=False)
 
     def metrics(self, n_kept: int) -> dict[str, object]:
         """Calls read = kept + rejected, and what was done to their text."""
@@ -39,6 +63,7 @@ class Intake:
             "rejected": len(self.rejects),
             "rejected_by_reason": dict(Counter(reject.reason for reject in self.rejects)),
             "kept_by_source": dict(self.kept_by_source),
+            "by_layout": dict(self.by_layout),
             "without_company": self.counts["without_company"],
             "text": {name: n for name, n in self.counts.items() if name not in apart},
         }

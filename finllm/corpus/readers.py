@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from finllm.records import Reject
@@ -140,8 +140,11 @@ def _json_row(raw: bytes, path: Path, number: int, encoding: str) -> Row | Rejec
     return Reject("", str(path), number, reason, detail)
 
 
-def json_rows(path: Path, *, encoding: str) -> Iterator[Row | Reject]:
+def json_rows(path: Path, *, encoding: str, wanted: Sequence[str] = ()) -> Iterator[Row | Reject]:
     """The objects of a JSON file: a list of objects, or one object that holds such a list.
+
+    An object that itself has one of the fields ``wanted`` is a record, whatever lists it holds:
+    several APIs give a call a file, with its turns as a list.
 
     What stands before a break in a truncated file is read; the break is one reject.
     """
@@ -151,6 +154,9 @@ def json_rows(path: Path, *, encoding: str) -> Iterator[Row | Reject]:
         yield Reject("", str(path), 0, "too_large", detail)
         return
     text, reason, detail = decode(path.read_bytes(), encoding=encoding)
+    if wanted and text.lstrip()[:1] == "{" and (row := _whole_record(text, wanted)):
+        yield row, path, 1
+        return
     start = text.find("[")
     if not reason and start < 0:
         reason, detail = "bad_json", "no list of objects"
@@ -177,6 +183,23 @@ def json_rows(path: Path, *, encoding: str) -> Iterator[Row | Reject]:
             detail = f"a {type(row).__name__}, must be an object"
             yield Reject("", str(path), line, "bad_json", detail)
         line += text.count("\n", at, position)
+
+
+def _whole_record(text: str, wanted: Sequence[str]) -> dict | None:
+    """The object that a text is, where it has one of these fields, or the path to it."""
+    try:
+        row = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict):
+        return None
+    for path in wanted:
+        value = row
+        for part in [path] if path in row else path.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is not None:
+            return row
+    return None
 
 
 def csv_rows(path: Path, *, encoding: str, columns: set[str]) -> Iterator[Row | Reject]:

@@ -1,74 +1,96 @@
-"""Rows to transcripts: the field mapping, the project's own format, periods."""
+"""Rows to transcripts: the field mapping, and the project's own format."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+from finllm.corpus import listed
+from finllm.corpus.call_period import call_date, normalise_period
 from finllm.records import ROLES, SECTIONS, Reject, Transcript, Turn
 
-_YEAR = r"(?P<year>(?:19|20)\d\d)"
-_PERIODS = (
-    re.compile(rf"{_YEAR}[\s_/-]*q(?P<quarter>[1-4])", re.I),
-    re.compile(rf"q(?P<quarter>[1-4])[\s_/,'-]*(?:fy)?[\s_/-]*{_YEAR}", re.I),
-    re.compile(rf"(?P<quarter>[1-4])q[\s_/,'-]*{_YEAR}", re.I),
-    re.compile(rf"(?P<name>first|second|third|fourth) quarter(?: of)?(?: fiscal)? {_YEAR}", re.I),
-    re.compile(r"(?:q(?P<quarter>[1-4])|(?P<q>[1-4])q)[\s_'-]*(?:fy)?'?(?P<short>\d\d)\b", re.I),
-)
-_NAMES = {"first": "1", "second": "2", "third": "3", "fourth": "4"}
-_DATE = re.compile(r"(?P<year>(?:19|20)\d\d)-(?P<month>0[1-9]|1[0-2])-\d\d\b")
+TURN_FIELDS = ("turns", "prepared", "questions")  # lists of turns, or texts, in place of `text`
 
 
-def normalise_period(value: object) -> str | None:
-    """A quarter as "2021Q3"; "" for nothing; None for what names no quarter.
+def value_of(row: dict, path: str) -> object:
+    """What a row has under a field, or under a path of fields: "data.transcript".
 
-    A date stands for the calendar quarter that it lies in.
-
-    >>> normalise_period("Q3 2021"), normalise_period("2021-05-03"), normalise_period("spring")
-    ('2021Q3', '2021Q2', None)
+    Raises
+    ------
+    KeyError
+        Where it has none.
     """
-    text = "" if value is None else str(value).strip()
-    if not text:
-        return ""
-    for pattern in _PERIODS:
-        if match := pattern.search(text):
-            found = {key: value for key, value in match.groupdict().items() if value}
-            year = found.get("year") or f"20{found['short']}"
-            name = _NAMES.get(found.get("name", "").lower())
-            return f"{year}Q{name or found.get('quarter') or found['q']}"
-    if match := _DATE.search(text):
-        return f"{match['year']}Q{(int(match['month']) + 2) // 3}"
-    return None
+    if path in row:
+        return row[path]
+    value: object = row
+    for part in path.split("."):
+        if not isinstance(value, dict):
+            raise KeyError(path)
+        value = value[part]
+    return value
 
 
 def transcript_from_row(
     row: dict, *, source: str, fields: dict[str, str], file: Path, line: int
 ) -> Transcript | Reject:
-    """A transcript with one turn of unknown role, from a row whose columns ``fields`` maps."""
-    missing = [theirs for theirs in fields.values() if theirs not in row]
-    values = {ours: row.get(theirs) for ours, theirs in fields.items()}
+    """A transcript from a row whose columns ``fields`` maps.
+
+    Text gives one turn of unknown role. A period that names no quarter is kept as it is written;
+    cleaning counts it and leaves it out.
+    """
+    values, missing = _mapped(row, fields)
     call_id = _plain(values.get("id")) or f"{file.stem}-{line}"
     if missing:
         detail = f"no {', '.join(missing)}; there are {', '.join(map(str, row))}"[:500]
         return Reject(call_id, str(file), line, "missing_field", detail)
-    text = values["text"]
-    if isinstance(text, list) and all(isinstance(part, str) for part in text):
-        text = "\n".join(text)
-    if not isinstance(text, str) or not text.strip():
-        detail = f"{fields['text']} is {text!r}"[:200]
+    try:
+        found = _turns(values, fields)
+    except ValueError as error:
+        return Reject(call_id, str(file), line, "bad_turns", str(error)[:400])
+    if not any(turn.text.strip() for turn in found):
+        first = next(key for key in ("text", *TURN_FIELDS) if key in fields)
+        detail = f"{fields[first]} is {values[first]!r}"[:200]
         return Reject(call_id, str(file), line, "empty_text", detail)
-    period = normalise_period(values.get("period"))
-    if period is None:
-        detail = f"{values['period']!r} names no quarter; write it as 2021Q3"[:200]
-        return Reject(call_id, str(file), line, "bad_period", detail)
     summary = values.get("summary")
     if isinstance(summary, list):
         summary = "\n".join(map(str, summary))
-    turn = Turn("", "unknown", "unknown", text)
+    period = _plain(values.get("period"))
     return Transcript(
-        call_id, _plain(values.get("company")), period, _plain(values.get("sector")),
-        source, (turn,), summary if isinstance(summary, str) and summary.strip() else None,
+        call_id, _plain(values.get("company")), normalise_period(period) or period,
+        _plain(values.get("sector")), source, found,
+        summary if isinstance(summary, str) and summary.strip() else None,
+        ticker=_plain(values.get("ticker")), date=call_date(_plain(values.get("date"))),
+        layout="turns" if any(turn.speaker for turn in found) else "",
     )  # fmt: skip
+
+
+def _mapped(row: dict, fields: dict[str, str]) -> tuple[dict[str, object], list[str]]:
+    """The values of a row by our names, and the fields that it has not.
+
+    ``period`` may name several fields, such as the year and the quarter.
+    """
+    values: dict[str, object] = {}
+    missing = []
+    for ours, theirs in fields.items():
+        parts = theirs.split(" + ") if ours == "period" else [theirs]
+        found = []
+        for part in parts:
+            try:
+                found.append(value_of(row, part))
+            except KeyError:
+                missing.append(part)
+        if len(found) == len(parts):
+            values[ours] = found[0] if len(parts) == 1 else " ".join(map(_plain, found))
+    return values, missing
+
+
+def _turns(values: dict[str, object], fields: dict[str, str]) -> tuple[Turn, ...]:
+    found: list[Turn] = []
+    sections = {"prepared": "prepared", "questions": "qa"}
+    for ours in ("text", *TURN_FIELDS):
+        if ours in values:
+            section = sections.get(ours, "unknown")
+            found += listed.turns(values[ours], section=section, field=fields[ours])
+    return tuple(found)
 
 
 def call_from_row(
@@ -87,7 +109,7 @@ def call_from_row(
     return Transcript(
         id=call_id,
         company=_plain(row["company"]),
-        period=normalise_period(row["period"]) or "",
+        period=normalise_period(row["period"]) or _plain(row["period"]),
         sector=_plain(row.get("sector")),
         source=source,
         turns=turns,
@@ -102,8 +124,6 @@ def _call_fault(row: dict, call_id: str) -> str:
     for key in ("company", "period", "turns"):
         if key not in row:
             return f"no {key}"
-    if normalise_period(row["period"]) is None:
-        return f"period {row['period']!r} names no quarter; write it as 2021Q3"
     if not isinstance(row.get("summary"), str | None):
         return "summary must be text"
     if not isinstance(row["turns"], list):

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from finllm.corpus import ectsum, readers, revcom
-from finllm.corpus.description import Description, describe_source
+from finllm.corpus import documents, ectsum, readers, revcom
+from finllm.corpus.description import SPOKEN, Description, describe_source
 from finllm.corpus.rows import call_from_row, transcript_from_row
 from finllm.records import NO_SOURCE, Reject, Transcript
 
@@ -138,9 +138,10 @@ def _rows(source: Description) -> Iterator[readers.Row | Reject]:
         elif suffix == ".jsonl":
             yield from readers.jsonl_rows(path, encoding=source.encoding)
         elif suffix == ".json":
-            yield from readers.json_rows(path, encoding=source.encoding)
+            wanted = [source.fields[key] for key in SPOKEN if key in source.fields]
+            yield from readers.json_rows(path, encoding=source.encoding, wanted=wanted)
         elif suffix == ".csv":
-            columns = set(source.fields.values())
+            columns = {part for value in source.fields.values() for part in value.split(" + ")}
             yield from readers.csv_rows(path, encoding=source.encoding, columns=columns)
         else:
             yield from readers.parquet_rows(path)
@@ -148,11 +149,12 @@ def _rows(source: Description) -> Iterator[readers.Row | Reject]:
 
 def _text_records(source: Description) -> Iterator[Read | Reject]:
     pattern = re.compile(source.name_pattern)
-    for path in readers.list_files(source.base, root=source.base, suffixes=(".txt",)):
+    suffixes = (*documents.SUFFIXES, *documents.UNREADABLE)
+    for path in readers.list_files(source.base, root=source.base, suffixes=suffixes):
         text = (
             path
             if isinstance(path, Reject)
-            else readers.read_text_file(path, encoding=source.encoding)
+            else documents.read_document(path, encoding=source.encoding)
         )
         if isinstance(text, Reject):
             yield text
@@ -177,7 +179,7 @@ def _encodable(record: Transcript | Reject) -> Transcript | Reject:
     if isinstance(record, Reject):
         texts = {key: _whole(value) for key, value in vars(record).items() if key != "line"}
         return replace(record, **texts)
-    keys = ("id", "company", "period", "sector")
+    keys = ("id", "company", "period", "sector", "ticker")
     turns = tuple(
         replace(turn, speaker=_whole(turn.speaker), text=_whole(turn.text)) for turn in record.turns
     )

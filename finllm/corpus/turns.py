@@ -14,6 +14,7 @@ from finllm.corpus import cues, flat
 from finllm.records import Turn
 
 MIN_OPERATOR_SHARE = 0.34  # of the turns of a speaker, those that sound like an operator
+MIN_READ_OUT = 12  # turns between an opened floor and a hand-over: questions that are read out
 MIN_PREPARED_WORDS = 30  # said before the first question: enough to be a speaker of the company
 
 
@@ -39,6 +40,22 @@ def assign(turns: Sequence[Turn]) -> tuple[Turn, ...]:
             section=_section(turn, index, start, turns),
         )
         for index, turn in enumerate(turns)
+    )
+
+
+def settled(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The turns of a text with names: who only spoke before the questions is an executive.
+
+    A voice without a name may be anybody's; a name in the remarks is of the company, however short
+    its words. Nothing changes where no questions were found.
+    """
+    if not any(turn.section == "qa" for turn in turns):
+        return tuple(turns)
+    return tuple(
+        replace(turn, role="executive")
+        if turn.role == "unknown" and turn.section == "prepared" and turn.speaker
+        else turn
+        for turn in turns
     )
 
 
@@ -75,10 +92,22 @@ def boundary(turns: Sequence[Turn]) -> int | None:
         if not index or turn.speaker not in speaking:
             continue
         if cues.begins_questions(turn.text):
-            return index
+            return _opened_before(turns, index) or index
     for index, turn in enumerate(turns[:-1]):
         if index and cues.opens_floor(turn.text[-300:]):
             return index + 1
+    return None
+
+
+def _opened_before(turns: Sequence[Turn], hand_over: int) -> int | None:
+    """Where the floor was opened long before the first hand-over; None where it was not.
+
+    Somebody of the company may read the questions out, and the operator comes in at the end.
+    """
+    for index in range(1, hand_over - MIN_READ_OUT):
+        if cues.opens_floor(turns[index].text[-300:]):
+            asked = sum("?" in turn.text for turn in turns[index + 1 : hand_over])
+            return index + 1 if asked >= MIN_READ_OUT // 2 else None
     return None
 
 

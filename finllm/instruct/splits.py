@@ -18,6 +18,7 @@ from finllm.records import NO_SOURCE, Example
 
 MAX_SHARE = 0.9  # of split.test_share
 SPLITS = ("train", "val", "test", "transfer")
+FOLDS = 5  # of the cross-validation that is named where a test set is too small
 NGRAM = 13  # words in a row that are no coincidence
 LOOK_UP = 1_000_000  # training n-grams that are looked up together
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -195,13 +196,23 @@ def check_test_companies(
     *,
     val_share: float,
     test_share: float,
+    n_folds: int = 0,
 ) -> None:
-    """Stop a run whose test set cannot carry the statistics, or that has an empty train or val."""
+    """Stop a run whose test set cannot carry the statistics, or that has an empty train or val.
+
+    Of a fold the statistics come from all folds together, which test every company once.
+    """
     companies = {name: {example.company for example in rows} for name, rows in sets.items()}
     n_test, n = len(companies["test"]), sum(len(companies[x]) for x in ("train", "val", "test"))
-    if n_test < minimum:
+    if n_folds and n < minimum:
+        raise ValueError(
+            f"{n} companies in all folds together and split.min_test_companies is {minimum}: "
+            "too few for statistics. Use a source with more companies, or lower "
+            "split.min_test_companies (at least 2)"
+        )
+    if not n_folds and n_test < minimum:
         raise ValueError(_too_few(n_test, n, minimum, val_share=val_share, test_share=test_share))
-    for name in ("train", "val"):
+    for name in ("train", "val", *(["test"] if n_folds else [])):
         if not sets[name]:
             raise ValueError(f"the {name} set has no example; lower split.embargo_quarters")
 
@@ -236,19 +247,29 @@ def _too_few(n_test: int, n: int, minimum: int, *, val_share: float, test_share:
     helps = wanted <= MAX_SHARE and val_share + wanted < 1 and n_val + round(wanted * n) < n
     needed = math.ceil(minimum / test_share)
     if round(test_share * n) >= minimum:
-        mend = "Their examples are too few, or split.max_test_examples is"
+        remedy = "Their examples are too few, or split.max_test_examples is"
     elif helps:
-        mend = f"Set split.test_share to {wanted:g} (now {test_share:g})"
+        remedy = f"Set split.test_share to {wanted:g} (now {test_share:g})"
     else:
-        mend = (
+        remedy = (
             f"No share can help: at split.test_share {test_share:g} it takes about {needed} "
-            "companies. Use a source with more, or test each company in turn: "
-            "`python -m finllm crossvalidate`"
+            f"companies. Use a source with more{_by_folds(n, minimum)}"
         )
     return (
         f"{n_test} of {n} companies are in the test set, and split.min_test_companies is "
-        f"{minimum}: too few for statistics. {mend}. (Or lower split.min_test_companies, to 2 at "
+        f"{minimum}: too few for statistics. {remedy}. (Or lower split.min_test_companies, to 2 at "
         "least; the verdict then says little.)"
+    )
+
+
+def _by_folds(n: int, minimum: int) -> str:
+    """The command that tests every company once, where so many are enough."""
+    if n < max(minimum, 3):
+        return ""
+    folds = min(FOLDS, n - 1)
+    return (
+        f", or test each of the {n} once, by cross-validation: `python -m finllm crossvalidate "
+        f"--folds {folds}` (with the -S of this run)"
     )
 
 

@@ -68,6 +68,19 @@ def terminal(found: Outcome, report: str) -> str:
 
     ``report`` is where the page lies.
     """
+    return "\n".join([*_lines(found), f"The report: {report}"]).translate(PLAIN)
+
+
+def pooled(found: Outcome, *, n_folds: int) -> str:
+    """The verdict over all folds of a cross-validation, as a few lines of plain ASCII."""
+    note = (
+        f"Over {n_folds} folds: every company was tested once, by a model that never saw it. The "
+        "folds share\ntraining data, so the interval is of the recipe and somewhat too narrow."
+    )
+    return "\n".join([*_lines(found), note]).translate(PLAIN)
+
+
+def _lines(found: Outcome) -> list[str]:
     confidence = f"{100 * (1 - found.alpha):g}%"
     bayes = "" if found.bayes_usable else "  (not usable)"
     label = wording.evidence_label(found.log_bf10)
@@ -83,7 +96,7 @@ def terminal(found: Outcome, report: str) -> str:
         ("P(better)", wording.share(found.p_better) + bayes),
         ("Bayes factor", wording.bayes_factor(found.log_bf10) + (f"  ({label})" if label else "")),
     ]
-    lines = [
+    return [
         f"{wording.metric_label(found.primary_metric)}, the primary metric: "
         f"{found.n_examples} examples of {found.n_companies} companies",
         *(f"  {name:<13} {value}" for name, value in rows),
@@ -92,6 +105,4 @@ def terminal(found: Outcome, report: str) -> str:
         found.reason,
         *([copying_sentence(found)] if found.copying else []),
         *([found.disagreement] if found.disagreement else []),
-        f"The report: {report}",
     ]
-    return "\n".join(lines).translate(PLAIN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,6 +28,7 @@ def fit_pairs(
     n_chains: int,
     hdi_prob: float,
     seed: int,
+    metrics: Sequence[str] = METRICS,
 ) -> tuple[dict[str, dict[str, float]], np.ndarray]:
     """What the posterior of tuned minus base says, by metric, and the primary one's draws.
 
@@ -36,7 +38,7 @@ def fit_pairs(
     """
     found: dict[str, dict[str, float]] = {}
     draws = np.empty(0)
-    for name in screen.Bar(METRICS, desc="bayes_stats", unit="metric"):
+    for name in screen.Bar(metrics, desc="bayes_stats", unit="metric"):
         differences, companies, templates = pairs.defined(name)
         if len(set(companies)) < 2 or is_constant(differences):
             found[name] = {"usable": False}

@@ -54,11 +54,11 @@ def trainer(
         log, seen = folder / f"{name}.log", 0
         checkpoints = folder.absolute() / "checkpoints"
         environment = {
-            **_environment(),
+            **own_environment(),
             "FINLLM_CHECKPOINTS": str(checkpoints),
             "PYTHONUNBUFFERED": "1",  # the log is read while it is written
         }
-        process = _start(command(name, settings), project, environment, log)
+        process = start(command(name, settings), project, environment, log)
         try:
             while process.poll() is None:
                 time.sleep(poll_seconds)
@@ -70,11 +70,11 @@ def trainer(
                     stop = watch(seen, loss_nats) and seen < n_evaluations
                     seen += 1
                     if stop:
-                        _stop(process)
+                        halt(process)
                         shutil.rmtree(checkpoints, ignore_errors=True)
                         return Outcome("pruned", loss_nats, f"after evaluation {seen - 1}")
         finally:  # also of Ctrl-C
-            _stop(process)
+            halt(process)
         shutil.rmtree(checkpoints, ignore_errors=True)
         if process.returncode:
             return Outcome("failed", None, f"{_last_words(log)} ({log})")
@@ -108,7 +108,9 @@ def repro_data(project: Path) -> None:
         Where a stage fails.
     """
     command = [sys.executable, "-m", "dvc", "repro", "--quiet", "split"]
-    done = subprocess.run(command, cwd=project, env=_environment(), stdout=sys.stderr, check=False)
+    done = subprocess.run(
+        command, cwd=project, env=own_environment(), stdout=sys.stderr, check=False
+    )
     if done.returncode:
         raise ValueError("`dvc repro split` failed; it makes the sets that the trials train on")
 
@@ -137,14 +139,32 @@ def read_committed(project: Path, name: str, path: str) -> str:
     ValueError
         Where there is no such experiment, or no such file in it.
     """
-    listed = _git(project, "for-each-ref", "--format=%(refname)", "refs/exps")
+    return git(project, "show", f"{reference(project, name)}:{path}")
+
+
+def reference(project: Path, name: str) -> str:
+    """The Git reference of an experiment.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such experiment.
+    """
+    listed = git(project, "for-each-ref", "--format=%(refname)", "refs/exps")
     found = [line for line in listed.splitlines() if line.endswith(f"/{name}")]
     if not found:
         raise ValueError(f"there is no experiment {name}")
-    return _git(project, "show", f"{found[0]}:{path}")
+    return found[0]
 
 
-def _git(project: Path, *arguments: str) -> str:
+def git(project: Path, *arguments: str) -> str:
+    """What a Git command prints.
+
+    Raises
+    ------
+    ValueError
+        Where it fails.
+    """
     done = subprocess.run(
         ["git", *arguments], cwd=project, capture_output=True, text=True, check=False
     )
@@ -169,9 +189,10 @@ def _losses(text: str) -> list[float]:
     return [float(line.split("\t")[-1]) for line in whole]
 
 
-def _start(
+def start(
     parts: list[str], project: Path, environment: Mapping[str, str], log: Path
 ) -> subprocess.Popen:
+    """Start a command in the background, its output behind that of earlier ones in ``log``."""
     with open(log, "ab") as out:
         return subprocess.Popen(
             parts,
@@ -184,7 +205,7 @@ def _start(
         )
 
 
-def _stop(process: subprocess.Popen) -> None:
+def halt(process: subprocess.Popen) -> None:
     """Interrupt DVC and the training, as Ctrl-C does, and wait until the copy is removed."""
     if process.poll() is not None:
         return
@@ -196,7 +217,7 @@ def _stop(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def _environment() -> dict[str, str]:
+def own_environment() -> dict[str, str]:
     """That of this process, with its own Python first, which the stages are started with."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}

@@ -36,7 +36,7 @@ def study_name(space: Space, space_file: Path, *, project: Path, stage: str) -> 
     machine = {"libraries": arithmetic.libraries(), "arithmetic": arithmetic.kind()}
     digest.update(json.dumps(machine, sort_keys=True).encode())
     for dependency in declared["deps"]:
-        _add(digest, project / dependency)
+        add_files(digest, project / dependency)
     return f"{space_file.stem}-{digest.hexdigest()[:6]}"
 
 
@@ -50,11 +50,20 @@ def _declared(params: Mapping, keys: Sequence[str]) -> dict[str, object]:
     return found
 
 
-def _add(digest: hashlib._Hash, path: Path) -> None:
+def add_files(digest: hashlib._Hash, path: Path) -> None:
+    """Add the names and the bytes of a file, or of all files below a folder.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such path.
+    """
     if not path.exists():
         raise ValueError(f"{path}: no such file; run `dvc repro split` first")
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     for file in files:
         if file.is_file() and "__pycache__" not in file.parts:
             digest.update(file.name.encode())
-            digest.update(file.read_bytes())
+            with open(file, "rb") as content:
+                while block := content.read(2**20):
+                    digest.update(block)

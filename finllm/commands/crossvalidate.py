@@ -1,0 +1,165 @@
+"""``finllm crossvalidate``: the folds of a cross-validation, and one verdict over all of them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from finllm.commands.arguments import add_json, add_path, new_command
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "crossvalidate",
+        run,
+        summary="run the folds of a cross-validation, and give one verdict",
+        description=(
+            "For a source with too few companies for one test set: every company is tested "
+            "once, by "
+            "a model that never saw it. Each fold is a DVC experiment in a copy of the project, up "
+            "to the stage `evaluate`; the folds' scores are then compared together, by "
+            "company. The "
+            "working folder does not change. Ctrl-C loses nothing: the same command goes on, the "
+            "running fold from its last checkpoint."
+        ),
+        example="crossvalidate --folds 5\n"
+        "crossvalidate --folds 5 -S data.source=mine -S 'split.transfer_sectors=[]'\n"
+        "crossvalidate --folds 10 --json --out pooled.json",
+        reads="params.yaml, dvc.yaml and the source",
+        writes="an experiment a fold, see `dvc exp show`; scores and logs in .search; --out",
+    )
+    command.add_argument(
+        "--folds", type=int, required=True, help="parts of the companies, each tested once"
+    )
+    command.add_argument(
+        "-S", "--set-param", action="append", default=[], metavar="KEY=VALUE",
+        help="another value of a parameter, as for `dvc exp run`",
+    )  # fmt: skip
+    command.add_argument("--out", type=Path, help="write the comparison here as JSON")
+    add_path(command, "--folder", ".search", "scores and logs of the folds")
+    add_json(command, "the folds, the comparison and the verdict")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run the folds, pool their scores, print the verdict; Ctrl-C says how to go on."""
+    from finllm.commands.search import alone, interruptible
+    from finllm.params import load_params
+    from finllm.records import write_json
+    from finllm.search import crossvalidation
+
+    if parsed.folds < 2:
+        raise ValueError(f"--folds is {parsed.folds}; it must be at least 2")
+    project = Path()
+    load_params(Path("params.yaml"))
+    settings, params = _settings(parsed.set_param), _with(parsed.set_param)
+    crossvalidation.check_project(project)
+    copied = crossvalidation.untracked(project, crossvalidation.sources(params, settings))
+    name = crossvalidation.run_name(parsed.folds, settings, params, project=project)
+    folder = parsed.folder / name
+    _say(f"crossvalidate: {name} in {folder}, {parsed.folds} folds")
+    if copied:
+        _say(f"copied as it is, since neither Git nor DVC tracks it: {', '.join(copied)}")
+    with alone(folder):
+        try:
+            with interruptible():
+                folds = crossvalidation.run_folds(
+                    project, folder, name=name, n_folds=parsed.folds, settings=settings,
+                    copied=copied, say=_say,
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            _say("crossvalidate: interrupted; the same command goes on where it was")
+            return 130
+    record, page = _pooled(folds, params)
+    if parsed.out:
+        write_json(parsed.out, record)
+    _print(record, page, as_json=parsed.json)
+    return 0
+
+
+def _pooled(folds: list, params: dict) -> tuple[dict, str]:
+    """The comparison over all folds with its verdict, as a record and in words."""
+    from finllm.commands.pool import metric_lines
+    from finllm.records import read_scores
+    from finllm.report.outcome import outcome, to_metrics
+    from finllm.report.verdict_text import pooled
+    from finllm.scoring.folds import pool
+    from finllm.scoring.pairs import compare_pairs, pair
+    from finllm.scoring.posteriors import fit_pairs
+
+    p, b, v = params["significance"], params["bayes_stats"], params["verdict"]
+    primary = v["primary_metric"]
+    pairs = pair(pool({str(f.scores): read_scores(f.scores) for f in folds}), split="test")
+    found = compare_pairs(
+        pairs, primary=primary, alpha=v["alpha"], n_permutations=p["n_permutations"],
+        n_bootstrap=p["n_bootstrap"], seed=p["seed"],
+    )  # fmt: skip
+    posterior, _ = fit_pairs(
+        pairs, primary=primary, rope=v["rope"], prior_scale=b["prior_scale"],
+        n_draws=b["n_draws"], n_tune=b["n_tune"], n_chains=b["n_chains"],
+        hdi_prob=b["hdi_probability"], seed=b["seed"], metrics=[primary],
+    )  # fmt: skip
+    verdict = outcome(
+        found, {"primary_metric": primary, "metrics": posterior}, primary=primary,
+        alpha=v["alpha"], rope=v["rope"],
+    )  # fmt: skip
+    record = {
+        "n_folds": len(folds),
+        "folds": [{**dataclasses.asdict(f), "scores": str(f.scores)} for f in folds],
+        **found,
+        "verdict": to_metrics(verdict),
+    }
+    table = metric_lines(found, "difference", "p_corrected")
+    head = f"{len(folds)} folds; every metric, tuned - base [interval], p:"
+    return record, "\n".join([pooled(verdict, n_folds=len(folds)), "", head, *table])
+
+
+def _print(record: dict, page: str, *, as_json: bool) -> None:
+    from finllm.terminal import print_json
+
+    if as_json:
+        print_json(record)
+    else:
+        print(page)
+
+
+def _settings(texts: list[str]) -> dict[str, str]:
+    """The ``-S`` values by key, as texts for DVC to read."""
+    found = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or "." not in key:
+            raise ValueError(f"-S {text!r}; must be KEY=VALUE, such as -S data.source=mine")
+        if key in ("split.n_folds", "split.fold"):
+            raise ValueError(f"-S {text!r}: the folds are set by --folds")
+        found[key] = value
+    return found
+
+
+def _with(texts: list[str]) -> dict:
+    """The parameters with the ``-S`` values, checked; the file is not touched."""
+    import tempfile
+
+    from ruamel.yaml import YAML
+
+    from finllm.params import load_params
+
+    yaml = YAML()
+    document = yaml.load(Path("params.yaml"))
+    for key, value in _settings(texts).items():
+        section, _, name = key.partition(".")
+        if section not in document or name not in document[section]:
+            raise ValueError(f"-S {key}={value}: params.yaml has no {key}")
+        document[section][name] = YAML(typ="safe").load(value)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "params.yaml"
+        yaml.dump(document, path)
+        load_params(path)
+        return YAML(typ="safe").load(path)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

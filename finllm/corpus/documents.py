@@ -1,0 +1,167 @@
+"""Files that people have to plain text: text, HTML pages and PDFs with a text layer.
+
+Nothing is fetched and nothing is run: scripts, styles, images, fonts and links are not looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from lxml import etree
+
+from finllm.corpus import readers
+from finllm.records import Reject
+
+SUFFIXES = (".txt", ".text", ".md", ".html", ".htm", ".xhtml", ".pdf")
+UNREADABLE = (".docx", ".doc", ".rtf", ".odt", ".pages", ".epub", ".mht", ".mhtml")
+MIN_WORDS = 20  # fewer are no call: a page that says "404", a scan with a stamp on it
+MAX_DEPTH = 1000  # of nested elements
+PDF_SECONDS = 60  # a call of 30 pages takes two
+_HTML = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype html|html|head|body)\b", re.I | re.S)
+_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w-]+)", re.I)
+_LEFT_OUT = frozenset(
+    "script style noscript template svg math canvas iframe object embed audio video form button"
+    " select textarea nav aside footer link meta head".split()
+)
+_BLOCKS = frozenset(
+    "p br div li tr h1 h2 h3 h4 h5 h6 ul ol table tbody thead section article header main "
+    "blockquote"
+    " pre hr dl dt dd figure figcaption body title address td th".split()
+)
+
+
+def read_document(path: Path, *, encoding: str) -> str | Reject:
+    """The text of one file by what it holds, whatever its name; or why it has none."""
+    suffix = path.suffix.lower()
+    if suffix in UNREADABLE:
+        detail = f"{suffix} files are not read; save it as text, HTML or PDF"
+        return Reject(path.stem, str(path), 0, "unreadable", detail)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4096)
+    except OSError as error:
+        return Reject(path.stem, str(path), 0, "unreadable", str(error))
+    if b"%PDF-" in start[:1024]:
+        return _pdf_text(path)
+    if suffix == ".pdf":
+        return Reject(path.stem, str(path), 0, "bad_pdf", "no PDF: it does not begin with %PDF-")
+    if _HTML.match(start.removeprefix(b"\xef\xbb\xbf")) or suffix in (".html", ".htm", ".xhtml"):
+        return _html_file(path, encoding=encoding)
+    return readers.read_text_file(path, encoding=encoding)
+
+
+def _html_file(path: Path, *, encoding: str) -> str | Reject:
+    size = path.stat().st_size
+    if size > readers.MAX_RECORD_BYTES:
+        detail = f"{size} bytes in one record, at most {readers.MAX_RECORD_BYTES}"
+        return Reject(path.stem, str(path), 0, "too_large", detail)
+    raw = path.read_bytes()
+    page, reason, detail = readers.decode(raw, encoding=encoding)
+    if reason and (named := _CHARSET.search(raw[:4096])):  # the page says it: nothing is guessed
+        try:
+            page, reason = raw.decode(named[1].decode("ascii")), ""
+        except (LookupError, UnicodeDecodeError):
+            detail += f"; nor is it {named[1].decode('ascii', 'replace')}, which the page names"
+    if reason:
+        return Reject(path.stem, str(path), 0, reason, detail)
+    try:
+        text = html_text(page)
+    except ValueError as error:
+        return Reject(path.stem, str(path), 0, "bad_html", str(error))
+    n_words = len(text.split())
+    if n_words < MIN_WORDS:
+        detail = f"an HTML page with {n_words} words outside its menus and scripts, no transcript"
+        return Reject(path.stem, str(path), 0, "html", detail)
+    return text
+
+
+def html_text(page: str) -> str:
+    """The words of an HTML page, a block a line, its title first; no script, style or menu.
+
+    Raises
+    ------
+    ValueError
+        Where the page is nested too deeply to be read to its end.
+    """
+    if not page.strip():
+        return ""
+    parser = etree.HTMLParser(
+        no_network=True, remove_comments=True, remove_pis=True, huge_tree=True, encoding="utf-8"
+    )
+    root = etree.fromstring(page.encode("utf-8", "replace"), parser)
+    if root is None:
+        return ""
+    if any(error.type_name == "ERR_INTERNAL_ERROR" or "epth" in error.message
+           for error in parser.error_log):  # fmt: skip
+        raise ValueError("elements nested too deeply")
+    main = _main_part(root)
+    title = " ".join((root.findtext(".//title") or "").split())
+    body = _lines(main)
+    return "\n".join([title, body]) if title and title not in body[: 4 * len(title)] else body
+
+
+def _main_part(root: etree._Element) -> etree._Element:
+    """The article of a page where most of its words are in one."""
+    whole = len("".join(root.itertext()))
+    for tag in ("article", "main"):
+        parts = root.findall(f".//{tag}")
+        if parts:
+            longest = max(parts, key=lambda part: len("".join(part.itertext())))
+            if 2 * len("".join(longest.itertext())) > whole:
+                return longest
+    return root
+
+
+def _lines(root: etree._Element) -> str:
+    parts: list[str] = []
+    hidden: etree._Element | None = None
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        tag = element.tag if isinstance(element.tag, str) else ""
+        if event == "start":
+            if hidden is None and tag in _LEFT_OUT:
+                hidden = element
+            if hidden is None:
+                parts.append("\n" if tag in _BLOCKS else "")
+                parts.append(_flowing(element.text, tag))
+            continue
+        if hidden is element:
+            hidden = None
+        if hidden is None:
+            parts.append("\n" if tag in _BLOCKS else "")
+            if element is not root:
+                parts.append(_flowing(element.tail, ""))
+    lines = (" ".join(line.split()) for line in "".join(parts).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def _flowing(text: str | None, tag: str) -> str:
+    """Line breaks in a page's source are spaces, but in ``pre``."""
+    return (text or "") if tag == "pre" else re.sub(r"[\r\n]+", " ", text or "")
+
+
+def _pdf_text(path: Path) -> str | Reject:
+    """The text layer of a PDF, read in a process of its own with a limit on time and memory."""
+    size = path.stat().st_size
+    if size > 4 * readers.MAX_RECORD_BYTES:
+        detail = f"{size} bytes in one PDF, at most {4 * readers.MAX_RECORD_BYTES}"
+        return Reject(path.stem, str(path), 0, "too_large", detail)
+    command = [sys.executable, "-m", "finllm.corpus.pdf_text", str(path.resolve())]
+    try:
+        done = subprocess.run(
+            command, cwd=Path(__file__).parents[2], capture_output=True, timeout=PDF_SECONDS,
+            check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        found = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        detail = f"not read within {PDF_SECONDS} seconds"
+        return Reject(path.stem, str(path), 0, "bad_pdf", detail)
+    except ValueError:
+        detail = "damaged, or more memory than a call's PDF needs"
+        return Reject(path.stem, str(path), 0, "bad_pdf", detail)
+    if "reason" in found:
+        return Reject(path.stem, str(path), 0, found["reason"], found["detail"])
+    return found["text"]

@@ -1,0 +1,44 @@
+"""A call whose text names its speakers: its turns, its layout, and what its head says."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+
+from finllm.corpus import layouts
+from finllm.corpus.layouts.head import Facts
+from finllm.corpus.layouts.head import facts as head_facts
+from finllm.corpus.wrapping import rejoin, unwrap
+from finllm.records import Turn
+
+
+def laid_out(
+    said: Sequence[Turn], counts: Counter[str], *, infer_turns: bool
+) -> tuple[Facts, str, list[Turn]]:
+    """What the head of a text without speakers says, its layout, and its turns.
+
+    Turns that the source gives stay as they are, and the layout is "". What is taken off the text
+    is counted as ``words_removed_head``, ``_tail``, ``_headings`` and ``_page_marks``.
+    """
+    if not infer_turns or any(turn.speaker or turn.role != "unknown" for turn in said):
+        return Facts(), "", [dataclasses.replace(t, text=unwrap(t.text, counts)) for t in said]
+    found: list[Turn] = []
+    names, lines = [], []
+    for turn in said:
+        reading = layouts.read(turn.text)
+        if reading is None:
+            found.append(dataclasses.replace(turn, text=unwrap(turn.text, counts)))
+            continue
+        names.append(reading.layout)
+        lines += reading.head
+        counts.update({f"words_removed_{key}": n for key, n in reading.n_words_removed.items()})
+        width = max(len(line) for part in reading.turns for line in part.text.split("\n"))
+        for part in reading.turns:
+            section = part.section if turn.section == "unknown" else turn.section
+            text, n_joined = rejoin(part.text, width)
+            if n_joined:
+                counts["words_joined"] += n_joined
+            found.append(dataclasses.replace(part, section=section, text=text))
+    layout = "+".join(dict.fromkeys(names)) or layouts.PLAIN
+    return head_facts(lines) if names else Facts(), layout, found

@@ -1,0 +1,302 @@
+"""The text of a transcript to turns, with what the publisher put around them taken off."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from finllm.corpus.layouts import names, roster, sections
+from finllm.corpus.layouts.speakers import Heading, candidates
+from finllm.records import Turn
+
+MIN_SPEECHES = 3  # fewer announced speakers are a list, or chance
+MIN_OF_A_KIND = 2
+MIN_AFTER_TAIL = 40  # words said behind what looks like a publisher's tail, which is then none
+MIN_PROSE = 12  # words of a line that is said and not a heading
+# What a layout is called by the form of its speakers' lines; several are joined by "+".
+LAYOUTS = {
+    "tag": "factset",
+    "letter": "factset",
+    "letter_name": "seeking_alpha",
+    "ruled": "streetevents",
+    "titled": "streetevents",
+    "dash": "motley_fool",
+    "pair": "capital_iq",
+    "bare": "seeking_alpha",
+    "comma": "name_comma",
+    "colon_titled": "name_colon",
+    "colon": "name_colon",
+}
+PLAIN = "plain"  # none of them: the rules for flat text
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a text was found to be."""
+
+    layout: str  # one of LAYOUTS, several joined by "+" where it changes
+    turns: tuple[Turn, ...]  # role and section "unknown" where the text does not say them
+    head: tuple[str, ...]  # the lines before the call
+    tail: tuple[str, ...]  # those behind it
+    n_words_removed: dict[str, int]  # by what it was: head, tail, headings, page_marks
+
+
+def read(text: str) -> Reading | None:
+    """The turns of a text whose layout is known; None where no layout is found.
+
+    Parameters
+    ----------
+    text
+        With its line breaks as they came; a line may also be a paragraph.
+    """
+    lines = [line.strip() for line in text.split("\n")]
+    lines = [line for line in lines if line]
+    people = roster.find(lines)
+    headings = _chosen(lines, candidates(lines, people), people)
+    first = _first_speech(lines, headings, people)
+    if first is None:
+        return None
+    end = _tail(lines, headings, first)
+    headings = {i: heading for i, heading in headings.items() if first <= i < end}
+    named = [h for h in headings.values() if not names.is_anonymous(h.name)]
+    kinds = Counter(h.kind for h in named if h.role != "operator")
+    spoken = {names.key(h.name) for h in headings.values()}
+    if len(headings) < MIN_SPEECHES or len(spoken) < 2:
+        return None
+    return _assembled(lines, headings, people, first=first, end=end, layout=_layout(kinds))
+
+
+def _chosen(
+    lines: Sequence[str], found: dict[int, Heading], people: roster.Roster
+) -> dict[int, Heading]:
+    """Those candidates that are believed: their form is the file's, or their name is known."""
+    found = _believed_colons(found, people)
+    found = _believed_stacks(found, people)
+    kinds = Counter(heading.kind for heading in found.values())
+    chosen = {}
+    for index, heading in found.items():
+        known = people.knows(heading.name)
+        if heading.kind == "ruled?":
+            if kinds["ruled"] < MIN_OF_A_KIND and (known or kinds["ruled?"] >= MIN_OF_A_KIND):
+                chosen[index] = replace(heading, kind="ruled")
+            continue
+        sure = heading.kind in ("operator", "tag") or names.is_anonymous(heading.name)
+        sure = sure or (heading.kind in ("comma", "bare") and kinds["tag"])
+        if sure or known or kinds[heading.kind] >= MIN_OF_A_KIND:
+            chosen[index] = heading
+    return chosen
+
+
+def _believed_colons(found: dict[int, Heading], people: roster.Roster) -> dict[int, Heading]:
+    """Without "Highlights: ..." in prose: a dialogue has names that come again."""
+    colons = {i: h for i, h in found.items() if h.kind == "colon"}
+    counts = Counter(names.key(h.name) for h in colons.values())
+    others = {names.key(h.name) for h in found.values() if h.kind != "colon"}
+    repeated = {key for key, n in counts.items() if n > 1 or key == "operator"}
+    dialogue = len(colons) >= MIN_SPEECHES and len(repeated) >= 2
+    kept = {}
+    for index, heading in found.items():
+        if heading.kind == "colon":
+            key = names.key(heading.name)
+            known = key in people.spelled or key in others or heading.role != "unknown"
+            whole = len(heading.name.split()) > 1
+            if not (known or (dialogue and (key in repeated or whole))):
+                continue
+        kept[index] = heading
+    return kept
+
+
+def _believed_stacks(found: dict[int, Heading], people: roster.Roster) -> dict[int, Heading]:
+    """Names alone on a line: those of a list, and those that come again or have a title below."""
+    counts = Counter(names.key(h.name) for h in found.values())
+    strong = Counter(h.kind for h in found.values())
+    elsewhere = {names.key(h.name) for h in found.values() if h.kind in ("tag", "dash", "titled")}
+    elsewhere |= {names.key(h.name) for h in found.values() if names.is_anonymous(h.name)}
+    stacked = {"bare", "pair", "pair?", "letter"}
+    n_sure = sum(
+        h.kind in ("pair", "letter") or people.knows(h.name) or counts[names.key(h.name)] > 1
+        for h in found.values()
+        if h.kind in stacked
+    )
+    settled = n_sure >= MIN_SPEECHES and n_sure >= strong["colon"] + strong["dash"]
+    kept = {}
+    for index, heading in found.items():
+        if heading.kind in stacked:
+            again = counts[names.key(heading.name)] > 1
+            key = names.key(heading.name)
+            known = people.knows(heading.name) or key in elsewhere
+            if not (known or again or settled or heading.kind == "letter"):
+                continue
+            if heading.kind == "pair?":  # a firm where lines below names are titles, else words
+                firm = strong["pair"] >= MIN_OF_A_KIND
+                role = "analyst" if heading.role == "unknown" else heading.role
+                heading = (
+                    replace(heading, kind="pair", role=role)
+                    if firm
+                    else replace(heading, kind="bare", n_lines=1)
+                )
+        kept[index] = heading
+    return kept
+
+
+def _first_speech(
+    lines: Sequence[str], headings: dict[int, Heading], people: roster.Roster
+) -> int | None:
+    """The first heading that words follow, and not another entry of a list."""
+    for index, heading in headings.items():
+        below = index + heading.n_lines
+        if heading.text or (
+            below < len(lines) and not _is_furniture(lines, below, headings, people)
+        ):
+            return index
+    return None
+
+
+def _is_furniture(
+    lines: Sequence[str], index: int, headings: dict[int, Heading], people: roster.Roster
+) -> bool:
+    line = lines[index]
+    if sections.is_rule(line):
+        return index + 1 >= len(lines) or _is_furniture(lines, index + 1, headings, people)
+    return index in headings or index in people.taken or sections.is_mark(line)
+
+
+def _tail(lines: Sequence[str], headings: dict[int, Heading], first: int) -> int:
+    """The line with which the publisher's tail begins; all lines where there is none."""
+    feet = Counter(re.sub(r"\d+", "#", line) for line in lines if sections.is_page_mark(line))
+    for index in range(first + 1, len(lines)):
+        if feet[re.sub(r"\d+", "#", lines[index])] > 1:
+            continue  # at the foot of every page
+        if index in headings and headings[index].kind != "comma":
+            continue
+        ends = sections.opens_tail(lines[index]) or (
+            sections.list_role(lines[index]) and 2 * index > len(lines)
+        )
+        if ends and _n_said(lines, headings, index) < MIN_AFTER_TAIL:
+            return index
+    return len(lines)
+
+
+def _n_said(lines: Sequence[str], headings: dict[int, Heading], start: int) -> int:
+    """Words in sentences that announced speakers say from a line on."""
+    n_words, speaking = 0, False
+    for index in range(start, len(lines)):
+        if heading := headings.get(index):
+            speaking = True
+            n_words += len(heading.text.split())
+        elif sections.opens_tail(lines[index]):
+            speaking = False
+        elif speaking and lines[index][-1] in ".?!":
+            n_words += len(lines[index].split())
+    return n_words
+
+
+def _layout(kinds: Counter[str]) -> str:
+    """The layout's name; a second one where it has its share, since a file can change its own."""
+    if not kinds:
+        return "name_colon"
+    if kinds["tag"] or kinds["letter"]:  # FactSet writes the remarks' speakers in other ways
+        others = ("comma", "colon", "pair", "bare")
+        kinds = Counter({k: n for k, n in kinds.items() if k not in others})
+    if 5 * kinds["titled"] >= kinds["colon"]:  # titles only where a speaker is new
+        kinds["titled"] += kinds.pop("colon", 0)
+    kinds = +kinds
+    totals: Counter[str] = Counter()
+    for kind, n in kinds.items():
+        totals[LAYOUTS[kind]] += n
+    named = [name for name, n in totals.most_common() if 5 * n >= totals.total() and n > 1]
+    return "+".join(named or [totals.most_common(1)[0][0]])
+
+
+def _assembled(
+    lines: Sequence[str],
+    headings: dict[int, Heading],
+    people: roster.Roster,
+    *,
+    first: int,
+    end: int,
+    layout: str,
+) -> Reading:
+    removed: Counter[str] = Counter()
+    speeches: list[tuple[Heading, str, list[str]]] = []
+    opening, section = _before(lines, first, people)
+    if opening:
+        speeches.append((Heading("bare", "", "unknown"), section, opening))
+    speaking = Heading("bare", "", "unknown")
+    skip = 0
+    for index in range(first, end):
+        line = lines[index]
+        if skip:
+            skip -= 1
+            removed["headings"] += len(line.split())
+        elif heading := headings.get(index):
+            speaking, skip = heading, heading.n_lines - 1
+            removed["headings"] += len(line.split()) - len(heading.text.split())
+            speeches.append((speaking, section, [heading.text] if heading.text else []))
+        elif opened := sections.section_of(line):
+            section = opened
+            removed["headings"] += len(line.split())
+        elif sections.is_rule(line) or index in people.taken:
+            removed["headings"] += len(line.split())
+        elif sections.is_page_mark(line):
+            removed["page_marks"] += len(line.split())
+        else:
+            if speeches[-1][1] != section:
+                speeches.append((speaking, section, []))
+            speeches[-1][2].append(line)
+    said = sum(len(line.split()) for line in opening)
+    removed["head"] = sum(len(line.split()) for line in lines[:first]) - said
+    removed["tail"] = sum(len(line.split()) for line in lines[end:])
+    return Reading(
+        layout=layout,
+        turns=_turns(speeches, people),
+        head=tuple(line for line in lines[:first] if line not in opening),
+        tail=tuple(lines[end:]),
+        n_words_removed=dict(+removed),
+    )
+
+
+def _before(lines: Sequence[str], first: int, people: roster.Roster) -> tuple[list[str], str]:
+    """What nobody is announced to say before the first speaker, and the section that is open.
+
+    In a table of contents headings follow each other: only the last one opens a section.
+    """
+    section, start = "unknown", None
+    for index in range(first):
+        if opened := sections.section_of(lines[index]):
+            section, start = opened, index + 1
+        elif sections.is_mark(lines[index]):
+            section, start = "unknown", None
+    if start is None:
+        return [], "unknown"
+    said = [
+        line
+        for index, line in enumerate(lines[start:first], start)
+        if index not in people.taken and len(line.split()) >= MIN_PROSE and line[-1] in ".?!"
+    ]
+    return said, section
+
+
+def _turns(
+    speeches: Sequence[tuple[Heading, str, list[str]]], people: roster.Roster
+) -> tuple[Turn, ...]:
+    """The speeches with one spelling a name; sections only where the questions are marked."""
+    spelled = dict(people.spelled)
+    for heading, _, _ in speeches:
+        if not heading.name.isupper():
+            spelled.setdefault(names.key(heading.name), heading.name)
+    has_questions = any(section == "qa" for _, section, _ in speeches)
+    found = []
+    for heading, section, text in speeches:
+        if not text:
+            continue
+        key = names.key(heading.name)
+        role = heading.role if heading.role != "unknown" else people.role(heading.name)
+        name = spelled.get(key, heading.name)
+        section = section if has_questions else "unknown"
+        if section == "unknown" and has_questions:
+            section = "prepared"
+        found.append(Turn(name, role, section, "\n".join(text)))
+    return tuple(found)

@@ -1,0 +1,102 @@
+"""The lines of a transcript that nobody says: section headings, lists, rules, page marks, tails."""
+
+from __future__ import annotations
+
+import re
+
+_DECORATION = " \t=*_#~\u2022\u25cf\u00b7|<>[]-\u2013\u2014"
+RULE = re.compile(r"[\s=*_~.\u00b7\u2022\u2500-\u257f+-]{3,}")
+_PREPARED = re.compile(
+    r"(?:management'?s? |corporate |company )?(?:prepared remarks|presentation|opening remarks"
+    r"|discussion section|prepared statements?)(?: section| session)?"
+    r"|(?:full |edited |the )?(?:conference call |earnings call |call )?transcript",
+    re.I,
+)
+_QUESTIONS = re.compile(
+    r"(?:the )?(?:questions?(?: and | & |-and-|/)answers?|q ?(?:&|and) ?a)"
+    r"(?:[ -](?:session|section|portion|period))?",
+    re.I,
+)
+_LIST = re.compile(
+    r"(?P<executive>(?:company|corporate|management|executive) participants?|executives"
+    r"|company representatives|company speakers|participating executives)"
+    r"|(?P<analyst>(?:conference call|other|analyst|external) partici?pi?ants?|analysts)"
+    r"|(?P<mixed>(?:call )?participants|list of participants|call participants list|speakers)",
+    re.I,
+)
+_CONTENTS = re.compile(r"(?:table of )?contents", re.I)
+_PAGE_MARK = re.compile(
+    r"(?:page )?\d{1,4}(?: of \d{1,4})?|page \d{1,4}.{0,40}"
+    r"|(?:\u00a9|\(c\) ?(?=\d)|copyright ).{0,200}"
+    r"|.{0,60}(?:1-877-factset|callstreet\.com|spglobal\.com/marketintelligence).{0,60}",
+    re.I,
+)
+_TAIL = re.compile(
+    r"duration: \d.{0,40}|more [\w.:& -]{1,40} (?:analysis|news)|read more current .{0,80}"
+    r"|all earnings call transcripts|this article is a transcript of .*"
+    r"|this article represents the opinion .*|(?:copyright|transcript) policy\b.*"
+    r"|(?:\u00a9|\(c\) ?(?=\d)|copyright (?:\u00a9|\(c\)|20|19)).*"
+    r"|(?:legal )?disclaimers?|definitions|disclosure(?:s|:.*)?|related (?:articles|links).*"
+    r"|the information (?:contained (?:here|in event transcripts)|herein is based on sources).*"
+    r"|(?:thomson reuters|refinitiv|lseg|factset|bloomberg"
+    r"|s&p global)\b.{0,60} reserves? the right.*"
+    r"|these materials have been prepared solely .*|transcript (?:by|provided by"
+    r"|powered by) .{0,60}"
+    r"|\[?end of (?:call|transcript|q&a|conference call|event)\]?\.?"
+    r"|if you have any additional questions about our online transcripts.*"
+    r"|\d+ stocks we like better than .*|when our analyst team has a stock tip.*"
+    r"|the motley fool (?:has|recommends|owns) .*|.{0,80} has no position in any of the stocks.*"
+    r"|this transcript may not be 100 ?(?:percent|%) accurate.*|find this article"
+    r"|about the author|should you (?:buy|invest) .{0,80}\?",
+    re.I,
+)
+
+
+def plain(line: str) -> str:
+    """A line without bullets, rules and other decoration around it.
+
+    >>> plain("=== Questions and Answers: ==="), plain("**Operator**")
+    ('Questions and Answers', 'Operator')
+    """
+    return line.strip(_DECORATION).rstrip(":").strip(_DECORATION)
+
+
+def is_rule(line: str) -> bool:
+    """Whether a line is drawn and not written: "-----", "=====", "....."."""
+    return bool(RULE.fullmatch(line))
+
+
+def section_of(line: str) -> str:
+    """The section that a heading opens: "prepared", "qa", "" where it is none."""
+    text = plain(line) if len(line) < 120 else ""
+    if _QUESTIONS.fullmatch(text):
+        return "qa"
+    return "prepared" if _PREPARED.fullmatch(text) else ""
+
+
+def list_role(line: str) -> str:
+    """Whose list a heading opens: "executive", "analyst", "mixed", "" where it opens none."""
+    match = _LIST.fullmatch(plain(line)) if len(line) < 120 else None
+    return match.lastgroup or "" if match else ""
+
+
+def is_contents(line: str) -> bool:
+    """Whether a heading opens a table of contents."""
+    return len(line) < 60 and bool(_CONTENTS.fullmatch(plain(line)))
+
+
+def is_page_mark(line: str) -> bool:
+    """Whether a line is a page number or a publisher's running foot."""
+    return len(line) < 260 and bool(_PAGE_MARK.fullmatch(line.strip()))
+
+
+def opens_tail(line: str) -> bool:
+    """Whether what a publisher adds behind a call can begin with this line."""
+    return bool(_TAIL.fullmatch(line.strip("*_# \t\u2022|")))
+
+
+def is_mark(line: str) -> bool:
+    """Whether a line opens a section, a list, a table of contents or the tail."""
+    return len(line) < 2000 and bool(
+        section_of(line) or list_role(line) or is_contents(line) or opens_tail(line)
+    )

@@ -1,0 +1,220 @@
+"""Lines that announce who speaks next, in every form that publishers write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from finllm.corpus.layouts import names, sections
+from finllm.corpus.layouts.roster import Roster
+
+MAX_HEADING = 200  # characters of a line that only announces
+MAX_WRAPPED_WIDTH = 132  # characters of a line that was broken at a column
+MAX_BROKEN = 3  # lines over which a heading between rules can be broken
+_TAG = re.compile(
+    r"[<\[](?P<tag>[QA])(?: ?[-\u2013\u2014:] ?(?P<who>[^<>\]]{0,120}))?[>\]] ?:? ?(?P<text>.*)",
+    re.S,
+)
+_PERSON_TAG = re.compile(r"<(?P<who>[^<>]{2,80})> ?: ?(?P<text>.*)", re.S)
+_BIO = re.compile(r" ?\{BIO[^{}]{0,40}\}")  # Bloomberg's link behind a name
+_OLD_TAG = re.compile(r"(?P<tag>[QA]) ?- ?(?P<who>[^:]{3,80}?)(?:: ?(?P<text>.*))?", re.S)
+_NUMBERED = re.compile(r"(?P<who>\S.{2,180}?) ?\[(?P<number>\d{1,4})\]")
+_LETTER = re.compile(r"(?P<detail>\S.{1,140}?) (?P<tag>[QA])")
+_COLON = re.compile(
+    r"(?P<left>[^:.?!\n]{1,60}(?:\.[^:?!\n]{0,90})?|[^:?!\n]{1,150}) ?: ?(?P<text>.*)", re.S
+)
+_DASH = re.compile(r" +(?:--+|-|\u2013|\u2014) +|--+")
+_DEGREE = re.compile(r"(?:jr|sr|ii|iii|iv|cfa|cpa|ph\.?d|m\.?d|mba|esq|j\.?d)\.?", re.I)
+_SENTENCE_END = re.compile(r"[.?!:;)\]\"'-]$|\.\.\.$|\u2026$")
+_TAG_ROLES = {"Q": "analyst", "A": "executive"}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Who speaks from a line on, and the words that stand on the line itself."""
+
+    kind: str  # a key of reading.LAYOUTS, or operator; with ? where the file must settle it
+    name: str
+    role: str
+    text: str = ""
+    n_lines: int = 1
+
+
+def candidates(lines: Sequence[str], roster: Roster) -> dict[int, Heading]:
+    """The best guess at every line that could announce a speaker."""
+    found: dict[int, Heading] = {}
+    is_wrapped = max(map(len, lines), default=0) <= MAX_WRAPPED_WIDTH
+    below = 0  # lines that belong to the heading above them
+    for index, line in enumerate(lines):
+        if below or index in roster.taken or sections.is_mark(line):
+            below = max(below - 1, 0)
+        elif heading := _guess(lines, index, roster, is_wrapped=is_wrapped):
+            found[index] = heading
+            below = heading.n_lines - 1
+    return found
+
+
+def _guess(lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool) -> Heading | None:
+    line = _BIO.sub("", lines[index]).strip()
+    if not line:
+        return None
+    if line[0] in "<[QA" and (heading := _tagged(line)):
+        return heading
+    text = line.strip("*_# \t")  # Markdown's bold names
+    if names.is_operator(text) and ":" not in text:
+        return Heading("operator", "Operator", "operator")
+    if len(line) <= MAX_HEADING:
+        if heading := _ruled(lines, index, text):
+            return heading
+        if heading := _dashed(text, roster):
+            return heading
+    if ":" in line[:160] and (heading := _colon(line.replace("**", ""), roster)):
+        return heading
+    if is_wrapped and line.isupper() and "," in line and index + 1 < len(lines):
+        heading = _colon(f"{line} {lines[index + 1]}", roster)
+        if heading and heading.kind == "titled":
+            return replace(heading, n_lines=2)
+    if is_wrapped and not _is_free(lines, index, roster, text):
+        return None
+    if len(text) <= 60 and names.is_name(text):
+        return _stacked(lines, index, text)
+    if len(line) <= MAX_HEADING and "," in line:
+        return _with_comma(text)
+    return None
+
+
+def _tagged(line: str) -> Heading | None:
+    """``<Q - John Doe - Big Bank>: Hi``, ``Q - John Doe`` and ``[A]: Sure``."""
+    match = _TAG.fullmatch(line)
+    if match is None and (person := _PERSON_TAG.fullmatch(line)) and names.is_name(person["who"]):
+        name = person["who"]
+        role = names.role_of(name, "")
+        name = "Operator" if role == "operator" else names.bare(name)
+        return Heading("tag", name, role, person["text"].strip())
+    if match is None:
+        match = _OLD_TAG.fullmatch(line)
+        if match is None or not names.is_name(_DASH.split(match["who"])[0]):
+            return None
+    who = names.bare(parted(_DASH.split((match["who"] or "").strip())[0])[0])
+    role = "operator" if names.is_operator(who) else _TAG_ROLES[match["tag"]]
+    kind = "tag" if line[0] in "<[" else "letter_name"
+    return Heading(kind, who or match["tag"], role, (match["text"] or "").strip())
+
+
+def _ruled(lines: Sequence[str], index: int, text: str) -> Heading | None:
+    """``Jane Roe,  Acme Corp - CFO   [2]``, or a line between two rules; it may be broken."""
+    is_below_rule = index > 0 and sections.is_rule(lines[index - 1])
+    match, n_lines = _NUMBERED.fullmatch(text), 1
+    while match is None and is_below_rule and n_lines < MAX_BROKEN:
+        if index + n_lines >= len(lines) or sections.is_rule(lines[index + n_lines]):
+            break
+        text = f"{text} {lines[index + n_lines]}"
+        n_lines += 1
+        match = _NUMBERED.fullmatch(text)
+    if match is None:
+        is_above_rule = index + 1 < len(lines) and sections.is_rule(lines[index + 1])
+        if not (is_below_rule and is_above_rule):
+            return None
+        text, n_lines = lines[index], 1
+    who = match["who"] if match else text
+    if names.is_operator(who):
+        return Heading("ruled", "Operator", "operator", n_lines=n_lines)
+    name, detail = parted(who)
+    if not names.is_name(name, n_tokens=1 if match and is_below_rule else 2):
+        return None
+    kind = "ruled" if match else "ruled?"
+    return Heading(kind, names.bare(name), names.role_of(name, detail), n_lines=n_lines)
+
+
+def parted(who: str) -> tuple[str, str]:
+    """A name, and what stands behind its first comma or dash; "Jr." and degrees stay with it.
+
+    >>> parted("John Doe, Jr., Chief Financial Officer"), parted("Jane Roe - Big Bank - Analyst")
+    (('John Doe, Jr.', 'Chief Financial Officer'), ('Jane Roe', 'Big Bank - Analyst'))
+    """
+    first, *rest = who.split(",")
+    while rest and (_DEGREE.fullmatch(rest[0].strip())):
+        first = f"{first},{rest.pop(0)}"
+    if rest and names.is_name(first, n_tokens=1):
+        return first.strip(), ",".join(rest).strip()
+    parts = _DASH.split(who, maxsplit=1)
+    return parts[0].strip(), parts[1].strip() if len(parts) > 1 else ""
+
+
+def _dashed(text: str, roster: Roster) -> Heading | None:
+    """``John Doe -- Big Bank -- Analyst``; one dash needs a title, a firm or a known name."""
+    parts = _DASH.split(text, maxsplit=1)
+    if len(parts) < 2 or not parts[1]:
+        return None
+    name, detail = parts[0].strip(), parts[1].strip()
+    if not names.is_name(name) or ":" in detail:
+        return None
+    if not names.is_title(detail.replace(" -- ", " - ")):
+        return None
+    tells = names.TITLE.search(detail) or names.ANALYST.search(detail) or names.FIRM.search(detail)
+    if not (tells or "--" in text or roster.knows(name)):
+        return None
+    if names.is_operator(name):
+        return Heading("operator", "Operator", "operator")
+    return Heading("dash", names.bare(name), names.role_of(name, detail))
+
+
+def _colon(line: str, roster: Roster) -> Heading | None:
+    """``Jane Roe: words``, ``Jane Roe (CFO): words`` and ``JANE ROE, CFO, ACME CORP: words``."""
+    match = _COLON.fullmatch(line)
+    if match is None:
+        return None
+    left, text = match["left"].strip(), match["text"].strip()
+    if names.is_operator(left):
+        return Heading("colon", "Operator", "operator", text)
+    inside = re.fullmatch(r"(?P<name>[^()\[\]]+?) ?[(\[](?P<detail>[^()\[\]]+)[)\]]", left)
+    if not inside and names.is_name(left, n_tokens=1):
+        return Heading("colon", names.bare(left), names.role_of(left, ""), text)
+    name, detail = (inside["name"], inside["detail"]) if inside else parted(left)
+    if not detail or not names.is_name(name, n_tokens=1):
+        return None
+    if names.is_operator(name):
+        return Heading("colon", "Operator", "operator", text)
+    tells = names.TITLE.search(detail) or names.ANALYST.search(detail) or names.FIRM.search(detail)
+    if detail[0].islower() or not (tells or roster.knows(name)) or len(detail.split()) > 20:
+        return None
+    kind = "titled" if left.isupper() or left.count(",") > 1 else "colon_titled"
+    return Heading(kind, names.bare(name), names.role_of(name, detail), text)
+
+
+def _stacked(lines: Sequence[str], index: int, text: str) -> Heading:
+    """A name alone on its line, with a title or firm below it or not."""
+    name = names.bare(text)
+    below = lines[index + 1] if index + 1 < len(lines) else ""
+    if names.is_operator(text):
+        return Heading("operator", "Operator", "operator")
+    if (match := _LETTER.fullmatch(below)) and names.is_title(match["detail"]):
+        return Heading("letter", name, _TAG_ROLES[match["tag"]], n_lines=2)
+    if not sections.section_of(below) and names.is_title(below) and not names.is_operator(below):
+        tells = names.TITLE.search(below) or names.ANALYST.search(below) or names.FIRM.search(below)
+        role = names.role_of(name, below)
+        if tells:
+            # a firm without a title is where analysts work
+            return Heading("pair", name, "analyst" if role == "unknown" else role, n_lines=2)
+        if not names.is_name(below) or len(below.split()) < 2:
+            return Heading("pair?", name, role, n_lines=2)
+    return Heading("bare", name, names.role_of(name, ""))
+
+
+def _with_comma(text: str) -> Heading | None:
+    """``Jane Roe, Chief Financial Officer`` alone on its line."""
+    name, detail = parted(text)
+    if not names.is_name(name) or not names.is_title(detail) or detail[:1].islower():
+        return None
+    if not (names.TITLE.search(detail) or names.ANALYST.search(detail)):
+        return None
+    return Heading("comma", names.bare(name), names.role_of(name, detail))
+
+
+def _is_free(lines: Sequence[str], index: int, roster: Roster, name: str) -> bool:
+    """Whether the line above ends, so that this one does not go on with its sentence."""
+    if not index or (name and roster.knows(name)):
+        return True
+    above = lines[index - 1]
+    return bool(_SENTENCE_END.search(above)) or len(above) < 60 or sections.is_rule(above)

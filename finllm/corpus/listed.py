@@ -1,0 +1,148 @@
+"""Turns as public APIs and Hub datasets list them: ``[{"speaker": ..., "text": ...}, ...]``."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from finllm.corpus.layouts import names
+from finllm.corpus.layouts.speakers import parted
+from finllm.records import ROLES, SECTIONS, Turn
+
+SPEAKER_KEYS = ("speaker", "name", "speaker_name", "speakername", "participant", "person", "author")
+TEXT_KEYS = (
+    "text", "content", "speech", "words", "utterance", "transcript", "paragraphs", "body",
+    "remarks",
+)  # fmt: skip
+ROLE_KEYS = (
+    "role", "speaker_role", "title", "speaker_title", "position", "description", "speaker_type",
+)  # fmt: skip
+SECTION_KEYS = ("section", "session", "part", "segment")
+_QUESTIONS = re.compile(r"q ?(?:&|and) ?a|question|answer|\bqa\b", re.I)
+_PREPARED = re.compile(r"prepared|presentation|management|remarks|discussion", re.I)
+
+
+def turns(value: object, *, section: str, field: str) -> list[Turn]:
+    """The turns of a list of objects, of objects of such lists by section, or of plain text.
+
+    Parameters
+    ----------
+    value
+        Also as JSON in a string, as CSV files have it, or as an object of columns.
+    section
+        What the field itself says; an entry's own section goes before it.
+    field
+        Its name, for messages.
+
+    Raises
+    ------
+    ValueError
+        Where an entry has no words, or it is not known which of its fields has them.
+    """
+    value = _parsed(value)
+    if value is None or value != value:
+        return []
+    if isinstance(value, str):
+        return [Turn("", "unknown", section, value)]
+    if isinstance(value, dict):
+        return _by_section(value, section, field)
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{field} is {value!r}; must be text, or a list of speaker and text")
+    if all(isinstance(entry, str) for entry in value):
+        return [Turn("", "unknown", section, "\n".join(value))]
+    found = [_turn(entry, section, f"{field}, entry {n}") for n, entry in enumerate(value, 1)]
+    return [turn for turn in found if turn.text.strip()]
+
+
+def _parsed(value: object) -> object:
+    if isinstance(value, str) and re.match(r"\s*\[\s*\{", value):
+        try:
+            return json.loads(value, strict=False)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _by_section(value: dict, section: str, field: str) -> list[Turn]:
+    """Lists by the name of their section, or columns: ``{"speaker": [...], "text": [...]}``."""
+    keys = _keys(value)
+    speakers, texts = _first(keys, SPEAKER_KEYS), _first(keys, TEXT_KEYS)
+    if texts and isinstance(value[texts], list) and not any(
+        isinstance(part, dict) for part in value[texts]
+    ):  # fmt: skip
+        columns = {key: cells for key, cells in value.items() if isinstance(cells, list)}
+        if speakers in columns and len({len(cells) for cells in columns.values()}) == 1:
+            rows = [
+                dict(zip(columns, cells, strict=True))
+                for cells in zip(*columns.values(), strict=True)
+            ]
+            return turns(rows, section=section, field=field)
+    found = []
+    for key, part in value.items():
+        if isinstance(part, list | str) and (own := _section(key) or (key == texts and section)):
+            found += turns(part, section=own or section, field=f"{field}.{key}")
+    if not found:
+        raise ValueError(
+            f"{field} has the fields {', '.join(map(str, value))}; none of them is a list of turns "
+            f"(text, prepared remarks, or questions and answers)"
+        )
+    return found
+
+
+def _turn(entry: object, section: str, where: str) -> Turn:
+    if not isinstance(entry, dict):
+        raise ValueError(f"{where} is {entry!r}; must be an object with speaker and text")
+    keys = _keys(entry)
+    key = _first(keys, TEXT_KEYS)
+    if key is None:
+        raise ValueError(
+            f"{where} has {', '.join(map(str, entry)) or 'no field'}; the words must be under "
+            f"one of "
+            f"{', '.join(TEXT_KEYS)}"
+        )
+    text = entry[key]
+    text = (
+        "\n".join(map(str, text)) if isinstance(text, list) else "" if text is None else str(text)
+    )
+    name, detail = _speaker(entry, keys)
+    own = str(entry.get(_first(keys, SECTION_KEYS)) or "")
+    return Turn(name, _role(name, detail), _section(own) or section, text)
+
+
+def _speaker(entry: dict, keys: dict[str, str]) -> tuple[str, str]:
+    """The name and what says the role; a name with its title behind it is parted."""
+    key = _first(keys, SPEAKER_KEYS)
+    who = entry.get(key) if key else ""
+    detail = str(entry.get(_first(keys, ROLE_KEYS)) or "")
+    if isinstance(who, dict):
+        inner = _keys(who)
+        detail = detail or str(who.get(_first(inner, ROLE_KEYS)) or "")
+        who = who.get(_first(inner, SPEAKER_KEYS), "")
+    name = " ".join(str(who or "").split())
+    first, rest = parted(name)
+    if rest and names.is_name(first):
+        return names.bare(first), f"{detail} {rest}".strip()
+    return name.rstrip(":"), detail
+
+
+def _role(name: str, detail: str) -> str:
+    told = detail.strip().lower()
+    return told if told in ROLES else names.role_of(name, detail)
+
+
+def _section(name: str) -> str:
+    told = str(name).replace("_", " ").replace("-", " ").strip().lower()
+    if told in SECTIONS:
+        return told
+    if _QUESTIONS.search(told):
+        return "qa"
+    return "prepared" if _PREPARED.search(told) else ""
+
+
+def _keys(entry: dict) -> dict[str, str]:
+    """The entry's keys by their plain form: "Speaker Name" as speaker_name."""
+    return {re.sub(r"[\s-]+", "_", str(key)).lower(): key for key in entry}
+
+
+def _first(keys: dict[str, str], wanted: tuple[str, ...]) -> str | None:
+    return next((keys[key] for key in wanted if key in keys), None)

@@ -1,0 +1,67 @@
+"""Lines that were broken at a column, joined again."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+_SENTENCE_END = re.compile(r"[.?!:;\"')\]]$")
+_PARTED = re.compile(r"[a-z]{3}-$")  # "year-over-" and "year" below it are one word
+MIN_WRAPPED_LINES = 8
+MAX_WRAPPED_WIDTH = 132  # characters; longer lines were not broken at a column
+
+
+def unwrap(text: str, counts: Counter[str] | None = None) -> str:
+    """Join lines that were broken at a column; text whose lines end sentences stays as it is.
+
+    ``counts`` gets ``words_joined``: words that a line's end had parted at a hyphen.
+    """
+    if not is_wrapped(text):
+        return text
+    joined, n_words = _joined(text)
+    if counts is not None and n_words:
+        counts["words_joined"] += n_words
+    return joined
+
+
+def is_wrapped(text: str) -> bool:
+    """Whether lines were broken at a column, and not where sentences, names or lists end."""
+    lines = [line for line in text.split("\n") if line]
+    if len(lines) < MIN_WRAPPED_LINES:
+        return False
+    width = max(map(len, lines))
+    open_lengths = [len(line) for line in lines if not _SENTENCE_END.search(line)]
+    if width > MAX_WRAPPED_WIDTH or 2 * len(open_lengths) < len(lines):
+        return False
+    # short open lines are headings, names, lists
+    return 3 * sorted(open_lengths)[len(open_lengths) // 2] >= 2 * width
+
+
+def rejoin(text: str, width: int) -> tuple[str, int]:
+    """The text of a turn with lines joined that go on, and the words that were parted at hyphens.
+
+    In a file whose widest line has ``width`` characters; a line goes on where no sentence ends with
+    it and it is nearly as wide, or the next begins in lower case.
+    """
+    if width > MAX_WRAPPED_WIDTH:
+        return text, 0
+    parts, n_words, last = [""], 0, 0
+    for line in text.split("\n"):
+        above = parts[-1].rpartition("\n")[2]
+        goes_on = bool(above) and not _SENTENCE_END.search(above)
+        if goes_on and _PARTED.search(above) and line[0].islower():
+            n_words += 1
+            parts[-1] += line
+        elif goes_on and (line[0].islower() or 3 * last >= 2 * width):
+            parts[-1] += f" {line}"
+        elif above:
+            parts.append(line)
+        else:
+            parts[-1] = line
+        last = len(line)
+    return "\n".join(parts), n_words
+
+
+def _joined(text: str) -> tuple[str, int]:
+    text, n_words = re.subn(r"(?<=[a-z]{3}-)\n(?=[a-z])", "", text)
+    return re.sub(r"(?<![.?!:;\"')\]])\n(?=\S)", " ", text), n_words
