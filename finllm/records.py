@@ -44,6 +44,7 @@ class Transcript:
     turns: tuple[Turn, ...]
     summary: str | None  # bullets, one a line; None where the source has none
     provenance: str = "human"  # of its words: "human", or "synthetic" where a generator wrote them
+    language: str = ""  # ISO 639 code; empty before cleaning, where the source does not say
 
     @property
     def text(self) -> str:

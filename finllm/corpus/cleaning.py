@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 import ftfy
 
 from finllm.corpus import boilerplate, disclaimers, turns
+from finllm.corpus.languages.detection import detect_language
 from finllm.corpus.notation import standardise_transcript
 from finllm.params import Clean
 from finllm.records import Reject, Transcript, Turn, to_json
@@ -173,6 +174,7 @@ def clean_transcript(
         transcript,
         company=clean_text(transcript.company),
         sector=clean_text(transcript.sector),
+        language=transcript.language or detect_language("\n".join(turn.text for turn in cleaned)),
         turns=tuple(cleaned),
         summary=summary,
     )
@@ -202,6 +204,7 @@ class Cleaned:
     rejects: list[Reject] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
+    kept_by_language: Counter[str] = field(default_factory=Counter)
     disclaimers: list[disclaimers.Candidate] = field(default_factory=list)
 
 
@@ -257,6 +260,7 @@ def cleaner(
                 continue
             found.lines.append(to_json(record))
             found.kept_by_source[record.source] += 1
+            found.kept_by_language[record.language] += 1
             if boilerplate.REPEATED in removable:
                 found.disclaimers += disclaimers.candidates(record)
         return found

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from ruamel.yaml import YAML, YAMLError
 
+from finllm.corpus.languages.files import check_language
+
 FORMATS = ("calls", "ectsum", "revcom", "jsonl", "json", "csv", "parquet", "text", "hub")
 KEYS = (
     "format", "path", "licence", "origin", "fields", "encoding", "name_pattern",
-    "dataset", "revision", "split", "provenance",
+    "dataset", "revision", "split", "provenance", "language",
 )  # fmt: skip
 WRITERS = ("human", "synthetic")
-FIELDS = ("id", "text", "company", "period", "sector", "summary")
+FIELDS = ("id", "text", "company", "period", "sector", "summary", "language")
 MAPPED_FORMATS = ("jsonl", "json", "csv", "parquet", "hub")
 READABLE = (  # what finllm.corpus.detection finds in a folder
     "a source.yaml, ECTSum's ects/*.txt (also below train, val, test), Earnings-21's *.nlp, "
@@ -38,6 +40,7 @@ class Description:
     revision: str  # hub: the commit
     split: str  # hub
     provenance: str  # who wrote the words: one of WRITERS
+    language: str  # of all its calls; empty where each call's is to be found
 
 
 def describe_source(folder: Path) -> Description:
@@ -80,6 +83,7 @@ def describe_source(folder: Path) -> Description:
         revision=_revision(file, form, texts),
         split=texts["split"] or "train",
         provenance=_provenance(file, texts["provenance"] or "human"),
+        language=texts["language"] and check_language(texts["language"], f"{file}: language"),
     )
 
 

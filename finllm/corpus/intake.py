@@ -18,6 +18,7 @@ class Intake:
     rejects: list[Reject] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
+    kept_by_language: Counter[str] = field(default_factory=Counter)
     disclaimers: list[Candidate] = field(default_factory=list)
 
     def lines(self, batches: Iterable[Cleaned | Erased]) -> Iterator[str]:
@@ -26,6 +27,7 @@ class Intake:
             self.rejects.extend(batch.rejects)
             self.counts.update(batch.counts)
             self.kept_by_source.update(batch.kept_by_source)
+            self.kept_by_language.update(batch.kept_by_language)
             if isinstance(batch, Cleaned):
                 self.disclaimers.extend(batch.disclaimers)
             yield from batch.lines
@@ -39,6 +41,7 @@ class Intake:
             "rejected": len(self.rejects),
             "rejected_by_reason": dict(Counter(reject.reason for reject in self.rejects)),
             "kept_by_source": dict(self.kept_by_source),
+            "kept_by_language": dict(self.kept_by_language),
             "without_company": self.counts["without_company"],
             "text": {name: n for name, n in self.counts.items() if name not in apart},
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from finllm.corpus.languages.files import known_languages
 from finllm.records import ROLES, SECTIONS, Reject, Transcript, Turn
 
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
@@ -61,6 +62,10 @@ def transcript_from_row(
     if period is None:
         detail = f"{values['period']!r} names no quarter; write it as 2021Q3"[:200]
         return Reject(call_id, str(file), line, "bad_period", detail)
+    language = _plain(values.get("language")).lower()[:2]
+    if language and language not in known_languages():
+        detail = f"{values['language']!r}; allowed are {', '.join(known_languages())}, or nothing"
+        return Reject(call_id, str(file), line, "unknown_language", detail)
     summary = values.get("summary")
     if isinstance(summary, list):
         summary = "\n".join(map(str, summary))
@@ -68,6 +73,7 @@ def transcript_from_row(
     return Transcript(
         call_id, _plain(values.get("company")), period, _plain(values.get("sector")),
         source, (turn,), summary if isinstance(summary, str) and summary.strip() else None,
+        language=language,
     )  # fmt: skip
 
 

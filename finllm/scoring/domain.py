@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from finllm.corpus.languages.lexicons import Lexicons
 from finllm.corpus.lexicon import Lexicon
 from finllm.scoring.coherence import coherence
 from finllm.scoring.figures import figures, number_report
@@ -17,7 +18,7 @@ SIGNATURE = (
 WEIGHTS = {"number_accuracy": 0.3, "coherence": 0.3, "fidelity": 0.3, "items": 0.1}  # sum 1
 
 
-def term_recall(candidate: str, reference: str, lexicon: Lexicon) -> float | None:
+def term_recall(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> float | None:
     """The share of the reference's financial terms that the candidate names.
 
     By canonical term, so that a synonym counts. None where the reference names no term. It rewards
@@ -26,7 +27,7 @@ def term_recall(candidate: str, reference: str, lexicon: Lexicon) -> float | Non
     return _share(lexicon.canonical_terms(candidate), lexicon.canonical_terms(reference))
 
 
-def term_precision(candidate: str, reference: str, lexicon: Lexicon) -> float | None:
+def term_precision(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> float | None:
     """The share of the candidate's financial terms that the reference names.
 
     0 where the candidate names none, None where neither does. It rewards saying little.

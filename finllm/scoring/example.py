@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from finllm.corpus.lexicon import Lexicon, load_lexicon
+from finllm.corpus.languages.lexicons import Lexicons
 from finllm.scoring import domain, lexical
 from finllm.scoring.coherence import coherence
 
@@ -12,7 +12,7 @@ SIGNATURES = {"lexical": lexical.SIGNATURE, "domain": domain.SIGNATURE}
 
 
 def light_scores(
-    candidate: str, reference: str, source: str, lexicon: Lexicon
+    candidate: str, reference: str, source: str, lexicon: Lexicons
 ) -> dict[str, float | None]:
     """The lexical and the domain metrics; None where one is not defined for the reference."""
     return {
@@ -50,5 +50,5 @@ def score_example(candidate: str, reference: str, source: str) -> dict[str, floa
 
 
 @cache
-def _lexicon() -> Lexicon:
-    return load_lexicon("")
+def _lexicon() -> Lexicons:
+    return Lexicons("")

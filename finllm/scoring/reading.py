@@ -2,34 +2,26 @@
 
 Two texts that differ in wording only ("$452.2 million" and "$0.4522 billion", "rose" and
 "increased", "q3" and "third quarter") have the same tokens, so every metric that is built on them
-is blind to the wording and to nothing else. What counts as the same wording is data:
-``wording.tsv`` here, and the forms of ``finllm/corpus/lexicon.tsv`` for the items.
+is blind to the wording and to nothing else. What counts as the same wording is data: the wording
+files and lexicons of ``finllm/corpus/languages``. Each text is read in its own language, and the
+tokens of all are the same, so that English bullets can be checked against a German call.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from pathlib import Path
 
-from finllm.corpus.lexicon import BUILTIN, fold, plurals, read_terms, trie_pattern
+from finllm.corpus.languages.detection import spoken_in
+from finllm.corpus.languages.files import ENGLISH, FOLDER
+from finllm.corpus.languages.terms import read_language_terms
+from finllm.corpus.languages.wording import ends_no_sentence, wording, wording_file
+from finllm.corpus.lexicon import BUILTIN, Term, fold, plurals, read_terms, trie_pattern
 from finllm.corpus.numbers import Quantity, extract_quantities
 
-WORDING = Path(__file__).with_name("wording.tsv")
-HEADER = ("class", "canonical", "forms")
-CLASSES = (
-    "direction",
-    "period",
-    "basis",
-    "compare",
-    "outlook",
-    "negation",
-    "item",
-    "word",
-    "function",
-)
 COMPARISONS = ("yoy", "qoq", "mom", "ytd", "qtd", "mtd")  # periods that compare, not that date
 NOT_ITEMS = ("guidance", "reporting")  # categories of the lexicon that no figure belongs to
 _MASK = "\x00"
@@ -68,14 +60,17 @@ class Token:
 
 @lru_cache(maxsize=4096)
 def read(text: str) -> tuple[Token, ...]:
-    """The tokens of a text in order; function words are left out.
+    """The tokens of a text in order, in the language that it is in; function words are left out.
 
     >>> [token.text for token in read("Third quarter net sales increased 2.5%.")]
     ['Q3', 'net', 'revenue', 'up', 'percent 2.5']
     >>> read("q3 net revenue rose 2.5 percent")[3].kind
     'direction'
+    >>> [token.text for token in read("Der Umsatz stieg.")]
+    ['revenue', 'up', '.']
     """
-    text = _plain(text)
+    language = spoken_in(text)
+    text = _plain(text) if language == ENGLISH else _broken(text, language)
     lower = text.lower()
     if len(lower) != len(text):  # a few letters grow when lowered, which would shift offsets
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
@@ -85,7 +80,7 @@ def read(text: str) -> tuple[Token, ...]:
         pieces += [lower[at : quantity.start], _MASK * (quantity.end - quantity.start)]
         at = quantity.end
     masked = "".join(pieces) + lower[at:]
-    pattern, meanings = _forms()
+    pattern, meanings = _forms(language)
     tokens = [_of_quantity(q, lower[q.start : q.end]) for q in quantities]
     for match in pattern.finditer(masked):
         token = _of_match(match, meanings, masked)
@@ -105,8 +100,25 @@ def _plain(text: str) -> str:
     return _verbs().sub(_plain_verb, text)
 
 
+def _broken(text: str, language: str) -> str:
+    """The text of another language, its sentences ended by line breaks as ``_plain`` ends them.
+
+    "3. Quartal" and "1,2 Mrd. Euro" end none.
+    """
+
+    def end(match: re.Match[str]) -> str:
+        before = text[max(0, match.start() - 20) : match.start()].rpartition(" ")[2]
+        behind = text[match.end() : match.end() + 20].partition(" ")[0]
+        stays = match[1] == "." and ends_no_sentence(before, behind, language=language)
+        return match[0] if stays else match[1] + "\n"
+
+    return _SENTENCE.sub(end, text)
+
+
 def _plain_verb(match: re.Match[str]) -> str:
-    return "increased" if _forms()[1][fold(match.group().lower())][1] == "up" else "decreased"
+    return (
+        "increased" if _forms(ENGLISH)[1][fold(match.group().lower())][1] == "up" else "decreased"
+    )
 
 
 @cache
@@ -114,7 +126,7 @@ def _verbs() -> re.Pattern[str]:
     """Verbs of direction that stand before an amount; "increase" and "growth" may be nouns."""
     forms = [
         form
-        for form, (kind, way) in _forms()[1].items()
+        for form, (kind, way) in _forms(ENGLISH)[1].items()
         if kind == "direction" and way != "flat" and (form.endswith("ed") or form in _VERBS)
     ]
     amount = r"(?= (?:(?:by|about|approximately|nearly|roughly|almost|over) )*[+-]?[$€£]?\d)"
@@ -196,51 +208,43 @@ def sentences(tokens: tuple[Token, ...]) -> list[list[Token]]:
 
 
 @cache
-def _forms() -> tuple[re.Pattern[str], dict[str, tuple[str, str]]]:
-    """The pattern of everything that is no quantity, and what each form means."""
-    meanings = wording(WORDING)
-    taken = set(meanings)
-    spoken = {form for form, (kind, _) in meanings.items() if kind in ("direction", "compare")}
-    for term in read_terms(BUILTIN):
-        if term.category in NOT_ITEMS:
-            continue
-        own = [fold(form.lower()) for form in (term.canonical, *term.synonyms)]
-        for form in own:
-            parts = form.split()
-            is_longer = any(form.endswith(f" {other}") for other in own)
-            if is_longer or spoken.intersection(parts) or form in taken:
-                continue  # "adjusted eps" is "adjusted" and "eps"; "revenue growth" a direction
-            name = meanings.get(fold(term.canonical.lower()), ("item", term.canonical.lower()))
-            if name[0] != "item":
-                continue
-            for variant in plurals(form):
-                meanings.setdefault(variant, name)
+def _forms(language: str) -> tuple[re.Pattern[str], dict[str, tuple[str, str]]]:
+    """The pattern of everything that is no quantity, and what each form means.
+
+    Another language's forms go before the English ones, which people mix in.
+    """
+    english = wording(wording_file(ENGLISH))
+    meanings: dict[str, tuple[str, str]] = {}
+    if language != ENGLISH:
+        meanings |= wording(wording_file(language))
+        own = read_language_terms(FOLDER / language / "lexicon.tsv")
+        _add_items(meanings, own, english, inflect=lambda form: (form,))
+    for form, meaning in english.items():
+        meanings.setdefault(form, meaning)
+    terms = [replace(t, synonyms=(t.canonical, *t.synonyms)) for t in read_terms(BUILTIN)]
+    _add_items(meanings, terms, english, inflect=plurals)
     forms = rf"(?P<form>(?<![\w&]){trie_pattern(meanings)}(?![\w&]))"
     return re.compile(f"{forms}|{_OTHER}"), meanings
 
 
-def wording(path: Path) -> dict[str, tuple[str, str]]:
-    """What each form of a wording file means: its class and canonical token.
-
-    Raises
-    ------
-    ValueError
-        Where a line has the wrong number of cells, or a class that is none.
-    """
-    meanings: dict[str, tuple[str, str]] = {}
-    header_seen = False
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
+def _add_items(
+    meanings: dict[str, tuple[str, str]],
+    terms: Iterable[Term],
+    english: Mapping[str, tuple[str, str]],
+    *,
+    inflect: Callable[[str], Iterable[str]],
+) -> None:
+    """Add what terms are called to ``meanings``, but for forms that have a meaning already."""
+    taken = set(meanings)
+    spoken = {form for form, (kind, _) in meanings.items() if kind in ("direction", "compare")}
+    for term in terms:
+        name = english.get(fold(term.canonical.lower()), ("item", term.canonical.lower()))
+        if term.category in NOT_ITEMS or name[0] != "item":
             continue
-        cells = tuple(line.split("\t"))
-        if not header_seen and cells == HEADER:
-            header_seen = True
-            continue
-        if not header_seen or len(cells) != 3 or cells[0] not in CLASSES:
-            raise ValueError(
-                f"{path}, line {number}: {line[:60]!r} must have the cells {HEADER}, "
-                f"with a class of {CLASSES}"
-            )
-        for form in cells[2].split("|"):
-            meanings.setdefault(fold(form), (cells[0], cells[1]))
-    return meanings
+        own = [fold(form.lower()) for form in term.synonyms]
+        for form in own:
+            is_longer = any(form.endswith(f" {other}") for other in own)
+            if is_longer or spoken.intersection(form.split()) or form in taken:
+                continue  # "adjusted eps" is "adjusted" and "eps"; "revenue growth" a direction
+            for variant in inflect(form):
+                meanings.setdefault(variant, name)
