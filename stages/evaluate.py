@@ -43,10 +43,12 @@ def main() -> None:
         own + again, semantic, lexicon=params.filter.lexicon, n_workers=n_cores()
     )
     scores, changed_scores = rows[: len(own)], rows[len(own) :]
+    language = {call.id: call.language for call in records.read_transcripts(at.calls)}
+    languages = {example.id: language[example.transcript_id] for example in transfer}
     draws = {"confidence": 1 - params.verdict.alpha, "n_bootstrap": p.n_bootstrap, "seed": p.seed}
     found = {
         **summary.tables(scores),
-        **summary.lists(scores, **draws),
+        **summary.lists(scores, languages=languages, **draws),
         "robustness": [asdict(one) for one in robustness(scores, changed_scores, **draws)],
         "reference_perplexity": reference_perplexity(test, losses, **draws),
         "number_recall_ceiling": number_recall_ceiling(test, records.read_transcripts(at.calls)),

@@ -137,7 +137,7 @@ def judge(
 
 
 def outlier_scores(calls: Sequence[CallMeasures]) -> dict[str, np.ndarray]:
-    """By measure the modified z-score of each call among its source's in its language, shape (n_calls,).
+    """By measure the modified z-scores, shape (n_calls,), among a source's calls in one language.
 
     On the log of the length, and on the arcsine of the root of the share of words with digits, of
     term density and of repetition, since raw shares are skewed. NaN where a source has fewer than

@@ -88,8 +88,10 @@ def unending(language: str) -> tuple[frozenset[str], frozenset[str]]:
 def ends_no_sentence(before: str, behind: str, *, language: str) -> bool:
     """Whether a full stop between two words is an abbreviation's or an ordinal's.
 
-    >>> ends_no_sentence("Mrd", "Euro", language="de"), ends_no_sentence("3", "Quartal", language="de")
-    (True, True)
+    >>> ends_no_sentence("Mrd", "Euro", language="de")
+    True
+    >>> ends_no_sentence("3", "Quartal", language="de"), ends_no_sentence("3", "Wir", language="de")
+    (True, False)
     """
     abbreviations, ordinals = unending(language)
     before, behind = (word.lower().strip("\"'(),;:.") for word in (before, behind))
