@@ -83,6 +83,9 @@ def read(text: str) -> tuple[Token, ...]:
     pattern, meanings = _forms(language)
     tokens = [_of_quantity(q, lower[q.start : q.end]) for q in quantities]
     for match in pattern.finditer(masked):
+        inside = match.lastgroup == "end" and masked[match.end() : match.end() + 1] == " "
+        if inside and language != ENGLISH:
+            continue  # the full stop of "3. Quartal"
         token = _of_match(match, meanings, masked)
         if token is not None:
             tokens.append(token)
