@@ -21,6 +21,7 @@ from finllm.scoring.domain import term_recall
 from finllm.scoring.reading import read
 
 FOREIGN = known_languages()[1:]
+ALLOWED = ", ".join(known_languages())
 OPENING = {
     "en": "Good morning. Revenue for the third quarter rose by five percent, and the gross margin "
     "improved as well. We expect higher earnings per share for the full year.",
@@ -39,7 +40,7 @@ def call(text, language="", **rest):
 
 
 def test_the_languages_are_english_and_the_folders():
-    assert known_languages() == ("en", "de", "es", "fr")
+    assert known_languages()[0] == "en" and {"de", "es", "fr"} < set(known_languages())
 
 
 @pytest.mark.parametrize("code", FOREIGN)
@@ -246,14 +247,14 @@ def test_a_column_can_state_the_language(tmp_path):
     german, finnish = read_source(source(tmp_path / "mine", fields, rows))
     assert german.language == "de"
     assert isinstance(finnish, Reject) and finnish.reason == "unknown_language"
-    assert "'fi'; allowed are en, de, es, fr" in finnish.detail
+    assert f"'fi'; allowed are {ALLOWED}" in finnish.detail
 
 
 def test_an_unknown_language_code_is_refused_with_those_that_exist(tmp_path):
     folder = source(tmp_path / "mine", "fields: {id: id, text: body}\nlanguage: german\n")
-    with pytest.raises(ValueError, match="language is 'german'; allowed are en, de, es, fr"):
+    with pytest.raises(ValueError, match=f"language is 'german'; allowed are {ALLOWED}"):
         describe_source(folder)
-    with pytest.raises(ValueError, match="mine is 'xx'; allowed are en, de, es, fr"):
+    with pytest.raises(ValueError, match=f"mine is 'xx'; allowed are {ALLOWED}"):
         check_language("xx", "mine")
 
 
