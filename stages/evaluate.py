@@ -30,7 +30,7 @@ def main() -> None:
     losses = {m: records.read_losses(vars(at)[f"{m}_references"]) for m in COMPARED}
     score.check_models(test, transfer, said)
     texts = summary.texts(said, test + transfer, train, seed=p.seed)
-    own = summary.candidates({"test": test, "transfer": transfer}, texts)
+    own = summary.candidates({"test": test, "transfer": transfer}, texts, summary.cut_answers(said))
     again = summary.changed_candidates(score.changed_examples(test, changed), changed)
     semantic = semantic_scores(
         [candidate.text for candidate in own + again],

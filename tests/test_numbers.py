@@ -394,8 +394,10 @@ def test_the_span_is_the_mention():
     assert mentions == ["$1.2 billion", "two and a half percent", "14"]
 
 
-def test_no_quantity_crosses_a_line_break():
-    assert read("revenue of $5\nmillion people") == [("money", 5.0, "USD")]
+def test_no_quantity_crosses_a_line_break_that_is_not_a_wrapped_lines():
+    assert read("revenue of $5.\nMillion people") == [("money", 5.0, "USD")]
+    assert read("revenue of $5\n- million people") == [("money", 5.0, "USD")]
+    assert read("revenue of $5\nmillion, up") == [("money", 5e6, "USD")]
 
 
 def test_letters_that_change_length_in_lower_case_do_not_shift_spans():

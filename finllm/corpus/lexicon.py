@@ -176,6 +176,18 @@ class Lexicon:
         """The canonical terms that a text names, sorted, each once."""
         return tuple(sorted({canonical for canonical, _, _ in self.find(text)}))
 
+    def named_in_any_case(self, text: str) -> tuple[str, ...]:
+        """The canonical terms that a text names whatever its capitals: "roic" is "ROIC" too."""
+        forms = self._canonical
+        found = {forms[_folded(match.group())] for match in self._pattern.finditer(text.lower())}
+        if self._cased_pattern is not None:
+            lowered = {form.lower(): name for form, name in self._cased.items()}
+            found |= {
+                lowered[fold(match.group().lower())]
+                for match in re.finditer(self._cased_pattern.pattern, text, re.IGNORECASE)
+            }
+        return tuple(sorted(found))
+
     def density(self, text: str) -> float:
         """Share of the words of a text that are part of a term, 0 for a text without words.
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finllm.corpus.numbers import Quantity, extract_quantities, quantities_agree
+from finllm.corpus.numbers import Quantity, extract_quantities, is_stated
 from finllm.records import Reject, Transcript
 
 STATED = ("money", "percent", "basis_points", "multiple", "count")  # kinds that carry a result
@@ -28,6 +28,7 @@ def stated_figures(text: str) -> list[Quantity]:
 def support(reference: str, known: Sequence[Quantity]) -> Support:
     """How many of the reference's figures are among the ``known`` ones, allowing for rounding.
 
+    Either end of a known range counts as known, and so does a range of two known ends.
     One known figure may support several: a reference that repeats itself invents nothing. A figure
     that follows from two others by arithmetic counts as unsupported, so the share is a lower bound.
 
@@ -35,7 +36,7 @@ def support(reference: str, known: Sequence[Quantity]) -> Support:
     Support(n_figures=2, n_supported=1)
     """
     found = stated_figures(reference)
-    return Support(len(found), sum(any(quantities_agree(f, k) for k in known) for f in found))
+    return Support(len(found), sum(is_stated(f, known) for f in found))
 
 
 def trim_summary(

@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 
-from finllm.corpus.numbers import Quantity, extract_quantities, quantities_agree
+from finllm.corpus.numbers import Quantity, extract_quantities, is_stated
 from finllm.instruct.templates import wordings
 from finllm.records import Example
 
@@ -95,7 +95,7 @@ def agreements(excerpt: str, answer: str) -> list[tuple[str, tuple[bool, ...]]]:
     shown, stated = extract_quantities(excerpt), extract_quantities(answer)
     kinds = tuple(quantity.kind for quantity in shown)
     found: list[tuple[str, tuple[bool, ...]]] = [
-        (quantity.kind, tuple(quantities_agree(quantity, other) for other in shown))
+        (quantity.kind, tuple(is_stated(quantity, [other]) for other in shown))
         for quantity in stated
     ]
     return [*found, (",".join(kinds), tuple(_negative(q) for q in shown + stated))]

@@ -52,9 +52,23 @@ def key_figure(sentence: str, lexicon: Lexicon) -> KeyFigure | None:
             if term[2] <= quantity.start and quantity.start - term[2] <= _REACH
         ]
         if before:
-            figure = " ".join(sentence[quantity.start : quantity.end].split())
+            figure = as_written(sentence, quantity)
             return KeyFigure(before[-1][0], figure, direction(sentence, quantity))
     return None
+
+
+def as_written(sentence: str, quantity: Quantity) -> str:
+    """A figure in the words of its sentence; a range as "$3 million to $5 million".
+
+    "Between $3 million and $5 million" without its "between" would be two amounts.
+    """
+    figure = " ".join(sentence[quantity.start : quantity.end].split())
+    if quantity.low is None:
+        return figure
+    as_range = " to ".join(figure.rsplit(" and ", 1))
+    found = extract_quantities(as_range)
+    whole = len(found) == 1 and (found[0].low, found[0].high) == (quantity.low, quantity.high)
+    return as_range if whole else f"between {figure}"
 
 
 def direction(sentence: str, quantity: Quantity) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finllm.corpus.numbers import Quantity, extract_quantities, quantities_agree
+from finllm.corpus.numbers import Quantity, ends, extract_quantities, is_stated
 
 SUPPORTED, CONTRADICTED, INVENTED = "supported", "contradicted", "invented"
 FACTORS = (1e-6, 1e-3, 0.01, 1.0, 100.0, 1e3, 1e6)  # slips of unit
@@ -22,7 +22,8 @@ class Piece:
 def marked(text: str, known: Sequence[str]) -> list[Piece]:
     """The text in pieces that join to it again, its figures marked against the ``known`` texts.
 
-    - supported: a known text states it, rounded alike (``quantities_agree``);
+    - supported: a known text states it, rounded alike, alone or as the end of a range
+      (``is_stated``);
     - contradicted: none does, and one states it with the other sign or another magnitude;
     - invented: neither.
 
@@ -45,9 +46,11 @@ def marked(text: str, known: Sequence[str]) -> list[Piece]:
 
 
 def _mark(quantity: Quantity, stated: Sequence[Quantity]) -> str:
-    if any(quantities_agree(quantity, other) for other in stated):
+    if is_stated(quantity, stated):
         return SUPPORTED
-    return CONTRADICTED if any(_slipped(quantity, other) for other in stated) else INVENTED
+    known = [end for other in stated for end in ends(other)]
+    slips = any(_slipped(end, other) for end in ends(quantity) for other in known)
+    return CONTRADICTED if slips else INVENTED
 
 
 def _slipped(a: Quantity, b: Quantity) -> bool:

@@ -8,12 +8,13 @@ from finllm.corpus.languages.lexicons import Lexicons
 from finllm.corpus.lexicon import Lexicon
 from finllm.scoring.coherence import coherence
 from finllm.scoring.figures import figures, number_report
-from finllm.scoring.reading import read
+from finllm.scoring.reading import read, statement_lines
 from finllm.scoring.statements import statements
 
 SIGNATURE = (
-    "finllm domain metrics 2: terms by lexicon.tsv; figures one to one by quantities_agree with "
-    "direction, half where misattached; statements by wording.tsv; composite .3/.3/.3/.1"
+    "finllm domain metrics 3: markup, numerals and capitals say nothing; terms by lexicon.tsv; "
+    "figures one to one by quantities_agree with direction, a range as its two ends, half where "
+    "misattached; statements by the wording files; composite .3/.3/.3/.1"
 )
 WEIGHTS = {"number_accuracy": 0.3, "coherence": 0.3, "fidelity": 0.3, "items": 0.1}  # sum 1
 
@@ -24,7 +25,7 @@ def term_recall(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> 
     By canonical term, so that a synonym counts. None where the reference names no term. It rewards
     length: an answer that names every term scores 1.
     """
-    return _share(lexicon.canonical_terms(candidate), lexicon.canonical_terms(reference))
+    return _share(_terms(candidate, lexicon), _terms(reference, lexicon))
 
 
 def term_precision(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> float | None:
@@ -32,7 +33,7 @@ def term_precision(candidate: str, reference: str, lexicon: Lexicon | Lexicons) 
 
     0 where the candidate names none, None where neither does. It rewards saying little.
     """
-    said, wanted = lexicon.canonical_terms(candidate), lexicon.canonical_terms(reference)
+    said, wanted = _terms(candidate, lexicon), _terms(reference, lexicon)
     if not said:
         return 0.0 if wanted else None
     return _share(wanted, said)
@@ -49,8 +50,9 @@ def number_accuracy(candidate: str, reference: str, source: str) -> float:
 
     Where the reference has no figure, the score is the support alone, which is 1 for a candidate
     without figures: nothing false was said. An empty candidate scores 0, and so does one without
-    figures where the reference has some. Do not believe it on a handful of examples, and not
-    across templates: a continuation cannot be known.
+    figures where the reference has some. Of a range each end is a figure, so that one of them is
+    half of it. Do not believe it on a handful of examples, and not across templates: a
+    continuation cannot be known.
     """
     if not candidate.strip():
         return 0.0
@@ -108,6 +110,12 @@ def _harmonic(a: float, b: float) -> float:
 
 def _share(said: tuple[str, ...], wanted: tuple[str, ...]) -> float | None:
     return len(set(wanted) & set(said)) / len(wanted) if wanted else None
+
+
+def _terms(text: str, lexicon: Lexicon | Lexicons) -> tuple[str, ...]:
+    """The canonical terms of a text; none across the end of a sentence, a bullet or a cell."""
+    lines = statement_lines(text).replace("\n", "\n; ").replace(" | ", " ; ")
+    return lexicon.named_in_any_case(lines)
 
 
 def _texts(text: str) -> list[str]:

@@ -7,19 +7,28 @@ from functools import cache
 from finllm.corpus.languages.lexicons import Lexicons
 from finllm.scoring import domain, lexical
 from finllm.scoring.coherence import coherence
+from finllm.scoring.reading import without_fragment
 
 SIGNATURES = {"lexical": lexical.SIGNATURE, "domain": domain.SIGNATURE}
 
 
 def light_scores(
-    candidate: str, reference: str, source: str, lexicon: Lexicons
+    candidate: str, reference: str, source: str, lexicon: Lexicons, *, cut: bool = False
 ) -> dict[str, float | None]:
-    """The lexical and the domain metrics; None where one is not defined for the reference."""
-    return {
+    """The lexical and the domain metrics; None where one is not defined for the reference.
+
+    Of a candidate that the length limit ``cut`` the domain metrics leave out the last fragment.
+    """
+    words = {
         **lexical.rouge(candidate, reference),
         "bleu": lexical.bleu(candidate, reference),
         "chrf": lexical.chrf(candidate, reference),
         "word_overlap": lexical.word_overlap(candidate, reference),
+    }
+    if cut:
+        candidate = without_fragment(candidate)
+    return {
+        **words,
         "term_recall": domain.term_recall(candidate, reference, lexicon),
         "term_precision": domain.term_precision(candidate, reference, lexicon),
         "number_accuracy": domain.number_accuracy(candidate, reference, source),

@@ -12,6 +12,7 @@ from finllm.scoring.statements import (
     between,
     direction_of,
     directions_conflict,
+    of_one_range,
     periods_conflict,
 )
 
@@ -48,7 +49,8 @@ class NumberReport:
 def figures(text: str) -> tuple[Figure, ...]:
     """The figures of a text in order: amounts, percentages, counts, years, other digits alone.
 
-    Quarters are no figures. The year of "q3 2021" is one, and so is the 30 of "june 30".
+    A range is two figures, its ends. Quarters are no figures. The year of "q3 2021" is one, and so
+    is the 30 of "june 30".
 
     >>> [f.text for f in figures("q3 2021 sales fell 5% to $2.1 billion")]
     ['year 2021', 'percent 5', 'money 2.1e+09 USD']
@@ -70,7 +72,8 @@ def figures(text: str) -> tuple[Figure, ...]:
             direction = "" if way is None else sentence[way].text
             basis = between(sentence, last_figure, at, "basis")
             found.append(Figure(quantity, token.text, direction, items, periods, basis))
-            last_figure = at
+            if not of_one_range(sentence, at, at + 1):
+                last_figure = at
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from finllm.corpus.numbers import Quantity, quantities_agree
+from finllm.corpus.numbers import Quantity, is_stated
 from finllm.corpus.support import stated_figures
 from finllm.records import Example
 
@@ -50,7 +50,7 @@ def memorisation(
     for example in examples:
         known = stated_figures(example.excerpt)
         said = stated_figures(texts[example.id])
-        odd = [_key(f) for f in said if not any(quantities_agree(f, k) for k in known)]
+        odd = [_key(f) for f in said if not is_stated(f, known)]
         own, pool = by_template.get(example.template, set()), others[example.template]
         n_figures += len(said)
         n_odd += len(odd)

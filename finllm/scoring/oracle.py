@@ -7,7 +7,7 @@ from functools import cache
 
 from rouge_score.tokenizers import DefaultTokenizer
 
-from finllm.corpus.numbers import quantities_agree
+from finllm.corpus.numbers import is_stated
 from finllm.corpus.support import stated_figures
 from finllm.instruct.reference_audit import audit_references
 from finllm.instruct.windows import sentences
@@ -58,7 +58,7 @@ def number_oracle(example: Example) -> str:
     """The sentences that greedily state the reference's figures, in the excerpt's order.
 
     One sentence at a time, the one that states most figures not stated yet (the one of fewer words
-    among equals, then the earlier), until none adds one. Figures agree by ``quantities_agree``.
+    among equals, then the earlier), until none adds one. Figures are stated by ``is_stated``.
     Where no sentence states a figure of the reference, the answer is ``rouge_oracle``'s.
     """
     told = sentences(example.excerpt)
@@ -66,9 +66,7 @@ def number_oracle(example: Example) -> str:
     states = []
     for sentence in told:
         said = stated_figures(sentence)
-        states.append(
-            {j for j, f in enumerate(wanted) if any(quantities_agree(s, f) for s in said)}
-        )
+        states.append({j for j, f in enumerate(wanted) if is_stated(f, said)})
     chosen: list[int] = []
     covered: set[int] = set()
     while any(stated - covered for stated in states):

@@ -4,14 +4,16 @@ Two texts that differ in wording only ("$452.2 million" and "$0.4522 billion", "
 "increased", "q3" and "third quarter") have the same tokens, so every metric that is built on them
 is blind to the wording and to nothing else. What counts as the same wording is data: the wording
 files and lexicons of ``finllm/corpus/languages``. Each text is read in its own language, and the
-tokens of all are the same, so that English bullets can be checked against a German call.
+tokens of all are the same, so that English bullets can be checked against a German call. How a
+text is set says nothing either: bullets, list numerals, bold, tables, capitals and wrapped lines are
+gone before anything is read.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
@@ -20,7 +22,9 @@ from finllm.corpus.languages.files import ENGLISH, FOLDER
 from finllm.corpus.languages.terms import read_language_terms
 from finllm.corpus.languages.wording import ends_no_sentence, wording, wording_file
 from finllm.corpus.lexicon import BUILTIN, Term, fold, plurals, read_terms, trie_pattern
-from finllm.corpus.numbers import Quantity, extract_quantities
+from finllm.corpus.numbers import Quantity, ends
+from finllm.corpus.numbers.extraction import quantities_of_plain
+from finllm.corpus.numbers.markup import Plain, plain
 
 COMPARISONS = ("yoy", "qoq", "mom", "ytd", "qtd", "mtd")  # periods that compare, not that date
 NOT_ITEMS = ("guidance", "reporting")  # categories of the lexicon that no figure belongs to
@@ -35,6 +39,22 @@ _SLIPS = re.compile(  # glued words, invisible characters, a plus before a minus
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?<!\W[a-z])(?<!\bvs)(?<!\bno)(?<!\bco)(?<!\binc)([.!?;]) (?=\S)", re.I)
+_PARTIAL = "|".join(  # "$452 mil": the rest of the word would say what the number is
+    word[:n]
+    for word in ("thousand", "million", "billion", "trillion", "percent", "percentage", "basis")
+    for n in range(len(word) - 1, 1 if word[0] in "tp" else 0, -1)
+    if word[:n] not in ("percent", "m", "b", "to", "tr", "ba")
+)
+_UNFINISHED = re.compile(
+    rf"[$\u20ac\u00a3]?\d[\d.,]*(?:,| (?:{_PARTIAL}|basis(?: p(?:o(?:i(?:nt?)?)?)?)?))"
+    r"(?:\.\.\.?|-)?\s*\Z|[$\u20ac\u00a3](?:\d[\d,]*\.)?\Z(?<=[$\u20ac\u00a3])",
+    re.IGNORECASE,
+)
+_FRAGMENT = re.compile(r"(?:(?:^|(?<=\s))[-+(]*[$\u20ac\u00a3]?[-(]*\d[\d.,]*\s+)?\S+\Z")
+_COMPLETE = re.compile(
+    r"(?:[^\d\s][.!?][\"')\]*_]*|%|\b(?:thousand|million|billion|trillion|percent))\Z",
+    re.IGNORECASE,
+)
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 _NTH = re.compile(r"\b(?:([1-4])q|(first|second|third|fourth)[ -]quarter)\b", re.IGNORECASE)
 _VERBS = frozenset(
@@ -53,7 +73,7 @@ class Token:
 
     kind: str  # figure, period, digits, comma, end, or one of CLASSES
     text: str  # canonical: equal where the same is said
-    start: int
+    start: int  # in the text of ``statement_lines``; the two ends of a range share it
     end: int
     quantity: Quantity | None = None  # of a figure and of a period
 
@@ -62,26 +82,27 @@ class Token:
 def read(text: str) -> tuple[Token, ...]:
     """The tokens of a text in order, in the language that it is in; function words are left out.
 
+    A range states two figures, its ends: "between 3 and 5%" reads like "3% to 5%", and like a low
+    end of 3% and a high end of 5%.
+
     >>> [token.text for token in read("Third quarter net sales increased 2.5%.")]
     ['Q3', 'net', 'revenue', 'up', 'percent 2.5']
     >>> read("q3 net revenue rose 2.5 percent")[3].kind
     'direction'
     >>> [token.text for token in read("Der Umsatz stieg.")]
-    ['revenue', 'up', '.']
+    ['revenue', 'up']
     """
-    language = spoken_in(text)
-    text = _plain(text) if language == ENGLISH else _broken(text, language)
-    lower = text.lower()
-    if len(lower) != len(text):  # a few letters grow when lowered, which would shift offsets
-        lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-    quantities = extract_quantities(text)
+    language, lower = spoken_in(text), statement_lines(text)
+    if language == ENGLISH:
+        lower = _plain(lower)
+    quantities = quantities_of_plain(Plain(f"\n{lower}\n", ()))
     pieces, at = [], 0
     for quantity in quantities:
         pieces += [lower[at : quantity.start], _MASK * (quantity.end - quantity.start)]
         at = quantity.end
     masked = "".join(pieces) + lower[at:]
     pattern, meanings = _forms(language)
-    tokens = [_of_quantity(q, lower[q.start : q.end]) for q in quantities]
+    tokens = [t for q in quantities for t in _of_quantity(q, lower[q.start : q.end])]
     for match in pattern.finditer(masked):
         inside = match.lastgroup == "end" and masked[match.end() : match.end() + 1] == " "
         if inside and language != ENGLISH:
@@ -89,7 +110,57 @@ def read(text: str) -> tuple[Token, ...]:
         token = _of_match(match, meanings, masked)
         if token is not None:
             tokens.append(token)
-    return tuple(sorted(tokens, key=lambda token: token.start))
+    return tuple(_without_spare_ends(sorted(tokens, key=lambda token: token.start)))
+
+
+def _without_spare_ends(tokens: Sequence[Token]) -> Iterator[Token]:
+    """The tokens with one end between two sentences, and none around the text."""
+    end: Token | None = None
+    begun = False
+    for token in tokens:
+        if token.kind == "end":
+            end = end or token
+            continue
+        if end is not None and begun:
+            yield end
+        yield token
+        end, begun = None, True
+
+
+def without_fragment(text: str) -> str:
+    """An answer that the length limit cut, without its last word and the number before it.
+
+    What the cut left of "$452.2 million" may be "$4", "$452." or "$452.2". An answer that was cut
+    behind a full stop is left as it is, but for the stop of "$452.".
+
+    >>> without_fragment("Revenue rose 5% to $452.2 mil")
+    'Revenue rose 5% to '
+    """
+    said = text.rstrip()
+    return text if _COMPLETE.search(said) else _FRAGMENT.sub("", said)
+
+
+def statement_lines(text: str) -> str:
+    r"""The text in lower case and without markup, a sentence, bullet or row of a table a line.
+
+    >>> statement_lines("1. **Net sales** rose 5%. Margin fell")
+    'net sales rose 5%.\nmargin fell'
+    """
+    text = _UNFINISHED.sub("", plain(text).text[1:-1])
+    lower = text.lower()
+    if len(lower) != len(text):  # some letters grow when lowered, and are capitals again
+        lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    language = spoken_in(text)
+
+    def end(match: re.Match[str]) -> str:  # what is said of a figure ends with its sentence
+        if language != ENGLISH and match[1] == ".":
+            before = lower[max(0, match.start() - 20) : match.start()].rpartition(" ")[2]
+            behind = lower[match.end() : match.end() + 20].partition(" ")[0]
+            if ends_no_sentence(before, behind, language=language):
+                return match[0]
+        return match[1] + "\n"
+
+    return _SENTENCE.sub(end, lower)
 
 
 def _plain(text: str) -> str:
@@ -98,24 +169,8 @@ def _plain(text: str) -> str:
     A verb of direction before an amount says that "$3 million to $5 million" is no range.
     """
     text = _SLIPS.sub(lambda match: match[1] + " " if match[1] else match[2] or "", text)
-    text = _SENTENCE.sub(r"\1\n", text)  # what is said of a figure ends with its sentence
     text = _NTH.sub(lambda match: f"q{match[1] or _ORDINALS[match[2].lower()]}", text)
     return _verbs().sub(_plain_verb, text)
-
-
-def _broken(text: str, language: str) -> str:
-    """The text of another language, its sentences ended by line breaks as ``_plain`` ends them.
-
-    "3. Quartal" and "1,2 Mrd. Euro" end none.
-    """
-
-    def end(match: re.Match[str]) -> str:
-        before = text[max(0, match.start() - 20) : match.start()].rpartition(" ")[2]
-        behind = text[match.end() : match.end() + 20].partition(" ")[0]
-        stays = match[1] == "." and ends_no_sentence(before, behind, language=language)
-        return match[0] if stays else match[1] + "\n"
-
-    return _SENTENCE.sub(end, text)
 
 
 def _plain_verb(match: re.Match[str]) -> str:
@@ -145,8 +200,8 @@ def as_percent(quantity: Quantity) -> Quantity:
     )
 
 
-def _of_quantity(quantity: Quantity, mention: str) -> Token:
-    """The token of an extracted quantity; a year is the full year of that number.
+def _of_quantity(quantity: Quantity, mention: str) -> list[Token]:
+    """The token of a quantity, two of a range; a year is the full year of that number.
 
     A written sign stays visible: "a loss of $-3" may be a loss of 3 or the opposite of one.
     """
@@ -155,11 +210,14 @@ def _of_quantity(quantity: Quantity, mention: str) -> Token:
         q = dataclasses.replace(q, kind="period", unit=f"FY{q.value:.0f}")
     if q.kind == "period":
         kind = "compare" if q.unit in COMPARISONS else "period"
-        return Token(kind, q.unit, q.start, q.end, q)
-    sign = " signed" if q.value < 0 and _SIGN.match(mention) else ""
-    ends = f"{q.value:.6g}" if q.low is None else f"{q.low:.6g} to {q.high:.6g}"
+        return [Token(kind, q.unit, q.start, q.end, q)]
     unit = f" {q.unit}" if q.kind == "money" else ""
-    return Token("figure", f"{q.kind} {ends}{unit}{sign}", q.start, q.end, q)
+    tokens = []
+    for end in ends(q):
+        sign = " signed" if end.value < 0 and _SIGN.match(mention) else ""
+        text = f"{q.kind} {end.value:.6g}{unit}{sign}"
+        tokens.append(Token("figure", text, q.start, q.end, end))
+    return tokens
 
 
 def _in_order(quantity: Quantity, mention: str) -> Quantity:

@@ -26,6 +26,7 @@ class Candidate:
     split: str  # "test", "transfer", or what was changed: "reworded", "noise"
     example: Example
     text: str
+    cut: bool = False  # by the length limit
 
 
 def check_paired(
@@ -174,7 +175,10 @@ def _scorer(lexicon: str) -> Callable[[list[list[Candidate]]], list[list[dict]]]
 
     def score(batch: list[list[Candidate]]) -> list[list[dict]]:
         return [
-            [light_scores(c.text, c.example.answer, c.example.excerpt, terms) for c in group]
+            [
+                light_scores(c.text, c.example.answer, c.example.excerpt, terms, cut=c.cut)
+                for c in group
+            ]
             for group in batch
         ]
 

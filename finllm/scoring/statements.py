@@ -86,7 +86,8 @@ def direction_of(sentence: Sequence[Token], at: int) -> int | None:
         if sentence[i].kind == "direction":
             before = i
             break
-    for i in range(at + 1, min(at + 1 + _BEHIND, len(sentence))):
+    behind_range = at + of_one_range(sentence, at, at + 1)
+    for i in range(behind_range + 1, min(behind_range + 1 + _BEHIND, len(sentence))):
         if sentence[i].kind in ("comma", "compare", "figure"):
             break
         if sentence[i].kind == "direction":
@@ -94,7 +95,15 @@ def direction_of(sentence: Sequence[Token], at: int) -> int | None:
             break
     if before is None or behind is None:
         return behind if before is None else before
-    return before if at - before <= behind - at else behind
+    first = at - (at > 0 and of_one_range(sentence, at - 1, at))
+    return before if first - before <= behind - behind_range else behind
+
+
+def of_one_range(sentence: Sequence[Token], first: int, second: int) -> bool:
+    """Whether two tokens of a sentence are the ends of one range."""
+    if second >= len(sentence) or sentence[second].kind != "figure":
+        return False
+    return sentence[first].start == sentence[second].start
 
 
 def item_of(sentence: Sequence[Token], at: int) -> int | None:
@@ -143,7 +152,8 @@ def _of_sentence(sentence: list[Token]) -> list[Statement]:
         if token.kind == "figure":
             period = nearest(sentence, at, "period")
             state(at, item_of(sentence, at), direction_of(sentence, at), period)
-            last_figure = at
+            if not of_one_range(sentence, at, at + 1):
+                last_figure = at
     last_figure = -1
     for kind in ("direction", "item", "period"):  # a direction may take an item, not the reverse
         for at, token in enumerate(sentence):
@@ -167,7 +177,7 @@ def between(sentence: list[Token], last_figure: int, at: int, kind: str) -> str:
 def _comparison(sentence: list[Token], last_figure: int, at: int) -> str:
     """What a figure is compared with: words since the figure before it, and yoy or qoq behind."""
     said = set(between(sentence, last_figure, at, "compare").split())
-    for token in sentence[at + 1 :]:
+    for token in sentence[at + 1 + of_one_range(sentence, at, at + 1) :]:
         if token.kind == "figure" or sentence[at].kind != "figure":
             break
         if token.kind == "compare" and token.text in ("yoy", "qoq"):

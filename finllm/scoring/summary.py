@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -42,10 +42,17 @@ def texts(
     return said | oracle_answers(examples)
 
 
-def candidates(sets: Mapping[str, Sequence[Example]], said: Texts) -> list[Candidate]:
+def cut_answers(predictions: Mapping[str, Sequence[Prediction]]) -> set[tuple[str, str]]:
+    """Model and example of each answer that the length limit cut."""
+    return {(m, row.example_id) for m, rows in predictions.items() for row in rows if row.hit_limit}
+
+
+def candidates(
+    sets: Mapping[str, Sequence[Example]], said: Texts, cut: Collection[tuple[str, str]] = ()
+) -> list[Candidate]:
     """Every text of every model, set by set; a model may have answered one set alone."""
     return [
-        Candidate(model, split, example, own[example.id])
+        Candidate(model, split, example, own[example.id], (model, example.id) in cut)
         for model, own in said.items()
         for split, rows in sets.items()
         for example in rows
@@ -57,12 +64,13 @@ def changed_candidates(
     sets: Mapping[str, Sequence[Example]], changed: Mapping[str, Sequence[Prediction]]
 ) -> list[Candidate]:
     """The answers to the changed questions, as answers to the original examples."""
-    said = {(m, r.asked, r.example_id): r.text for m, rows in changed.items() for r in rows}
+    said = {(m, r.asked, r.example_id): r for m, rows in changed.items() for r in rows}
     return [
-        Candidate(model, name, example, said[model, name, example.id])
+        Candidate(model, name, example, row.text, row.hit_limit)
         for model in changed
         for name, rows in sets.items()
         for example in rows
+        for row in [said[model, name, example.id]]
     ]
 
 

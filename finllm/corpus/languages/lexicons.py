@@ -38,3 +38,7 @@ class Lexicons:
     def canonical_terms(self, text: str) -> tuple[str, ...]:
         """The canonical terms that a text names, sorted, by the lexicon of its own language."""
         return self.of(spoken_in(text)).canonical_terms(text)
+
+    def named_in_any_case(self, text: str) -> tuple[str, ...]:
+        """``Lexicon.named_in_any_case`` in the text's own language."""
+        return self.of(spoken_in(text)).named_in_any_case(text)

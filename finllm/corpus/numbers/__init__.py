@@ -2,7 +2,8 @@
 
 `extraction` turns a text into `quantity` records, a step a module:
 
-- `marks` makes typographic marks plain; `scan` finds numbers, those in `digits` and those
+- `markup` makes marks plain and takes off what sets a text: `numerals`, and the breaks of
+  `wraps`; `scan` finds numbers, those in `digits` and those
   `spelled` out (`words`), with their `units` and magnitudes, and fiscal `periods`: an `atom` each;
 - `names` drops what is no quantity;
 - `compounds` and `chains` join what belongs together;
@@ -13,14 +14,22 @@
 """
 
 from finllm.corpus.numbers.extraction import extract_quantities
-from finllm.corpus.numbers.match import QuantityMatch, match_quantities, quantities_agree
+from finllm.corpus.numbers.match import (
+    QuantityMatch,
+    ends,
+    is_stated,
+    match_quantities,
+    quantities_agree,
+)
 from finllm.corpus.numbers.quantity import KINDS, Quantity
 
 __all__ = [
     "KINDS",
     "Quantity",
     "QuantityMatch",
+    "ends",
     "extract_quantities",
+    "is_stated",
     "match_quantities",
     "quantities_agree",
 ]

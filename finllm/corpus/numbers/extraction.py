@@ -7,7 +7,7 @@ from finllm.corpus.numbers.bare import mark_bare_amounts
 from finllm.corpus.numbers.chains import join_ranges, share_units
 from finllm.corpus.numbers.compounds import join_compounds, join_ratios
 from finllm.corpus.numbers.counts import counted_in_words, counted_unit, is_year
-from finllm.corpus.numbers.marks import plain_marks
+from finllm.corpus.numbers.markup import Plain, plain
 from finllm.corpus.numbers.names import without_names
 from finllm.corpus.numbers.per import mark_per
 from finllm.corpus.numbers.quantity import Quantity
@@ -34,7 +34,12 @@ def extract_quantities(text: str) -> list[Quantity]:
     >>> q.low, q.high
     (1800000000.0, 1900000000.0)
     """
-    cased = f"\n{plain_marks(text)}\n"  # so that every number has a neighbour on both sides
+    return quantities_of_plain(plain(text))
+
+
+def quantities_of_plain(setting: Plain) -> list[Quantity]:
+    """Return the quantities of a text that is plain already, by their places as it was written."""
+    cased = setting.text
     lower = _lower(cased)
     atoms = without_names(cased, lower, scan(lower))
     share_units(lower, atoms)
@@ -43,7 +48,7 @@ def extract_quantities(text: str) -> list[Quantity]:
     mark_signs(lower, atoms)
     mark_per(lower, atoms)
     atoms = join_ranges(lower, atoms)
-    return [q for atom in atoms if (q := _quantity(lower, atom)) is not None]
+    return [q for atom in atoms if (q := _quantity(lower, atom, setting)) is not None]
 
 
 def _lower(text: str) -> str:
@@ -54,7 +59,7 @@ def _lower(text: str) -> str:
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
-def _quantity(text: str, atom: Atom) -> Quantity | None:
+def _quantity(text: str, atom: Atom, setting: Plain) -> Quantity | None:
     """Return the finished record of an atom, None where it counts nothing."""
     kind, unit, value = atom.kind, atom.unit, atom.value
     if not kind:
@@ -70,13 +75,14 @@ def _quantity(text: str, atom: Atom) -> Quantity | None:
     elif kind == "period":
         year = unit[2:] if unit.startswith("FY") else unit[:4]
         value = float(year) if year.isdigit() else 0.0
+    start, end = setting.span(atom.start, atom.end)
     return Quantity(
         kind,
         _exact(-value if atom.negative and value else value),
         unit,
         atom.per,
-        atom.start - 1,
-        atom.end - 1,
+        start,
+        end,
         None if atom.low is None else _exact(atom.low),
         None if atom.high is None else _exact(atom.high),
         atom.quantum * atom.scale,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from finllm.corpus.numbers.quantity import Quantity
@@ -24,7 +25,8 @@ def quantities_agree(a: Quantity, b: Quantity) -> bool:
 
     Kind and sign must be equal, and where both name them the unit and what they are per. Values
     may differ by half of the coarser last digit shown, and by 10 % at most: 1.2 billion agrees with
-    1.2314 billion, 2 billion does not with 2.4 billion. A range agrees with a range, end by end.
+    1.2314 billion, 2 billion does not with 2.4 billion. A range agrees with a range, end by end,
+    and with no single amount: whether a text states the one by the other is for ``is_stated``.
     A period that names no year agrees with the same period of any year.
     """
     if a.kind != b.kind:
@@ -48,11 +50,43 @@ def quantities_agree(a: Quantity, b: Quantity) -> bool:
     return _close(a.value, b.value, quantum)
 
 
+def ends(quantity: Quantity) -> tuple[Quantity, ...]:
+    """Return the two ends of a range as amounts of their own, and any other quantity alone."""
+    if quantity.low is None or quantity.high is None:
+        return (quantity,)
+    return tuple(
+        dataclasses.replace(quantity, value=value, low=None, high=None)
+        for value in (quantity.low, quantity.high)
+    )
+
+
+def is_stated(quantity: Quantity, known: Iterable[Quantity]) -> bool:
+    """Return whether known quantities state this one, allowing for rounding.
+
+    An amount is stated where a known one agrees with it, be it alone or as the end of a range; a
+    point between the ends of a range is not. A range is stated where both of its ends are.
+    """
+    stated = [end for other in known for end in ends(other)]
+    return all(any(quantities_agree(end, other) for other in stated) for end in ends(quantity))
+
+
+def share_an_end(a: Quantity, b: Quantity) -> bool:
+    """Return whether one of two quantities is an end of the other, or both are the same."""
+    if quantities_agree(a, b):
+        return True
+    return (a.low is None) != (b.low is None) and any(
+        quantities_agree(one, other) for one in ends(a) for other in ends(b)
+    )
+
+
 def match_quantities(candidate: Sequence[Quantity], reference: Sequence[Quantity]) -> QuantityMatch:
-    """Return a one-to-one matching with as many agreeing pairs as possible, closest first."""
+    """Return a one-to-one matching with as many pairs as possible, closest first.
+
+    The two of a pair agree, or one is an end of the range that the other is.
+    """
     options = []
     for quantity in candidate:
-        fits = [j for j, other in enumerate(reference) if quantities_agree(quantity, other)]
+        fits = [j for j, other in enumerate(reference) if share_an_end(quantity, other)]
         options.append(sorted(fits, key=lambda j: (abs(reference[j].value - quantity.value), j)))
     taken: dict[int, int] = {}
     for i in range(len(options)):

@@ -1,0 +1,78 @@
+"""Lines that a sentence goes on from: those that were broken at the page's edge."""
+
+from __future__ import annotations
+
+import re
+
+_GOES_ON = re.compile(
+    r"(?:,|[^\W\d_]-|\b(?:a|an|the|of|to|in|for|from|by|with|at|on|and|or|as|than|versus|vs\.?|was"
+    r"|were|is|are|be|been|our|its|their|about|approximately|between|nearly|roughly|around|over"
+    r"|that|which|who|but|while|per|both|has|have|had|will|would|not|up|down|us|negative|minus|basis|percentage)"
+    r"|[$\u20ac\u00a3])$",
+    re.I,
+)
+_COMES_FROM = re.compile(
+    r"(?:of|to|from|between|and|or|than|versus|vs|compared|by|with|in|for|at|on|as|which|that|but|while"
+    r"|per|million|billion|thousand|trillion|percent|percentage|basis|cents?|dollars?"
+    r"|was|were|is|are)\b|%",
+    re.I,
+)
+_ENDS = re.compile(r"[.!?:;|][\"')\]]*$")
+_WIDTHS = (30, 120)  # of a column of text
+
+
+def wrapped(lines: list[str], fresh: list[bool]) -> list[bool]:
+    """For each line whether its sentence goes on in the next one.
+
+    It does where the break stands beside a word that cannot end or begin a sentence ("rose 5%
+    to"), and where the lines are those of a column of text: each as long as it could be. A line
+    that is ``fresh`` begins with a bullet or a numeral, and goes on from no other; a long one goes
+    on in what follows it without a bullet.
+
+    >>> wrapped(["Revenue rose 5% to", "$3 million", "Margin fell"], [False] * 3)
+    [True, False, False]
+    """
+    stripped = [line.strip() for line in lines]
+    goes_on = [False] * len(lines)
+    first = 0
+    for nth in range(1, len(lines) + 1):
+        if nth < len(lines) and _may_go_on(stripped[nth], fresh[nth]):
+            continue
+        item = fresh[first] and not stripped[first].startswith("#")
+        _mark_block(stripped[first:nth], goes_on, first, item=item)
+        first = nth
+    return goes_on
+
+
+def _may_go_on(line: str, fresh: bool) -> bool:
+    """Whether a line may be the rest of the one above."""
+    return bool(line) and not fresh and "|" not in line and not line.startswith("#")
+
+
+def _mark_block(block: list[str], goes_on: list[bool], first: int, *, item: bool) -> None:
+    """Mark the breaks of lines that follow each other without a bullet or an empty line.
+
+    ``item`` says that the first of them is an item of a list.
+    """
+    if len(block) < 2:
+        return
+    column = _is_column(block)
+    for nth, (line, following) in enumerate(zip(block, block[1:], strict=False)):
+        if line and not _ENDS.search(line):
+            long_item = item and len(line) >= _WIDTHS[0]
+            goes_on[first + nth] = column or long_item or _is_inside(line, following)
+
+
+def _is_inside(line: str, following: str) -> bool:
+    """Whether the words beside a break say that it is inside a sentence."""
+    return _GOES_ON.search(line) is not None or _COMES_FROM.match(following) is not None
+
+
+def _is_column(block: list[str]) -> bool:
+    """Whether no line could have held the first word of the next one, and one break is inside."""
+    width = max(map(len, block))
+    if len(block) < 3 or not _WIDTHS[0] <= width <= _WIDTHS[1]:
+        return False
+    pairs = list(zip(block, block[1:], strict=False))
+    full = (len(line) + 1 + len(following.split(" ")[0]) > width for line, following in pairs)
+    return all(full) and any(_is_inside(*pair) and not _ENDS.search(pair[0]) for pair in pairs)
