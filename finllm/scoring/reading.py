@@ -5,8 +5,8 @@ Two texts that differ in wording only ("$452.2 million" and "$0.4522 billion", "
 is blind to the wording and to nothing else. What counts as the same wording is data: the wording
 files and lexicons of ``finllm/corpus/languages``. Each text is read in its own language, and the
 tokens of all are the same, so that English bullets can be checked against a German call. How a
-text is set says nothing either: bullets, list numerals, bold, tables, capitals and wrapped lines are
-gone before anything is read.
+text is set says nothing either: bullets, list numerals, bold, tables, capitals and wrapped lines
+are gone before anything is read.
 """
 
 from __future__ import annotations
