@@ -152,7 +152,7 @@ def test_held_out_calls_are_proper_calls_of_the_sectors():
         ("$452.2 million", "452,2 Mio. US-Dollar"),
         ("$1.24 billion", "1,24 Mrd. US-Dollar"),
         ("$446 million to $458 million", "446 bis 458 Mio. US-Dollar"),
-        ("between $1.80 billion and $1.85 billion", "zwischen 1,80 und 1,85 Mrd. US-Dollar"),
+        ("between $1.80 billion and $1.85 billion", "1,80 bis 1,85 Mrd. US-Dollar"),
         ("114 basis points", "114 Basispunkte"),
         ("5,200", "5.200"),
         ("1.21 million", "1,21 Millionen"),

@@ -22,7 +22,7 @@ from finllm.corpus.languages.files import ENGLISH, FOLDER
 from finllm.corpus.languages.terms import read_language_terms
 from finllm.corpus.languages.wording import ends_no_sentence, wording, wording_file
 from finllm.corpus.lexicon import BUILTIN, Term, fold, plurals, read_terms, trie_pattern
-from finllm.corpus.numbers import Quantity, ends
+from finllm.corpus.numbers import Quantity, ends, extract_quantities
 from finllm.corpus.numbers.extraction import quantities_of_plain
 from finllm.corpus.numbers.markup import Plain, plain
 
@@ -95,7 +95,9 @@ def read(text: str) -> tuple[Token, ...]:
     language, lower = spoken_in(text), statement_lines(text)
     if language == ENGLISH:
         lower = _plain(lower)
-    quantities = quantities_of_plain(Plain(f"\n{lower}\n", ()))
+        quantities = quantities_of_plain(Plain(f"\n{lower}\n", ()))
+    else:
+        quantities = extract_quantities(lower)
     pieces, at = [], 0
     for quantity in quantities:
         pieces += [lower[at : quantity.start], _MASK * (quantity.end - quantity.start)]
@@ -146,18 +148,20 @@ def statement_lines(text: str) -> str:
     >>> statement_lines("1. **Net sales** rose 5%. Margin fell")
     'net sales rose 5%.\nmargin fell'
     """
-    text = _UNFINISHED.sub("", plain(text).text[1:-1])
+    language = spoken_in(text)
+    if language == ENGLISH:  # another language's numbers are read as they are written
+        text = plain(text).text[1:-1]
+    text = _UNFINISHED.sub("", text)
     lower = text.lower()
     if len(lower) != len(text):  # some letters grow when lowered, and are capitals again
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-    language = spoken_in(text)
 
     def end(match: re.Match[str]) -> str:  # what is said of a figure ends with its sentence
-        if language != ENGLISH and match[1] == ".":
-            before = lower[max(0, match.start() - 20) : match.start()].rpartition(" ")[2]
-            behind = lower[match.end() : match.end() + 20].partition(" ")[0]
-            if ends_no_sentence(before, behind, language=language):
-                return match[0]
+        before = lower[max(0, match.start() - 20) : match.start()].rpartition(" ")[2]
+        behind = lower[match.end() : match.end() + 20].partition(" ")[0]
+        stays = language != ENGLISH and match[1] == "."
+        if stays and ends_no_sentence(before, behind, language=language):
+            return match[0]
         return match[1] + "\n"
 
     return _SENTENCE.sub(end, lower)

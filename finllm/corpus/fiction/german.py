@@ -52,19 +52,18 @@ def figure(english: str, units: dict[str, str], percent: str) -> str:
     >>> figure("$1,243.6 million", WRITTEN[0], " %"), figure("12.3%", WRITTEN[0], " Prozent")
     ('1.243,6 Millionen US-Dollar', '12,3 Prozent')
     >>> figure("between $1.80 billion and $1.85 billion", WRITTEN[1], " %")
-    'zwischen 1,80 und 1,85 Mrd. US-Dollar'
+    '1,80 bis 1,85 Mrd. US-Dollar'
     """
 
     def write(match: re.Match[str]) -> str:
         top = match["high"] or match["top"]
-        joined = " und " if "between" in english else " bis "
-        number = plain(match["digits"]) + (joined + plain(top) if top else "")
+        number = plain(match["digits"]) + (f" bis {plain(top)}" if top else "")
         if match["unit"]:
             return number + (percent if match["unit"] == "%" else " Basispunkte")
         scale = match["scale"] or ""
         return number + (f" {units[scale]}" if match["dollar"] else _COUNTS[scale])
 
-    return _FIGURE.sub(write, english).replace("between", "zwischen")
+    return _FIGURE.sub(write, english.removeprefix("between "))
 
 
 def moved(percent: float, text: str, options: int) -> str:
