@@ -55,9 +55,14 @@ def mark_bare_amounts(text: str, atoms: list[Atom]) -> None:
     shown = Counter(atom.unit for atom in atoms if atom.kind == "money")
     unit = shown.most_common(1)[0][0] if shown else ""
     spoken = bool(shown)  # in a call that speaks of money, an amount of nothing else is money
+    far_end = {  # "12.8-13.0 million units": what the second end counts, the first does too
+        first.end: second.end
+        for first, second in zip(atoms, atoms[1:], strict=False)
+        if text[first.end : second.start] in ("-", "–", " - ", " – ", " to ", "-to-", " and ")
+    }
     for atom in bare:
         noun = (
-            _noun_behind(text, atom.end)
+            _noun_behind(text, far_end.get(atom.end, atom.end))
             or _noun_before(text, atom.start)
             or _noun_after(text, atom.end)
         )

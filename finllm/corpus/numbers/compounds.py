@@ -57,6 +57,8 @@ def _join_period(text: str, first: Atom, second: Atom) -> None:
 def _join_amount(text: str, first: Atom, second: Atom) -> None:
     """Add the two parts of an amount, such as dollars and cents."""
     gap = text[first.end : second.start]
+    if text[second.start] == "(":
+        return  # "¥15 billion ($103 million)" is converted
     total = None
     large = second.scale > 1 or second.worded and second.value >= 1e3 and not second.kind
     if gap == " " and large and max(second.scale, second.value) < first.scale:

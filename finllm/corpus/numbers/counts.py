@@ -25,6 +25,7 @@ _NO_PLURALS = frozenset(
     "shows provides gives brings comes says".split()
 )
 _DURATIONS = frozenset("month year day week quarter hour minute foot mile inch".split())
+_MEASURES = {"gw": "GW", "tw": "TW", "kwh": "kWh", "mwh": "MWh", "gwh": "GWh", "twh": "TWh"}
 _COLLECTIVES = frozenset(
     "people men women children feet employees megawatts staff headcount aircraft personnel".split()
 )
@@ -55,6 +56,8 @@ def counted_unit(text: str, end: int, reach: int = 4) -> str:
             return ""
         if nth == 0 and joint == "-":
             return word.split("-")[0]
+        if nth == 0 and word in _MEASURES:
+            return _MEASURES[word]
         if nth == 0 and word in _DURATIONS:
             if not text.startswith((" over", " on ", " to ", "-"), end):
                 return word

@@ -12,10 +12,10 @@ from finllm.corpus.numbers.names import without_names
 from finllm.corpus.numbers.per import mark_per
 from finllm.corpus.numbers.quantity import Quantity
 from finllm.corpus.numbers.scan import scan
-from finllm.corpus.numbers.signs import mark_signs
+from finllm.corpus.numbers.signs import mark_signs, without_conversions
 
 
-def extract_quantities(text: str) -> list[Quantity]:
+def extract_quantities(text: str, language: str = "") -> list[Quantity]:
     """Return the quantities of a text in order of start.
 
     Values are in base units: 1.2 billion is 1.2e9, 56 cents 0.56, 5 % is 5, 50 basis points 50,
@@ -26,6 +26,14 @@ def extract_quantities(text: str) -> list[Quantity]:
     ("net income of 3.2 million") is money in the currency that the text uses most, and with an
     empty unit where it shows none; "3.2 million" of anything else is a count.
 
+    Parameters
+    ----------
+    text : str
+        Any text; numbers may be written in any country's way.
+    language : str, optional
+        "de", "fr", "es" or "pt": the words beside numbers are of this language, and a number that
+        reads both ways is read its way where the text does not settle it. Else English.
+
     Examples
     --------
     >>> [(q.kind, q.value, q.unit) for q in extract_quantities("a loss of 3 cents")]
@@ -34,7 +42,7 @@ def extract_quantities(text: str) -> list[Quantity]:
     >>> q.low, q.high
     (1800000000.0, 1900000000.0)
     """
-    return quantities_of_plain(plain(text))
+    return quantities_of_plain(plain(text, language))
 
 
 def quantities_of_plain(setting: Plain) -> list[Quantity]:
@@ -46,6 +54,7 @@ def quantities_of_plain(setting: Plain) -> list[Quantity]:
     atoms = join_compounds(lower, join_ratios(lower, atoms))
     mark_bare_amounts(lower, atoms)
     mark_signs(lower, atoms)
+    without_conversions(lower, atoms)
     mark_per(lower, atoms)
     atoms = join_ranges(lower, atoms)
     return [q for atom in atoms if (q := _quantity(lower, atom, setting)) is not None]

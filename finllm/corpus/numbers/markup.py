@@ -10,7 +10,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
+from finllm.corpus.numbers.foreign import notation_edits, word_edits
 from finllm.corpus.numbers.numerals import Numerals
 from finllm.corpus.numbers.wraps import wrapped
 
@@ -73,15 +75,19 @@ class Plain:
         return offset - 1  # the line break in front
 
 
-def plain(text: str) -> Plain:
+def plain(text: str, language: str = "") -> Plain:
     r"""Return the text without markup, list numerals and footnote marks, and without wrapped lines.
+
+    Numbers that are not written the English way are written so, and a ``language``'s words that
+    stand beside numbers become English (``foreign``).
 
     >>> plain("1. **Revenue** rose 5%[1]").text
     '\nRevenue rose 5%\n'
     """
     text = f"\n{plain_marks(text)}\n"
     edits = []
-    for found in (_markup_edits, _line_edits, _blank_edits):
+    notation, words = (partial(f, language=language) for f in (notation_edits, word_edits))
+    for found in (_markup_edits, _line_edits, _blank_edits, words, notation):
         changes = found(text)
         if changes:
             text, starts, shifts = _apply(text, changes)

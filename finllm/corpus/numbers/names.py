@@ -40,6 +40,10 @@ _PRODUCT = re.compile(
     r"|product|framework|initiative)"
 )
 _CLASS_NOUN = re.compile(r" (?:emissions|trials|studies|cities|loans|assets|suppliers)\b")
+_PIXELS = re.compile(  # "4K TVs"
+    r"[2458]k(?= ?-?(?:tvs?|televisions?|uhd|ultra|hdr|oled|lcd|displays?|screens?|monitors?|videos?"
+    r"|resolution|cameras?|stream\w*|content|projectors?|panels?|gaming|blu|60)\b)"
+)
 _FILINGS = frozenset((8, 10, 401, 403))  # "10K"
 # words whose number is a name or a rank
 _NAMING = frozenset(
@@ -194,6 +198,8 @@ def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
     if atom.number in (180, 360) and text.startswith((" degree", "-degree"), atom.end):
         return True
     if _is_capital_name(cased, atom):
+        return True
+    if _PIXELS.match(text, atom.start):
         return True
     if counted_unit(text, atom.end, 1):
         return False

@@ -53,6 +53,9 @@ _FY = re.compile(
     r"(?:['’] ?)?"
     r"((?:20)\d\d(?![\d,]\d|%)|(?<=['’])\d\d(?!\d)|(?<=['’] )\d\d(?!\d)|(?<=fy)\d\d(?!\d))?"
 )
+_NINE_MONTHS = re.compile(
+    r"first nine months (?:of |in )?(?:the )?(?:fiscal |calendar )?(?:year |fy ?)?['’]?(20\d\d|\d\d(?![\d.,%]))"
+)
 _COMPARED = {
     "year": "yoy",
     "quarter": "qoq",
@@ -73,7 +76,7 @@ PERIOD_STARTS = (
     r"(?= (?:the |our )?(?:second|third|fourth|2nd|3rd|4th) (?:fiscal )?(?:quarter|hal))|"
     r"(?:first|second|third|fourth|final|1st|2nd|3rd|4th)[ -](?:fiscal |calendar )?"
     r"(?:quarter|half|qtr)|(?:back|front|latter|later) half|[qh][1-4]\b|fy\b|fy['’ ]?\d|fiscal\b"
-    r"|full[ -](?:fiscal )?year\b|quarter (?:one|two|three|four|[1-4])\b"
+    r"|first nine months|full[ -](?:fiscal )?year\b|quarter (?:one|two|three|four|[1-4])\b"
     r"|(?:year|quarter|month)[ -](?:over|on|to)[ -](?:year|quarter|month|date)"
     r"|yoy|qoq|y/y|q/q|y-o-y|ytd"
 )  # what a pattern must see before `parse_period` is worth a call
@@ -94,7 +97,7 @@ def _end(match: re.Match[str]) -> int:
 def parse_period(text: str, start: int) -> tuple[str, int] | None:
     """Return a period's canonical text and the offset behind it, or None.
 
-    Canonical texts are "2021Q3", "Q3", "2021H1", "FY2022", "FY", "yoy", "qoq", "ytd".
+    Canonical texts are "2021Q3", "Q3", "2021H1", "2024M9", "FY2022", "FY", "yoy", "qoq", "ytd".
 
     >>> parse_period("third quarter of fiscal 2021", 0)
     ('2021Q3', 28)
@@ -107,6 +110,8 @@ def parse_period(text: str, start: int) -> tuple[str, int] | None:
         if match is not None:
             number, letter, year = match.groups()
             return f"{_full_year(year)}{letter.upper()}{number}", _end(match)
+    if first == "f" and (match := _NINE_MONTHS.match(text, start)):
+        return f"{_full_year(match[1])}M9", match.end()
     match = _QUARTER.match(text, start) or _QUARTER_OF_TWO.match(text, start)
     if match is not None:
         ordinal, part, year = match.groups()

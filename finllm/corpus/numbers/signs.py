@@ -96,6 +96,17 @@ def mark_signs(text: str, atoms: list[Atom]) -> None:
         previous = atom
 
 
+def without_conversions(text: str, atoms: list[Atom]) -> None:
+    """Make an amount in parentheses behind another amount positive: "€3 billion ($3.7 billion)"."""
+    for first, second in zip(atoms, atoms[1:], strict=False):
+        if not second.negative or second.kind != "money" or first.kind != "money":
+            continue
+        if text[second.start] == "(" and text[first.end : second.start] in ("", " "):
+            if first.unit != second.unit or not first.negative:
+                second.negative = first.negative and text[first.start] != "("
+                second.start, second.end = second.start + 1, second.end - 1
+
+
 def _is_called_negative(text: str, atom: Atom, previous: Atom | None) -> bool:
     """Whether "negative" or "minus" stands before an amount, or "negative" behind it.
 
