@@ -47,6 +47,7 @@ class Sample:
     n_short: int = within(0)
     n_offtopic: int = within(0)
     n_duplicates: int = within(0)
+    language: str = one_of("en", "de")
     seed: int = within(0)
 
 

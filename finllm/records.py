@@ -20,7 +20,7 @@ DOMAIN = ("term_recall", "term_precision", "number_accuracy", "coherence", "comp
 METRICS = LEXICAL + SEMANTIC + DOMAIN  # in the order of every table; in 0 to 1, higher is better
 NO_SOURCE = "none"  # data.transfer_source where there is no second source
 COSTS = ("cost", "timing", "provenance")  # of a stage's metrics, told apart by write_metrics
-OPTIONAL = ("ticker", "date", "layout")  # of a Transcript: written only where known
+OPTIONAL = ("ticker", "date", "layout", "language")  # of a Transcript: written only where known
 PROVENANCES = ("human", "synthetic", "continuation", "derived")
 
 
@@ -46,9 +46,10 @@ class Transcript:
     turns: tuple[Turn, ...]
     summary: str | None  # bullets, one a line; None where the source has none
     provenance: str = "human"  # of its words: "human", or "synthetic" where a generator wrote them
-    ticker: str = ""  # empty where unknown, as are the next two
+    ticker: str = ""  # empty where unknown, as are the next three
     date: str = ""  # of the call: "2023-10-25"
     layout: str = ""  # how the text named its speakers; empty where the source itself gives turns
+    language: str = ""  # ISO 639 code; empty before cleaning, where the source does not say
 
     @property
     def text(self) -> str:

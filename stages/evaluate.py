@@ -54,10 +54,12 @@ def main() -> str:
     )
     scores, rest = rows[: len(own)], rows[len(own) :]
     changed_scores, val_scores = rest[: len(again)], rest[len(again) :]
+    language = {call.id: call.language for call in records.read_transcripts(at.calls)}
+    languages = {example.id: language[example.transcript_id] for example in transfer}
     draws = {"confidence": 1 - params.verdict.alpha, "n_bootstrap": p.n_bootstrap, "seed": p.seed}
     found = {
         **summary.tables(scores),
-        **summary.lists(scores, **draws),
+        **summary.lists(scores, languages=languages, **draws),
         "robustness": [asdict(one) for one in robustness(scores, changed_scores, **draws)],
         "reference_perplexity": reference_perplexity(test, losses, **draws),
         "number_recall_ceiling": number_recall_ceiling(test, records.read_transcripts(at.calls)),

@@ -1,8 +1,10 @@
-"""Write the fictional calls of the embedded default."""
+"""Write the fictional calls of the embedded default, and those held out for transfer in German."""
+
+from dataclasses import asdict, replace
 
 import numpy as np
 
-from finllm.corpus.synthetic import iter_calls
+from finllm.corpus.synthetic import held_out, iter_calls
 from finllm.records import write_jsonl, write_text
 from stages import adapter
 
@@ -16,21 +18,22 @@ provenance: synthetic
 
 
 def main() -> str:
-    """Generate and write."""
-    at = adapter.paths("folder")
-    p = adapter.params().sample
-    calls = iter_calls(
-        n_companies=p.n_companies,
-        n_calls=p.n_calls,
-        first_year=p.first_year,
-        rng=np.random.default_rng(p.seed),
-        n_short=p.n_short,
-        n_offtopic=p.n_offtopic,
-        n_duplicates=p.n_duplicates,
-    )
-    n = write_jsonl(at.folder / "calls.jsonl", calls)
-    write_text(at.folder / "source.yaml", SOURCE)
-    return f"{n} fictional calls"
+    """Generate and write: the same accounts twice, the second time in German."""
+    at = adapter.paths("folder", "german")
+    params = adapter.params()
+    knobs = {name: value for name, value in asdict(params.sample).items() if name != "seed"}
+    seed, sectors = params.sample.seed, params.split.transfer_sectors
+    n = write_jsonl(at.folder / "calls.jsonl", iter_calls(**knobs, rng=np.random.default_rng(seed)))
+    write_text(at.folder / "source.yaml", SOURCE + _language(params.sample.language))
+    german = iter_calls(**knobs | {"language": "de"}, rng=np.random.default_rng(seed))
+    told = (replace(call, id=f"{call.id}_de") for call in held_out(german, sectors=sectors))
+    n_german = write_jsonl(at.german / "calls.jsonl", told)
+    write_text(at.german / "source.yaml", SOURCE + _language("de"))
+    return f"{n} fictional calls; {n_german} of the transfer sectors in German"
+
+
+def _language(code: str) -> str:
+    return "" if code == "en" else f"language: {code}\n"
 
 
 if __name__ == "__main__":

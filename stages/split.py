@@ -33,7 +33,12 @@ def main() -> str:
         n_folds=p.n_folds,
     )
     reasons = partition.left_out(
-        file.keys, groups, split_of, transfer_source=transfer_source, embargo_quarters=embargo
+        file.keys,
+        groups,
+        split_of,
+        transfer_source=transfer_source,
+        embargo_quarters=embargo,
+        transfer_sectors=p.transfer_sectors,
     )
     limits = {
         "train": p.max_train_examples,

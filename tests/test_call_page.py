@@ -22,7 +22,9 @@ CALL = Transcript(
 @pytest.fixture
 def shown(tmp_path, monkeypatch, capsys):
     write_jsonl(tmp_path / "transcripts.jsonl", [CALL])
-    write_jsonl(tmp_path / "rejects.jsonl", [Reject("bad", "bad.pdf", 0, "no_text_layer", "a scan")])
+    write_jsonl(
+        tmp_path / "rejects.jsonl", [Reject("bad", "bad.pdf", 0, "no_text_layer", "a scan")]
+    )
     monkeypatch.setenv("COLUMNS", "100")
 
     def run(call_id: str = "acme-q3", *, terminal: bool = False, no_colour: str = "") -> str:

@@ -1,4 +1,5 @@
 import ast
+import dataclasses
 import shlex
 import shutil
 from pathlib import Path
@@ -11,7 +12,10 @@ from finllm.presets import apply_preset, preset_names, preset_params
 
 ROOT = Path(__file__).parents[1]
 PRESETS = ROOT / "presets"
-LAUNCHERS = {"multi-gpu-llama3-70b-qlora-fsdp": "fsdp"}  # of the presets for several devices
+LAUNCHERS = {  # of the presets for several devices
+    "multi-gpu-llama3-70b-qlora-fsdp": "fsdp",
+    "multi-gpu-llama3.1-70b-multilingual": "fsdp",
+}
 
 
 @pytest.fixture
@@ -91,6 +95,22 @@ def test_the_70b_trains_in_effective_batches_of_32_on_its_devices_and_on_none_al
     p = preset_params(name, folder=PRESETS, params=ROOT / "params.yaml")
     assert p.train.batch_size * p.train.accumulation * p.plan.devices == 32
     assert not planned(name, launcher="ddp").fits
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("gpu-llama3.1-8b-multilingual", "gpu-llama3-8b-qlora"),
+        ("multi-gpu-llama3.1-70b-multilingual", "multi-gpu-llama3-70b-qlora-fsdp"),
+    ],
+)
+def test_a_multilingual_preset_differs_in_the_model_alone(name, other):
+    own, like = (
+        preset_params(n, folder=PRESETS, params=ROOT / "params.yaml") for n in (name, other)
+    )
+    assert own.model.name.startswith("meta-llama/Llama-3.1-") and len(own.model.revision) == 40
+    same = dataclasses.replace(own.model, name=like.model.name, revision=like.model.revision)
+    assert dataclasses.replace(own, model=same) == like
 
 
 def test_the_default_preset_is_what_the_repository_ships(params):

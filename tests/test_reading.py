@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finllm.scoring.reading import WORDING, read, sentences, wording
+from finllm.corpus.languages.wording import ENGLISH_WORDING, wording
+from finllm.scoring.reading import read, sentences
 
 
 def said(text):
@@ -70,7 +71,9 @@ def test_an_abbreviation_ends_no_sentence():
 
 
 def test_no_form_of_the_wording_file_has_two_meanings():
-    rows = [line.split("\t") for line in WORDING.read_text().splitlines() if line[0] != "#"][1:]
+    rows = [
+        line.split("\t") for line in ENGLISH_WORDING.read_text().splitlines() if line[0] != "#"
+    ][1:]
     meanings = {}
     for kind, canonical, forms in rows:
         for form in forms.split("|"):

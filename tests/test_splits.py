@@ -124,6 +124,17 @@ def test_a_source_held_out_is_in_the_transfer_set_alone_and_what_it_shares_in_no
     assert sum(map(len, kept.values())) + len(out) == len(examples)
 
 
+def test_companies_of_a_held_out_sector_stay_in_the_transfer_set_in_both_sources():
+    examples, groups = with_second_source()
+    sector = next(e.sector for e in examples if e.company == "c00" and e.source != "b")
+    out = splits.shared_with_source(
+        examples, groups, transfer_source="b", transfer_sectors=(sector,)
+    )
+    kept = {e.company for e in examples if e.source != "b" and e.id not in out}
+    assert "c00" in kept
+    assert all(e.sector != sector for e in examples if e.id in out)
+
+
 def test_without_a_transfer_source_nothing_is_left_out():
     examples, groups = with_second_source()
     assert splits.shared_with_source(examples, groups, transfer_source="none") == {}

@@ -16,6 +16,7 @@ import ftfy
 from finllm.corpus import boilerplate, disclaimers, turns
 from finllm.corpus.call_period import normalise_period
 from finllm.corpus.laid_out import laid_out
+from finllm.corpus.languages.detection import detect_language
 from finllm.corpus.notation import standardise_transcript
 from finllm.params import Clean
 from finllm.records import Reject, Transcript, Turn, to_json
@@ -165,6 +166,7 @@ def clean_transcript(
         company=company or head.company,
         period=period or head.period,
         sector=clean_text(transcript.sector),
+        language=transcript.language or detect_language("\n".join(turn.text for turn in cleaned)),
         turns=tuple(cleaned),
         summary=summary,
         ticker=clean_text(transcript.ticker) or head.ticker,
@@ -203,9 +205,8 @@ class Cleaned:
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
     by_layout: Counter[str] = field(default_factory=Counter)
-    tickers: list[str] = field(
-        default_factory=list
-    )  # a line, "" where the company is not the head's
+    kept_by_language: Counter[str] = field(default_factory=Counter)
+    tickers: list[str] = field(default_factory=list)  # a line; "" where the company is no head's
     disclaimers: list[disclaimers.Candidate] = field(default_factory=list)
 
 
@@ -263,6 +264,7 @@ def cleaner(
             found.kept_by_source[record.source] += 1
             found.by_layout[record.layout or GIVEN] += 1
             found.tickers.append(record.ticker if company_of_head(raw, record) else "")
+            found.kept_by_language[record.language] += 1
             if boilerplate.REPEATED in removable:
                 found.disclaimers += disclaimers.candidates(record)
         return found

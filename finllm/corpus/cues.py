@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from finllm.corpus.languages.cues import says
+
 _ORDINAL = r"(?:first|next|last|final|following|second|third|one more|another)"
 # A question is handed to somebody; analysts say "my first question is", so "is" is not enough.
 _HAND_OVER = re.compile(
@@ -60,25 +62,30 @@ def hands_over(text: str) -> bool:
     """Whether somebody is handed the next question in this text."""
     lower = text.lower()
     if "question" not in lower and "line" not in lower and "floor" not in lower:
-        return False
-    return bool(_HAND_OVER.search(text))
+        return says("hand_over", text)
+    return bool(_HAND_OVER.search(text)) or says("hand_over", text)
 
 
 def sounds_like_operator(text: str) -> bool:
     """Whether a text has an operator's phrases: "press star one", "listen-only mode"."""
-    return bool(_OPERATOR_CUE.search(text))
+    return bool(_OPERATOR_CUE.search(text)) or says("operator", text)
 
 
 def begins_questions(text: str) -> bool:
     """Whether an operator starts the questions, or already hands over the first."""
-    return hands_over(text) or bool(_SESSION_BEGINS.search(text))
+    return hands_over(text) or bool(_SESSION_BEGINS.search(text)) or says("session_begins", text)
 
 
 def opens_floor(text: str) -> bool:
     """Whether the company says that it will take questions, now or (early in a call) later."""
     lower = text.lower()
     asked = "question" in lower or "q&a" in lower or "[op" in lower
-    return asked and bool(_OPENING.search(lower))
+    return asked and bool(_OPENING.search(lower)) or says("opening", text)
+
+
+def asks(text: str) -> bool:
+    """Whether a speaker asks something."""
+    return ASKS.search(text) is not None or says("asks", text)
 
 
 def asks_nothing(text: str) -> bool:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 from ruamel.yaml import YAML, YAMLError
 
+from finllm.corpus.languages.files import check_language
+
 FORMATS = ("calls", "ectsum", "revcom", "jsonl", "json", "csv", "parquet", "text", "hub")
 KEYS = (
     "format", "path", "licence", "origin", "fields", "encoding", "name_pattern",
-    "dataset", "revision", "split", "provenance",
+    "dataset", "revision", "split", "provenance", "language",
 )  # fmt: skip
 WRITERS = ("human", "synthetic")
 FIELDS = (
     "id", "text", "turns", "prepared", "questions", "company", "ticker", "period", "date", "sector",
-    "summary",
+    "summary", "language",
 )  # fmt: skip
 SPOKEN = ("text", "turns", "prepared", "questions")  # at least one of them is mapped
 MAPPED_FORMATS = ("jsonl", "json", "csv", "parquet", "hub")
@@ -42,6 +44,7 @@ class Description:
     revision: str  # hub: the commit
     split: str  # hub
     provenance: str  # who wrote the words: one of WRITERS
+    language: str  # of all its calls; empty where each call's is to be found
 
 
 def describe_source(folder: Path) -> Description:
@@ -84,6 +87,7 @@ def describe_source(folder: Path) -> Description:
         revision=_revision(file, form, texts),
         split=texts["split"] or "train",
         provenance=_provenance(file, texts["provenance"] or "human"),
+        language=texts["language"] and check_language(texts["language"], f"{file}: language"),
     )
 
 

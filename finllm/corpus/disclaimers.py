@@ -47,6 +47,7 @@ class Erased:
     rejects: list[Reject] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)  # below 0: no longer kept
+    kept_by_language: Counter[str] = field(default_factory=Counter)  # as kept_by_source
 
 
 def reads_like_one(paragraph: str) -> bool:
@@ -125,6 +126,7 @@ def eraser(keys: frozenset[int]) -> Callable[[Sequence[Line]], Erased]:
                 detail = f"all its {n_words} words are repeated disclaimers"
                 found.rejects.append(Reject(call.id, call.source, 0, "empty_text", detail))
                 found.kept_by_source[call.source] -= 1
+                found.kept_by_language[call.language] -= 1
         return found
 
     return erase_all

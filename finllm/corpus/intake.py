@@ -21,9 +21,8 @@ class Intake:
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
     by_layout: Counter[str] = field(default_factory=Counter)
-    company_of: dict[str, str] = field(
-        default_factory=dict
-    )  # by ticker, as the first head names it
+    kept_by_language: Counter[str] = field(default_factory=Counter)
+    company_of: dict[str, str] = field(default_factory=dict)  # by ticker, as the first head has it
     disclaimers: list[Candidate] = field(default_factory=list)
 
     def lines(self, batches: Iterable[Cleaned | Erased]) -> Iterator[str]:
@@ -32,6 +31,7 @@ class Intake:
             self.rejects.extend(batch.rejects)
             self.counts.update(batch.counts)
             self.kept_by_source.update(batch.kept_by_source)
+            self.kept_by_language.update(batch.kept_by_language)
             if isinstance(batch, Cleaned):
                 self.disclaimers.extend(batch.disclaimers)
                 self.by_layout.update(batch.by_layout)
@@ -64,6 +64,7 @@ class Intake:
             "rejected_by_reason": dict(Counter(reject.reason for reject in self.rejects)),
             "kept_by_source": dict(self.kept_by_source),
             "by_layout": dict(self.by_layout),
+            "kept_by_language": dict(self.kept_by_language),
             "without_company": self.counts["without_company"],
             "text": {name: n for name, n in self.counts.items() if name not in apart},
         }

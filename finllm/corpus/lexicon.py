@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +121,9 @@ class Lexicon:
         A file as ``read_terms`` takes it; ``BUILTIN`` is the project's own.
     more
         Further files: their rows add terms, or synonyms to a term that is there already.
+    own
+        Terms of another language under the canonical names of the files. Their forms are taken as
+        they are, without plurals, and go before an equal form of the files.
 
     Raises
     ------
@@ -128,19 +131,23 @@ class Lexicon:
         Where the file is malformed, or one form belongs to two canonical terms.
     """
 
-    def __init__(self, path: Path, *more: Path) -> None:
+    def __init__(self, path: Path, *more: Path, own: Sequence[Term] = ()) -> None:
         self.terms = [term for file in (path, *more) for term in read_terms(file)]
         where = ", ".join(str(file) for file in (path, *more))
         self.categories = {term.canonical: term.category for term in self.terms}
         self._canonical: dict[str, str] = {}
         self._cased: dict[str, str] = {}
+        foreign = {fold(form.lower()): term.canonical for term in own for form in term.synonyms}
+        self._canonical |= foreign
         for term in self.terms:
             for form in (term.canonical, *term.synonyms):
                 for variant in plurals(fold(form.lower())):
-                    _claim(self._canonical, variant, term.canonical, where)
+                    if variant not in foreign:
+                        _claim(self._canonical, variant, term.canonical, where)
             for form in term.cased:
                 _claim(self._cased, fold(form), term.canonical, where)
                 _claim(self._cased, fold(form) + "s", term.canonical, where)
+        self._cased |= {fold(form): term.canonical for term in own for form in term.cased}
         self._pattern = _compile(self._canonical)
         self._cased_pattern = _compile(self._cased) if self._cased else None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from finllm.corpus.languages.files import ENGLISH, known_languages
 from finllm.corpus.lexicon import Lexicon
 from finllm.records import Reject, Transcript
 
@@ -28,7 +29,8 @@ class CallMeasures:
     digit_share: float  # of the words, those with a digit
     term_density: float  # of the words, those inside a lexicon term
     repetition: float  # of the runs of four words, those that came before in the call
-    source: str = ""  # calls are outliers among those of their own source
+    source: str = ""  # calls are outliers among those of their own source and language
+    language: str = ENGLISH
 
 
 def measure(
@@ -50,6 +52,7 @@ def measure(
         term_density=lexicon.n_words_in_terms(text) / n_words if n_words else 0.0,
         repetition=repetition(tokens),
         source=call.source,
+        language=call.language or ENGLISH,
     )
 
 
@@ -119,6 +122,8 @@ def judge(
             why.append(("too_long", f"{call.n_words} words, at most {max_words}"))
         if call.term_density < min_term_density:
             detail = f"term density {call.term_density:.4f}, at least {min_term_density}"
+            if call.language not in known_languages():
+                detail += f"; it is in {call.language!r}, for which there is no lexicon"
             why.append(("low_term_density", detail))
     inside = [call for call in measures if not reasons[call.id]]
     for call_id, name, value, z in _outliers(inside, max_outlier_z):
@@ -132,15 +137,15 @@ def judge(
 
 
 def outlier_scores(calls: Sequence[CallMeasures]) -> dict[str, np.ndarray]:
-    """By measure the modified z-score of each call among those of its source, shape (n_calls,).
+    """By measure the modified z-scores, shape (n_calls,), among a source's calls in one language.
 
     On the log of the length, and on the arcsine of the root of the share of words with digits, of
     term density and of repetition, since raw shares are skewed. NaN where a source has fewer than
     ``MIN_CALLS_FOR_OUTLIERS`` calls.
     """
-    of_source: dict[str, list[int]] = {}
+    of_source: dict[tuple[str, str], list[int]] = {}
     for i, call in enumerate(calls):
-        of_source.setdefault(call.source, []).append(i)
+        of_source.setdefault((call.source, call.language), []).append(i)
     scores = {name: np.full(len(calls), np.nan) for name in MEASURES}
     for rows in of_source.values():
         if len(rows) >= MIN_CALLS_FOR_OUTLIERS:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from finllm.corpus import listed
 from finllm.corpus.call_period import call_date, normalise_period
+from finllm.corpus.languages.files import known_languages
 from finllm.records import ROLES, SECTIONS, Reject, Transcript, Turn
 
 TURN_FIELDS = ("turns", "prepared", "questions")  # lists of turns, or texts, in place of `text`
@@ -50,6 +51,10 @@ def transcript_from_row(
         first = next(key for key in ("text", *TURN_FIELDS) if key in fields)
         detail = f"{fields[first]} is {values[first]!r}"[:200]
         return Reject(call_id, str(file), line, "empty_text", detail)
+    language = _plain(values.get("language")).lower()[:2]
+    if language and language not in known_languages():
+        detail = f"{values['language']!r}; allowed are {', '.join(known_languages())}, or nothing"
+        return Reject(call_id, str(file), line, "unknown_language", detail)
     summary = values.get("summary")
     if isinstance(summary, list):
         summary = "\n".join(map(str, summary))
@@ -59,7 +64,7 @@ def transcript_from_row(
         _plain(values.get("sector")), source, found,
         summary if isinstance(summary, str) and summary.strip() else None,
         ticker=_plain(values.get("ticker")), date=call_date(_plain(values.get("date"))),
-        layout="turns" if any(turn.speaker for turn in found) else "",
+        layout="turns" if any(turn.speaker for turn in found) else "", language=language,
     )  # fmt: skip
 
 

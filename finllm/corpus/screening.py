@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from finllm.corpus.duplicates import check_values, signer
-from finllm.corpus.lexicon import load_lexicon, words
+from finllm.corpus.languages.lexicons import Lexicons
+from finllm.corpus.lexicon import words
 from finllm.corpus.quality import CallMeasures, measure
 from finllm.corpus.support import trim_summary
 from finllm.corpus.survey import Survey
@@ -43,10 +44,10 @@ def looker(
     Parameters
     ----------
     lexicon
-        A file of further terms, empty for none: see ``load_lexicon``.
+        A file of further terms, empty for none: see ``Lexicons``.
     """
     check_values(threshold, n_permutations)
-    terms = load_lexicon(lexicon)
+    terms = Lexicons(lexicon)
     sign = signer(n_permutations, seed)
 
     def look(batch: Sequence[Line]) -> list[Look]:
@@ -55,7 +56,7 @@ def looker(
             call = line.transcript()
             text = call.text
             tokens = words(text.lower())
-            measures = measure(call, text, tokens, lexicon=terms)
+            measures = measure(call, text, tokens, lexicon=terms.of(call.language))
             looks.append(Look(measures, sign(tokens)))
         return looks
 

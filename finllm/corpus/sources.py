@@ -63,7 +63,8 @@ def read_described(source: Description, name: Path | None = None) -> Iterator[Tr
         n_records += 1
         if isinstance(record, tuple):
             record, file, line = record
-            record = replace(record, provenance=source.provenance)
+            language = record.language or source.language
+            record = replace(record, provenance=source.provenance, language=language)
             if record.id in first_seen:
                 detail = f"already at {first_seen[record.id]}"
                 record = Reject(record.id, str(file), line, "duplicate_id", detail)

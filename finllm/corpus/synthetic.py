@@ -6,12 +6,12 @@ evidence about real calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from finllm.corpus.fiction import misfits
+from finllm.corpus.fiction import german_call, misfits
 from finllm.corpus.fiction.accounts import N_HISTORY, Books, simulate
 from finllm.corpus.fiction.bullets import report
 from finllm.corpus.fiction.cast import Company, found_company
@@ -21,6 +21,7 @@ from finllm.corpus.fiction.remarks import speak_prepared
 from finllm.corpus.fiction.script import Script
 from finllm.records import Turn
 
+LANGUAGES = ("en", "de")
 MAX_CALLS_PER_COMPANY = 60  # fifteen years: beyond them growth compounds into the absurd
 
 
@@ -46,6 +47,7 @@ def iter_calls(
     n_short: int = 0,
     n_offtopic: int = 0,
     n_duplicates: int = 0,
+    language: str = "en",
 ) -> Iterator[SampleCall]:
     """Write calls company by company; memory is for one company (and the names of all).
 
@@ -64,11 +66,18 @@ def iter_calls(
         Records that come on top of ``n_calls`` for filters to drop: calls cut off before a hundred
         words, talks to employees, and the second transmission of a call under another id.
 
+    language : str
+        One of ``LANGUAGES``, in which the calls are. Companies, accounts and the English summaries
+        do not depend on it.
+
     Raises
     ------
     ValueError
-        Where a company would have no call, or more than sixty; where duplicates outnumber calls.
+        Where the language is none of these; where a company would have no call, or more than
+        sixty; where duplicates outnumber calls.
     """
+    if language not in LANGUAGES:
+        raise ValueError(f"language {language!r}; the calls can be in {', '.join(LANGUAGES)}")
     if not 1 <= n_companies <= n_calls <= MAX_CALLS_PER_COMPANY * n_companies:
         raise ValueError(
             f"n_calls={n_calls} for n_companies={n_companies}: needs at least one company and "
@@ -88,13 +97,37 @@ def iter_calls(
     for at in range(n_companies):
         sector = SECTORS[int(sector_order[at % len(SECTORS)])]
         company = found_company(sector, names, rng)
-        calls = list(_calls_of_company(company, calls_of[at], first_year, rng))
+        written = list(_calls_of_company(company, calls_of[at], first_year, rng))
+        calls = [call for call, _ in written]
+        own = [misfits.retransmit(call.turns, rng) for call in calls[: copies_of[at]]]
+        odd = list(_misfits(company, calls[-1].period, short_of[at], talks_of[at], rng))
+        if language != "en":  # by generators of their own, so that the accounts stay the same
+            calls = [_in_german(call, script, rng) for call, script in written]
+            own = [misfits.retransmit(c.turns, rng.spawn(1)[0]) for c in calls[: copies_of[at]]]
+            odd = [_odd_in_german(record, company, rng) for record in odd]
         yield from calls
-        for copy in range(copies_of[at]):
-            original = calls[copy]
-            turns = misfits.retransmit(original.turns, rng)
+        for original, turns in zip(calls, own, strict=False):
             yield _record(company, original.period, turns, original.summary, suffix="_rev")
-        yield from _misfits(company, calls[-1].period, short_of[at], talks_of[at], rng)
+        yield from odd
+
+
+def held_out(calls: Iterable[SampleCall], *, sectors: Sequence[str]) -> Iterator[SampleCall]:
+    """The proper calls of these sectors, or of all where none is named; no misfits, no copies."""
+    for call in calls:
+        wanted = not sectors or call.sector in sectors
+        if wanted and call.summary and not call.id.endswith("_rev"):
+            yield call
+
+
+def _in_german(call: SampleCall, script: Script, rng: np.random.Generator) -> SampleCall:
+    return replace(call, turns=german_call.speak(script, rng.spawn(1)[0]))
+
+
+def _odd_in_german(record: SampleCall, company: Company, rng: np.random.Generator) -> SampleCall:
+    (own,) = rng.spawn(1)
+    if "_townhall" in record.id:
+        return replace(record, turns=german_call.town_hall(company.ceo, own))
+    return replace(record, turns=german_call.failed_recording(company.name, company.ir, own))
 
 
 def _misfits(
@@ -116,7 +149,7 @@ def _spread(total: int, n: int) -> list[int]:
 
 def _calls_of_company(
     company: Company, n_calls: int, first_year: int, rng: np.random.Generator
-) -> Iterator[SampleCall]:
+) -> Iterator[tuple[SampleCall, Script]]:
     offset = int(rng.integers(4))
     sector = company.sector
     books = simulate(
@@ -131,7 +164,9 @@ def _calls_of_company(
         yield _write_call(company, books, index, rng)
 
 
-def _write_call(company: Company, books: Books, index: int, rng: np.random.Generator) -> SampleCall:
+def _write_call(
+    company: Company, books: Books, index: int, rng: np.random.Generator
+) -> tuple[SampleCall, Script]:
     script = Script(company, books, index, rng)
     held_back = ""
     if rng.random() < 0.35:  # a fact that only the questions bring to light
@@ -142,9 +177,8 @@ def _write_call(company: Company, books: Books, index: int, rng: np.random.Gener
     speak_prepared(script, held_back)
     speak_questions(script, held_back)
     quarter = books.quarters[index]
-    return _record(
-        company, f"{quarter.year}Q{quarter.quarter}", tuple(script.turns), report(script)
-    )
+    period = f"{quarter.year}Q{quarter.quarter}"
+    return _record(company, period, tuple(script.turns), report(script)), script
 
 
 def _record(

@@ -137,7 +137,7 @@ def speaker_roles(turns: Sequence[Turn], start: int | None) -> dict[str, str]:
             roles[name] = "analyst" if 2 * chosen[name] >= n_exchanges[name] else "executive"
         else:
             said = [turn.text for turn in tail if turn.speaker == name]
-            asks = sum(1 for text in said if cues.ASKS.search(text))
+            asks = sum(1 for text in said if cues.asks(text))
             roles[name] = "analyst" if 2 * asks > len(said) else "executive"
     return {turn.speaker: "unknown" for turn in turns} | roles
 

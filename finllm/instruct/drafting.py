@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from finllm.corpus.hashing import text_hash
-from finllm.corpus.lexicon import load_lexicon
+from finllm.corpus.languages.lexicons import Lexicons
 from finllm.instruct import chat
 from finllm.instruct.examples import Budget, candidates, question
 from finllm.model.tokenizer import load_tokenizer
@@ -94,7 +94,7 @@ def drafter(
     lexicon
         A file of further terms, empty for none.
     """
-    tokens, terms = budget(), load_lexicon(lexicon)
+    tokens, terms = budget(), Lexicons(lexicon)
 
     def draft(batch: Sequence[Line]) -> Drafts:
         drafts = Drafts()
@@ -102,7 +102,11 @@ def drafter(
             call = line.transcript()
             rng = call_generator(seed, call.id)
             for row in candidates(
-                call, lexicon=terms, budget=tokens, paraphrases=paraphrases, rng=rng
+                call,
+                lexicon=terms.of(call.language),
+                budget=tokens,
+                paraphrases=paraphrases,
+                rng=rng,
             ):
                 if isinstance(row, Reject):
                     drafts.rejects.append(row)
@@ -123,13 +127,17 @@ def asker(
     *, budget: Callable[[], Budget], lexicon: str, template: str, seed: int
 ) -> Callable[[Sequence[Line]], list[Example | Reject]]:
     """The function that puts one template's question to each call of a batch; see ``drafter``."""
-    tokens, terms = budget(), load_lexicon(lexicon)
+    tokens, terms = budget(), Lexicons(lexicon)
 
     def ask(batch: Sequence[Line]) -> list[Example | Reject]:
         calls = [line.transcript() for line in batch]
         return [
             question(
-                call, template, lexicon=terms, budget=tokens, rng=call_generator(seed, call.id)
+                call,
+                template,
+                lexicon=terms.of(call.language),
+                budget=tokens,
+                rng=call_generator(seed, call.id),
             )
             for call in calls
         ]

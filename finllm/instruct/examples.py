@@ -9,6 +9,7 @@ from itertools import takewhile
 
 import numpy as np
 
+from finllm.corpus.languages.files import ENGLISH
 from finllm.corpus.lexicon import Lexicon
 from finllm.instruct import references, templates, windows
 from finllm.records import NO_SOURCE, Example, Reject, Transcript
@@ -139,6 +140,8 @@ def _call(transcript: Transcript, lexicon: Lexicon, budget: Budget) -> _Call:
 
 
 def _understanding(call: _Call, room: int, rng: np.random.Generator) -> Draft | str:
+    if call.transcript.language not in ("", ENGLISH):
+        return "derived_in_english_only"  # its rules read English, and would mix the languages
     chosen = _dense(call, room - call.budget.max_answer_tokens)
     answer = references.analysis(chosen, call.lexicon)
     return Draft(chosen, answer, "derived") if answer else "no_key_figure"

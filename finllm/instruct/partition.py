@@ -21,6 +21,7 @@ def left_out(
     *,
     transfer_source: str,
     embargo_quarters: int | None,
+    transfer_sectors: Sequence[str] = (),
 ) -> dict[str, str]:
     """Example id to the reason why it can be in no set.
 
@@ -29,7 +30,9 @@ def left_out(
     embargo_quarters
         None where the split does not go by time.
     """
-    reasons = splits.shared_with_source(examples, groups, transfer_source=transfer_source)
+    reasons = splits.shared_with_source(
+        examples, groups, transfer_source=transfer_source, transfer_sectors=transfer_sectors
+    )
     if embargo_quarters is None:
         return reasons
     cutoff = chronology.choose_cutoff(examples, split_of, embargo_quarters=embargo_quarters)

@@ -134,12 +134,17 @@ def check_transfer_sectors(wanted: Iterable[str], sectors: Iterable[str]) -> Non
 
 
 def shared_with_source(
-    examples: Sequence[Example], groups: Mapping[str, str], *, transfer_source: str
+    examples: Sequence[Example],
+    groups: Mapping[str, str],
+    *,
+    transfer_source: str,
+    transfer_sectors: Sequence[str] = (),
 ) -> dict[str, str]:
     """Example id to reason, for those of other sources that may be in no set.
 
     Their company, or one that near-duplicate calls join to it, is in the transfer source: in
-    training they would leak, and in the transfer set they would not be of that source.
+    training they would leak, and in the transfer set they would not be of that source. Those of a
+    sector that is held out as well stay in the transfer set: the same companies in two languages.
     """
     held_out = _companies_of(examples, transfer_source)
     if not held_out:
@@ -149,7 +154,9 @@ def shared_with_source(
     return {
         example.id: "shared_with_transfer_source"
         for example in examples
-        if example.company in joined and example.source != transfer_source
+        if example.company in joined
+        and example.source != transfer_source
+        and example.sector not in transfer_sectors
     }
 
 

@@ -8,6 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from finllm.corpus.languages.detection import spoken_in
+from finllm.corpus.languages.files import ENGLISH
+from finllm.corpus.languages.wording import ends_no_sentence, expectations
+
 _ABBREVIATIONS = "".join(rf"(?<!\b{word}\.)" for word in ("Mr", "Ms", "Dr", "Mrs", r"U\.S", "vs"))
 # It begins with a character and not with what precedes it: over ten times faster to search for.
 _BOUNDARY = re.compile(r"[.!?]" + _ABBREVIATIONS + r"([\"')\]]*)\s+(?=[\"'(\[]*[A-Z0-9$])")
@@ -50,13 +54,23 @@ def sentences(text: str) -> list[str]:
     ['Revenue was $1.2 billion.', 'It rose 4.5%.', 'Thank you.']
     """
     found = []
+    language = spoken_in(text)
     for line in text.split("\n"):
         start = 0
         for boundary in _BOUNDARY.finditer(line):
+            if language != ENGLISH and not _ends(line, boundary, language):
+                continue
             found.append(line[start : boundary.end(1)].strip())
             start = boundary.end()
         found.append(line[start:].strip())
     return [sentence for sentence in found if sentence]
+
+
+def _ends(line: str, boundary: re.Match[str], language: str) -> bool:
+    """Whether a boundary is one in another language than English: "3. Quartal" has none."""
+    before = line[max(0, boundary.start() - 20) : boundary.start()].rpartition(" ")[2]
+    behind = line[boundary.end() : boundary.end() + 20].partition(" ")[0]
+    return boundary[0][0] != "." or not ends_no_sentence(before, behind, language=language)
 
 
 def content(sentence: str, terms: Iterable[str]) -> Content:
@@ -115,4 +129,7 @@ def contiguous(costs: Sequence[int], start: int, budget: int) -> int:
 
 def is_guidance(sentence: str) -> bool:
     """Whether a sentence speaks of what is expected."""
-    return _GUIDANCE.search(sentence) is not None
+    if _GUIDANCE.search(sentence):
+        return True
+    language = spoken_in(sentence)
+    return language != ENGLISH and expectations(language).search(sentence) is not None

@@ -147,6 +147,25 @@ def cross_domain(rows: list[Mapping], *, primary: str) -> Table:
     return Table(caption, columns, cells, strong=strong)
 
 
+def by_language(rows: list[Mapping]) -> Table:
+    """The transfer set by the language of the call, each compared with the calls in English."""
+    cells = [
+        [
+            wording.metric_label(row["metric"]),
+            row["language"],
+            wording.count(row["n_companies"]),
+            wording.count(row["n_examples"]),
+            *(wording.score(row[model]) for model in ("base", "tuned")),
+            _gain(row["gain"]) if row["gain"] else wording.MISSING,
+            _gain(row["change"]) if row["change"] else wording.MISSING,
+        ]
+        for row in rows
+    ]
+    caption = "The transfer set by the language of the call, uncorrected intervals"
+    columns = "metric|language|companies|examples|base|tuned|tuned minus base|that minus English"
+    return Table(caption, columns.split("|"), cells)
+
+
 def memorisation(found: Mapping[str, Mapping]) -> Table:
     """The figures that are in training answers and not in the excerpt, by model."""
     rows = []

@@ -16,7 +16,7 @@ from finllm.report.claims import NOT_MEASURED, claims
 from finllm.report.contents import TITLES
 from finllm.report.evidence import Evidence
 from finllm.report.explorer import explorer, script, script_source
-from finllm.report.fairness import cross_domain, fairness_tables, latency
+from finllm.report.fairness import by_language, cross_domain, fairness_tables, latency
 from finllm.report.foot import foot
 from finllm.report.forest import ForestRow, forest_axis
 from finllm.report.funnel import funnel
@@ -235,6 +235,7 @@ def _tables(
         "cross_domain_table": cross_domain(scored["cross_domain"], primary=primary)
         if scored.get("cross_domain")
         else None,
+        "language_table": by_language(scored["by_language"]) if scored.get("by_language") else None,
         "has_latency": bool(latency(metrics).rows),
         "funnel": steps,
         "funnel_table": corpus.funnel_table(steps),

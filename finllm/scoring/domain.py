@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from finllm.corpus.languages.lexicons import Lexicons
 from finllm.corpus.lexicon import Lexicon
 from finllm.scoring.coherence import coherence
 from finllm.scoring.figures import figures, number_report
@@ -13,12 +14,12 @@ from finllm.scoring.statements import statements
 SIGNATURE = (
     "finllm domain metrics 3: markup, numerals and capitals say nothing; terms by lexicon.tsv; "
     "figures one to one by quantities_agree with direction, a range as its two ends, half where "
-    "misattached; statements by wording.tsv; composite .3/.3/.3/.1"
+    "misattached; statements by the wording files; composite .3/.3/.3/.1"
 )
 WEIGHTS = {"number_accuracy": 0.3, "coherence": 0.3, "fidelity": 0.3, "items": 0.1}  # sum 1
 
 
-def term_recall(candidate: str, reference: str, lexicon: Lexicon) -> float | None:
+def term_recall(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> float | None:
     """The share of the reference's financial terms that the candidate names.
 
     By canonical term, so that a synonym counts. None where the reference names no term. It rewards
@@ -27,7 +28,7 @@ def term_recall(candidate: str, reference: str, lexicon: Lexicon) -> float | Non
     return _share(_terms(candidate, lexicon), _terms(reference, lexicon))
 
 
-def term_precision(candidate: str, reference: str, lexicon: Lexicon) -> float | None:
+def term_precision(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> float | None:
     """The share of the candidate's financial terms that the reference names.
 
     0 where the candidate names none, None where neither does. It rewards saying little.
@@ -111,7 +112,7 @@ def _share(said: tuple[str, ...], wanted: tuple[str, ...]) -> float | None:
     return len(set(wanted) & set(said)) / len(wanted) if wanted else None
 
 
-def _terms(text: str, lexicon: Lexicon) -> tuple[str, ...]:
+def _terms(text: str, lexicon: Lexicon | Lexicons) -> tuple[str, ...]:
     """The canonical terms of a text; none across the end of a sentence, a bullet or a cell."""
     lines = statement_lines(text).replace("\n", "\n; ").replace(" | ", " ; ")
     return lexicon.named_in_any_case(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from finllm.corpus.lexicon import Lexicon, load_lexicon
+from finllm.corpus.languages.lexicons import Lexicons
 from finllm.scoring import domain, lexical
 from finllm.scoring.coherence import coherence
 from finllm.scoring.reading import without_fragment
@@ -13,7 +13,7 @@ SIGNATURES = {"lexical": lexical.SIGNATURE, "domain": domain.SIGNATURE}
 
 
 def light_scores(
-    candidate: str, reference: str, source: str, lexicon: Lexicon, *, cut: bool = False
+    candidate: str, reference: str, source: str, lexicon: Lexicons, *, cut: bool = False
 ) -> dict[str, float | None]:
     """The lexical and the domain metrics; None where one is not defined for the reference.
 
@@ -59,5 +59,5 @@ def score_example(candidate: str, reference: str, source: str) -> dict[str, floa
 
 
 @cache
-def _lexicon() -> Lexicon:
-    return load_lexicon("")
+def _lexicon() -> Lexicons:
+    return Lexicons("")

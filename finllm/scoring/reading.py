@@ -2,39 +2,30 @@
 
 Two texts that differ in wording only ("$452.2 million" and "$0.4522 billion", "rose" and
 "increased", "q3" and "third quarter") have the same tokens, so every metric that is built on them
-is blind to the wording and to nothing else. What counts as the same wording is data:
-``wording.tsv`` here, and the forms of ``finllm/corpus/lexicon.tsv`` for the items. How a text is
-set says nothing either: bullets, list numerals, bold, tables, capitals and wrapped lines are gone
-before anything is read.
+is blind to the wording and to nothing else. What counts as the same wording is data: the wording
+files and lexicons of ``finllm/corpus/languages``. Each text is read in its own language, and the
+tokens of all are the same, so that English bullets can be checked against a German call. How a
+text is set says nothing either: bullets, list numerals, bold, tables, capitals and wrapped lines
+are gone before anything is read.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from pathlib import Path
 
-from finllm.corpus.lexicon import BUILTIN, fold, plurals, read_terms, trie_pattern
-from finllm.corpus.numbers import Quantity, ends
+from finllm.corpus.languages.detection import spoken_in
+from finllm.corpus.languages.files import ENGLISH, FOLDER
+from finllm.corpus.languages.terms import read_language_terms
+from finllm.corpus.languages.wording import ends_no_sentence, wording, wording_file
+from finllm.corpus.lexicon import BUILTIN, Term, fold, plurals, read_terms, trie_pattern
+from finllm.corpus.numbers import Quantity, ends, extract_quantities
 from finllm.corpus.numbers.extraction import quantities_of_plain
 from finllm.corpus.numbers.markup import Plain, plain
 
-WORDING = Path(__file__).with_name("wording.tsv")
-HEADER = ("class", "canonical", "forms")
-CLASSES = (
-    "direction",
-    "period",
-    "basis",
-    "compare",
-    "outlook",
-    "negation",
-    "item",
-    "word",
-    "function",
-)
 COMPARISONS = ("yoy", "qoq", "mom", "ytd", "qtd", "mtd")  # periods that compare, not that date
 NOT_ITEMS = ("guidance", "reporting")  # categories of the lexicon that no figure belongs to
 _MASK = "\x00"
@@ -89,7 +80,7 @@ class Token:
 
 @lru_cache(maxsize=4096)
 def read(text: str) -> tuple[Token, ...]:
-    """The tokens of a text in order; function words are left out.
+    """The tokens of a text in order, in the language that it is in; function words are left out.
 
     A range states two figures, its ends: "between 3 and 5%" reads like "3% to 5%", and like a low
     end of 3% and a high end of 5%.
@@ -98,17 +89,26 @@ def read(text: str) -> tuple[Token, ...]:
     ['Q3', 'net', 'revenue', 'up', 'percent 2.5']
     >>> read("q3 net revenue rose 2.5 percent")[3].kind
     'direction'
+    >>> [token.text for token in read("Der Umsatz stieg.")]
+    ['revenue', 'up']
     """
-    lower = _plain(statement_lines(text))
-    quantities = quantities_of_plain(Plain(f"\n{lower}\n", ()))
+    language, lower = spoken_in(text), statement_lines(text)
+    if language == ENGLISH:
+        lower = _plain(lower)
+        quantities = quantities_of_plain(Plain(f"\n{lower}\n", ()))
+    else:
+        quantities = extract_quantities(lower)
     pieces, at = [], 0
     for quantity in quantities:
         pieces += [lower[at : quantity.start], _MASK * (quantity.end - quantity.start)]
         at = quantity.end
     masked = "".join(pieces) + lower[at:]
-    pattern, meanings = _forms()
+    pattern, meanings = _forms(language)
     tokens = [t for q in quantities for t in _of_quantity(q, lower[q.start : q.end])]
     for match in pattern.finditer(masked):
+        inside = match.lastgroup == "end" and masked[match.end() : match.end() + 1] == " "
+        if inside and language != ENGLISH:
+            continue  # the full stop of "3. Quartal"
         token = _of_match(match, meanings, masked)
         if token is not None:
             tokens.append(token)
@@ -148,11 +148,23 @@ def statement_lines(text: str) -> str:
     >>> statement_lines("1. **Net sales** rose 5%. Margin fell")
     'net sales rose 5%.\nmargin fell'
     """
-    text = _UNFINISHED.sub("", plain(text).text[1:-1])
+    language = spoken_in(text)
+    if language == ENGLISH:  # another language's numbers are read as they are written
+        text = plain(text).text[1:-1]
+    text = _UNFINISHED.sub("", text)
     lower = text.lower()
     if len(lower) != len(text):  # some letters grow when lowered, and are capitals again
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-    return _SENTENCE.sub("\\1\n", lower)  # what is said of a figure ends with its sentence
+
+    def end(match: re.Match[str]) -> str:  # what is said of a figure ends with its sentence
+        before = lower[max(0, match.start() - 20) : match.start()].rpartition(" ")[2]
+        behind = lower[match.end() : match.end() + 20].partition(" ")[0]
+        stays = language != ENGLISH and match[1] == "."
+        if stays and ends_no_sentence(before, behind, language=language):
+            return match[0]
+        return match[1] + "\n"
+
+    return _SENTENCE.sub(end, lower)
 
 
 def _plain(text: str) -> str:
@@ -166,7 +178,9 @@ def _plain(text: str) -> str:
 
 
 def _plain_verb(match: re.Match[str]) -> str:
-    return "increased" if _forms()[1][fold(match.group().lower())][1] == "up" else "decreased"
+    return (
+        "increased" if _forms(ENGLISH)[1][fold(match.group().lower())][1] == "up" else "decreased"
+    )
 
 
 @cache
@@ -174,7 +188,7 @@ def _verbs() -> re.Pattern[str]:
     """Verbs of direction that stand before an amount; "increase" and "growth" may be nouns."""
     forms = [
         form
-        for form, (kind, way) in _forms()[1].items()
+        for form, (kind, way) in _forms(ENGLISH)[1].items()
         if kind == "direction" and way != "flat" and (form.endswith("ed") or form in _VERBS)
     ]
     amount = r"(?= (?:(?:by|about|approximately|nearly|roughly|almost|over) )*[+-]?[$€£]?\d)"
@@ -259,51 +273,43 @@ def sentences(tokens: tuple[Token, ...]) -> list[list[Token]]:
 
 
 @cache
-def _forms() -> tuple[re.Pattern[str], dict[str, tuple[str, str]]]:
-    """The pattern of everything that is no quantity, and what each form means."""
-    meanings = wording(WORDING)
-    taken = set(meanings)
-    spoken = {form for form, (kind, _) in meanings.items() if kind in ("direction", "compare")}
-    for term in read_terms(BUILTIN):
-        if term.category in NOT_ITEMS:
-            continue
-        own = [fold(form.lower()) for form in (term.canonical, *term.synonyms)]
-        for form in own:
-            parts = form.split()
-            is_longer = any(form.endswith(f" {other}") for other in own)
-            if is_longer or spoken.intersection(parts) or form in taken:
-                continue  # "adjusted eps" is "adjusted" and "eps"; "revenue growth" a direction
-            name = meanings.get(fold(term.canonical.lower()), ("item", term.canonical.lower()))
-            if name[0] != "item":
-                continue
-            for variant in plurals(form):
-                meanings.setdefault(variant, name)
+def _forms(language: str) -> tuple[re.Pattern[str], dict[str, tuple[str, str]]]:
+    """The pattern of everything that is no quantity, and what each form means.
+
+    Another language's forms go before the English ones, which people mix in.
+    """
+    english = wording(wording_file(ENGLISH))
+    meanings: dict[str, tuple[str, str]] = {}
+    if language != ENGLISH:
+        meanings |= wording(wording_file(language))
+        own = read_language_terms(FOLDER / language / "lexicon.tsv")
+        _add_items(meanings, own, english, inflect=lambda form: (form,))
+    for form, meaning in english.items():
+        meanings.setdefault(form, meaning)
+    terms = [replace(t, synonyms=(t.canonical, *t.synonyms)) for t in read_terms(BUILTIN)]
+    _add_items(meanings, terms, english, inflect=plurals)
     forms = rf"(?P<form>(?<![\w&]){trie_pattern(meanings)}(?![\w&]))"
     return re.compile(f"{forms}|{_OTHER}"), meanings
 
 
-def wording(path: Path) -> dict[str, tuple[str, str]]:
-    """What each form of a wording file means: its class and canonical token.
-
-    Raises
-    ------
-    ValueError
-        Where a line has the wrong number of cells, or a class that is none.
-    """
-    meanings: dict[str, tuple[str, str]] = {}
-    header_seen = False
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
+def _add_items(
+    meanings: dict[str, tuple[str, str]],
+    terms: Iterable[Term],
+    english: Mapping[str, tuple[str, str]],
+    *,
+    inflect: Callable[[str], Iterable[str]],
+) -> None:
+    """Add what terms are called to ``meanings``, but for forms that have a meaning already."""
+    taken = set(meanings)
+    spoken = {form for form, (kind, _) in meanings.items() if kind in ("direction", "compare")}
+    for term in terms:
+        name = english.get(fold(term.canonical.lower()), ("item", term.canonical.lower()))
+        if term.category in NOT_ITEMS or name[0] != "item":
             continue
-        cells = tuple(line.split("\t"))
-        if not header_seen and cells == HEADER:
-            header_seen = True
-            continue
-        if not header_seen or len(cells) != 3 or cells[0] not in CLASSES:
-            raise ValueError(
-                f"{path}, line {number}: {line[:60]!r} must have the cells {HEADER}, "
-                f"with a class of {CLASSES}"
-            )
-        for form in cells[2].split("|"):
-            meanings.setdefault(fold(form), (cells[0], cells[1]))
-    return meanings
+        own = [fold(form.lower()) for form in term.synonyms]
+        for form in own:
+            is_longer = any(form.endswith(f" {other}") for other in own)
+            if is_longer or spoken.intersection(form.split()) or form in taken:
+                continue  # "adjusted eps" is "adjusted" and "eps"; "revenue growth" a direction
+            for variant in inflect(form):
+                meanings.setdefault(variant, name)

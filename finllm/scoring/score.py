@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain
 
 from finllm import screen
-from finllm.corpus.lexicon import load_lexicon
+from finllm.corpus.languages.lexicons import Lexicons
 from finllm.corpus.parallel import map_batches
 from finllm.records import METRICS, Example, Prediction, Score
 from finllm.scoring.example import light_scores
@@ -170,7 +170,7 @@ def score_candidates(
 
 
 def _scorer(lexicon: str) -> Callable[[list[list[Candidate]]], list[list[dict]]]:
-    terms = load_lexicon(lexicon)
+    terms = Lexicons(lexicon)
 
     def score(batch: list[list[Candidate]]) -> list[list[dict]]:
         return [

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from finllm.records import Example, Prediction, Score
+from finllm.scoring.across_languages import by_language
 from finllm.scoring.baselines import baseline_answers
 from finllm.scoring.cross_domain import cross_domain
 from finllm.scoring.memorisation import memorisation
@@ -104,14 +105,22 @@ def by_model(scores: Sequence[Score]) -> Table:
 
 
 def lists(
-    scores: Sequence[Score], *, confidence: float, n_bootstrap: int, seed: int
+    scores: Sequence[Score],
+    *,
+    confidence: float,
+    n_bootstrap: int,
+    seed: int,
+    languages: Mapping[str, str] | None = None,
 ) -> dict[str, list[dict]]:
-    """How metrics agree and rank, and what tuning gains on transfer."""
+    """How metrics agree and rank, and what tuning gains on transfer, by language where others are.
+
+    ``languages`` has the language of each example's call, by example id; None is all English.
+    """
     ranked = [score for score in scores if score.model not in ORACLES]
     stability = rank_stability(
         ranked, split="test", n_bootstrap=n_bootstrap, rng=np.random.default_rng(seed)
     )
-    gains = {}
+    gains, spoken = {}, []
     if any(score.split == "transfer" for score in scores):
         gains = cross_domain(
             pair(scores, split="test"),
@@ -120,7 +129,15 @@ def lists(
             n_bootstrap=n_bootstrap,
             seed=seed,
         )
+        spoken = by_language(
+            pair(scores, split="transfer"),
+            languages or {},
+            confidence=confidence,
+            n_bootstrap=n_bootstrap,
+            seed=seed,
+        )
     return {
+        "by_language": [asdict(row) for row in spoken],
         "correlations": [
             {"pair": names, **found} for names, found in correlations(scores, split="test").items()
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -30,8 +30,11 @@ class Voice:
     until all were used.
     """
 
-    def __init__(self, rng: np.random.Generator):
+    def __init__(
+        self, rng: np.random.Generator, finish: Callable[[str], str] | None = None
+    ):  # of what is filled; None is English
         self.rng = rng
+        self._finish = finish or tidy
         self._decks: dict[tuple[str, ...], list[str]] = {}
 
     def draw(self, options: Sequence[str]) -> str:
@@ -48,7 +51,7 @@ class Voice:
 
     def fill(self, pattern: str, slots: Mapping[str, str | Sequence[str]]) -> str:
         """Choose the alternatives of a pattern and fill its slots, as it stands in a line."""
-        return tidy(self._expand(_parse(pattern), slots))
+        return self._finish(self._expand(_parse(pattern), slots))
 
     def say(self, options: Sequence[str], slots: Mapping[str, str | Sequence[str]]) -> str:
         """Fill one of the patterns, drawn without repeats, and capitalise it."""

@@ -3,7 +3,7 @@
 import datasets
 import evaluate
 
-from finllm.corpus.lexicon import load_lexicon
+from finllm.corpus.languages.lexicons import Lexicons
 from finllm.scoring.domain import term_precision, term_recall
 
 DESCRIPTION = """Shares of the financial terms that prediction and reference have in common, by
@@ -27,7 +27,7 @@ class TermRecall(evaluate.Metric):
 
     def _compute(self, predictions: list, references: list, lexicon_path: str = "") -> dict:
         """The means of recall and precision, and the recall of each prediction."""
-        lexicon = load_lexicon(lexicon_path)
+        lexicon = Lexicons(lexicon_path)
         rows = list(zip(predictions, references, strict=True))
         recalls = [term_recall(*row, lexicon) for row in rows]
         precisions = [term_precision(*row, lexicon) for row in rows]
