@@ -15,9 +15,9 @@ trap 'rm -rf "$work"' EXIT
 
 imitated() {
   case $1 in
-    avx2) set -- avx2 AVX2 AVX2 haswell "" Haswell "AVX512F AVX512_SKX" ;;
-    avx512) set -- avx512 AVX512_CORE AVX512 skylake-avx512 "" SkylakeX "" ;;
-    avx512_bf16) set -- avx512 AVX512_CORE_BF16 AVX512 cooperlake "" Cooperlake "" ;;
+    avx2) set -- avx2 AVX2 AVX2 haswell "" Haswell "X86_V4 AVX512_ICL AVX512_SPR" ;;
+    avx512) set -- avx512 AVX512_CORE AVX512 skylake-avx512 "" SkylakeX "AVX512_ICL AVX512_SPR" ;;
+    avx512_bf16) set -- avx512 AVX512_CORE_BF16 AVX512 cooperlake "" Cooperlake "AVX512_ICL AVX512_SPR" ;;
     native) return ;;
     *) echo "KINDS: $1; allowed are avx2, avx512, avx512_bf16, native" >&2; exit 2 ;;
   esac

@@ -130,7 +130,7 @@ def test_an_answer_in_float32_does_not_depend_on_the_number_of_threads(model, n_
     assert found == run(model)
 
 
-def test_in_float32_a_draft_takes_only_rows_that_would_be_zero(model, monkeypatch):
+def test_in_float32_drafts_are_made_while_a_step_is_small(model, monkeypatch):
     asked, step = [], fused_decoder.FusedDecoder.step
 
     def counted(self, tokens, *where):
@@ -138,8 +138,11 @@ def test_in_float32_a_draft_takes_only_rows_that_would_be_zero(model, monkeypatc
         return step(self, tokens, *where)
 
     monkeypatch.setattr(fused_decoder.FusedDecoder, "step", counted)
+    monkeypatch.setattr(fused_decoder, "DRAFTED_ROWS", 4)
     run(model, batch_size=40)
-    assert max(asked) <= fused_decoder.LEAST_ROWS[F32]
+    assert max(asked) <= 4
+    monkeypatch.undo()
+    monkeypatch.setattr(fused_decoder.FusedDecoder, "step", counted)
     asked.clear()
     with_drafts, n_steps = run(model, batch_size=1, max_new_tokens=40), len(asked)
     asked.clear()

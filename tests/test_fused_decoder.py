@@ -244,6 +244,10 @@ def test_products_of_64_to_320_rows_by_one_thread_are_rounded_alike(shape):
         torch.set_num_threads(before)
 
 
-def test_only_a_plain_bfloat16_llama_is_decoded_so(model):
+def test_only_a_plain_llama_of_one_supported_type_is_decoded_so(model):
     assert can_decode(model)
-    assert not can_decode(LlamaForCausalLM(model.config))
+    assert can_decode(LlamaForCausalLM(model.config))  # in float32
+    assert not can_decode(LlamaForCausalLM(model.config).half())
+    mixed = LlamaForCausalLM(model.config)
+    mixed.lm_head.bfloat16()
+    assert not can_decode(mixed)

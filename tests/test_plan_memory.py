@@ -162,12 +162,14 @@ def test_fused_layers_waste_nothing_but_for_examples_of_many_lengths():
     assert plain.waste == int(OVERHEAD["cpu"].waste * plain.activations) > 0
 
 
-def test_fused_layers_on_a_cpu_hold_the_weights_a_second_time_in_bfloat16():
+def test_fused_layers_on_a_cpu_hold_the_weights_a_second_time_in_the_compute_type():
     fused = dataclasses.replace(GPU, device="cpu", recompute_every=0)
     for every in (0, 1, 2):
         setting = dataclasses.replace(fused, recompute_every=every)
         assert on("single", 1, setting=setting).dequantized == 2 * 6_979_321_856
-    for change in ({"quantization": "int8"}, {"compute_dtype": "float32"}, {"device": "cuda"}):
+    wide = dataclasses.replace(fused, compute_dtype="float32")
+    assert on("single", 1, setting=wide).dequantized == 4 * 6_979_321_856
+    for change in ({"quantization": "int8"}, {"compute_dtype": "float16"}, {"device": "cuda"}):
         setting = dataclasses.replace(fused, **change)
         assert on("single", 1, setting=setting).dequantized == 0
 
@@ -177,7 +179,7 @@ def test_attention_auto_is_matmul_on_a_cpu_and_keeps_no_weights_on_a_gpu():
         return on("single", 1, setting=dataclasses.replace(GPU, **changes)).activations
 
     assert peak() == peak(attention="sdpa")
-    wide = {"compute_dtype": "float32"}  # in bfloat16 a CPU fuses its layers
+    wide = {"compute_dtype": "float16"}  # in the others a CPU fuses its layers
     assert peak(device="cpu", **wide) == peak(attention="matmul", **wide)
     assert peak(attention="matmul") > peak(attention="sdpa")
 

@@ -13,8 +13,8 @@ turns out to be the model's own choice is gained (Leviathan et al. 2023, arXiv 2
 look-up: Saxena 2023, prompt lookup decoding). What a row computes depends neither on its
 neighbours, nor on drafts, nor on the number of threads.
 
-In float32 a step costs its products, which grow with the tokens asked for: a draft is made only
-where fewer tokens than ``LEAST_ROWS`` are asked for, and a row of zeros would be computed instead.
+In float32 the products of many rows cost more than the reading of weights, so drafts are made only
+up to ``DRAFTED_ROWS`` tokens a step.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ N_ALIKE = 3  # tokens that have to be the same for a draft
 ANSWERS_A_STEP = 64  # of N_ASKED tokens: products of up to 320 rows are rounded alike
 # Rows of a product: with fewer it may be rounded otherwise, and costs as much in bfloat16.
 LEAST_ROWS = {torch.bfloat16: 64, torch.float32: 16}
+DRAFTED_ROWS = 32  # in float32; measured, docs/experiments.md
 CACHE_BYTES = 3 * 10**9  # of keys and values; answers beyond it wait, and depend on it no more
 
 
@@ -125,7 +126,7 @@ class FusedDecoder:
         """The tokens to ask for in each of so many answers."""
         if self.norm.weight.dtype == torch.bfloat16:
             return N_ASKED
-        return min(N_ASKED, max(1, self.least_rows // n_answers))
+        return min(N_ASKED, max(1, DRAFTED_ROWS // n_answers))
 
     def _read(
         self, qkv: torch.Tensor, keys: np.ndarray, values: np.ndarray, *, last: bool
