@@ -14,13 +14,14 @@ from functools import cache
 from pathlib import Path
 
 from finllm.corpus.numbers.counts import counted_unit
+from finllm.corpus.numbers.units import CODES
 
 FOLDER = Path(__file__).with_name("languages")
 HEADER = ("form", "words")
 Edit = tuple[int, int, str]
 
 _CURRENCY_BEFORE = re.compile(
-    r"(?:[$\u20ac\u00a3\u00a5]|\b(?:EUR|USD|GBP|CHF|BRL|R\$|[A-Z]{3})) ?-?$"
+    rf"(?:[$\u20ac\u00a3\u00a5]|\b(?:{'|'.join(CODES)})) ?-?$", re.IGNORECASE
 )
 _UNIT_BEHIND = re.compile(
     r" ?(?:[%\u20ac\u00a3$]|EUR\b|USD\b|CHF\b|Mrd|Mio|Mds?\b|Md\u20ac|M\u20ac|mill|mil[hn ]|bilh"
@@ -48,7 +49,7 @@ _SHORT_YEARS = re.compile(r"([fFgG][yYjJ]) ?['\u2019]?(\d\d) ?[/\u2013-] ?['\u20
 _MONTHS = re.compile(r"([69])[Mm](?: (?:FY)? ?'?|'|(?<=M)|FY ?)(20\d\d|\d\d)(?![\w%]|[.,]\d)")
 _TIMES = re.compile(r"x(\d+(?:\.\d+)?)(?!\w|\.\d)")
 _LOSS = re.compile(r"\((\d[\d.,]*)\) ?(?=(?:m|bn|mn|k|million|billion|thousand)\b)", re.I)
-_CODE = re.compile(r"(?:[A-Z]{2,3}\$?|[$\u20ac\u00a3]) ?$")
+_CODE = re.compile(rf"(?:\b(?:{'|'.join(CODES)})|[$\u20ac\u00a3]) ?$", re.IGNORECASE)
 _PENCE = re.compile(r"GB[pX] ?(\d[\d.,]*\d|\d)|(?<=\d) ?GB[pX]\b")
 _CENTS = re.compile(r"(?<=\d)c(?= (?:per|a) )")
 _HALF = re.compile(
