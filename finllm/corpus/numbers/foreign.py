@@ -19,14 +19,18 @@ FOLDER = Path(__file__).with_name("languages")
 HEADER = ("form", "words")
 Edit = tuple[int, int, str]
 
-_CURRENCY_BEFORE = re.compile(r"(?:[$\u20ac\u00a3\u00a5]|\b(?:EUR|USD|GBP|CHF|BRL|R\$|[A-Z]{3})) ?-?$")
+_CURRENCY_BEFORE = re.compile(
+    r"(?:[$\u20ac\u00a3\u00a5]|\b(?:EUR|USD|GBP|CHF|BRL|R\$|[A-Z]{3})) ?-?$"
+)
 _UNIT_BEHIND = re.compile(
     r" ?(?:[%\u20ac\u00a3$]|EUR\b|USD\b|CHF\b|Mrd|Mio|Mds?\b|Md\u20ac|M\u20ac|mill|mil[hn ]|bilh"
     r"|trilh|Prozent|por ciento|por cento|pour cent|euros?\b|reais|bn\b|m\b|million|billion)",
     re.I,
 )
 _POINTED = r"\d{1,3}(?:\.\d{3})+"
-_COMMA_LIKE = re.compile(rf"(?<![\w.,])(?:{_POINTED},\d|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?!\d)|\d+,\d\d?(?![\d,]))")
+_COMMA_LIKE = re.compile(
+    rf"(?<![\w.,])(?:{_POINTED},\d|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?!\d)|\d+,\d\d?(?![\d,]))"
+)
 _POINT_LIKE = re.compile(
     r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+\.\d|\d{1,3}(?:,\d{3}){2,}(?!\d)|\d+\.\d\d?(?![\d.]))"
 )
@@ -154,7 +158,10 @@ def _digit_edits(text: str, language: str) -> Iterator[Edit]:
     if has_comma_decimals(text, language):
         for match in _COMMA_NUMBER.finditer(text):
             if "." in match[1] or match[2]:
-                yield (*match.span(), match[1].replace(".", ",") + (match[2] or "").replace(",", "."))
+                yield (
+                    *match.span(),
+                    match[1].replace(".", ",") + (match[2] or "").replace(",", "."),
+                )
     else:
         for match in _COMMA_LIKE.finditer(text):
             whole = _COMMA_NUMBER.match(text, match.start())
@@ -219,4 +226,3 @@ def _apart(edits: list[Edit]) -> list[Edit]:
         if not kept or edit[0] >= kept[-1][1]:
             kept.append(edit)
     return kept
-
