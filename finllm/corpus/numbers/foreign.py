@@ -27,18 +27,24 @@ _UNIT_BEHIND = re.compile(
     r"|trilh|Prozent|por ciento|por cento|pour cent|euros?\b|reais|bn\b|m\b|million|billion)",
     re.I,
 )
-_POINTED = r"\d{1,3}(?:\.\d{3})+"
+_FIRST = r"[0-9](?<![\w.,][0-9])"  # begins with one set of characters, which `finditer` jumps to
 _COMMA_LIKE = re.compile(
-    rf"(?<![\w.,])(?:{_POINTED},\d|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?!\d)|\d+,\d\d?(?![\d,]))"
+    rf"{_FIRST}(?:[0-9]{{0,2}}(?:(?:\.[0-9]{{3}})+,[0-9]|(?:\.[0-9]{{3}}){{2,}}(?![0-9]))"
+    r"|[0-9]*,[0-9][0-9]?(?![0-9,]))"
 )
 _POINT_LIKE = re.compile(
-    r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+\.\d|\d{1,3}(?:,\d{3}){2,}(?!\d)|\d+\.\d\d?(?![\d.]))"
+    rf"{_FIRST}(?:[0-9]{{0,2}}(?:(?:,[0-9]{{3}})+\.[0-9]|(?:,[0-9]{{3}}){{2,}}(?![0-9]))"
+    r"|[0-9]*\.[0-9][0-9]?(?![0-9.]))"
 )
-_SURE = re.compile(rf"{_POINTED},\d|\d{{1,3}}(?:\.\d{{3}}){{2,}}")
-_COMMA_NUMBER = re.compile(rf"(?<![\w.,])({_POINTED}|\d+)(,\d+)?(?![\d]|[.,]\d)")
-_SPACED = re.compile(r"(?<![\w.,])\d{1,3}(?: \d{3})+(,\d{1,2})?(?!\d|[.,]\d| \d)")
-_YEARS = re.compile(r"[12]\d(\d\d) ?[/\u2013-] ?(\d\d)(?!\d|[.,/-]\d|%)")
-_SHORT_YEARS = re.compile(r"(FY|GJ) ?['\u2019]?(\d\d) ?[/\u2013-] ?['\u2019]?(\d\d)(?!\d)", re.I)
+_SURE = re.compile(r"[0-9]{1,3}(?:(?:\.[0-9]{3})+,[0-9]|(?:\.[0-9]{3}){2,})")
+_COMMA_NUMBER = re.compile(
+    rf"({_FIRST}(?:[0-9]{{0,2}}(?:\.[0-9]{{3}})+|[0-9]*))(,[0-9]+)?(?![0-9]|[.,][0-9])"
+)
+_SPACED = re.compile(
+    rf"{_FIRST}[0-9]{{0,2}}(?: [0-9]{{3}})+(,[0-9]{{1,2}})?(?![0-9]|[.,][0-9]| [0-9])"
+)
+_YEARS = re.compile(r"[12][0-9]([0-9]{2}) ?[/\u2013-] ?(\d\d)(?!\d|[.,/-]\d|%)")
+_SHORT_YEARS = re.compile(r"([fFgG][yYjJ]) ?['\u2019]?(\d\d) ?[/\u2013-] ?['\u2019]?(\d\d)(?!\d)")
 _MONTHS = re.compile(r"([69])[Mm](?: (?:FY)? ?'?|'|(?<=M)|FY ?)(20\d\d|\d\d)(?![\w%]|[.,]\d)")
 _TIMES = re.compile(r"x(\d+(?:\.\d+)?)(?!\w|\.\d)")
 _LOSS = re.compile(r"\((\d[\d.,]*)\) ?(?=(?:m|bn|mn|k|million|billion|thousand)\b)", re.I)
@@ -108,15 +114,14 @@ def _magnitudes() -> tuple[re.Pattern[str], dict[str, str]]:
     """The magnitudes that are known behind a digit in a text of any language."""
     table = {w: form for code in languages() for w, form in language_of(code).behind.items()}
     body = "|".join(re.escape(word) for word in sorted(table, key=len, reverse=True))
-    return re.compile(rf"(?<=\d) ({body})(?![^\W_])", re.IGNORECASE), table
+    return re.compile(rf"[0-9] ({body})(?![^\W_])", re.IGNORECASE), table
 
 
 def notation_edits(text: str, language: str) -> list[Edit]:
     """What to put in place of numbers that are not written the English way."""
     found = [*_digit_edits(text, language), *_mark_edits(text)]
-    if not text.isascii() or "rd" in text or "mil " in text or " bi" in text or " mi" in text:
-        pattern, table = _magnitudes()
-        found += [(m.start(1), m.end(1), table[m[1].lower()]) for m in pattern.finditer(text)]
+    pattern, table = _magnitudes()
+    found += [(m.start(1), m.end(1), table[m[1].lower()]) for m in pattern.finditer(text)]
     return _apart(found)
 
 
@@ -138,8 +143,12 @@ def has_comma_decimals(text: str, language: str) -> bool:
     >>> has_comma_decimals("1.200.000 €, of it 1.234", "")
     True
     """
-    commas = [m for m in _COMMA_LIKE.finditer(text) if language not in ("", "en") or _is_sure(m)]
+    return _has_comma_decimals(list(_COMMA_LIKE.finditer(text)), text, language)
+
+
+def _has_comma_decimals(like: list[re.Match[str]], text: str, language: str) -> bool:
     by_language = language not in ("", "en") and language_of(language).decimal == ","
+    commas = like if by_language else [match for match in like if _is_sure(match)]
     if not commas and not by_language:
         return False
     points = sum(1 for _ in _POINT_LIKE.finditer(text))
@@ -155,7 +164,8 @@ def _is_sure(match: re.Match[str]) -> bool:
 
 
 def _digit_edits(text: str, language: str) -> Iterator[Edit]:
-    if has_comma_decimals(text, language):
+    like = list(_COMMA_LIKE.finditer(text))
+    if _has_comma_decimals(like, text, language):
         for match in _COMMA_NUMBER.finditer(text):
             if "." in match[1] or match[2]:
                 yield (
@@ -163,7 +173,7 @@ def _digit_edits(text: str, language: str) -> Iterator[Edit]:
                     match[1].replace(".", ",") + (match[2] or "").replace(",", "."),
                 )
     else:
-        for match in _COMMA_LIKE.finditer(text):
+        for match in like:
             whole = _COMMA_NUMBER.match(text, match.start())
             if whole is not None and _is_sure(match):
                 new = whole[1].replace(".", ",") + (whole[2] or "").replace(",", ".")
@@ -196,7 +206,9 @@ def _mark_edits(text: str) -> Iterator[Edit]:
         if second == (first + 1) % 100 and (fiscal or not text[match.start() - 1].isalnum()):
             lead = "" if text[: match.start()].rstrip().lower().endswith("fy") else "FY"
             yield (*match.span(), f"{lead}{int(match[0][:4]) + 1}")
-    for match in _SHORT_YEARS.finditer(text) if "FY" in text or "fy" in text else ():
+    for match in (
+        _SHORT_YEARS.finditer(text) if "/" in text or "\u2013" in text or "-2" in text else ()
+    ):
         if int(match[3]) == (int(match[2]) + 1) % 100:
             yield (*match.span(), f"FY20{match[3]}")
     for match in _MONTHS.finditer(text):

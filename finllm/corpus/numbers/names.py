@@ -41,8 +41,8 @@ _PRODUCT = re.compile(
 )
 _CLASS_NOUN = re.compile(r" (?:emissions|trials|studies|cities|loans|assets|suppliers)\b")
 _PIXELS = re.compile(  # "4K TVs"
-    r"[2458]k(?= ?-?(?:tvs?|televisions?|uhd|ultra|hdr|oled|lcd|displays?|screens?|monitors?|videos?"
-    r"|resolution|cameras?|stream\w*|content|projectors?|panels?|gaming|blu|60)\b)"
+    r"[2458]k(?= ?-?(?:tvs?|televisions?|uhd|ultra|hdr|oled|lcd|displays?|screens?|monitors?"
+    r"|videos?|resolution|cameras?|stream\w*|content|projectors?|panels?|gaming|blu|60)\b)"
 )
 _FILINGS = frozenset((8, 10, 401, 403))  # "10K"
 # words whose number is a name or a rank

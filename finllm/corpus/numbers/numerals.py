@@ -74,7 +74,9 @@ _VALUE_BEFORE = re.compile(
 )
 _GLUED = re.compile(r"illion(\d{1,2})(?![\d.,%])")  # "$5 million1", of a footnote
 _GLUED_TO_PERCENT = re.compile(r"%(\d)(?![\d.,%])")
-_AFTER_STOP = re.compile(r"[.,;](?<=[^\W\d_][.,;]|%[.,;])(\d{1,2})(?=\s|$)")  # "fell 5%.3 We"
+_AFTER_STOP = re.compile(
+    r"[.,;]([0-9]{1,2})(?=\s|$)(?:(?<=[^\W\d_].[0-9])|(?<=%.[0-9])|(?<=[^\W\d_].[0-9]{2}))"
+)  # "fell 5%.3 We"
 _SEE = re.compile(
     r"\((?:(?:see|cf\.?|refer to) (?:also )?)?(?:foot)?"
     r"(?:note|slide|page|table|figure|exhibit|section)s? [\w.-]{1,6}\)",
@@ -88,6 +90,10 @@ _TITLE = re.compile(  # it names what follows and says nothing of the company
     r"|(?:sure|certainly|of course|okay|ok)?[,!. ]*here(?:'s| is| are) [^.\n\d]{0,80}:\s*$",
     re.I,
 )
+_MAY_LEAD = re.compile(  # no letter first, or a stop or the end of the line soon behind it
+    r"[^A-Za-z\"'$]|[^:.)\u2013\u2014#-]{0,28}(?:[:.)\u2013\u2014#-]|$)"
+    r"|(?:[Hh]ere|[Ss]ure|[Cc]ertainly|[Oo]f course|[Oo]k)"
+)
 _Span = tuple[int, int]
 
 
@@ -97,9 +103,16 @@ class Numerals:
     def __init__(self, text: str) -> None:
         self._text = text
         self._last: dict[str, int] = {}
+        self._rare = [
+            pattern
+            for pattern in (_LABEL_INSIDE, _GLUED, _GLUED_TO_PERCENT, _AFTER_STOP)
+            if pattern.search(text)
+        ]
 
     def spans(self, line: str) -> list[_Span]:
         """The stretches of a line that are bullets, numerals, labels and footnotes, in order."""
+        if self._says_nothing(line):
+            return []
         at = 0
         for _ in range(3):  # "- **Step 1:** 1."
             match = _PREFIX.match(line, at)
@@ -111,6 +124,12 @@ class Numerals:
                 break
         found = [(0, at)] if at else []
         return _apart(found + self._inside(line, at))
+
+    def _says_nothing(self, line: str) -> bool:
+        """Whether a line can hold no numeral, as most lines of a call can not."""
+        if _MAY_LEAD.match(line) or self._rare or ")" in line:
+            return False
+        return "1. " not in line and not self._last.get(".")
 
     def _leading(self, line: str, at: int, heading: bool) -> int:
         """The offset behind a numeral or label at an offset; the offset itself where none is."""
@@ -178,7 +197,7 @@ class Numerals:
             for match in _MARKED_INSIDE.finditer(line, at):
                 if self._takes(".", match[1]):
                     found.append((match.start(1), match.end()))
-        for pattern in (_LABEL_INSIDE, _GLUED, _GLUED_TO_PERCENT, _AFTER_STOP):
+        for pattern in self._rare:
             found += [match.span(1) for match in pattern.finditer(line, at)]
         return found
 

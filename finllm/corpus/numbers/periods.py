@@ -54,7 +54,8 @@ _FY = re.compile(
     r"((?:20)\d\d(?![\d,]\d|%)|(?<=['’])\d\d(?!\d)|(?<=['’] )\d\d(?!\d)|(?<=fy)\d\d(?!\d))?"
 )
 _NINE_MONTHS = re.compile(
-    r"first nine months (?:of |in )?(?:the )?(?:fiscal |calendar )?(?:year |fy ?)?['’]?(20\d\d|\d\d(?![\d.,%]))"
+    r"first nine months (?:of |in )?(?:the )?(?:fiscal |calendar )?(?:year |fy ?)?['’]?"
+    r"(20\d\d|\d\d(?![\d.,%]))"
 )
 _COMPARED = {
     "year": "yoy",

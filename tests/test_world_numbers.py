@@ -1,0 +1,148 @@
+"""Numbers of the world: the notations and languages that reports are written in."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from finllm.corpus.numbers import extract_quantities
+from finllm.corpus.numbers.foreign import (
+    FOLDER,
+    has_comma_decimals,
+    language_of,
+    languages,
+    word_edits,
+)
+
+HERE = Path(__file__).parent
+CASES = [json.loads(line) for line in (HERE / "world_cases.jsonl").read_text("utf-8").splitlines()]
+AT_LEAST = 0.95  # of the held-out mentions, for all of them and for each language
+
+
+def stated(text, language=""):
+    found = []
+    for q in extract_quantities(text, language):
+        values = (q.unit,) if q.kind == "period" else (q.value,)
+        found.append((q.kind, *(values if q.low is None else (q.low, q.high))))
+    return found
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["text"])
+def test_the_cases_are_read_as_labelled(case):
+    wanted = case["quantities"]
+    found = extract_quantities(case["text"])
+    assert [q.kind for q in found] == [kind for kind, _, _ in wanted]
+    for q, (kind, value, unit) in zip(found, wanted, strict=True):
+        if kind == "period":
+            assert q.unit in (unit, "2024M9")
+        elif unit.startswith("W, or"):
+            assert (q.value, q.unit) == (12.5, "GW")
+        else:
+            assert ([q.low, q.high] if isinstance(value, list) else q.value) == value
+            assert unit in (q.unit, q.per, f"per {q.per}")
+
+
+def mentions():
+    """Language, text and labels of the held-out sentences."""
+    for line in (HERE / "world_mentions.tsv").read_text("utf-8").splitlines():
+        if line.startswith(("#", "language\t")):
+            continue
+        language, text, labels = line.split("\t")
+        wanted = []
+        for label in filter(None, labels.split("; ")):
+            kind, value, *unit = label.split(" ")
+            read = (value,) if kind == "period" else tuple(map(float, value.split("..")))
+            wanted.append(((kind, *read), unit))
+        yield language, text, wanted
+
+
+def is_right(language, text, wanted):
+    found = stated(text, language)
+    if [one[0] for one in found] != [one[0] for one, _ in wanted]:
+        return False
+    for one, (other, _) in zip(found, wanted, strict=True):
+        if one[0] == "period" and one != other:
+            return False
+        if one[0] != "period" and one[1:] != pytest.approx(other[1:], rel=1e-9):
+            return False
+    units = [q.unit for q in extract_quantities(text, language)]
+    return all(unit in ([], [own]) for own, (_, unit) in zip(units, wanted, strict=True))
+
+
+def test_at_least_95_of_100_held_out_sentences_are_right():
+    rows = list(mentions())
+    assert len(rows) >= 100
+    wrong = [text for language, text, wanted in rows if not is_right(language, text, wanted)]
+    assert len(wrong) <= (1 - AT_LEAST) * len(rows), wrong
+
+
+@pytest.mark.parametrize("language", ["", "de", "fr", "es"])
+def test_no_language_is_far_behind(language):
+    rows = [row for row in mentions() if row[0] == language]
+    assert sum(is_right(*row) for row in rows) >= 0.9 * len(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "values"),
+    [
+        ("1.234 of 1.200.000 €", "", [1234, 1.2e6]),  # the document's other number decides
+        ("1.234 of 1,200,000", "", [1.234, 1.2e6]),
+        ("1.234 stores", "de", [1234]),
+        ("1.234 stores", "", [1.234]),
+        ("1,234 stores", "de", [1.234]),
+        ("1,234 stores", "en", [1234]),
+        ("1,234 Filialen, 5.5 % und 1.5 Mio.", "de", [1234, 5.5, 1.5e6]),  # an English document
+    ],
+)
+def test_a_number_that_reads_both_ways_is_settled_by_the_document_then_the_language(
+    text, language, values
+):
+    assert [q.value for q in extract_quantities(text, language)] == values
+
+
+def test_the_convention_needs_a_sure_number_where_no_language_is_known():
+    assert not has_comma_decimals("items 1,2 and 3,4", "")
+    assert has_comma_decimals("3,4 %", "")
+    assert has_comma_decimals("1.234", "de")
+    assert not has_comma_decimals("1.5 and 2.5", "de")
+
+
+def test_a_mention_of_another_notation_stands_where_it_was_written():
+    text = "Der Umsatz betrug 1,2 Mrd. €, der Verlust 3,4 Mio. €."
+    spans = [text[q.start : q.end] for q in extract_quantities(text, "de")]
+    assert spans == ["1,2 Mrd. €", "3,4 Mio. €"]
+
+
+@pytest.mark.parametrize("code", languages())
+def test_every_language_file_is_read_whole(code):
+    known = language_of(code)
+    assert known.decimal == ","
+    for words in known.english:
+        assert words == words.lower()
+        assert word_edits(f" {words} ", code), words
+
+
+def test_an_unknown_language_is_an_error_that_names_the_file_and_the_known_ones():
+    with pytest.raises(ValueError, match=r"'xx' has no .*xx\.tsv; there are en, de, es, fr, pt"):
+        extract_quantities("5 %", "xx")
+
+
+def test_a_bad_line_of_a_language_file_is_named(tmp_path, monkeypatch):
+    (tmp_path / "zz.tsv").write_text("form\twords\npercent\n", encoding="utf-8")
+    monkeypatch.setattr("finllm.corpus.numbers.foreign.FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"zz\.tsv, line 2: 'percent'"):
+        language_of("zz")
+    language_of.cache_clear()
+
+
+def test_a_language_is_added_by_a_file(tmp_path, monkeypatch):
+    for path in FOLDER.glob("*.tsv"):
+        (tmp_path / path.name).write_text(path.read_text("utf-8"), encoding="utf-8")
+    rows = "form\twords\ndecimal\t,\nbillion\tmiliardi di\tx".replace("\tx", "")
+    (tmp_path / "it.tsv").write_text(f"{rows}\nloss\tperdita\nof\tdi\n", encoding="utf-8")
+    monkeypatch.setattr("finllm.corpus.numbers.foreign.FOLDER", tmp_path)
+    language_of.cache_clear()
+    assert [q.value for q in extract_quantities("perdita di 1,2 miliardi di euro", "it")] == [
+        -1.2e9
+    ]
+    language_of.cache_clear()
