@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 CALLS_PER_COMPANY = 10
 COLUMNS = ("calls", "stage", "wall_seconds", "cpu_seconds", "peak_mb", "ms_a_call")
 PATHS = {
-    "sample": "--folder data/raw/sample",
+    "sample": "--folder data/raw/sample --german data/raw/sample_de",
     "clean": "--source data/raw/sample --transfer data/raw/none "
     "--transcripts data/clean/transcripts.jsonl --rejects data/clean/rejects.jsonl "
     "--metrics metrics/details/clean.json",

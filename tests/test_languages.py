@@ -17,8 +17,10 @@ from finllm.corpus.quality import judge, measure
 from finllm.corpus.sources import read_source
 from finllm.instruct.windows import is_guidance, sentences
 from finllm.records import Reject, Transcript, Turn
-from finllm.scoring.domain import term_recall
+from finllm.scoring.coherence import coherence
+from finllm.scoring.domain import number_accuracy, term_recall
 from finllm.scoring.reading import read
+from finllm.scoring.statements import statements
 
 FOREIGN = known_languages()[1:]
 ALLOWED = ", ".join(known_languages())
@@ -116,12 +118,35 @@ def test_a_text_is_read_in_its_own_language(text, tokens):
     assert [token.text for token in read(text)] == tokens
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Der Umsatz stieg gegenüber dem Vorjahr um 5,3 Prozent.", ("revenue", "up", 5.3)),
+        ("Der Gewinn je Aktie sank auf 0,45 US-Dollar.", ("earnings per share", "down", 0.45)),
+        ("Das operative Ergebnis betrug 1,24 Mrd. USD.", ("operating income", "", 1.24e9)),
+        ("Le chiffre d'affaires a augmenté de 5,3 %.", ("revenue", "up", 5.3)),
+        ("Los ingresos subieron un 5,3 %.", ("revenue", "up", 5.3)),
+    ],
+)
+def test_a_statement_in_another_language_has_item_direction_and_value(text, wanted):
+    found = [s for s in statements(text) if s.value is not None]
+    assert [(s.item, s.direction, s.value.quantity.value) for s in found] == [wanted]
+
+
+def test_english_bullets_hold_against_a_german_call():
+    call = "Der Umsatz stieg um 5 Prozent auf 1,24 Mrd. USD. Der Nettoverlust betrug 12,3 Mio. USD."
+    right, wrong = "q3 revenue rose 5% to $1.24 billion", "q3 revenue fell 5% to $1.42 billion"
+    assert number_accuracy(right, "", call) == 1.0 > number_accuracy(wrong, "", call)
+    assert coherence(right, "", call).supported == 1.0
+    assert coherence("q3 revenue fell 5%", "", call).contradicted == 1.0
+
+
 def test_ordinals_and_abbreviations_end_no_german_sentence():
     text = "Im 3. Quartal stieg der Umsatz auf 1,2 Mrd. Euro. Das freut uns."
     assert sentences(text) == ["Im 3. Quartal stieg der Umsatz auf 1,2 Mrd. Euro.",
                                "Das freut uns."]  # fmt: skip
     ends = [token for token in read(text) if token.kind == "end"]
-    assert len(ends) == 2  # a break and the end of the text
+    assert len(ends) == 1  # between the two sentences
     assert sentences("We sold 3. Quartal is German.") == ["We sold 3.", "Quartal is German."]
 
 

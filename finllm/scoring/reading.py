@@ -19,10 +19,11 @@ from functools import cache, lru_cache
 
 from finllm.corpus.languages.detection import spoken_in
 from finllm.corpus.languages.files import ENGLISH, FOLDER
+from finllm.corpus.languages.quantities import quantities_in
 from finllm.corpus.languages.terms import read_language_terms
 from finllm.corpus.languages.wording import ends_no_sentence, wording, wording_file
 from finllm.corpus.lexicon import BUILTIN, Term, fold, plurals, read_terms, trie_pattern
-from finllm.corpus.numbers import Quantity, ends, extract_quantities
+from finllm.corpus.numbers import Quantity, ends
 from finllm.corpus.numbers.extraction import quantities_of_plain
 from finllm.corpus.numbers.markup import Plain, plain
 
@@ -97,7 +98,7 @@ def read(text: str) -> tuple[Token, ...]:
         lower = _plain(lower)
         quantities = quantities_of_plain(Plain(f"\n{lower}\n", ()))
     else:
-        quantities = extract_quantities(lower)
+        quantities = quantities_in(lower)  # "rose from the year before by 5%" separates nothing
     pieces, at = [], 0
     for quantity in quantities:
         pieces += [lower[at : quantity.start], _MASK * (quantity.end - quantity.start)]
@@ -105,6 +106,11 @@ def read(text: str) -> tuple[Token, ...]:
     masked = "".join(pieces) + lower[at:]
     pattern, meanings = _forms(language)
     tokens = [t for q in quantities for t in _of_quantity(q, lower[q.start : q.end])]
+    if language != ENGLISH:
+        compared = [t.kind == "compare" and t.text in COMPARISONS for t in tokens]
+        tokens = [
+            replace(t, kind="word") if c else t for t, c in zip(tokens, compared, strict=True)
+        ]
     for match in pattern.finditer(masked):
         inside = match.lastgroup == "end" and masked[match.end() : match.end() + 1] == " "
         if inside and language != ENGLISH:

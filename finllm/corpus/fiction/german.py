@@ -18,7 +18,7 @@ REGIONS = (
 WRITTEN = (
     {"billion": "Milliarden US-Dollar", "million": "Millionen US-Dollar", "": "US-Dollar"},
     {"billion": "Mrd. US-Dollar", "million": "Mio. US-Dollar", "": "US-Dollar"},
-    {"billion": "Mrd. $", "million": "Mio. $", "": "$"},
+    {"billion": "Mrd. USD", "million": "Mio. USD", "": "USD"},
 )
 _COUNTS = {"billion": " Milliarden", "million": " Millionen", "": ""}
 _FIGURE = re.compile(

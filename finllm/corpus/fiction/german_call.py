@@ -115,7 +115,7 @@ class _GermanCall:
         """An amount per share without its sign."""
         cents = round(abs(dollars) * 100)
         if self.in_cents and 1 < cents < 100:
-            return f"{cents} US-Cent"
+            return f"{cents} Cent"
         return self.write(spoken.per_share(dollars, False))
 
     def moved(self, percent: float) -> str:

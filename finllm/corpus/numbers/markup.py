@@ -7,7 +7,7 @@ numeral is read as a figure and no figure is lost behind an asterisk.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -54,6 +54,7 @@ _ASCII_MARKS = ("\r", "\t", "<", "[", "^", "\\", "*", "_", "~~", "`", "\x0b", "\
 _BLANK_RUN = re.compile(r" *\| *|  +| +(?=\n)|(?<=\n) +")
 _RULE = re.compile(r"[-*_=|:+~. ]{3,}")
 _Edit = tuple[int, int, str]  # start, end, and what to put there
+_Shifts = tuple[list[int], list[int], list[int]]  # from which offset on, shift, length
 
 
 @dataclass(frozen=True)
@@ -61,18 +62,26 @@ class Plain:
     """A text as said, and where its characters stood."""
 
     text: str  # begins and ends with a line break, so that all in it has neighbours
-    edits: tuple[tuple[list[int], list[int]], ...]  # by pass: from which offset on, which shift
+    edits: tuple[_Shifts, ...]  # by pass
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where a stretch of ``text`` stood in the text as written."""
         if not self.edits:
             return start - 1, end - 1
-        return self._origin(start), self._origin(end - 1) + 1
+        return self._origin(start), self._origin_of_end(end)
 
     def _origin(self, offset: int) -> int:
-        for starts, shifts in reversed(self.edits):
+        for starts, shifts, _ in reversed(self.edits):
             offset += shifts[bisect_right(starts, offset) - 1]
         return offset - 1  # the line break in front
+
+    def _origin_of_end(self, end: int) -> int:
+        """Where a stretch ended: behind all of a word for which another one stands here."""
+        for starts, shifts, lengths in reversed(self.edits):
+            at = bisect_left(starts, end)
+            replaced = at < len(starts) and starts[at] == end and lengths[at]
+            end += shifts[at if replaced else bisect_right(starts, end - 1) - 1]
+        return end - 1
 
 
 def plain(text: str, language: str = "") -> Plain:
@@ -90,8 +99,8 @@ def plain(text: str, language: str = "") -> Plain:
     for found in (_markup_edits, _line_edits, _blank_edits, words, notation):
         changes = found(text)
         if changes:
-            text, starts, shifts = _apply(text, changes)
-            edits.append((starts, shifts))
+            text, made = _apply(text, changes)
+            edits.append(made)
     return Plain(text, tuple(edits))
 
 
@@ -106,17 +115,18 @@ def plain_marks(text: str) -> str:
     return _GROUPED.sub(lambda match: _BLANK.sub(",", match[0]), text).translate(_PLAIN)
 
 
-def _apply(text: str, edits: Iterable[_Edit]) -> tuple[str, list[int], list[int]]:
+def _apply(text: str, edits: Iterable[_Edit]) -> tuple[str, _Shifts]:
     pieces, at, length = [], 0, 0
-    starts, shifts = [0], [0]
+    starts, shifts, lengths = [0], [0], [0]
     for start, end, new in edits:
         pieces += [text[at:start], new]
         length += start - at + len(new)
         at = end
         starts.append(length)
         shifts.append(end - length)
+        lengths.append(len(new))
     pieces.append(text[at:])
-    return "".join(pieces), starts, shifts
+    return "".join(pieces), (starts, shifts, lengths)
 
 
 def _markup_edits(text: str) -> list[_Edit]:

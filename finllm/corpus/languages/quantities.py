@@ -1,0 +1,19 @@
+"""The quantities of a text in its own language."""
+
+from __future__ import annotations
+
+from finllm.corpus.languages.detection import spoken_in
+from finllm.corpus.languages.files import ENGLISH
+from finllm.corpus.numbers import Quantity, extract_quantities
+from finllm.corpus.numbers.foreign import languages
+
+
+def quantities_in(text: str) -> list[Quantity]:
+    """``extract_quantities`` by the language whose words the text has; English where it has none.
+
+    >>> [q.value for q in quantities_in("Der Umsatz stieg auf 1,24 Milliarden US-Dollar.")]
+    [1240000000.0]
+    """
+    language = spoken_in(text)
+    known = language != ENGLISH and language in languages()
+    return extract_quantities(text, language if known else "")
