@@ -95,8 +95,8 @@ def _call(call_id: str, said: tuple[Turn, ...], start: int) -> Call:
 
 
 VARIANTS = (
-    "as published", "odd spacing", "CRLF", "non-breaking spaces", "smart quotes", "en dashes",
-    "em dashes", "upper-case names", "one surname", "80 columns", "no empty lines",
+    "as published", "80 columns", "one surname", "upper-case names", "em dashes", "en dashes",
+    "smart quotes", "non-breaking spaces", "odd spacing", "CRLF", "no empty lines",
 )  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def main() -> None:
         f"{'named':>6}"
     )
     found: dict[str, dict[str, float]] = {}
-    jobs = [(layout, variant) for layout in WRITERS for variant in VARIANTS]
+    jobs = [(layout, variant) for variant in VARIANTS for layout in WRITERS]
     jobs += [
         ("motley_fool", "html"),
         ("seeking_alpha", "html"),

@@ -22,9 +22,8 @@ CALL = Transcript(
 @pytest.fixture
 def shown(tmp_path, monkeypatch, capsys):
     write_jsonl(tmp_path / "transcripts.jsonl", [CALL])
-    write_jsonl(
-        tmp_path / "rejects.jsonl", [Reject("bad", "bad.pdf", 0, "no_text_layer", "a scan")]
-    )
+    reject = Reject("bad", "bad.pdf", 0, "no_text_layer", "a scan")
+    write_jsonl(tmp_path / "rejects.jsonl", [reject])
     monkeypatch.setenv("COLUMNS", "100")
 
     def run(call_id: str = "acme-q3", *, terminal: bool = False, no_colour: str = "") -> str:
@@ -41,7 +40,7 @@ def shown(tmp_path, monkeypatch, capsys):
 def test_a_call_at_a_glance(shown):
     lines = shown().splitlines()
     assert lines[0] == "acme-q3: Acme Corp (ACM), 2023Q3, 2023-10-25"
-    assert lines[1] == "layout: seeking_alpha; 4 turns, 3 speakers, 107 words"
+    assert lines[1] == "layout: seeking_alpha; 4 turns, 3 speakers, 108 words"
     assert lines[2] == "turns by role: 1 operator, 1 executive, 1 analyst, 1 unknown"
     assert lines[4].startswith("-- prepared remarks ---")
     assert lines[7].startswith("-- questions and answers ---")

@@ -12,8 +12,8 @@ from finllm.corpus.cleaning import (
     clean_text_counted,
     clean_transcript,
     own_company,
-    unwrap,
 )
+from finllm.corpus.wrapping import unwrap
 from finllm.records import Reject, Transcript, Turn
 
 ECTSUM = Path(__file__).parents[1] / "../shared/data/ectsum"
