@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: repro test lint format ectsum reproducibility clean-venv
+# Tests of what is compiled or packed for the processor, which run on a lesser one as well.
+KERNEL_TESTS := $(addprefix tests/test_,attention.py float32_path.py fused.py fused_decoder.py \
+	generate.py lora_linear.py)
+
+.PHONY: repro test test-avx2 lint format ectsum reproducibility clean-venv
 
 repro: $(VENV)/.installed  ## from raw calls to the verdict
 	dvc repro
@@ -13,6 +17,10 @@ repro: $(VENV)/.installed  ## from raw calls to the verdict
 
 test: $(VENV)/.installed-dev  ## the whole test suite
 	python -m pytest
+
+test-avx2: $(VENV)/.installed-dev  ## the kernels' tests as on a processor with AVX2 alone
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+	NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES= python -m pytest $(KERNEL_TESTS)
 
 lint: $(VENV)/.installed-dev  ## style and errors, as the CI checks them
 	ruff check .
