@@ -6,7 +6,11 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: repro test lint format ectsum reproducibility environment environment-dev clean-venv
+# Tests of what is compiled or packed for the processor, which run on a lesser one as well.
+KERNEL_TESTS := $(addprefix tests/test_,attention.py float32_path.py fused.py fused_decoder.py \
+	generate.py lora_linear.py)
+
+.PHONY: repro test test-avx2 lint format ectsum reproducibility environment environment-dev clean-venv
 
 repro: environment  ## from raw calls to the verdict
 	@python -m finllm repro
@@ -14,6 +18,10 @@ repro: environment  ## from raw calls to the verdict
 
 test: environment-dev  ## the whole test suite
 	python -m pytest
+
+test-avx2: environment-dev  ## the kernels' tests as on a processor with AVX2 alone
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+	NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES= python -m pytest $(KERNEL_TESTS)
 
 lint: environment-dev  ## style and errors, as the CI checks them
 	ruff check .

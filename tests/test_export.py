@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finllm.export import export_model
 from finllm.model.adapter import save_adapter
+from finllm.model.compute_type import DTYPES, resolved
 from finllm.model.export import greedy_agreement, leads, new_folder
 from finllm.model.gguf_file import rows_for_llama_cpp, write_gguf
 from finllm.model.loading import add_lora
@@ -86,7 +87,8 @@ def adapted(project):
 def test_merged_weights_load_plainly_and_answer_as_the_adapter(project, adapted, chatml):
     found = exported(project, "merged")
     model = AutoModelForCausalLM.from_pretrained(project / "out-merged")
-    assert type(model).__name__ == "LlamaForCausalLM" and model.dtype == torch.bfloat16
+    computed_in = DTYPES[resolved(load_params(project / "params.yaml").model).compute_dtype]
+    assert type(model).__name__ == "LlamaForCausalLM" and model.dtype == computed_in
     assert_rounded(logits(model), adapted, n_bfloat16(model), torch.bfloat16)
     moved = 2 * gamma(n_bfloat16(model), torch.bfloat16) * adapted.abs().amax(-1)
     first, second = adapted.topk(2).values.unbind(-1)

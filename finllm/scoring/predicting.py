@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,6 @@ from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
 from finllm.params import Model
 from finllm.provenance import Provenance, provenance
-from finllm.scoring import generate
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
 from finllm.scoring.journal import Journal
@@ -166,6 +166,9 @@ def _settings_of(weights: Path) -> dict[str, str]:
 def _code_sha256() -> str:
     """One hash of the code that computes an answer."""
     digest = hashlib.sha256()
-    for file in (*sorted(Path(finllm.model.__path__[0]).glob("*.py")), Path(generate.__file__)):
+    for file in (
+        *sorted(Path(finllm.model.__path__[0]).glob("*.py")),
+        Path(inspect.getfile(answers)),
+    ):
         digest.update(file.read_bytes())
     return digest.hexdigest()
