@@ -42,14 +42,19 @@ def standardise_notation(text: str) -> str:
 
     Dollars become "$1.2 billion", other currencies "EUR 1.2 billion", percent "5%", basis points
     "50 basis points". A line whose quantities would not read the same afterwards, as
-    `extract_quantities` reads them, is left as it was.
+    `extract_quantities` reads them, is left as it was, and so is a text as a whole.
 
     Examples
     --------
     >>> standardise_notation("sales of USD 1.2bn, or 1,200 million dollars, rose 5 pct")
     'sales of $1.2 billion, or $1.2 billion, rose 5%'
     """
-    return "\n".join(_standardise_line(line) for line in text.split("\n"))
+    lines = text.split("\n")
+    new = "\n".join(_standardise_line(line) for line in lines)
+    if len(lines) == 1 or new == text:
+        return new
+    same = signature(extract_quantities(new)) == signature(extract_quantities(text))
+    return new if same else text  # a sentence may go on over a line break
 
 
 def standardise_transcript(transcript: Transcript) -> tuple[Transcript, int]:
