@@ -58,7 +58,7 @@ def register() -> dict[str, str]:
     """What shows each command, from the tables of docs/commands.md."""
     rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", REGISTER, re.M)
     assert len(rows) == len(dict(rows)), "a command stands twice"
-    return dict(rows)
+    return {command.replace("\\|", "|"): shown for command, shown in rows}  # a cell's own bar
 
 
 def calls(text: str) -> list[list[str]]:

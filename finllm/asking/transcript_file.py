@@ -84,6 +84,7 @@ def _described(path: Path, form: str) -> Description:
         revision="",
         split="train",
         provenance="human",
+        language="",
     )
 
 

@@ -56,4 +56,5 @@ def _described(folder: Path, form: str, base: Path, *, suffix: str = "") -> Desc
         revision="",
         split="train",
         provenance="human",
+        language="",
     )
