@@ -18,6 +18,7 @@ class Terminal(io.StringIO):
 def terminal(monkeypatch):
     found = Terminal()
     monkeypatch.setattr(screen._screen, "err", found)
+    monkeypatch.setattr(screen._screen, "waiting", False)  # and again when the test has ended
     return found
 
 

@@ -283,7 +283,9 @@ def test_every_kind_of_verdict_reaches_every_output(case):
     assert words.startswith(case.capitalize() + ":")
     assert f'<span class="{case}">{case.capitalize()}:</span>' in render(evidence)
     assert f"**{words}**" in render_markdown(evidence)
-    assert words.split(" by ")[0] in terminal(found, "r.html")
+    shown = terminal(found, "r.html")
+    assert words.split(" by ")[0] in " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= 100
 
 
 def test_the_verdict_survives_its_json_and_holds_neither_null_nor_nan():

@@ -148,7 +148,7 @@ def test_a_verdict_from_before_a_change_says_so_first(project, change):
 
 
 def test_a_verdict_beside_an_interrupted_run_says_so(project):
-    lost = project / "metrics" / "train.json"
+    lost = project / "metrics" / "details" / "train.json"
     before = lost.read_bytes()
     lost.unlink()
     first = screen_of(project)[0]

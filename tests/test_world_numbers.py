@@ -16,7 +16,7 @@ from finllm.corpus.numbers.foreign import (
 
 HERE = Path(__file__).parent
 CASES = [json.loads(line) for line in (HERE / "world_cases.jsonl").read_text("utf-8").splitlines()]
-AT_LEAST = 0.95  # of the labelled sentences; the first reading got 0.87, rules were then fitted to them
+AT_LEAST = 0.95  # of the labelled sentences; the first reading got 0.87, then rules were fitted
 
 
 def stated(text, language=""):

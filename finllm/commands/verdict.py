@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
+from textwrap import fill
 
 from finllm import provenance
 from finllm.commands.arguments import add_json, add_path, new_command
@@ -41,7 +42,7 @@ def run(parsed: argparse.Namespace) -> None:
     """Print the verdict that the report stage wrote."""
     from finllm.doctor.currency import currency
     from finllm.report.outcome import from_metrics, to_metrics
-    from finllm.report.verdict_text import terminal
+    from finllm.report.verdict_text import COLUMNS, terminal
     from finllm.terminal import print_json
 
     if not parsed.verdict.is_file():
@@ -58,7 +59,7 @@ def run(parsed: argparse.Namespace) -> None:
         print(f"{state.says}\n")
     print(terminal(found, str(parsed.report)))
     if made_with:
-        print(f"Made with: {provenance.line(made_with)}")
+        print(fill(f"Made with: {provenance.line(made_with)}", COLUMNS))
 
 
 def _json(path: Path) -> dict:

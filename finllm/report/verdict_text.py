@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 from finllm.report import wording
 from finllm.report.outcome import BEATS, LOSES, UNCLEAR, Outcome
 from finllm.rounding import PLAIN, equals
 
+COLUMNS = 100  # of a line on the terminal
 COPIES = {  # what each baseline without a model writes
     "lead": "the excerpt’s first sentences",
     "dense": "the excerpt’s sentences with most figures",
@@ -101,8 +104,9 @@ def _lines(found: Outcome) -> list[str]:
         f"{found.n_examples} examples of {found.n_companies} companies",
         *(f"  {name:<13} {value}" for name, value in rows),
         "",
-        sentence(found),
-        found.reason,
-        *([copying_sentence(found)] if found.copying else []),
-        *([found.disagreement] if found.disagreement else []),
+        *(fill(said, COLUMNS) for said in _sentences(found) if said),
     ]
+
+
+def _sentences(found: Outcome) -> tuple[str, ...]:
+    return sentence(found), found.reason, copying_sentence(found), found.disagreement
