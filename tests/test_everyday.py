@@ -271,7 +271,8 @@ def test_search_goes_on_after_ctrl_c_and_leaves_experiments_to_apply(project, tm
     metrics, costs = (json.loads(git(clone, "show", f"{ref}:{x}")) for x in (TRAINED, COSTS))
     assert costs["cost"]["n_resumes"] == 1 and metrics["n_ignored"] == 0
     assert (best["settings"], best["val_loss_nats"]) == ({"lora.r": 8}, 1.0)
-    assert git(clone, "status", "--short").split() == ["M", "params.yaml"]  # as it was before
+    status = git(clone, "status", "--short").split()
+    assert status == ["M", "dvc.lock", "M", "params.yaml"]  # DVC notes for what `check` was run
     assert found["commands"][0] == f"dvc exp apply {best['experiment']} && dvc repro"
     assert found["commands"][1] == "dvc exp run -S lora.r=8"
     said = dvc(clone, "exp", "run", "-S", "lora.r=8")

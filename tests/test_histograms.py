@@ -1,11 +1,7 @@
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
 
 from finllm.corpus import histograms
 from finllm.corpus.census import CallPeriods
@@ -87,31 +83,6 @@ def test_a_quarter_counts_its_calls_and_those_that_name_only_others():
         {"year": 2020.75, "calls": 1, "naming_only_others": 0},
         {"year": 2021.5, "calls": 2, "naming_only_others": 1},
     ]
-
-
-def test_dvc_draws_every_plot_of_the_corpus_that_dvc_yaml_declares(tmp_path):
-    plots = plots_of(corpus())
-    histograms.write_plots(tmp_path / "plots" / "corpus", plots)
-    declared = {}
-    for plot in YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]:
-        ((title, what),) = plot.items()
-        ((file, columns),) = what["y"].items()
-        if file.startswith("plots/corpus/"):
-            n_series = len(columns) if isinstance(columns, list) else 1
-            declared[title] = (plot, n_series * len(plots[Path(file).stem]))
-    assert len(declared) == len(plots)
-    text = json.dumps({"plots": [plot for plot, _ in declared.values()]})  # JSON is YAML
-    (tmp_path / "dvc.yaml").write_text(text)
-    for command in (["init", "-q", "--no-scm"], ["plots", "show", "--json"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", *command], cwd=tmp_path, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-    drawn = json.loads(done.stdout)
-    assert not drawn.get("errors")
-    points = {title: len(d[0]["content"]["data"]["values"]) for title, d in drawn["data"].items()}
-    assert points == {title: n for title, (_, n) in declared.items()}
 
 
 def test_a_plot_without_rows_has_its_header(tmp_path):

@@ -68,6 +68,8 @@ def test_a_setting_trains_and_answers(tmp_path, chatml, monkeypatch, capsys, nam
         adapter="adapter",
         curves="curves",
         metrics="train.json",
+        costs="train_costs.json",
+        steps="steps.csv",
         launchers=ROOT / "presets" / "accelerate",
     )
     found = json.loads(Path("train.json").read_text())
@@ -76,7 +78,7 @@ def test_a_setting_trains_and_answers(tmp_path, chatml, monkeypatch, capsys, nam
     assert found["alarms"] == {"explosion": 0, "vanishing": 0}
     assert found["gradients"]["median_norm"] > 0 and found["gradients"]["update_to_weight"] > 0
     assert "improvement_nats" in found["convergence"]
-    assert 0 < found["cost"]["monitor_share"] < 1
+    assert 0 < json.loads(Path("train_costs.json").read_text())["cost"]["monitor_share"] < 1
     assert Path("curves/gradient_by_layer.csv").read_text().startswith("layer,first,median,last\n")
     assert "effective batch" in capsys.readouterr().out
     full = "train" in SETTINGS[name] and SETTINGS[name]["train"].get("method") == "full"
@@ -100,6 +102,7 @@ def test_a_setting_trains_and_answers(tmp_path, chatml, monkeypatch, capsys, nam
             changed=f"{key}_changed.jsonl",
             references=f"{key}_references.jsonl",
             metrics=f"{key}.json",
+            costs=f"{key}_costs.json",
         )
         answers[key] = list(read_jsonl(Path(f"{key}.jsonl")))
     assert len(answers["base"]) == len(answers["tuned"]) == 6

@@ -61,7 +61,7 @@ def run(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", *flags])
     adapter.run(train.main)
     found, costs = (json.loads(Path(names[kind]).read_text()) for kind in ("metrics", "costs"))
-    assert "cost" not in found and set(costs) == {"cost"}
+    assert "cost" not in found and set(costs) == {"cost", "provenance"}
     return {**found, **costs}
 
 
