@@ -1,6 +1,7 @@
 """The train stage on a tiny model: what it writes, what it keeps, what it says when it stops."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -63,6 +64,15 @@ def run(monkeypatch):
     found, costs = (json.loads(Path(names[kind]).read_text()) for kind in ("metrics", "costs"))
     assert "cost" not in found and set(costs) == {"cost", "provenance"}
     return {**found, "cost": costs["cost"]}
+
+
+def refusal(monkeypatch, capsys):
+    """The line that a run which fails says on the error stream."""
+    with pytest.raises(SystemExit) as caught:
+        run(monkeypatch)
+    assert caught.value.code == 1
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("train: ")]
+    return line
 
 
 def interrupt_at(monkeypatch, step):
@@ -162,34 +172,30 @@ def test_a_checkpoint_written_at_another_pace_is_used(workspace, monkeypatch, ca
     assert run(monkeypatch)["cost"]["n_resumes"] == 1
 
 
-def test_an_empty_training_set_is_one_line_and_leaves_nothing(workspace, monkeypatch):
+def test_an_empty_training_set_is_one_line_and_leaves_nothing(workspace, monkeypatch, capsys):
     (workspace / "train.jsonl").write_text("")
-    with pytest.raises(
-        SystemExit, match="train: the training set is empty; see metrics/details/split"
-    ):
-        run(monkeypatch)
+    said = refusal(monkeypatch, capsys)
+    assert said.startswith("train: the training set is empty; see metrics/details/split.json")
     assert not (workspace / ".checkpoints").exists() and not (workspace / "models").exists()
 
 
-def test_an_example_longer_than_the_context_is_named_with_what_to_set(workspace, monkeypatch):
+def test_an_example_longer_than_the_context_is_named(workspace, monkeypatch, capsys):
     rows = [make_example(f"t{i}:s", excerpt="Revenue grew 12%. " * 300 * i) for i in range(3)]
     write_jsonl(workspace / "train.jsonl", rows)
     words = "train: 2 of the 3 training examples .* of 1024 tokens: 2, 3 .*templatize.max_tokens"
-    with pytest.raises(SystemExit, match=words):
-        run(monkeypatch)
+    assert re.search(words, refusal(monkeypatch, capsys))
 
 
-def test_running_out_of_memory_is_one_line(workspace, monkeypatch):
+def test_running_out_of_memory_is_one_line(workspace, monkeypatch, capsys):
     def exhausted(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr(TrainerCallback, "on_step_begin", exhausted)
-    with pytest.raises(SystemExit, match="train: out of memory.*train.batch_size"):
-        run(monkeypatch)
+    assert re.search("train: out of memory.*train.batch_size", refusal(monkeypatch, capsys))
 
 
 def test_an_adapter_that_is_not_what_was_chosen_is_an_error_and_checkpoints_stay(
-    workspace, monkeypatch
+    workspace, monkeypatch, capsys
 ):
     save = training.save_adapter
 
@@ -198,7 +204,6 @@ def test_an_adapter_that_is_not_what_was_chosen_is_an_error_and_checkpoints_stay
         save(model, folder, weights=wrong, **names)
 
     monkeypatch.setattr(training, "save_adapter", damaged)
-    with pytest.raises(SystemExit, match="when it is read again"):
-        run(monkeypatch)
+    assert "when it is read again" in refusal(monkeypatch, capsys)
     assert list((workspace / ".checkpoints").glob("*/step-*"))
     assert not Path("metrics/details/train.json").exists()
