@@ -115,6 +115,7 @@ def test_after_ctrl_c_the_same_command_goes_on(project):
     time.sleep(1)
     os.kill(running.pid, signal.SIGINT)
     rest = running.stderr.read()
+    running.stderr.close()
     assert running.wait(60) == 130 and "the same command goes on" in rest
     done = crossvalidate(project, "--folds", "2")
     assert done.returncode == 0, done.stderr
