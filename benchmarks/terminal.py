@@ -24,6 +24,7 @@ import tempfile
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
+from typing import Any
 
 CODE = re.compile(r"\x1b\[([0-9;]*)m")
 OTHER_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
@@ -33,14 +34,16 @@ CHARACTER, LINE = 9.0, 20  # pixels
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-def shown(command: list[str], *, columns: int) -> str:
-    """What the command writes to a terminal, escape codes included; fails where it fails."""
+def shown(command: list[str], *, columns: int, **others: Any) -> str:
+    """What the command writes to a terminal, escape codes included; fails where it fails.
+
+    ``others``, such as ``cwd``, are for ``subprocess.Popen``; ``env`` stands for the environment.
+    """
     ours, theirs = pty.openpty()
     ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
     width = {"COLUMNS": str(columns), "TERM": "xterm-256color", "DVC_PAGER": "cat"}
-    process = subprocess.Popen(
-        command, env={**os.environ, **width}, stdin=subprocess.DEVNULL, stdout=theirs
-    )
+    env = {**others.pop("env", os.environ), **width}
+    process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=theirs, **others)
     os.close(theirs)
     parts = []
     while select.select([ours], [], [])[0]:

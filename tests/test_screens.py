@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
-import pty
 import re
-import select
 import subprocess
 import sys
 from itertools import pairwise
@@ -14,6 +11,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 from writing_pipeline import SCRIPTS, dvc, environment, git, write_project
+
+from benchmarks import terminal
 
 ROOT = Path(__file__).parents[1]
 SUMMARY = json.loads((ROOT / "metrics" / "summary.json").read_text(encoding="utf-8"))
@@ -114,29 +113,15 @@ def project(tmp_path_factory):
 
 def in_a_terminal(root, *arguments, columns=120):
     """What DVC shows in a terminal of so many columns."""
-    ours, theirs = pty.openpty()
-    width = {"COLUMNS": str(columns), "LINES": "40", "DVC_PAGER": "cat", "TERM": "xterm"}
-    process = subprocess.Popen(
+    text = terminal.shown(
         [sys.executable, "-m", "dvc", *arguments],
+        columns=columns,
         cwd=root,
-        env={**environment(), **width},
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
+        env=environment(),
         stderr=subprocess.DEVNULL,
     )
-    os.close(theirs)
-    shown = b""
-    while select.select([ours], [], [], 300)[0]:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:  # Linux's end of a terminal
-            break
-        if not part:
-            break
-        shown += part
-    assert process.wait() == 0
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]", "", shown.decode())
-    return [line.rstrip() for line in text.replace("\r", "").splitlines() if line.strip()]
+    text = terminal.OTHER_CODE.sub("", text)
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
 def test_what_if_shows_rank_verdict_and_loss_in_120_columns(project):
