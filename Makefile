@@ -10,6 +10,9 @@ export PYTHONDONTWRITEBYTECODE := 1
 KERNEL_TESTS := $(addprefix tests/test_,attention.py float32_path.py fused.py fused_decoder.py \
 	generate.py lora_linear.py)
 
+# a file of tests a process, on up to four processors
+PYTEST := python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
 .PHONY: repro test test-avx2 lint format ectsum reproducibility environment environment-dev clean-venv
 
 repro: environment  ## from raw calls to the verdict
@@ -17,11 +20,11 @@ repro: environment  ## from raw calls to the verdict
 	@python -m finllm verdict
 
 test: environment-dev  ## the whole test suite
-	python -m pytest
+	$(PYTEST)
 
 test-avx2: environment-dev  ## the kernels' tests as on a processor with AVX2 alone
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
-	NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES= python -m pytest $(KERNEL_TESTS)
+	NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES= $(PYTEST) $(KERNEL_TESTS)
 
 lint: environment-dev  ## style and errors, as the CI checks them
 	ruff check .

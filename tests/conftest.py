@@ -1,5 +1,6 @@
 """Tiny models and tokenizers, made here: no download, no network."""
 
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -66,6 +67,13 @@ def byte_level_tokenizer(special, *, bos=None, eos, template=None, vocab_size=30
     fast.chat_template = template
     fast.pad_token = fast.pad_token or eos  # as finllm.model.tokenizer does
     return fast
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded_once():
+    """Leave what is loaded by now out of the collections that every training asks for."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -156,16 +156,16 @@ def experiments(project):
 
 
 def test_a_queued_grid_runs_all_and_the_best_can_be_applied(project, workers):
-    grid = ["-S", "lora.r=4,8,16,32", "-S", "train.learning_rate=1e-4,2e-4"]
+    grid = ["-S", "lora.r=8,32", "-S", "train.learning_rate=1e-4,2e-4"]
     dvc(project, "exp", "run", "--queue", *grid)
     queued = queue(project)
-    assert list(queued.values()) == ["Queued"] * 8
+    assert list(queued.values()) == ["Queued"] * 4
     workers()
-    assert drained(project, *queued) == ["Success"] * 8
+    assert drained(project, *queued) == ["Success"] * 4
     assert git(project, "status", "--short") == ""  # the workspace is not touched
     found = {name: row for name, row in experiments(project).items() if name in queued}
     drawn = {(int(r), float(rate)) for r, rate, _ in found.values()}
-    assert drawn == {(r, rate) for r in (4, 8, 16, 32) for rate in (1e-4, 2e-4)}
+    assert drawn == {(r, rate) for r in (8, 32) for rate in (1e-4, 2e-4)}
     best = min(found, key=lambda name: float(found[name][2]))
     assert (int(found[best][0]), float(found[best][1])) == (8, 2e-4)
     dvc(project, "exp", "apply", best)

@@ -19,7 +19,8 @@ from finllm.corpus.numbers.wraps import wrapped
 _BLANKS = "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _GROUPED = re.compile(rf"(?<![\d.,])\d{{1,3}}(?:[{_BLANKS}]\d{{3}})+(?!\d)")
 _BLANK = re.compile(f"[{_BLANKS}]")
-_PLAIN = str.maketrans(
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_PLAIN = (
     dict.fromkeys(_BLANKS, " ")
     | dict.fromkeys("\u2212\u2010\u2011\ufe63\uff0d", "-")
     | dict.fromkeys("\u2018\u2019\u201b\u02bc\u2032\uff07", "'")
@@ -112,7 +113,12 @@ def plain_marks(text: str) -> str:
     """
     if text.isascii():
         return text
-    return _GROUPED.sub(lambda match: _BLANK.sub(",", match[0]), text).translate(_PLAIN)
+    marks = set(_NOT_ASCII.findall(text))  # few: to replace each is faster than to translate all
+    if not marks.isdisjoint(_BLANKS):
+        text = _GROUPED.sub(lambda match: _BLANK.sub(",", match[0]), text)
+    for mark in marks & _PLAIN.keys():
+        text = text.replace(mark, _PLAIN[mark])
+    return text
 
 
 def _apply(text: str, edits: Iterable[_Edit]) -> tuple[str, _Shifts]:
