@@ -7,7 +7,8 @@ answers come and go. llama.cpp takes part with ``--llama-cpp`` where `llama-cpp-
 imported (without its own AMX code, which crashed, see docs/experiments.md); it computes with the
 weights as quantized (Q4_1), the others with the same weights in ``--dtype``. How far the answers
 agree with those of ``generate`` at its largest batch is printed too: in bfloat16 they need not be
-equal.
+equal. OpenVINO GenAI and vLLM take part where their own environments are named (see
+`benchmarks/serving_engine.py`).
 
     python -m benchmarks.generate_throughput [--examples data/split/test.jsonl]
 
@@ -32,6 +33,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from benchmarks import llama_cpp_decoding
+from benchmarks.serving_client import ServingEngine
 from benchmarks.train_throughput import compute_dtype
 from finllm.corpus.synthetic import iter_calls
 from finllm.instruct import chat
@@ -188,6 +190,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--adapter", type=Path)
     parser.add_argument("--gguf", type=Path, help="llama.cpp's weights; the packaged Q4_1 if none")
     parser.add_argument("--llama-cpp", action="store_true", help="ask it too; see the log first")
+    parser.add_argument("--openvino", nargs=2, metavar=("PYTHON", "FOLDER"))
+    parser.add_argument("--vllm", nargs=1, metavar="PYTHON")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 16, 32])
     parser.add_argument("--rows", type=int, nargs="+", default=[32, 64])
     parser.add_argument("--continuous", type=int, nargs="*", default=[32], help="generate_batch")
@@ -222,6 +226,12 @@ def plan(
         )
     for n in flags.rows:
         ways[f"fused, {n}"] = lambda n=n: fused(n, ids, flags.new)
+    for engine in ("openvino", "vllm"):
+        if where := vars(flags)[engine]:
+            python, folder = where if len(where) == 2 else (*where, model_folder("", **MODEL))
+            ways[engine] = ServingEngine(
+                engine, Path(python), Path(folder), n_rows=max(flags.rows), stops=stops
+            ).asked(ids, new=flags.new)
     if not flags.llama_cpp:
         print("without --llama-cpp there is no row of llama.cpp")
     elif not llama_cpp_decoding.installed():

@@ -37,10 +37,20 @@ def signed(value: float | None) -> str:
 def interval(low: float | None, high: float | None) -> str:
     """Two ends in brackets; a dash where there is no interval.
 
-    >>> interval(0.01, 0.0899)
-    '[0.010, 0.090]'
+    An end beside zero keeps its sign, since on it hangs whether zero is inside.
+
+    >>> interval(0.01, 0.0899), interval(-0.00036, 0.104)
+    ('[0.010, 0.090]', '[−0.0004, 0.104]')
     """
-    return MISSING if low is None or high is None else f"[{score(low)}, {score(high)}]"
+    return MISSING if low is None or high is None else f"[{_end(low)}, {_end(high)}]"
+
+
+def _end(value: float) -> str:
+    text, digits = score(value), 4
+    while value and text == "0.000" and digits < 9:
+        longer = f"{value:.{digits}f}".replace("-", MINUS)
+        text, digits = (longer if float(longer.replace(MINUS, "-")) else text), digits + 1
+    return text
 
 
 def p_value(value: float | None) -> str:
