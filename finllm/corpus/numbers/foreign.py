@@ -8,12 +8,15 @@ language stand for is data: ``languages/<code>.tsv``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from finllm.corpus.numbers.counts import counted_unit
+from finllm.corpus.numbers.notations import amount_edits, period_edits
+from finllm.corpus.numbers.periods import MONTHS
+from finllm.corpus.numbers.unit_first import unit_edits
 from finllm.corpus.numbers.units import CODES
 
 FOLDER = Path(__file__).with_name("languages")
@@ -25,7 +28,9 @@ _CURRENCY_BEFORE = re.compile(
 )
 _UNIT_BEHIND = re.compile(
     r" ?(?:[%\u20ac\u00a3$]|EUR\b|USD\b|CHF\b|Mrd|Mio|Mds?\b|Md\u20ac|M\u20ac|mill|mil[hn ]|bilh"
-    r"|trilh|Prozent|por ciento|por cento|pour cent|euros?\b|reais|bn\b|m\b|million|billion)",
+    r"|trilh|Prozent|por ciento|por cento|pour cent|euros?\b|reais|bn\b|m\b|thousand|million"
+    r"|billion"
+    rf"|[TKM](?:{'|'.join(CODES)}|kr)\b)",
     re.I,
 )
 _FIRST = r"[0-9](?<![\w.,][0-9])"  # begins with one set of characters, which `finditer` jumps to
@@ -41,22 +46,18 @@ _SURE = re.compile(r"[0-9]{1,3}(?:(?:\.[0-9]{3})+,[0-9]|(?:\.[0-9]{3}){2,})")
 _COMMA_NUMBER = re.compile(
     rf"({_FIRST}(?:[0-9]{{0,2}}(?:\.[0-9]{{3}})+|[0-9]*))(,[0-9]+)?(?![0-9]|[.,][0-9])"
 )
+_COMMA_GROUP = re.compile(rf"{_FIRST}(?<!0)[0-9]{{0,2}},[0-9]{{3}}(?![0-9]|[.,][0-9])")
+_POINT_GROUP = re.compile(rf"{_FIRST}[0-9]{{0,2}}\.[0-9]{{3}}(?![0-9]|[.,][0-9])")
+_DIGITS = r"[0-9]+(?:[.,:][0-9]+)*"
+_NUMERAL = re.compile(_DIGITS)
+_MONTHS = MONTHS.split("|")
+_ODD = re.compile(  # one pass that says which of the others are needed; most calls need none
+    r"[0-9](?:(?P<digits>,[0-9][0-9]?(?![0-9,])|\.[0-9]{3}[,.][0-9]| [0-9]{3}(?![0-9]))"
+    r"|(?P<period> ?[/\u2013-] ?['\u2019]?[0-9][0-9](?!\d)|[Mm][ 'F0-9]))"
+)
 _SPACED = re.compile(
     rf"{_FIRST}[0-9]{{0,2}}(?: [0-9]{{3}})+(,[0-9]{{1,2}})?(?![0-9]|[.,][0-9]| [0-9])"
 )
-_YEARS = re.compile(r"[12][0-9]([0-9]{2}) ?[/\u2013-] ?(\d\d)(?!\d|[.,/-]\d|%)")
-_SHORT_YEARS = re.compile(r"([fFgG][yYjJ]) ?['\u2019]?(\d\d) ?[/\u2013-] ?['\u2019]?(\d\d)(?!\d)")
-_MONTHS = re.compile(r"([69])[Mm](?: (?:FY)? ?'?|'|(?<=M)|FY ?)(20\d\d|\d\d)(?![\w%]|[.,]\d)")
-_TIMES = re.compile(r"x(\d+(?:\.\d+)?)(?!\w|\.\d)")
-_LOSS = re.compile(r"\((\d[\d.,]*)\) ?(?=(?:m|bn|mn|k|million|billion|thousand)\b)", re.I)
-_CODE = re.compile(rf"(?:\b(?:{'|'.join(CODES)})|[$\u20ac\u00a3]) ?$", re.IGNORECASE)
-_PENCE = re.compile(r"GB[pX] ?(\d[\d.,]*\d|\d)|(?<=\d) ?GB[pX]\b")
-_CENTS = re.compile(r"(?<=\d)c(?= (?:per|a) )")
-_HALF = re.compile(
-    "([\u00bd\u00bc\u00be])(?: of)?(?: an?)?(?= ?(?:%|per ?cent|percent|point|million|billion))"
-)
-_HALVES = {"\u00bd": "0.5", "\u00bc": "0.25", "\u00be": "0.75"}
-
 
 @dataclass(frozen=True)
 class Language:
@@ -64,8 +65,11 @@ class Language:
 
     decimal: str
     pattern: re.Pattern[str]
-    english: dict[str, str]  # by form, lower case and with plain blanks
+    dates: re.Pattern[str] | None  # "26 de junio de 2025"
+    english: dict[str, str]  # by form, lower case and with plain blanks; {n} is a number
     behind: dict[str, str]  # of these, those that count behind a digit in any language
+    decimal_elsewhere: str  # the mark of other countries of this language, empty where none differ
+    elsewhere: re.Pattern[str] | None  # words that name these countries' currencies
 
 
 def languages() -> tuple[str, ...]:
@@ -88,7 +92,9 @@ def language_of(code: str) -> Language:
             f"language {code!r} has no {path}; there are en, {', '.join(languages())}; leave the "
             "language empty for English rules"
         )
-    decimal, english, behind = ".", {}, {}
+    decimal, other, words_of_others = ".", "", ""
+    english: dict[str, str] = {}
+    behind: dict[str, str] = {}
     lines = path.read_text(encoding="utf-8").splitlines()
     rows = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
     for number, line in rows[1:] if rows and tuple(rows[0][1].split("\t")) == HEADER else rows:
@@ -98,29 +104,78 @@ def language_of(code: str) -> Language:
         if form == "decimal":
             decimal = words
             continue
+        if form.startswith("decimal "):
+            other, words_of_others = form.removeprefix("decimal "), words
+            continue
         table = behind if form.startswith("behind ") else english
         for word in words.split("|"):
             table[word.replace("-", " ")] = form.removeprefix("behind ")
-    return Language(decimal, _words(english), english, behind)
+    others = rf"(?<![^\W_])(?:{_any(words_of_others.split('|'))})(?:(?<=[$/])|(?![^\W_]))"
+    return Language(
+        decimal,
+        _words(english),
+        _dates(english),
+        english,
+        behind,
+        other,
+        re.compile(others, re.IGNORECASE) if other else None,
+    )
+
+
+def _any(words: Iterable[str]) -> str:
+    """Return a pattern of any of the words, the longest first; blanks may be hyphens."""
+    body = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    return body.replace(r"\ ", "[ -]").replace(r"\{n\}", _DIGITS)
 
 
 def _words(english: dict[str, str]) -> re.Pattern[str]:
-    forms = sorted(english, key=len, reverse=True)
-    body = "|".join(re.escape(form).replace(r"\ ", "[ -]") for form in forms)
-    return re.compile(rf"(?<![^\W_])(?:{body})(?:(?<=[.'%€])|(?![^\W_]))", re.IGNORECASE)
+    return re.compile(
+        rf"(?<![^\W_])(?<![0-9][.,])(?:{_any(english)})(?:(?<=[.'%€])|(?![^\W_]))", re.IGNORECASE
+    )
+
+
+def _dates(english: dict[str, str]) -> re.Pattern[str] | None:
+    """Return the pattern of a day and a month, and the year behind them."""
+    months = [form for form, words in english.items() if words.lower() in _MONTHS]
+    if not months:
+        return None
+    of = "|".join(re.escape(form) for form, words in english.items() if words == "of")
+    of = rf"(?:(?:{of}) )?" if of else ""
+    return re.compile(
+        rf"(?<![\w.,])([0-3]?[0-9])(?:\.?[º°]|\.|er|ª)? {of}({_any(months)})(?![^\W_])"
+        rf"(?: {of}((?:19|20)[0-9][0-9])(?![\w%]|[.,][0-9]))?",
+        re.IGNORECASE,
+    )
 
 
 @cache
 def _magnitudes() -> tuple[re.Pattern[str], dict[str, str]]:
     """The magnitudes that are known behind a digit in a text of any language."""
     table = {w: form for code in languages() for w, form in language_of(code).behind.items()}
-    body = "|".join(re.escape(word) for word in sorted(table, key=len, reverse=True))
-    return re.compile(rf"[0-9] ({body})(?![^\W_])", re.IGNORECASE), table
+    initials = "".join(sorted({word[0] for word in table}))
+    return re.compile(
+        rf"[0-9] (?=[{initials}])(?!(?:m|b|tr)illions?\b)({_any(table)})(?![^\W_])", re.IGNORECASE
+    ), table
+
+
+def magnitude_words() -> str:
+    """Return a pattern of the words that are a magnitude or a percent sign in some language."""
+    words = set()
+    for code in languages():
+        for form, english in language_of(code).english.items():
+            if english.split(" ")[0] in ("thousand", "million", "billion", "trillion", "percent"):
+                words.add(form)
+    return _any(word for word in words if word[0].isalpha())
 
 
 def notation_edits(text: str, language: str) -> list[Edit]:
     """What to put in place of numbers that are not written the English way."""
-    found = [*_digit_edits(text, language), *_mark_edits(text)]
+    odd = {match.lastgroup for match in _ODD.finditer(text)}
+    found = [*amount_edits(text), *unit_edits(text)]
+    if "digits" in odd or language not in ("", "en"):
+        found += _digit_edits(text, language)
+    if "period" in odd:
+        found += period_edits(text)
     pattern, table = _magnitudes()
     found += [(m.start(1), m.end(1), table[m[1].lower()]) for m in pattern.finditer(text)]
     return _apart(found)
@@ -132,10 +187,31 @@ def word_edits(text: str, language: str) -> list[Edit]:
         return []
     known = language_of(language)
     edits = []
+    if known.dates is not None:
+        for match in known.dates.finditer(text):
+            day, month, year = match.groups()
+            words = f"{day} {known.english[_form(month)]}"
+            edits.append((*match.span(), f"{words} {year}" if year else words))
     for match in known.pattern.finditer(text):
-        new = known.english[" ".join(re.split("[ -]", match[0].lower()))]
+        new = _in_english(_form(match[0]), known.english)
         edits.append((*match.span(), f"{new} " if match[0][-1] == "'" else new))  # "d'euros"
-    return edits
+    return _apart(edits)
+
+
+def _in_english(form: str, english: dict[str, str]) -> str:
+    """Return the English of a form, which may have a number where the file has {n}."""
+    if form in english:
+        return english[form]
+    for number in _NUMERAL.finditer(form):
+        general = f"{form[: number.start()]}{{n}}{form[number.end() :]}"
+        if general in english:
+            return english[general].replace("{n}", number[0])
+    raise AssertionError(form)  # the pattern is made of the forms
+
+
+def _form(words: str) -> str:
+    """Return words as a language's file writes them."""
+    return words.lower().replace("-", " ")
 
 
 def has_comma_decimals(text: str, language: str) -> bool:
@@ -148,12 +224,26 @@ def has_comma_decimals(text: str, language: str) -> bool:
 
 
 def _has_comma_decimals(like: list[re.Match[str]], text: str, language: str) -> bool:
-    by_language = language not in ("", "en") and language_of(language).decimal == ","
+    known = None if language in ("", "en") else language_of(language)
+    by_language = known is not None and known.decimal == ","
     commas = like if by_language else [match for match in like if _is_sure(match)]
     if not commas and not by_language:
         return False
     points = sum(1 for _ in _POINT_LIKE.finditer(text))
+    if known is not None and not commas and not points and known.decimal_elsewhere == ".":
+        return not _is_from_elsewhere(text, known)
     return len(commas) > points or by_language and len(commas) == points
+
+
+def _is_from_elsewhere(text: str, known: Language) -> bool:
+    """Whether a document that settles nothing is of a country with the other decimal mark.
+
+    It is where it names that country's currency, or where it has several commas and each of them
+    has three digits behind it, as thousands have.
+    """
+    if known.elsewhere is not None and known.elsewhere.search(text):
+        return True
+    return len(_COMMA_GROUP.findall(text)) > 1 and _POINT_GROUP.search(text) is None
 
 
 def _is_sure(match: re.Match[str]) -> bool:
@@ -188,7 +278,7 @@ def _digit_edits(text: str, language: str) -> Iterator[Edit]:
 def _is_grouped(match: re.Match[str], language: str) -> bool:
     """Whether "816 000" is one number: by a group of noughts, two groups, or a unit beside it."""
     text, start = match.string, match.start()
-    if text[start - 2 : start - 1].isdigit() and text[start - 1] == " ":
+    if text[start - 2 : start - 1].isdigit() and text[start - 1] == " " or text[start] == "0":
         return False
     if match[0].count(" ") > 1 or match[0].endswith(" 000") or language not in ("", "en"):
         return True
@@ -197,39 +287,6 @@ def _is_grouped(match: re.Match[str], language: str) -> bool:
     if _UNIT_BEHIND.match(text, match.end()):
         return True
     return bool(counted_unit(text[match.end() : match.end() + 40].lower(), 0, 2))
-
-
-def _mark_edits(text: str) -> Iterator[Edit]:
-    """Seasons, "9M 2024", "x2.5", "USD(5.2)m", "GBp 150", "5c per share", "½ percent"."""
-    for match in _YEARS.finditer(text):
-        first, second = int(match[1]), int(match[2])
-        fiscal = text[match.start() - 2 : match.start()].lower() == "fy"
-        if second == (first + 1) % 100 and (fiscal or not text[match.start() - 1].isalnum()):
-            lead = "" if text[: match.start()].rstrip().lower().endswith("fy") else "FY"
-            yield (*match.span(), f"{lead}{int(match[0][:4]) + 1}")
-    for match in (
-        _SHORT_YEARS.finditer(text) if "/" in text or "\u2013" in text or "-2" in text else ()
-    ):
-        if int(match[3]) == (int(match[2]) + 1) % 100:
-            yield (*match.span(), f"FY20{match[3]}")
-    for match in _MONTHS.finditer(text):
-        if not text[match.start() - 1].isalnum():
-            part = "H1" if match[1] == "6" else "first nine months of"
-            yield (*match.span(), f"{part} {match[2] if len(match[2]) == 4 else '20' + match[2]}")
-    for match in _TIMES.finditer(text):
-        if not text[match.start() - 1].isalnum():
-            yield (*match.span(), f"{match[1]}x")
-    for match in _LOSS.finditer(text):
-        if _CODE.search(text[max(0, match.start() - 4) : match.start()]):
-            yield (*match.span(), f" -{match[1]}")
-    if "GBp" in text or "GBX" in text:
-        for match in _PENCE.finditer(text):
-            yield (*match.span(), f"{match[1]} pence" if match[1] else " pence")
-    for match in _CENTS.finditer(text) if "c per " in text or "c a " in text else ():
-        yield (*match.span(), " cents")
-    for match in _HALF.finditer(text) if not text.isascii() else ():
-        if not text[match.start() - 1].isdigit() and not text[match.start() - 2].isdigit():
-            yield (*match.span(), _HALVES[match[1]])
 
 
 def _apart(edits: list[Edit]) -> list[Edit]:

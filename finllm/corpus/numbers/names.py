@@ -16,10 +16,16 @@ _CODE_BEFORE = re.compile(
     r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
 )
 _CODES = re.compile(
-    r"(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}|\+\d{1,3}(?:[ -]\d{2,4}){2,4}"
+    r"(?=[\d+(])(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}"
+    r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}|(?<!\d[.,])0\d{1,4}(?:[ ./-]{1,2}\d{2,8}){1,5}|\(0?\d{2,4}\) ?\d{3,5}[- ]\d{3,4}"
+    r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d"
     r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
     r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
-    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
+    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} h \d\d|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
+)
+_PHONE_BEFORE = re.compile(
+    r"\b(?:tel|telephone|phone|fax)\b(?: number)?[.:]? ?(?:[^\d\n;.:]{0,40}: ?)?"
+    r"[(+]?(?:\d[\d() +./,'-]*)?$"
 )
 _NAME_BEHIND = re.compile(
     r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
@@ -27,10 +33,15 @@ _NAME_BEHIND = re.compile(
 )
 _STREET = re.compile(
     r" (?:[A-Z][A-Za-z.]+ ){0,2}(?:Street|Avenue|Broadway|Boulevard|Road|Parkway|Plaza|Square|Drive"
-    r"|Lane|Vanderbilt)\b"
+    r"|Lane|Vanderbilt)\b|, Street of\b"
 )
+# "Street of" is what the files of the other languages put for their words before a street's name
+_STREET_BEFORE = re.compile(r"\bStreet of (?:[\w.'-]+ ){0,5}[A-Z][\w.'-]*,? (?:number )?$")
+_POST_CODE = re.compile(r"\d{4,5}(?:-\d{3,4})? [A-Z]")
+_POST_CODE_BEFORE = re.compile(r"\b(?:Street|Avenue|Boulevard|Road)\b[^.;\n]{0,60}, $")
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
 _PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
+_GROUP = re.compile(r"\d[,']\d")
 _PLANES = frozenset((707, 717, 727, 737, 747, 757, 767, 777, 787))
 _KNOWN = frozenset(("3m", "340b", "503b"))
 _FORMS = frozenset((529, 1031, 1040, 1099))  # with the noun behind them
@@ -56,6 +67,8 @@ _NAMING = frozenset(
     "zone horizon boeing airbus windows article proposition prop pier ps playstation xbox "
     "iphone galaxy euro vision strategy project path roadmap formula pillar priority bucket "
     "question footnote volume issue iso nfpa osha pm sars cov h1n1 omega company's forever "
+    "§ §§ n° nº № l. r. paragraph annex wi-fi wifi usb bluetooth hdmi pcie thunderbolt docsis ddr "
+    "android ios rtx gtx geforce zigbee type "
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
     "milestone mach rank ranked catch area apollo ab sb hb hr h.r. dot sub".split()
 )
@@ -112,9 +125,9 @@ def _is_engine_class(text: str, atom: Atom) -> bool:
 def _is_code(text: str, start: int, end: int) -> bool:
     """Whether a number is a part of a phone number, a time, a date in digits or an "80/20"."""
     joined = text[start - 1] in "-/:.)" or text[end] in "-/:.)"
-    spaced = text[end] == " " and (text[end + 1].isdigit() or text[end + 1] in "apo(")
+    spaced = text[end] == " " and (text[end + 1].isdigit() or text[end + 1] in "apoh(")
     if not joined and not spaced and not text[end].isalpha():
-        if text[start - 1] != " " or not text[start - 2].isdigit():
+        if text[start - 1] != " " or not (text[start - 2].isdigit() or text[start - 2] == "h"):
             return False
     for match in _CODES.finditer(text, max(0, start - 16), end + 16):
         if match.start() < end and match.end() > start:
@@ -137,6 +150,8 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
     window = text[max(0, start - 24) : start]
     match = _PREVIOUS.search(window)
     previous = "" if match is None else match[1]
+    if previous.startswith(("l'", "d'")):  # "l'article 17"
+        previous = previous[2:]
     if _is_day(cased, text, atom, window):
         return True
     if is_year(atom, text):
@@ -147,12 +162,22 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
         return _DATE_BEFORE.search(window) is not None or previous in ("act", "no", "russell")
     if previous in _NAMING or text[start] == "-" and not atom.number % 1:
         return True
+    if _is_phone(text, start):
+        return True
     if end - start >= 5 and text[start:end].isdigit():
         if _CODE_BEFORE.search(text, max(0, start - 50), start):
             return True
     if text[start] == "0" and text[start + 1].isdigit():
         return True
     return _is_after_capital(cased, text, atom, previous)
+
+
+def _is_phone(text: str, start: int) -> bool:
+    """Whether a number is behind "telephone", or in a row of digits that is."""
+    before = text[max(0, start - 60) : start]
+    if "phone" not in before and "tel" not in before and "fax" not in before:
+        return False
+    return _PHONE_BEFORE.search(before) is not None
 
 
 def _is_prefixed(text: str, start: int) -> bool:
@@ -177,6 +202,12 @@ def _is_address(cased: str, text: str, atom: Atom) -> bool:
         return True
     if text.startswith(" hudson yards", atom.end):
         return True
+    before = cased[max(0, atom.start - 80) : atom.start]
+    if "Street of " in before and _STREET_BEFORE.search(before):
+        return True
+    if before.endswith(", ") and _POST_CODE.match(cased, atom.start):
+        if _POST_CODE_BEFORE.search(before):
+            return True
     house = atom.number >= 100 and not atom.number % 1 and text.endswith(" at ", 0, atom.start)
     named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
     return house and named and not counted_unit(text, atom.end)
@@ -232,7 +263,7 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
         atom.number % 1
         and not release
         or atom.number >= 10000
-        or "," in text[atom.start : atom.end]
+        or _GROUP.search(text, atom.start, atom.end) is not None
     ):
         return False
     at = atom.start - len(previous) - 1
