@@ -39,6 +39,7 @@ _MOST_DIGITS = 18  # no amount is longer, codes are
 _BEFORE = re.compile(r"([a-z.]+)( ?)(?:[$]|(?<= )[-–])?$")
 _SPACED_LETTER = re.compile(r" ([mbk])(?![a-z0-9&'’-])")  # "$920 m", but no "5 m" of a length
 _LETTERS = ("a", "us", "s", "c", "r", "j")
+_WORDS_BEFORE = {*CURRENCY_BEFORE, *DOLLARS, "dollar", "dollars"}
 _US_DOLLAR = re.compile(r"\b(?:us|u\.s\.) dollars?,? $")
 _FRACTION_OF = re.compile(
     r"([1-7])/([2-8])(?:rd|rds|th|ths)? of (?:((?:1|one|a) ?(?:%|percent\b))|(?=[a-z]))"
@@ -131,6 +132,10 @@ def _set_currency(text: str, atom: Atom, head: str, reach: int) -> None:
     if atom.kind and (atom.kind != "money" or atom.worded):
         return
     start = atom.start
+    before = text[max(0, start - 9) : start].rstrip(" -–")
+    word = before[before.rfind(" ") + 1 :]
+    if word.isalpha() and word not in _WORDS_BEFORE:
+        return
     found = _BEFORE.search(text, max(0, start - 9), start + 1 if head == "$" else start)
     if found is not None and found.start(1) >= reach:
         word, blank = found[1], found[2]

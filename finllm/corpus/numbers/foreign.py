@@ -59,6 +59,7 @@ _SPACED = re.compile(
     rf"{_FIRST}[0-9]{{0,2}}(?: [0-9]{{3}})+(,[0-9]{{1,2}})?(?![0-9]|[.,][0-9]| [0-9])"
 )
 
+
 @dataclass(frozen=True)
 class Language:
     """How a language says numbers."""

@@ -17,7 +17,8 @@ _CODE_BEFORE = re.compile(
 )
 _CODES = re.compile(
     r"(?=[\d+(])(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}"
-    r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}|(?<!\d[.,])0\d{1,4}(?:[ ./-]{1,2}\d{2,8}){1,5}|\(0?\d{2,4}\) ?\d{3,5}[- ]\d{3,4}"
+    r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}|(?<!\d[.,])0\d{1,4}(?:[ ./-]{1,2}\d{2,8}){1,5}"
+    r"|\(0?\d{2,4}\) ?\d{3,5}[- ]\d{3,4}"
     r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d"
     r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
     r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
@@ -27,6 +28,7 @@ _PHONE_BEFORE = re.compile(
     r"\b(?:tel|telephone|phone|fax)\b(?: number)?[.:]? ?(?:[^\d\n;.:]{0,40}: ?)?"
     r"[(+]?(?:\d[\d() +./,'-]*)?$"
 )
+_CLOCK = re.compile(r"[ap]\.?m\b|o'clock|h\b")
 _NAME_BEHIND = re.compile(
     r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
     r"|pronged|sided|part|door|step|for|on|dimensional|wheel|legged|hander|tiered)\b"
@@ -125,7 +127,7 @@ def _is_engine_class(text: str, atom: Atom) -> bool:
 def _is_code(text: str, start: int, end: int) -> bool:
     """Whether a number is a part of a phone number, a time, a date in digits or an "80/20"."""
     joined = text[start - 1] in "-/:.)" or text[end] in "-/:.)"
-    spaced = text[end] == " " and (text[end + 1].isdigit() or text[end + 1] in "apoh(")
+    spaced = text[end] == " " and (text[end + 1] in "0123456789(" or _CLOCK.match(text, end + 1))
     if not joined and not spaced and not text[end].isalpha():
         if text[start - 1] != " " or not (text[start - 2].isdigit() or text[start - 2] == "h"):
             return False
