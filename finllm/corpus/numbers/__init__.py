@@ -14,6 +14,7 @@
 """
 
 from finllm.corpus.numbers.extraction import extract_quantities
+from finllm.corpus.numbers.foreign import rules_for
 from finllm.corpus.numbers.match import (
     QuantityMatch,
     ends,
@@ -32,4 +33,5 @@ __all__ = [
     "is_stated",
     "match_quantities",
     "quantities_agree",
+    "rules_for",
 ]

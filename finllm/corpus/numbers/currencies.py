@@ -47,6 +47,7 @@ CENTS = {
     "brazilian": "BRL",
     "mexican": "MXN",
 }
+LOCAL = "local"  # cents of the currency that the text uses most, euros where it shows none
 NATIONAL_CENTS = {
     f"{country} {cent}": code for country, code in CENTS.items() for cent in ("cent", "cents")
-}
+} | {"local cents": LOCAL}

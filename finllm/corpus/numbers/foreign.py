@@ -78,6 +78,16 @@ def languages() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.tsv")))
 
 
+def rules_for(code: str) -> str:
+    """A language whose numbers have a file as it is, any other as "", for English rules.
+
+    >>> rules_for("fr"), rules_for("en"), rules_for("ja")
+    ('fr', '', '')
+    """
+    known = code.isalpha() and code != "en" and (FOLDER / f"{code}.tsv").is_file()
+    return code if known else ""
+
+
 @cache
 def language_of(code: str) -> Language:
     """The language of a code, read from its file.
