@@ -30,7 +30,7 @@ _RANGED = re.compile(r"\b(?:rang\w+|anywhere|guidance|outlook|target\w*) (?:\w+ 
 _CHANGED = re.compile(
     r"\b(?:increased|decreased|declined|rose|fell|grew|dropped|improved|up|down|climbed|reduced"
     r"|lowered|raised|increase of|decrease of|improvement of|decline of|increasing|decreasing"
-    r"|declining|growing|jumped|gained)"
+    r"|declining|growing|jumped|gained|lifted|hiked)"
     r"(?: by|(?: (?:its|the|our|their)(?: [a-z-]+){0,3}"
     r" (?:rates?|stake|holding|margin|ratio|yield|coupon) by))?"
     r"(?: (?:another|an additional|approximately|about|nearly|roughly|over|more than|almost|just))*"

@@ -22,7 +22,7 @@ _CODES = re.compile(
     r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d"
     r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
     r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
-    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} h \d\d|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
+    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
 )
 _PHONE_BEFORE = re.compile(
     r"\b(?:tel|telephone|phone|fax)\b(?: number)?[.:]? ?(?:[^\d\n;.:]{0,40}: ?)?"
@@ -129,7 +129,7 @@ def _is_code(text: str, start: int, end: int) -> bool:
     joined = text[start - 1] in "-/:.)" or text[end] in "-/:.)"
     spaced = text[end] == " " and (text[end + 1] in "0123456789(" or _CLOCK.match(text, end + 1))
     if not joined and not spaced and not text[end].isalpha():
-        if text[start - 1] != " " or not (text[start - 2].isdigit() or text[start - 2] == "h"):
+        if text[start - 1] != " " or not (text[start - 2].isdigit() or text[start - 2] in "hk"):
             return False
     for match in _CODES.finditer(text, max(0, start - 16), end + 16):
         if match.start() < end and match.end() > start:

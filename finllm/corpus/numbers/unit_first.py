@@ -23,7 +23,7 @@ _MAGNITUDES = {
 _KNOWN = frozenset(code.upper() for code in CODES) - RARE_CODES
 _SCALES = "m|bn|k|mn|mm|M|Mio|Mrd|million|billion|thousand"
 _CAPITALS = re.compile(  # capitals that have a number in front or behind
-    rf"[A-Z][A-Z]{{2,3}}(?:(?=(?:\\$| ?(?:{_SCALES})\\.?)? ?[-–(]{{0,2}}[0-9])|(?![A-Z])"
+    rf"[A-Z][A-Z]{{2,3}}(?:(?=(?:\$| ?(?:{_SCALES})\.?)? ?[-–(]{{0,2}}[0-9])|(?![A-Z])"
     r"(?:(?<=[0-9nkdm] [A-Z]{3})|(?<=[0-9nkdm] [A-Z]{4})|(?<=[0-9][A-Z]{3})|(?<=[0-9][A-Z]{4})"
     r"|(?<=[0-9 ][kmbt][A-Z]{3})))"
 )
