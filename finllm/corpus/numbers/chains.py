@@ -18,7 +18,7 @@ _TO = re.compile(
 )
 _AND = re.compile(
     rf"-?,? (?:and|or|and/or) {_ABOUT}"
-    r"(?:plus |minus |positive |negative |\+|(?:net )?(?:loss|profit|gain|income|earnings) of )?"
+    r"(?:plus |minus |positive |negative |\+ ?|(?:net )?(?:loss|profit|gain|income|earnings) of )?"
 )
 _PER_SAID = re.compile(r"^(?:/| per | a | an )(?:diluted )?[a-z]+")
 _DOWN = re.compile(r"\bdown (?:about |approximately |roughly |as much as )?$")

@@ -53,7 +53,7 @@ _NUMERAL = re.compile(_DIGITS)
 _MONTHS = MONTHS.split("|")
 _ODD = re.compile(  # one pass that says which of the others are needed; most calls need none
     r"[0-9](?:(?P<digits>,[0-9][0-9]?(?![0-9,])|\.[0-9]{3}[,.][0-9]| [0-9]{3}(?![0-9]))"
-    r"|(?P<period> ?[/\u2013-] ?['\u2019]?[0-9][0-9](?!\d)|[Mm][ 'F0-9]))"
+    r"|(?P<period> ?[/\u2013-] ?['\u2019]?(?:20)?[0-9][0-9](?!\d)|[Mm][ 'F0-9]))"
 )
 _SPACED = re.compile(
     rf"{_FIRST}[0-9]{{0,2}}(?: [0-9]{{3}})+(,[0-9]{{1,2}})?(?![0-9]|[.,][0-9]| [0-9])"
@@ -152,8 +152,10 @@ def _dates(english: dict[str, str]) -> re.Pattern[str] | None:
         return None
     of = "|".join(re.escape(form) for form, words in english.items() if words == "of")
     of = rf"(?:(?:{of}) )?" if of else ""
+    nth = r"(?:\.?[º°]|\.|er|ª)?"
     return re.compile(
-        rf"(?<![\w.,])([0-3]?[0-9])(?:\.?[º°]|\.|er|ª)? {of}({_any(months)})(?![^\W_])"
+        rf"(?<![\w.,])(?:([0-3]?[0-9]){nth} [^\W\d_]{{1,3}} )?"  # "3 au 5 mars"
+        rf"([0-3]?[0-9]){nth} {of}({_any(months)})(?![^\W_])"
         rf"(?: {of}((?:19|20)[0-9][0-9])(?![\w%]|[.,][0-9]))?",
         re.IGNORECASE,
     )
@@ -165,7 +167,8 @@ def _magnitudes() -> tuple[re.Pattern[str], dict[str, str]]:
     table = {w: form for code in languages() for w, form in language_of(code).behind.items()}
     initials = "".join(sorted({word[0] for word in table}))
     return re.compile(
-        rf"[0-9] (?=[{initials}])(?!(?:m|b|tr)illions?\b)({_any(table)})(?![^\W_])", re.IGNORECASE
+        rf"[0-9]\)? (?=[{initials}])(?!(?:m|b|tr)illions?\b)({_any(table)})(?![^\W_])",
+        re.IGNORECASE,
     ), table
 
 
@@ -200,12 +203,14 @@ def word_edits(text: str, language: str) -> list[Edit]:
     edits = []
     if known.dates is not None:
         for match in known.dates.finditer(text):
-            day, month, year = match.groups()
-            words = f"{day} {known.english[_form(month)]}"
+            first, day, month, year = match.groups()
+            month = known.english[_form(month)]
+            words = f"{first} {month} to {day} {month}" if first else f"{day} {month}"
             edits.append((*match.span(), f"{words} {year}" if year else words))
     for match in known.pattern.finditer(text):
         new = _in_english(_form(match[0]), known.english)
-        edits.append((*match.span(), f"{new} " if match[0][-1] == "'" else new))  # "d'euros"
+        glued = match[0][-1] in "'." and text[match.end()].isalnum()  # "d'euros", "Nr.4"
+        edits.append((*match.span(), f"{new} " if glued else new))
     return _apart(edits)
 
 

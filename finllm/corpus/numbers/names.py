@@ -11,7 +11,9 @@ from finllm.corpus.numbers.periods import MONTHS
 _NTH = r"\d{1,2}(?:st|nd|rd|th)?"
 _DAY_BEFORE = re.compile(rf"\b({MONTHS})\.? (?:{_NTH}(?:,|,? of)? (?:and |through |to )?)?$")
 _DATE_BEFORE = re.compile(rf"(?:\d (?:{MONTHS})|\b(?:{MONTHS})\.? {_NTH},?)\.? (?:of )?$")
-_MONTH_BEHIND = re.compile(rf"(?:st|nd|rd|th)?[ -](?:of )?({MONTHS})\b")
+_MONTH_BEHIND = re.compile(
+    rf"(?:st|nd|rd|th)?(?:\.? (?:to|and) \d{{1,2}})?[ -](?:of )?({MONTHS})\b"
+)
 _CODE_BEFORE = re.compile(
     r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
 )
@@ -19,16 +21,17 @@ _CODES = re.compile(
     r"(?=[\d+(])(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}"
     r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}|(?<!\d[.,])0\d{1,4}(?:[ ./-]{1,2}\d{2,8}){1,5}"
     r"|\(0?\d{2,4}\) ?\d{3,5}[- ]\d{3,4}"
-    r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d"
+    r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d|\d{1,3}(?:[.,]\d{3}){2}/\d{4}-\d\d"
     r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
     r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
-    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
+    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d|\d{1,2} (?:to|and) \d{1,2} o'clock"
+    r"|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
 )
 _PHONE_BEFORE = re.compile(
     r"\b(?:tel|telephone|phone|fax)\b(?: number)?[.:]? ?(?:[^\d\n;.:]{0,40}: ?)?"
     r"[(+]?(?:\d[\d() +./,'-]*)?$"
 )
-_CLOCK = re.compile(r"[ap]\.?m\b|o'clock|h\b")
+_CLOCK = re.compile(r"[ap]\.?m\b|o'clock|h\b|(?:to|and) \d{1,2} o'clock")
 _NAME_BEHIND = re.compile(
     r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
     r"|pronged|sided|part|door|step|for|on|dimensional|wheel|legged|hander|tiered)\b"
@@ -40,7 +43,9 @@ _STREET = re.compile(
 # "Street of" is what the files of the other languages put for their words before a street's name
 _STREET_BEFORE = re.compile(r"\bStreet of (?:[\w.'-]+ ){0,5}[A-Z][\w.'-]*,? (?:number )?$")
 _POST_CODE = re.compile(r"\d{4,5}(?:-\d{3,4})? [A-Z]")
-_POST_CODE_BEFORE = re.compile(r"\b(?:Street|Avenue|Boulevard|Road)\b[^.;\n]{0,60}, $")
+_POST_CODE_BEFORE = re.compile(
+    r"(?:\b(?:Street|Avenue|Boulevard|Road)\b[^.;\n]{0,60}|\b[A-Z][\w.-]+ \d{1,3}[a-z]?), $"
+)
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
 _PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
 _GROUP = re.compile(r"\d[,']\d")
@@ -75,6 +80,8 @@ _NAMING = frozenset(
     "milestone mach rank ranked catch area apollo ab sb hb hr h.r. dot sub".split()
 )
 # words that make a year behind them a name: "Vision 2030", "IMO 2020"
+# words that name with a capital alone: "Model 3 sedans", but "the model 3 years ago"
+_NAMING_IN_CAPITALS = frozenset("model cat industry mark terminal reactor pixel core".split())
 _NAMING_YEARS = frozenset(
     "imo vision strategy roadmap agenda project horizon ambition mission".split()
 )
@@ -161,9 +168,16 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
             return True
         if window.endswith(" act of ") or cased.startswith((" Act", " Agenda"), end):
             return True
-        return _DATE_BEFORE.search(window) is not None or previous in ("act", "no", "russell")
+        return _DATE_BEFORE.search(window) is not None or previous in (
+            "act",
+            "no",
+            "number",
+            "russell",
+        )
     if previous in _NAMING or text[start] == "-" and not atom.number % 1:
         return True
+    if previous in _NAMING_IN_CAPITALS and cased[start - len(previous) - 1].isupper():
+        return atom.number < 20
     if _is_phone(text, start):
         return True
     if end - start >= 5 and text[start:end].isdigit():

@@ -12,11 +12,13 @@ from finllm.corpus.numbers.units import CODES
 
 Edit = tuple[int, int, str]  # start, end, and what to put there
 
-_YEARS = re.compile(r"[12][0-9]([0-9]{2}) ?[/\u2013-] ?(\d\d)(?!\d|[.,/-]\d|%)")
+_YEARS = re.compile(r"[12][0-9]([0-9]{2})(?:/20(?=\d\d)| ?[/\u2013-] ?)(\d\d)(?!\d|[.,/-]\d|%)")
 _SHORT_YEARS = re.compile(r"([fFgG][yYjJ]) ?['\u2019]?(\d\d) ?[/\u2013-] ?['\u2019]?(\d\d)(?!\d)")
 _MONTHS = re.compile(r"([69])[Mm](?: (?:FY)? ?'?|'|(?<=M)|FY ?)(20\d\d|\d\d)(?![\w%]|[.,]\d)")
 _TIMES = re.compile(r"x(\d+(?:\.\d+)?)(?!\w|\.\d)")
-_LOSS = re.compile(r"\((\d[\d.,]*)\) ?(?=(?:m|bn|mn|k|million|billion|thousand)\b)", re.I)
+_LOSS = re.compile(
+    r"\((\d[\d.,]*)\) ?(?=(?:m|bn|mn|k|mi|bi|tri|mio|mrd|million|billion|thousand)\b)", re.I
+)
 _CODE = re.compile(rf"(?:\b(?:{'|'.join(CODES)})|[$\u20ac\u00a3]) ?$", re.IGNORECASE)
 _PENCE = re.compile(r"GB[pX] ?(\d[\d.,]*\d|\d)|(?<=\d) ?GB[pX]\b")
 _CENT_MARK = re.compile(r"\bUS\u00a2 ?(\d[\d.,]*\d|\d)|(?<=\d) ?US\u00a2")

@@ -23,8 +23,9 @@ _MAGNITUDES = {
 _KNOWN = frozenset(code.upper() for code in CODES) - RARE_CODES
 _SCALES = "m|bn|k|mn|mm|M|Mio|Mrd|million|billion|thousand"
 _CAPITALS = re.compile(  # capitals that have a number in front or behind
-    rf"[A-Z][A-Z]{{2,3}}(?:(?=(?:\$| ?(?:{_SCALES})\.?)? ?[-–(]{{0,2}}[0-9])|(?![A-Z])"
-    r"(?:(?<=[0-9nkdm] [A-Z]{3})|(?<=[0-9nkdm] [A-Z]{4})|(?<=[0-9][A-Z]{3})|(?<=[0-9][A-Z]{4})"
+    rf"[A-Z][A-Z]{{2,4}}(?:(?=(?:\$| ?(?:{_SCALES})\.?)? ?[-–(]{{0,2}}[0-9])|(?![A-Z])"
+    r"(?:(?<=[0-9)nkdm] [A-Z]{3})|(?<=[0-9)nkdm] [A-Z]{4})|(?<=[0-9][A-Z]{3})|(?<=[0-9][A-Z]{4})"
+    r"|(?<=[0-9] MM[A-Z]{3})|(?<=[0-9]MM[A-Z]{3})"
     r"|(?<=[0-9 ][kmbt][A-Z]{3})))"
 )
 _SYMBOL = re.compile(
@@ -32,7 +33,7 @@ _SYMBOL = re.compile(
     rf"|(?= ?(?:{_SCALES})(?![a-z])))"
 )
 _LEAD = re.compile(
-    r"(?<![^\W_])(?:(Mio|Mrd|million|billion|thousand)\.? |([TKMBtkmb]|bn|Bn|mn|Mds?|md))$"
+    r"(?<![^\W_])(?:(Mio|Mrd|million|billion|thousand)\.? |([TKMBtkmb]|MM|bn|Bn|mn|Mds?|md))$"
 )
 _TRAIL = re.compile(
     rf" ?({_SCALES})(?![^\W_])\.?(?= ?[-–(]?\d)"
@@ -43,8 +44,11 @@ _NUMBER = re.compile(
 )
 _DIGIT_BEFORE = re.compile(r"[\d)](?<![QqHh]\d)(?<!\b(?:19|20)\d\d) ?$")
 _GROUPS = re.compile(r"\d{1,3}(?:\.\d{3})+")
+_COMMA = re.compile(r"\d+,\d\d?")
+_LOSS_BEFORE = re.compile(r"\((?=[\d.,' ]+(\) ?)$)")
 _GROUPS_BEFORE = re.compile(r"(?<![\d.,])(\d{1,3}(?:\.\d{3})+) ?$")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_SLASHED = re.compile(r"\b(?:S/\.?|B/\.) ?(?=\d)")
 _KRONA = re.compile(r"(?<![^\W_])(?:[TMtmkK]|[Mm]d)(kr)(?![^\W_])")
 _SCALE = (
     r"(?:(?:mil(?!e)|bil(?!l\b)|tril|thousand|mrd|mio|tsd|crore|lakh|bn\b|mn\b|mm?\b|k\b)"
@@ -73,8 +77,8 @@ def unit_edits(text: str) -> Iterator[Edit]:
         yield from _scaled(text, match.start(), match.end(), match[0])
     for match in _KRONA.finditer(text) if "kr" in text else ():
         yield from _scaled(text, match.start(1), match.end(), "SEK")
-    for match in re.finditer(r"\bS/\.? ?(?=\d)", text) if "S/" in text else ():
-        yield (*match.span(), "PEN$")
+    for match in _SLASHED.finditer(text) if "S/" in text or "B/." in text else ():
+        yield (*match.span(), "PEN$" if match[0][0] == "S" else "PAB$")
 
 
 def _scaled(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
@@ -94,6 +98,10 @@ def _scaled(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
     before = _DIGIT_BEFORE.search(text, max(0, start - 6), start)
     if before is not None:
         if glued and not text[end].isalnum():
+            loss = _LOSS_BEFORE.search(text, max(0, start - 20), start)
+            if loss is not None:
+                yield (*loss.span(), "-")
+                start = loss.start(1)
             grouped = _GROUPS_BEFORE.search(text, max(0, start - 20), start)
             if word == "T" and grouped is not None:
                 yield (*grouped.span(1), grouped[1].replace(".", ","))
@@ -106,6 +114,8 @@ def _scaled(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
     yield start, number.start(3), f"{code}{'' if code in '$€£' else ' '}{minus}"
     if " " in number[3] or word == "T" and _GROUPS.fullmatch(number[3]):
         yield (*number.span(3), re.sub("[ .](?=\\d{3})", ",", number[3]))
+    elif _COMMA.fullmatch(number[3]):
+        yield (*number.span(3), number[3].replace(",", "."))
     yield number.end(3), number.end(), f" {magnitude}"
 
 
