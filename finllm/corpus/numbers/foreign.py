@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from finllm.corpus.numbers.counts import counted_unit
-from finllm.corpus.numbers.notations import amount_edits, period_edits
+from finllm.corpus.numbers.notations import amount_edits, cent_edits, period_edits
 from finllm.corpus.numbers.periods import MONTHS
 from finllm.corpus.numbers.unit_first import unit_edits
 from finllm.corpus.numbers.units import CODES
@@ -53,7 +53,8 @@ _NUMERAL = re.compile(_DIGITS)
 _MONTHS = MONTHS.split("|")
 _ODD = re.compile(  # one pass that says which of the others are needed; most calls need none
     r"[0-9](?:(?P<digits>,[0-9][0-9]?(?![0-9,])|\.[0-9]{3}[,.][0-9]| [0-9]{3}(?![0-9]))"
-    r"|(?P<period> ?[/\u2013-] ?['\u2019]?(?:20)?[0-9][0-9](?!\d)|[Mm][ 'F0-9]))"
+    r"|(?P<period> ?[/\u2013-] ?['\u2019]?(?:20)?[0-9][0-9](?!\d)|[Mm][ 'F0-9])"
+    r"|(?P<cents>c(?![\w'-])))"
 )
 _SPACED = re.compile(
     rf"{_FIRST}[0-9]{{0,2}}(?: [0-9]{{3}})+(,[0-9]{{1,2}})?(?![0-9]|[.,][0-9]| [0-9])"
@@ -188,6 +189,8 @@ def notation_edits(text: str, language: str) -> list[Edit]:
     found = [*amount_edits(text), *unit_edits(text)]
     if "digits" in odd or language not in ("", "en"):
         found += _digit_edits(text, language)
+    if "cents" in odd:
+        found += cent_edits(text)
     if "period" in odd:
         found += period_edits(text)
     pattern, table = _magnitudes()

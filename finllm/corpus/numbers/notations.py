@@ -22,7 +22,7 @@ _LOSS = re.compile(
 _CODE = re.compile(rf"(?:\b(?:{'|'.join(CODES)})|[$\u20ac\u00a3]) ?$", re.IGNORECASE)
 _PENCE = re.compile(r"GB[pX] ?(\d[\d.,]*\d|\d)|(?<=\d) ?GB[pX]\b")
 _CENT_MARK = re.compile(r"\bUS\u00a2 ?(\d[\d.,]*\d|\d)|(?<=\d) ?US\u00a2")
-_CENTS = re.compile(r"(?<=\d)c(?= (?:per|a) )")
+_CENTS = re.compile(r"[0-9]c(?:(?= (?:per|a) )|(?:(?<=[0-9]{2}c)|(?<=\.[0-9]c))(?![\w'-]))")
 _HALF = re.compile(
     "([\u00bd\u00bc\u00be])(?: of)?(?: an?)?(?= ?(?:%|per ?cent|percent|point|million|billion))"
 )
@@ -46,8 +46,14 @@ def period_edits(text: str) -> Iterator[Edit]:
             yield (*match.span(), f"{part} {match[2] if len(match[2]) == 4 else '20' + match[2]}")
 
 
+def cent_edits(text: str) -> Iterator[Edit]:
+    """Cents as in "5c per share" and "12.4c"."""
+    for match in _CENTS.finditer(text):
+        yield match.start() + 1, match.end(), " cents"
+
+
 def amount_edits(text: str) -> Iterator[Edit]:
-    """Amounts such as "x2.5", "USD(5.2)m", "GBp 150", "5c per share", "½ percent"."""
+    """Amounts such as "x2.5", "USD(5.2)m", "GBp 150", "½ percent"."""
     for match in _TIMES.finditer(text):
         if not text[match.start() - 1].isalnum():
             yield (*match.span(), f"{match[1]}x")
@@ -60,8 +66,6 @@ def amount_edits(text: str) -> Iterator[Edit]:
             yield (*match.span(), f"{match[1]} pence" if match[1] else " pence")
     for match in _CENT_MARK.finditer(text) if "\u00a2" in text else ():
         yield (*match.span(), f"{match[1]} cents" if match[1] else " cents")
-    for match in _CENTS.finditer(text) if "c per " in text or "c a " in text else ():
-        yield (*match.span(), " cents")
     for match in _HALF.finditer(text) if not text.isascii() else ():
         if not text[match.start() - 1].isdigit() and not text[match.start() - 2].isdigit():
             yield (*match.span(), _HALVES[match[1]])

@@ -48,7 +48,7 @@ _COMMA = re.compile(r"\d+,\d\d?")
 _LOSS_BEFORE = re.compile(r"\((?=[\d.,' ]+(\) ?)$)")
 _GROUPS_BEFORE = re.compile(r"(?<![\d.,])(\d{1,3}(?:\.\d{3})+) ?$")
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_SLASHED = re.compile(r"\b(?:S/\.?|B/\.) ?(?=\d)")
+_SLASHED = re.compile(r"\b(?:S/\.?|B/\.) ?(?=\d[\d.,' ]*(?:mm?|bn|k)?(?![^\W\d]))")
 _KRONA = re.compile(r"(?<![^\W_])(?:[TMtmkK]|[Mm]d)(kr)(?![^\W_])")
 _SCALE = (
     r"(?:(?:mil(?!e)|bil(?!l\b)|tril|thousand|mrd|mio|tsd|crore|lakh|bn\b|mn\b|mm?\b|k\b)"
