@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from finllm.corpus.numbers.foreign import notation_edits, word_edits
+from finllm.corpus.numbers.foreign import notation_edits
 from finllm.corpus.numbers.numerals import Numerals
+from finllm.corpus.numbers.vocabulary import word_edits
 from finllm.corpus.numbers.wraps import wrapped
 
 _BLANKS = "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"

@@ -1,4 +1,4 @@
-"""Digits that are no quantity: names, codes, dates, times and phone numbers."""
+"""Digits that are no quantity: those of names and codes, and what `dates` finds."""
 
 from __future__ import annotations
 
@@ -6,45 +6,14 @@ import re
 
 from finllm.corpus.numbers.atom import Atom
 from finllm.corpus.numbers.counts import STOPS, counted_unit, is_year
-from finllm.corpus.numbers.periods import MONTHS
+from finllm.corpus.numbers.dates import DATE_BEFORE, is_address, is_code, is_day, is_phone
 
-_NTH = r"\d{1,2}(?:st|nd|rd|th)?"
-_DAY_BEFORE = re.compile(rf"\b({MONTHS})\.? (?:{_NTH}(?:,|,? of)? (?:and |through |to )?)?$")
-_DATE_BEFORE = re.compile(rf"(?:\d (?:{MONTHS})|\b(?:{MONTHS})\.? {_NTH},?)\.? (?:of )?$")
-_MONTH_BEHIND = re.compile(
-    rf"(?:st|nd|rd|th)?(?:\.? (?:to|and) \d{{1,2}})?[ -](?:of )?({MONTHS})\b"
-)
 _CODE_BEFORE = re.compile(
     r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
 )
-_CODES = re.compile(
-    r"(?=[\d+(])(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}"
-    r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}|(?<!\d[.,])0\d{1,4}(?:[ ./-]{1,2}\d{2,8}){1,5}"
-    r"|\(0?\d{2,4}\) ?\d{3,5}[- ]\d{3,4}"
-    r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d|\d{1,3}(?:[.,]\d{3}){2}/\d{4}-\d\d"
-    r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
-    r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
-    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d|\d{1,2} (?:to|and) \d{1,2} o'clock"
-    r"|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
-)
-_PHONE_BEFORE = re.compile(
-    r"\b(?:tel|telephone|phone|fax)\b(?: number)?[.:]? ?(?:[^\d\n;.:]{0,40}: ?)?"
-    r"[(+]?(?:\d[\d() +./,'-]*)?$"
-)
-_CLOCK = re.compile(r"[ap]\.?m\b|o'clock|h\b|(?:to|and) \d{1,2} o'clock")
 _NAME_BEHIND = re.compile(
     r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
     r"|pronged|sided|part|door|step|for|on|dimensional|wheel|legged|hander|tiered)\b"
-)
-_STREET = re.compile(
-    r" (?:[A-Z][A-Za-z.]+ ){0,2}(?:Street|Avenue|Broadway|Boulevard|Road|Parkway|Plaza|Square|Drive"
-    r"|Lane|Vanderbilt)\b|, Street of\b"
-)
-# "Street of" is what the files of the other languages put for their words before a street's name
-_STREET_BEFORE = re.compile(r"\bStreet of (?:[\w.'-]+ ){0,5}[A-Z][\w.'-]*,? (?:number )?$")
-_POST_CODE = re.compile(r"\d{4,5}(?:-\d{3,4})? [A-Z]")
-_POST_CODE_BEFORE = re.compile(
-    r"(?:\b(?:Street|Avenue|Boulevard|Road)\b[^.;\n]{0,60}|\b[A-Z][\w.-]+ \d{1,3}[a-z]?), $"
 )
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
 _PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
@@ -79,9 +48,9 @@ _NAMING = frozenset(
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
     "milestone mach rank ranked catch area apollo ab sb hb hr h.r. dot sub".split()
 )
-# words that make a year behind them a name: "Vision 2030", "IMO 2020"
 # words that name with a capital alone: "Model 3 sedans", but "the model 3 years ago"
 _NAMING_IN_CAPITALS = frozenset("model cat industry mark terminal reactor pixel core".split())
+# words that make a year behind them a name: "Vision 2030", "IMO 2020"
 _NAMING_YEARS = frozenset(
     "imo vision strategy roadmap agenda project horizon ambition mission".split()
 )
@@ -100,7 +69,7 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
     kept: list[Atom] = []
     named = -1  # where the last name ended: "slides 5 and 6" is two
     for atom in atoms:
-        if atom.kind in ("", "year") and _is_code(text, atom.start, atom.end):
+        if atom.kind in ("", "year") and is_code(text, atom.start, atom.end):
             continue
         listed = text[named : atom.start] in _LISTED and (
             not counted_unit(text, atom.end, 1) or _CLASS_NOUN.match(text, atom.end) is not None
@@ -131,25 +100,12 @@ def _is_engine_class(text: str, atom: Atom) -> bool:
     return text.startswith("euro ", atom.start)
 
 
-def _is_code(text: str, start: int, end: int) -> bool:
-    """Whether a number is a part of a phone number, a time, a date in digits or an "80/20"."""
-    joined = text[start - 1] in "-/:.)" or text[end] in "-/:.)"
-    spaced = text[end] == " " and (text[end + 1] in "0123456789(" or _CLOCK.match(text, end + 1))
-    if not joined and not spaced and not text[end].isalpha():
-        if text[start - 1] != " " or not (text[start - 2].isdigit() or text[start - 2] in "hk"):
-            return False
-    for match in _CODES.finditer(text, max(0, start - 16), end + 16):
-        if match.start() < end and match.end() > start:
-            return True
-    return False
-
-
 def _is_name(cased: str, text: str, atom: Atom) -> bool:
     """Whether a plain number is part of a name or a date."""
     start, end = atom.start, atom.end
     if (
         _NAME_BEHIND.match(text, end)
-        or _is_address(cased, text, atom)
+        or is_address(cased, text, atom)
         or _is_known_name(cased, text, atom)
     ):
         return True
@@ -161,14 +117,14 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
     previous = "" if match is None else match[1]
     if previous.startswith(("l'", "d'")):  # "l'article 17"
         previous = previous[2:]
-    if _is_day(cased, text, atom, window):
+    if is_day(cased, text, atom, window):
         return True
     if is_year(atom, text):
         if previous in _NAMING_YEARS and cased[start - len(previous) - 1].isupper():
             return True
         if window.endswith(" act of ") or cased.startswith((" Act", " Agenda"), end):
             return True
-        return _DATE_BEFORE.search(window) is not None or previous in (
+        return DATE_BEFORE.search(window) is not None or previous in (
             "act",
             "no",
             "number",
@@ -178,7 +134,7 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
         return True
     if previous in _NAMING_IN_CAPITALS and cased[start - len(previous) - 1].isupper():
         return atom.number < 20
-    if _is_phone(text, start):
+    if is_phone(text, start):
         return True
     if end - start >= 5 and text[start:end].isdigit():
         if _CODE_BEFORE.search(text, max(0, start - 50), start):
@@ -186,14 +142,6 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
     if text[start] == "0" and text[start + 1].isdigit():
         return True
     return _is_after_capital(cased, text, atom, previous)
-
-
-def _is_phone(text: str, start: int) -> bool:
-    """Whether a number is behind "telephone", or in a row of digits that is."""
-    before = text[max(0, start - 60) : start]
-    if "phone" not in before and "tel" not in before and "fax" not in before:
-        return False
-    return _PHONE_BEFORE.search(before) is not None
 
 
 def _is_prefixed(text: str, start: int) -> bool:
@@ -210,23 +158,6 @@ def _is_in_capitals(cased: str, atom: Atom) -> bool:
     if len(before) > 1 and all(word.isupper() for word in before):
         return True
     return bool(before and behind) and before[-1].isupper() and behind[0] in ("TO", "AND", "OR")
-
-
-def _is_address(cased: str, text: str, atom: Atom) -> bool:
-    """Whether a number is a street number: "565 Broadway", "at 3350 Peachtree"."""
-    if _STREET.match(cased, atom.end):
-        return True
-    if text.startswith(" hudson yards", atom.end):
-        return True
-    before = cased[max(0, atom.start - 80) : atom.start]
-    if "Street of " in before and _STREET_BEFORE.search(before):
-        return True
-    if before.endswith(", ") and _POST_CODE.match(cased, atom.start):
-        if _POST_CODE_BEFORE.search(before):
-            return True
-    house = atom.number >= 100 and not atom.number % 1 and text.endswith(" at ", 0, atom.start)
-    named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
-    return house and named and not counted_unit(text, atom.end)
 
 
 def _is_capital_name(cased: str, atom: Atom) -> bool:
@@ -255,19 +186,6 @@ def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
     if text.startswith("24 by 7", atom.start) or text.endswith("24 by ", 0, atom.start):
         return True
     return atom.scale == 1e3 and atom.number in _FILINGS
-
-
-def _is_day(cased: str, text: str, atom: Atom, window: str) -> bool:
-    """Whether a number is the day of a date; "may" counts only as "May"."""
-    if atom.number > 31 or atom.number % 1:
-        return False
-    before = _DAY_BEFORE.search(window)
-    if before is not None:
-        at = atom.start - len(window) + before.start(1)
-        if before[1] != "may" or cased[at] == "M" or text.startswith("may ", atom.start - 4):
-            return True
-    behind = _MONTH_BEHIND.match(text, atom.end)
-    return behind is not None and (behind[1] != "may" or cased[behind.start(1)] == "M")
 
 
 def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:

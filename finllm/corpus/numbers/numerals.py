@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from finllm.corpus.numbers.counts import counted_unit
-from finllm.corpus.numbers.foreign import magnitude_words
 from finllm.corpus.numbers.units import CODES
+from finllm.corpus.numbers.vocabulary import magnitude_words
 
 _BULLET = (
     r"(?:[>\u2022\u25e6\u25aa\u25ab\u25cf\u25cb\u2023\u2043\u25ba\u25b6\u2192\u21d2\u00b7\u2219"
