@@ -94,34 +94,37 @@ def _scaled(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
             return
     else:
         word, end, glued = trail[1] or trail[2], trail.end(), True
-    magnitude = _MAGNITUDES[word.lower()]
-    before = _DIGIT_BEFORE.search(text, max(0, start - 6), start)
-    if before is not None:
-        if glued and not text[end].isalnum():
-            loss = _LOSS_BEFORE.search(text, max(0, start - 20), start)
-            if loss is not None:
-                yield (*loss.span(), "-")
-                start = loss.start(1)
-            grouped = _GROUPS_BEFORE.search(text, max(0, start - 20), start)
-            if word == "T" and grouped is not None:
-                yield (*grouped.span(1), grouped[1].replace(".", ","))
-            yield start - (text[start - 1] == " "), end, f" {magnitude} {_worded(code)}"
-        return
+    if _DIGIT_BEFORE.search(text, max(0, start - 6), start) is None:
+        yield from _of_number_behind(text, start, end, code, word)
+    elif glued and not text[end].isalnum():
+        yield from _of_number_before(text, start, end, code, word)
+
+
+def _of_number_behind(text: str, start: int, end: int, code: str, word: str) -> Iterator[Edit]:
+    """ "TEUR 1.245" as "EUR 1,245 thousand"; a year behind a column's unit is no amount."""
     number = _NUMBER.match(text, end)
     if number is None or _YEAR.fullmatch(number[3]):
         return
     minus = "-" if number[1] or number[2] else ""
     yield start, number.start(3), f"{code}{'' if code in '$€£' else ' '}{minus}"
     if " " in number[3] or word == "T" and _GROUPS.fullmatch(number[3]):
-        yield (*number.span(3), re.sub("[ .](?=\\d{3})", ",", number[3]))
+        yield (*number.span(3), re.sub(r"[ .](?=\d{3})", ",", number[3]))
     elif _COMMA.fullmatch(number[3]):
         yield (*number.span(3), number[3].replace(",", "."))
-    yield number.end(3), number.end(), f" {magnitude}"
+    yield number.end(3), number.end(), f" {_MAGNITUDES[word.lower()]}"
 
 
-def _worded(code: str) -> str:
-    """The currency as it may stand behind a number."""
-    return {"$": "dollars", "£": "pounds sterling"}.get(code, code)
+def _of_number_before(text: str, start: int, end: int, code: str, word: str) -> Iterator[Edit]:
+    """ "(1.245) TEUR" as "-1,245 thousand EUR"."""
+    loss = _LOSS_BEFORE.search(text, max(0, start - 20), start)
+    if loss is not None:
+        yield (*loss.span(), "-")
+        start = loss.start(1)
+    grouped = _GROUPS_BEFORE.search(text, max(0, start - 20), start)
+    if word == "T" and grouped is not None:
+        yield (*grouped.span(1), grouped[1].replace(".", ","))
+    named = {"$": "dollars", "£": "pounds sterling"}.get(code, code)
+    yield start - (text[start - 1] == " "), end, f" {_MAGNITUDES[word.lower()]} {named}"
 
 
 def _rare(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
