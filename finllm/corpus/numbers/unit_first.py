@@ -101,7 +101,7 @@ def _scaled(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
 
 
 def _of_number_behind(text: str, start: int, end: int, code: str, word: str) -> Iterator[Edit]:
-    """ "TEUR 1.245" as "EUR 1,245 thousand"; a year behind a column's unit is no amount."""
+    """Put "EUR 1,245 thousand" for "TEUR 1.245"; a year behind a column's unit is no amount."""
     number = _NUMBER.match(text, end)
     if number is None or _YEAR.fullmatch(number[3]):
         return
@@ -115,7 +115,7 @@ def _of_number_behind(text: str, start: int, end: int, code: str, word: str) -> 
 
 
 def _of_number_before(text: str, start: int, end: int, code: str, word: str) -> Iterator[Edit]:
-    """ "(1.245) TEUR" as "-1,245 thousand EUR"."""
+    """Put "-1,245 thousand EUR" for "(1.245) TEUR"."""
     loss = _LOSS_BEFORE.search(text, max(0, start - 20), start)
     if loss is not None:
         yield (*loss.span(), "-")
