@@ -1,12 +1,14 @@
 """Numbers of the world: the notations and languages that reports are written in."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from finllm.corpus.numbers import extract_quantities
 from finllm.corpus.numbers.foreign import has_comma_decimals
+from finllm.corpus.numbers.spelled import MAY_BEGIN, WORD
 from finllm.corpus.numbers.vocabulary import FOLDER, language_of, languages, word_edits
 
 HERE = Path(__file__).parent
@@ -168,3 +170,13 @@ def test_the_words_before_a_number_are_of_the_languages_file(tmp_path, monkeypat
     text = "Il 5 maggio 2025 alle 15, articolo 17, Via Roma, 12, 2,5 volte tanto."
     assert [(q.kind, q.value) for q in extract_quantities(text, "it")] == [("multiple", 2.5)]
     language_of.cache_clear()
+
+
+def test_the_quick_look_at_first_letters_leaves_no_word_out():
+    assert WORD.pattern.count(MAY_BEGIN) == 1
+    whole = re.compile(WORD.pattern.replace(MAY_BEGIN, ""))
+    words = sorted(set(re.findall(r"[a-z]+|[1-4](?:[a-z]{2})?|[qh][1-4]|y/y|y-o-y", whole.pattern)))
+    words += ["q1", "h2", "fy", "fy21", "y/y", "q/q", "y-o-y", "1st", "2nd", "3rd", "4th"]
+    text = "\n".join(f"{first} {second}" for first in words for second in words)
+    found, wanted = ([m.span() for m in p.finditer(text)] for p in (WORD, whole))
+    assert len(wanted) > 1000 and found == wanted
