@@ -287,7 +287,7 @@ def score_world(extract: Extractor, folder: Path, reads: tuple[str, ...]) -> dic
         counts[name, "sentences"] += 1
         counts[name, "whole"] += all_right and not left
     table = {}
-    for group in {group for group, of in counts if of == "values"}:
+    for group in sorted({group for group, of in counts if of == "values"}):
         table[group] = f"{counts[group, 'right']}/{counts[group, 'values']}"
         if counts[group, "sentences"]:
             table[group] += f" {counts[group, 'whole']}/{counts[group, 'sentences']}"

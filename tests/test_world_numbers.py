@@ -5,11 +5,21 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from finllm.corpus.numbers import extract_quantities
+from finllm.corpus.numbers import extract_quantities, foreign, notations
 from finllm.corpus.numbers.foreign import has_comma_decimals
 from finllm.corpus.numbers.spelled import MAY_BEGIN, WORD
-from finllm.corpus.numbers.vocabulary import FOLDER, language_of, languages, word_edits
+from finllm.corpus.numbers.unit_first import unit_edits
+from finllm.corpus.numbers.vocabulary import (
+    FOLDER,
+    apart,
+    language_of,
+    languages,
+    magnitudes_behind,
+    word_edits,
+)
 
 HERE = Path(__file__).parent
 CASES = [json.loads(line) for line in (HERE / "world_cases.jsonl").read_text("utf-8").splitlines()]
@@ -180,3 +190,25 @@ def test_the_quick_look_at_first_letters_leaves_no_word_out():
     text = "\n".join(f"{first} {second}" for first in words for second in words)
     found, wanted = ([m.span() for m in p.finditer(text)] for p in (WORD, whole))
     assert len(wanted) > 1000 and found == wanted
+
+
+PARTS = (
+    "1 12 2024 23 000 816 9M 6m , . / - ' Mio. mrd bi million FY c x2 ( ) $ % per".split(),
+    (" ", "\n", "\u2013", "\u20ac"),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from([*PARTS[0], *PARTS[1]]), min_size=2, max_size=9))
+def test_the_pass_that_says_which_notations_a_text_can_have_misses_none(parts):
+    text = "\n" + "".join(parts) + "\n"
+    pattern, table = magnitudes_behind()
+    every = [
+        *notations.amount_edits(text),
+        *unit_edits(text),
+        *foreign._digit_edits(text, ""),
+        *notations.cent_edits(text),
+        *notations.period_edits(text),
+        *((m.start(1), m.end(1), table[m[1].lower()]) for m in pattern.finditer(text)),
+    ]
+    assert foreign.notation_edits(text, "") == apart(every)

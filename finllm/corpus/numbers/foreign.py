@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from finllm.corpus.numbers.counts import counted_unit
 from finllm.corpus.numbers.notations import Edit, amount_edits, cent_edits, period_edits
@@ -40,11 +41,6 @@ _COMMA_NUMBER = re.compile(
 )
 _COMMA_GROUP = re.compile(rf"{_FIRST}(?<!0)[0-9]{{0,2}},[0-9]{{3}}(?![0-9]|[.,][0-9])")
 _POINT_GROUP = re.compile(rf"{_FIRST}[0-9]{{0,2}}\.[0-9]{{3}}(?![0-9]|[.,][0-9])")
-_ODD = re.compile(  # one pass that says which of the others are needed; most calls need none
-    r"[0-9](?:(?P<digits>,[0-9][0-9]?(?![0-9,])|\.[0-9]{3}[,.][0-9]| [0-9]{3}(?![0-9]))"
-    r"|(?P<period> ?[/\u2013-] ?['\u2019]?(?:20)?[0-9][0-9](?!\d)|[Mm][ 'F0-9])"
-    r"|(?P<cents>c(?![\w'-])))"
-)
 _SPACED = re.compile(
     rf"{_FIRST}[0-9]{{0,2}}(?: [0-9]{{3}})+(,[0-9]{{1,2}})?(?![0-9]|[.,][0-9]| [0-9])"
 )
@@ -52,7 +48,7 @@ _SPACED = re.compile(
 
 def notation_edits(text: str, language: str) -> list[Edit]:
     """What to put in place of numbers that are not written the English way."""
-    odd = {match.lastgroup for match in _ODD.finditer(text)}
+    odd = {match.lastgroup for match in _odd().finditer(text)}
     found = [*amount_edits(text), *unit_edits(text)]
     if "digits" in odd or language not in ("", "en"):
         found += _digit_edits(text, language)
@@ -60,9 +56,22 @@ def notation_edits(text: str, language: str) -> list[Edit]:
         found += cent_edits(text)
     if "period" in odd:
         found += period_edits(text)
-    pattern, table = magnitudes_behind()
-    found += [(m.start(1), m.end(1), table[m[1].lower()]) for m in pattern.finditer(text)]
+    if "magnitude" in odd:
+        pattern, table = magnitudes_behind()
+        found += [(m.start(1), m.end(1), table[m[1].lower()]) for m in pattern.finditer(text)]
     return apart(found)
+
+
+@cache
+def _odd() -> re.Pattern[str]:
+    """One pass that says which of the others a text needs; most calls need none."""
+    begins = "|".join(sorted({re.escape(word[:2]) for word in magnitudes_behind()[1]}))
+    return re.compile(
+        r"[0-9](?=(?P<digits>,[0-9][0-9]?(?![0-9,])|\.[0-9]{3}[,.][0-9]| [0-9]{3}(?![0-9]))"
+        r"|(?P<period> ?[/\u2013-] ?['\u2019]?(?:20)?[0-9][0-9](?!\d)|[Mm][ 'F0-9])"
+        r"|(?P<cents>c(?![\w'-]))"
+        rf"|(?P<magnitude>\)? (?!(?:m|b|tr)illions?\b)(?i:{begins})))"
+    )
 
 
 def has_comma_decimals(text: str, language: str) -> bool:

@@ -22,11 +22,22 @@ _MAGNITUDES = {
 }
 _KNOWN = frozenset(code.upper() for code in CODES) - RARE_CODES
 _SCALES = "m|bn|k|mn|mm|M|Mio|Mrd|million|billion|thousand"
+_AMOUNT_ENDS = (
+    "[0-9)] ", "[0-9]", "[0-9 ][kmbt]", "lion ", "sand ", "[0-9 ][mk] ", "[bm]n ", "rore "
+)  # fmt: skip
 _CAPITALS = re.compile(  # capitals that have a number in front or behind
-    rf"[A-Z][A-Z]{{2,4}}(?:(?=(?:\$| ?(?:{_SCALES})\.?)? ?[-–(]{{0,2}}[0-9])|(?![A-Z])"
-    r"(?:(?<=[0-9)nkdm] [A-Z]{3})|(?<=[0-9)nkdm] [A-Z]{4})|(?<=[0-9][A-Z]{3})|(?<=[0-9][A-Z]{4})"
-    r"|(?<=[0-9] MM[A-Z]{3})|(?<=[0-9]MM[A-Z]{3})"
-    r"|(?<=[0-9 ][kmbt][A-Z]{3})))"
+    rf"[A-Z][A-Z]{{2,4}}(?:(?=(?:\$| ?(?:{_SCALES})\.?)? ?[-–(]{{0,2}}[0-9])|(?![A-Z])(?:"
+    + "|".join(
+        rf"(?<={before}{capitals})"
+        for before, capitals in (
+            *((before, "[A-Z]{3}") for before in _AMOUNT_ENDS),
+            ("[0-9)] ", "[A-Z]{4}"),
+            ("[0-9]", "[A-Z]{4}"),
+            ("[0-9] ", "MM[A-Z]{3}"),
+            ("[0-9]", "MM[A-Z]{3}"),
+        )
+    )
+    + "))"
 )
 _SYMBOL = re.compile(
     r"[$€£](?:(?<=[TKMkmbnds].)|(?<=[od]\. .)|(?<=[ir][od] .)|(?<=ion .)|(?<=sand .)"
