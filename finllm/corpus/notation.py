@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from decimal import Decimal
 
-from finllm.corpus.numbers import Quantity, extract_quantities
+from finllm.corpus.numbers import Quantity, extract_quantities, rules_for
 from finllm.records import Transcript
 
 _SCALES = (("trillion", 12), ("billion", 9), ("million", 6))
@@ -37,12 +37,13 @@ _PERCENT = re.compile(
 _BASIS = re.compile(r"(?<=\d)[ -]?(?:bps|bp|bp's|bips)(?![a-z'])", re.IGNORECASE)
 
 
-def standardise_notation(text: str) -> str:
+def standardise_notation(text: str, language: str = "") -> str:
     """Return the text with amounts in one notation, every value unchanged.
 
     Dollars become "$1.2 billion", other currencies "EUR 1.2 billion", percent "5%", basis points
     "50 basis points". A line whose quantities would not read the same afterwards, as
-    `extract_quantities` reads them, is left as it was, and so is a text as a whole.
+    `extract_quantities` reads them by the rules of ``language`` (an ISO 639 code), is left as it
+    was, and so is a text as a whole.
 
     Examples
     --------
@@ -50,10 +51,11 @@ def standardise_notation(text: str) -> str:
     'sales of $1.2 billion, or $1.2 billion, rose 5%'
     """
     lines = text.split("\n")
-    new = "\n".join(_standardise_line(line) for line in lines)
+    rules = rules_for(language)
+    new = "\n".join(_standardise_line(line, rules) for line in lines)
     if len(lines) == 1 or new == text:
         return new
-    same = signature(extract_quantities(new)) == signature(extract_quantities(text))
+    same = signature(extract_quantities(new, rules)) == signature(extract_quantities(text, rules))
     return new if same else text  # a sentence may go on over a line break
 
 
@@ -62,7 +64,7 @@ def standardise_transcript(transcript: Transcript) -> tuple[Transcript, int]:
     n_lines = 0
     turns = []
     for turn in transcript.turns:
-        text = standardise_notation(turn.text)
+        text = standardise_notation(turn.text, transcript.language)
         n_lines += _n_changed(turn.text, text)
         turns.append(dataclasses.replace(turn, text=text))
     summary = transcript.summary and standardise_notation(transcript.summary)
@@ -75,9 +77,9 @@ def _n_changed(before: str, after: str) -> int:
     return sum(one != other for one, other in pairs)
 
 
-def _standardise_line(line: str) -> str:
+def _standardise_line(line: str, rules: str) -> str:
     """Rewrite one line, or return it as it was where a quantity would change."""
-    quantities = extract_quantities(line)
+    quantities = extract_quantities(line, rules)
     if not quantities:
         return line
     parts, reach = [], 0
@@ -86,7 +88,7 @@ def _standardise_line(line: str) -> str:
         parts.append(_mention(line[quantity.start : quantity.end], quantity))
         reach = quantity.end
     new = "".join(parts) + line[reach:]
-    if new == line or signature(quantities) == signature(extract_quantities(new)):
+    if new == line or signature(quantities) == signature(extract_quantities(new, rules)):
         return new
     return line
 

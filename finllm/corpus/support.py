@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finllm.corpus.numbers import Quantity, extract_quantities, is_stated
+from finllm.corpus.numbers import Quantity, extract_quantities, is_stated, rules_for
 from finllm.records import Reject, Transcript
 
 STATED = ("money", "percent", "basis_points", "multiple", "count")  # kinds that carry a result
@@ -20,9 +20,14 @@ class Support:
     n_supported: int
 
 
-def stated_figures(text: str) -> list[Quantity]:
-    """The quantities of a text that state a result; periods and years are not among them."""
-    return [quantity for quantity in extract_quantities(text) if quantity.kind in STATED]
+def stated_figures(text: str, language: str = "") -> list[Quantity]:
+    """The quantities of a text that state a result; periods and years are not among them.
+
+    Numbers are read by the rules of ``language``, the ISO 639 code of a call; by English ones
+    where it is empty or has no file of numbers.
+    """
+    found = extract_quantities(text, rules_for(language))
+    return [quantity for quantity in found if quantity.kind in STATED]
 
 
 def support(reference: str, known: Sequence[Quantity]) -> Support:
@@ -54,7 +59,7 @@ def trim_summary(
     """
     if not transcript.summary:
         return transcript, [], Support(0, 0)
-    known = stated_figures(transcript.text)
+    known = stated_figures(transcript.text, transcript.language)
     kept, trimmed, n_figures, n_supported = [], [], 0, 0
     for number, bullet in enumerate(transcript.summary.split("\n"), 1):
         found = support(bullet, known)

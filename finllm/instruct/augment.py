@@ -14,12 +14,15 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 
-from finllm.corpus.numbers import Quantity, extract_quantities, is_stated
+from finllm.corpus.languages.detection import spoken_in
+from finllm.corpus.numbers import Quantity, extract_quantities, is_stated, rules_for
+from finllm.corpus.numbers.foreign import has_comma_decimals
 from finllm.instruct.templates import wordings
 from finllm.records import Example
 
 N_TRIES = 8
 LOW, HIGH = 0.55, 0.95  # factors below 1, so that no amount grows longer than it was
+_OTHER_MARK = str.maketrans(",.", ".,")
 _DIGITS = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
@@ -59,10 +62,13 @@ def perturb(example: Example, names: Sequence[str], rng: np.random.Generator) ->
     name = shorter[int(rng.integers(len(shorter)))] if shorter else example.company
     asked = [w for w in wordings(example.template) if len(w) <= len(example.instruction)]
     instruction = asked[int(rng.integers(len(asked)))] if asked else example.instruction
+    language = rules_for(spoken_in(example.excerpt))
+    before = agreements(example.excerpt, example.answer, language)
     for _ in range(N_TRIES):
         factor = Decimal(str(round(float(rng.uniform(LOW, HIGH)), 3)))
-        excerpt, answer = (scale_money(text, factor) for text in (example.excerpt, example.answer))
-        if agreements(excerpt, answer) != agreements(example.excerpt, example.answer):
+        excerpt = scale_money(example.excerpt, factor, language)
+        answer = scale_money(example.answer, factor)
+        if agreements(excerpt, answer, language) != before:
             continue
         return dataclasses.replace(
             example,
@@ -74,25 +80,33 @@ def perturb(example: Example, names: Sequence[str], rng: np.random.Generator) ->
     return None
 
 
-def scale_money(text: str, factor: Decimal) -> str:
+def scale_money(text: str, factor: Decimal, language: str = "") -> str:
     """The text with every amount of money times the factor, with as many decimals as before.
+
+    ``language`` is one of ``extract_quantities``; the decimal mark is the text's own.
 
     >>> scale_money("EPS of $0.80, sales up 5% to $1,200.5 million", Decimal("0.5"))
     'EPS of $0.40, sales up 5% to $600.2 million'
     """
     parts, reach = [], 0
-    for quantity in extract_quantities(text):
+    comma = has_comma_decimals(text, language)
+    for quantity in extract_quantities(text, language):
         if quantity.kind == "money":
             mention = text[quantity.start : quantity.end]
+            mention = mention.translate(_OTHER_MARK) if comma else mention
             scaled = _DIGITS.sub(lambda match: _scaled(match.group(), factor), mention)
+            scaled = scaled.translate(_OTHER_MARK) if comma else scaled
             parts += [text[reach : quantity.start], scaled]
             reach = quantity.end
     return "".join(parts) + text[reach:]
 
 
-def agreements(excerpt: str, answer: str) -> list[tuple[str, tuple[bool, ...]]]:
-    """Of each figure of the answer its kind, and with which figures of the excerpt it agrees."""
-    shown, stated = extract_quantities(excerpt), extract_quantities(answer)
+def agreements(excerpt: str, answer: str, language: str = "") -> list[tuple[str, tuple[bool, ...]]]:
+    """Of each figure of the answer its kind, and with which figures of the excerpt it agrees.
+
+    ``language`` is the excerpt's, as ``extract_quantities`` takes it; answers are in English.
+    """
+    shown, stated = extract_quantities(excerpt, language), extract_quantities(answer)
     kinds = tuple(quantity.kind for quantity in shown)
     found: list[tuple[str, tuple[bool, ...]]] = [
         (quantity.kind, tuple(is_stated(quantity, [other]) for other in shown))

@@ -64,10 +64,10 @@ def auditor() -> Callable[[Sequence[tuple[Line, list[Line]]]], Totals]:
 
 
 def _count(call: Transcript, examples: Iterable[Example], totals: Totals) -> None:
-    said = stated_figures(call.text)
+    said = stated_figures(call.text, call.language)
     for example in examples:
         in_call = support(example.answer, said)
-        shown = support(example.answer, stated_figures(example.excerpt))
+        shown = support(example.answer, stated_figures(example.excerpt, call.language))
         totals[example.template].update(
             n_figures=in_call.n_figures,
             in_call=in_call.n_supported,

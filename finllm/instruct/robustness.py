@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from finllm.corpus.numbers import extract_quantities
+from finllm.corpus.languages.quantities import quantities_in
 from finllm.instruct.templates import held_out_wording
 from finllm.records import Example
 
@@ -84,7 +84,7 @@ def with_typos(text: str, share: float, rng: np.random.Generator) -> str:
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share of words with typos {share}: must be in 0 to 1")
-    figures = [(quantity.start, quantity.end) for quantity in extract_quantities(text)]
+    figures = [(quantity.start, quantity.end) for quantity in quantities_in(text)]
     words = [
         match
         for match in _WORD.finditer(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from finllm.corpus.languages.quantities import quantities_in
 from finllm.corpus.numbers import Quantity, ends, extract_quantities, is_stated
 
 SUPPORTED, CONTRADICTED, INVENTED = "supported", "contradicted", "invented"
@@ -33,7 +34,7 @@ def marked(text: str, known: Sequence[str]) -> list[Piece]:
     >>> [(p.text, p.mark) for p in marked("$2 billion, up 7%", ["sales of $2 million"])]
     [('$2 billion', 'contradicted'), (', up ', ''), ('7%', 'invented')]
     """
-    stated = [quantity for source in known for quantity in extract_quantities(source)]
+    stated = [quantity for source in known for quantity in quantities_in(source)]
     pieces, at = [], 0
     for quantity in extract_quantities(text):
         if quantity.start < at:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from finllm.corpus.languages.quantities import quantities_in
 from finllm.corpus.numbers import extract_quantities, quantities_agree
 from finllm.report.marked import Piece
 
@@ -24,7 +25,7 @@ def passages(text: str, answers: Sequence[str], *, n_characters: int) -> list[Pi
     """
     stated = [quantity for answer in answers for quantity in extract_quantities(answer)]
     spans: list[tuple[int, int]] = []
-    for found in extract_quantities(text):
+    for found in quantities_in(text):
         overlaps = bool(spans) and found.start < spans[-1][1]
         if not overlaps and any(quantities_agree(found, other) for other in stated):
             spans.append((found.start, found.end))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from finllm.corpus.languages.detection import spoken_in
 from finllm.corpus.lexicon import words
 from finllm.corpus.support import stated_figures
 from finllm.instruct.windows import sentences
@@ -47,8 +48,8 @@ def number_dense_lead(example: Example) -> str:
     The earlier first among equals, so that an excerpt without figures gives its lead. Periods and
     years are no figures.
     """
-    told = sentences(example.excerpt)
-    by_figures = sorted(range(len(told)), key=lambda i: -len(stated_figures(told[i])))
+    told, language = sentences(example.excerpt), spoken_in(example.excerpt)
+    by_figures = sorted(range(len(told)), key=lambda i: -len(stated_figures(told[i], language)))
     return " ".join(told[i] for i in sorted(by_figures[:N_SENTENCES]))
 
 

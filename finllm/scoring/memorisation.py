@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from finllm.corpus.languages.detection import spoken_in
 from finllm.corpus.numbers import Quantity, is_stated
 from finllm.corpus.support import stated_figures
 from finllm.records import Example
@@ -48,7 +49,7 @@ def memorisation(
     n_figures = n_odd = n_template = n_company = 0
     chance = 0.0
     for example in examples:
-        known = stated_figures(example.excerpt)
+        known = stated_figures(example.excerpt, spoken_in(example.excerpt))
         said = stated_figures(texts[example.id])
         odd = [_key(f) for f in said if not is_stated(f, known)]
         own, pool = by_template.get(example.template, set()), others[example.template]

@@ -7,6 +7,7 @@ from functools import cache
 
 from rouge_score.tokenizers import DefaultTokenizer
 
+from finllm.corpus.languages.detection import spoken_in
 from finllm.corpus.numbers import is_stated
 from finllm.corpus.support import stated_figures
 from finllm.instruct.reference_audit import audit_references
@@ -61,11 +62,11 @@ def number_oracle(example: Example) -> str:
     among equals, then the earlier), until none adds one. Figures are stated by ``is_stated``.
     Where no sentence states a figure of the reference, the answer is ``rouge_oracle``'s.
     """
-    told = sentences(example.excerpt)
+    told, language = sentences(example.excerpt), spoken_in(example.excerpt)
     wanted = stated_figures(example.answer)
     states = []
     for sentence in told:
-        said = stated_figures(sentence)
+        said = stated_figures(sentence, language)
         states.append({j for j, f in enumerate(wanted) if is_stated(f, said)})
     chosen: list[int] = []
     covered: set[int] = set()

@@ -19,11 +19,10 @@ from functools import cache, lru_cache
 
 from finllm.corpus.languages.detection import spoken_in
 from finllm.corpus.languages.files import ENGLISH, FOLDER
-from finllm.corpus.languages.quantities import quantities_in
 from finllm.corpus.languages.terms import read_language_terms
 from finllm.corpus.languages.wording import ends_no_sentence, wording, wording_file
 from finllm.corpus.lexicon import BUILTIN, Term, fold, plurals, read_terms, trie_pattern
-from finllm.corpus.numbers import Quantity, ends
+from finllm.corpus.numbers import Quantity, ends, extract_quantities, rules_for
 from finllm.corpus.numbers.extraction import quantities_of_plain
 from finllm.corpus.numbers.markup import Plain, plain
 
@@ -98,7 +97,8 @@ def read(text: str) -> tuple[Token, ...]:
         lower = _plain(lower)
         quantities = quantities_of_plain(Plain(f"\n{lower}\n", ()))
     else:
-        quantities = quantities_in(lower)  # "rose from the year before by 5%" separates nothing
+        # "rose from the year before by 5%" separates nothing; "TEUR" and "Mai" need their capitals
+        quantities = extract_quantities(_as_cased(lower, _finished(text)), rules_for(language))
     pieces, at = [], 0
     for quantity in quantities:
         pieces += [lower[at : quantity.start], _MASK * (quantity.end - quantity.start)]
@@ -157,7 +157,7 @@ def statement_lines(text: str) -> str:
     language = spoken_in(text)
     if language == ENGLISH:  # another language's numbers are read as they are written
         text = plain(text).text[1:-1]
-    text = _UNFINISHED.sub("", text)
+    text = _finished(text)
     lower = text.lower()
     if len(lower) != len(text):  # some letters grow when lowered, and are capitals again
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
@@ -171,6 +171,15 @@ def statement_lines(text: str) -> str:
         return match[1] + "\n"
 
     return _SENTENCE.sub(end, lower)
+
+
+def _finished(text: str) -> str:
+    return _UNFINISHED.sub("", text)
+
+
+def _as_cased(lines: str, text: str) -> str:
+    """The lines of ``statement_lines`` in the letters of the text that they are of."""
+    return "".join("\n" if one == "\n" else other for one, other in zip(lines, text, strict=True))
 
 
 def _plain(text: str) -> str:

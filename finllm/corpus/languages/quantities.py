@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from finllm.corpus.languages.detection import spoken_in
-from finllm.corpus.languages.files import ENGLISH
-from finllm.corpus.numbers import Quantity, extract_quantities
-from finllm.corpus.numbers.foreign import languages
+from finllm.corpus.numbers import Quantity, extract_quantities, rules_for
 
 
 def quantities_in(text: str) -> list[Quantity]:
@@ -14,6 +12,4 @@ def quantities_in(text: str) -> list[Quantity]:
     >>> [q.value for q in quantities_in("Der Umsatz stieg auf 1,24 Milliarden US-Dollar.")]
     [1240000000.0]
     """
-    language = spoken_in(text)
-    known = language != ENGLISH and language in languages()
-    return extract_quantities(text, language if known else "")
+    return extract_quantities(text, rules_for(spoken_in(text)))

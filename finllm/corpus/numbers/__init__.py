@@ -3,9 +3,11 @@
 `extraction` turns a text into `quantity` records, a step a module:
 
 - `markup` makes marks plain and takes off what sets a text: `numerals`, and the breaks of
-  `wraps`; `scan` finds numbers, those in `digits` and those
-  `spelled` out (`words`), with their `units` and magnitudes, and fiscal `periods`: an `atom` each;
-- `names` drops what is no quantity;
+  `wraps`; it puts the words of other languages (`vocabulary`) and the notations of other countries
+  (`foreign`, `notations`, `unit_first`) in the English way;
+- `scan` finds numbers, those in `digits` and those `spelled` out (`words`), with their `units` and
+  magnitudes, and fiscal `periods`: an `atom` each;
+- `names` and `dates` drop what is no quantity;
 - `compounds` and `chains` join what belongs together;
 - `bare` and `counts` ask the context what is counted, `signs` whether it is below zero, `per` what
   it is for each of.
@@ -22,6 +24,7 @@ from finllm.corpus.numbers.match import (
     quantities_agree,
 )
 from finllm.corpus.numbers.quantity import KINDS, Quantity
+from finllm.corpus.numbers.vocabulary import rules_for
 
 __all__ = [
     "KINDS",
@@ -32,4 +35,5 @@ __all__ = [
     "is_stated",
     "match_quantities",
     "quantities_agree",
+    "rules_for",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from finllm.corpus.numbers.currencies import NATIONAL_CENTS
 from finllm.corpus.numbers.units import CURRENCY_BEHIND, MAGNITUDES, UNITS
 
 
@@ -63,6 +64,11 @@ _LONG = alternatives(word for word in MAGNITUDES if len(word) > 2)
 _UNITS = alternatives(unit for unit in UNITS if unit[0] not in "%¢€x" and len(unit) > 1).replace(
     r"\ ", "[ -]"
 )
+_CURRENCIES = {"pence": "GBP", "p": "GBP", "eurocents": "EUR", "€": "EUR"} | NATIONAL_CENTS
+_SCREENS = "".join(rf"(?<!{lines})" for lines in (480, 576, 720, 1080, 1440, 2160, 4320))
+_PENCE = (  # "12.4p" and "45p", but 1P and 3P are sellers or reserves, and 1080p is a screen
+    rf"(?:p(?= (?:per|a) )|(?:(?<=\.\d)|(?<=\.\d\d)|(?<=\d\d){_SCREENS})p(?!\.m|/e))"
+)
 _FILLER = r"(?:,? (?:uh|um),?)*"
 TAIL = (
     rf"(?:\+|-plus)?(?:{_FILLER}[ -]?({_LONG})\b(?! (?:thousand|million|billion)\b)"
@@ -70,7 +76,7 @@ TAIL = (
     r"(?![a-z0-9&'’]|-(?![$€£\d]))))?"
     r"(?:(?: ?-? ?)(% points?|%|¢|€(?! ?\d))"
     rf"| ?(x)(?![a-z0-9]| \d)|[ -]({_UNITS})(?![a-z0-9'])"
-    r"|(bps?|pct|cents|percent|p(?= (?:per|a) ))(?![a-z0-9])"
+    rf"|(bps?|pct|cents|percent|{_PENCE})(?![a-z0-9])"
     rf"|{_FILLER}[ -](?:of )?({alternatives(CURRENCY_BEHIND)})(?![a-z0-9]| general| tree))?"
 )  # groups: magnitude, its letter, sign, x, unit, unit without a blank, currency
 _TAIL = re.compile(TAIL)
@@ -103,9 +109,7 @@ def apply_tail(text: str, atom: Atom, groups: Sequence[str | None]) -> None:
         atom.kind, factor = UNITS[name if name in UNITS else name.replace("-", " ")]
         atom.scale *= factor
         if atom.kind == "money":
-            atom.unit = {"pence": "GBP", "p": "GBP", "eurocents": "EUR", "€": "EUR"}.get(
-                name, "USD"
-            )
+            atom.unit = _CURRENCIES.get(name.replace("-", " "), "USD")
             atom.worded = True
     elif currency:
         atom.kind, atom.unit, atom.worded = "money", CURRENCY_BEHIND[currency], True

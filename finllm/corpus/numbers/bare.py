@@ -11,6 +11,7 @@ from collections import Counter
 
 from finllm.corpus.numbers.atom import Atom, alternatives
 from finllm.corpus.numbers.counts import STOPS, counted_unit
+from finllm.corpus.numbers.currencies import LOCAL
 
 _SMALLEST = 1e5  # below it a magnitude says little: "15k" is as often a headcount
 _REACH = 140  # characters before an amount in which its noun is looked for
@@ -47,8 +48,11 @@ _WORD = re.compile(r"[ -]([a-z&]+)")
 def mark_bare_amounts(text: str, atoms: list[Atom]) -> None:
     """Make bare amounts of an account money, in the currency that the text uses most.
 
-    Where a text shows no currency at all the unit stays empty, since nothing says it.
+    Where a text shows no currency at all the unit stays empty, since nothing says it. Cents of
+    another language ("Cent", "centimes") are of the text's currency too, else of the euro.
     """
+    if any(atom.unit == LOCAL for atom in atoms):
+        _mark_local_cents(atoms)
     bare = [atom for atom in atoms if not atom.kind and max(atom.scale, atom.quantum) >= _SMALLEST]
     if not bare:
         return
@@ -68,6 +72,14 @@ def mark_bare_amounts(text: str, atoms: list[Atom]) -> None:
         )
         if noun is None and spoken or noun is not None and noun in _ACCOUNTS:
             atom.kind, atom.unit, spoken = "money", unit, True
+
+
+def _mark_local_cents(atoms: list[Atom]) -> None:
+    shown = Counter(atom.unit for atom in atoms if atom.kind == "money" and atom.unit != LOCAL)
+    unit = shown.most_common(1)[0][0] if shown else "EUR"
+    for atom in atoms:
+        if atom.unit == LOCAL:
+            atom.unit = unit
 
 
 def _noun_before(text: str, start: int) -> str | None:

@@ -18,7 +18,7 @@ _TO = re.compile(
 )
 _AND = re.compile(
     rf"-?,? (?:and|or|and/or) {_ABOUT}"
-    r"(?:plus |minus |positive |negative |(?:net )?(?:loss|profit|gain|income|earnings) of )?"
+    r"(?:plus |minus |positive |negative |\+ ?|(?:net )?(?:loss|profit|gain|income|earnings) of )?"
 )
 _PER_SAID = re.compile(r"^(?:/| per | a | an )(?:diluted )?[a-z]+")
 _DOWN = re.compile(r"\bdown (?:about |approximately |roughly |as much as )?$")
@@ -30,10 +30,13 @@ _RANGED = re.compile(r"\b(?:rang\w+|anywhere|guidance|outlook|target\w*) (?:\w+ 
 _CHANGED = re.compile(
     r"\b(?:increased|decreased|declined|rose|fell|grew|dropped|improved|up|down|climbed|reduced"
     r"|lowered|raised|increase of|decrease of|improvement of|decline of|increasing|decreasing"
-    r"|declining|growing|jumped|gained)(?: by)?"
+    r"|declining|growing|jumped|gained|lifted|hiked)"
+    r"(?: by|(?: (?:its|the|our|their)(?: [a-z-]+){0,3}"
+    r" (?:rates?|stake|holding|margin|ratio|yield|coupon) by))?"
     r"(?: (?:another|an additional|approximately|about|nearly|roughly|over|more than|almost|just))*"
     r" $"
 )
+_GROUPED = re.compile(r"\d[,']\d")
 _SHARED = ("percent", "basis_points", "multiple")
 
 
@@ -155,7 +158,7 @@ def _says_hundred_once(text: str, first: Atom, second: Atom) -> bool:
 
 def _says_thousand_once(text: str, first: Atom, second: Atom) -> bool:
     """Whether "30 to 40,000" means thirty thousand to forty thousand."""
-    if first.number >= 1000 or "," not in text[second.start : second.end]:
+    if first.number >= 1000 or not _GROUPED.search(text, second.start, second.end):
         return False
     rise = second.number / first.number if first.number else 0.0
     return second.number % 1000 == 0 and 1000 < rise <= 10_000

@@ -25,7 +25,12 @@ _NO_PLURALS = frozenset(
     "shows provides gives brings comes says".split()
 )
 _DURATIONS = frozenset("month year day week quarter hour minute foot mile inch".split())
-_MEASURES = {"gw": "GW", "tw": "TW", "kwh": "kWh", "mwh": "MWh", "gwh": "GWh", "twh": "TWh"}
+_MEASURES = {
+    unit.lower(): unit
+    for unit in "GW TW MW kWh MWh GWh TWh Mt kt koz Moz bcm mcm bcf tcf mboe mmboe kboe boepd bopd "
+    "mtpa ktpa TEU".split()
+}
+MEASURE = re.compile(rf"({'|'.join(_MEASURES)})(?![a-z0-9])")  # "14.2mt"
 _COLLECTIVES = frozenset(
     "people men women children feet employees megawatts staff headcount aircraft personnel".split()
 )
@@ -46,6 +51,9 @@ def counted_unit(text: str, end: int, reach: int = 4) -> str:
     >>> counted_unit("51 gennext stores", 2)
     'stores'
     """
+    if text[end : end + 1].isalpha():
+        glued = MEASURE.match(text, end)
+        return "" if glued is None else _MEASURES[glued[1]]
     for nth in range(reach):
         match = _NEXT.match(text, end)
         if match is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from finllm.corpus.numbers.atom import TAIL, Atom, apply_tail
+from finllm.corpus.numbers.counts import MEASURE
+from finllm.corpus.numbers.currencies import RARE_CODES
 from finllm.corpus.numbers.periods import parse_period
 from finllm.corpus.numbers.units import CURRENCY_BEFORE, DOLLARS, MAGNITUDES, SYMBOLS
 from finllm.corpus.numbers.words import parse_fraction
@@ -35,7 +37,9 @@ NUMBER = re.compile(
 _GROUPING = re.compile(r"[,'’]")
 _MOST_DIGITS = 18  # no amount is longer, codes are
 _BEFORE = re.compile(r"([a-z.]+)( ?)(?:[$]|(?<= )[-–])?$")
-_SPACED_LETTER = re.compile(r" ([mb])(?![a-z0-9&'’-])")  # "$920 m", but no "5 m" of a length
+_SPACED_LETTER = re.compile(r" ([mbk])(?![a-z0-9&'’-])")  # "$920 m", but no "5 m" of a length
+_LETTERS = ("a", "us", "s", "c", "r", "j")
+_WORDS_BEFORE = {*CURRENCY_BEFORE, *DOLLARS, "dollar", "dollars"}
 _US_DOLLAR = re.compile(r"\b(?:us|u\.s\.) dollars?,? $")
 _FRACTION_OF = re.compile(
     r"([1-7])/([2-8])(?:rd|rds|th|ths)? of (?:((?:1|one|a) ?(?:%|percent\b))|(?=[a-z]))"
@@ -62,7 +66,7 @@ def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
             before = text[start - 1]
         elif before in ".:" and text[start - 2].isalnum():
             return None
-        if text[end].isalpha() and not any(tail):
+        if text[end].isalpha() and not any(tail) and not MEASURE.match(text, end):
             period = parse_period(text, start)
             return None if period is None else Atom(start, period[1], 0.0, 1.0, "period", period[0])
         if before in "'’ " and len(digits) == 2 and not decimals and not any(tail):
@@ -110,12 +114,17 @@ def _apply_symbol(text: str, atom: Atom, head: str, sign: str | None, closing: s
     atom.negative = sign in ("-", "–") or sign == "(" and closing is not None
     if atom.scale == 0.01:
         atom.scale, atom.worded = 1.0, False  # "$2.39 cents"
-    letter = _SPACED_LETTER.match(text, atom.end)
-    if letter is not None and atom.scale == 1.0:
-        atom.scale, atom.end = MAGNITUDES[letter[1]], letter.end()
+    _take_letter(text, atom)
     thousands = text.startswith(" 000", atom.end) and not text[atom.end + 4].isdigit()
     if thousands and atom.scale == 1.0 and atom.quantum == 1.0 and atom.number < 1000:
         atom.scale, atom.end = 1000.0, atom.end + 4  # "$720 000"
+
+
+def _take_letter(text: str, atom: Atom) -> None:
+    """Take the magnitude of an amount that shows its currency: the m of "SEK 145 m"."""
+    letter = _SPACED_LETTER.match(text, atom.end)
+    if letter is not None and atom.scale == 1.0:
+        atom.scale, atom.end = MAGNITUDES[letter[1]], letter.end()
 
 
 def _set_currency(text: str, atom: Atom, head: str, reach: int) -> None:
@@ -123,12 +132,16 @@ def _set_currency(text: str, atom: Atom, head: str, reach: int) -> None:
     if atom.kind and (atom.kind != "money" or atom.worded):
         return
     start = atom.start
+    before = text[max(0, start - 9) : start].rstrip(" -–")
+    word = before[before.rfind(" ") + 1 :]
+    if word.isalpha() and word not in _WORDS_BEFORE:
+        return
     found = _BEFORE.search(text, max(0, start - 9), start + 1 if head == "$" else start)
     if found is not None and found.start(1) >= reach:
         word, blank = found[1], found[2]
         if head == "$":
             code = DOLLARS.get(word)
-            code = None if blank and word in ("a", "us", "s", "c", "r") else code
+            code = None if blank and (code in RARE_CODES or word in _LETTERS) else code
         elif word == "r" and not blank:
             code = "ZAR"
         else:
@@ -136,6 +149,7 @@ def _set_currency(text: str, atom: Atom, head: str, reach: int) -> None:
         if code is not None:
             atom.negative = atom.negative or text[start - 1] in "-–"  # "EUR -12.4 million"
             atom.kind, atom.unit, atom.start = "money", code, found.start(1)
+            _take_letter(text, atom)
     if not atom.kind and (dollar := _US_DOLLAR.search(text, max(0, start - 14), start)):
         if dollar.start() >= reach:
             atom.kind, atom.unit, atom.start = "money", "USD", dollar.start()

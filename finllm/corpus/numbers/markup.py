@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from finllm.corpus.numbers.foreign import notation_edits, word_edits
+from finllm.corpus.numbers.foreign import notation_edits
 from finllm.corpus.numbers.numerals import Numerals
+from finllm.corpus.numbers.vocabulary import word_edits
 from finllm.corpus.numbers.wraps import wrapped
 
 _BLANKS = "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
@@ -109,13 +110,14 @@ def plain_marks(text: str) -> str:
     r"""Return a text of the same length with typographic marks in their plain form.
 
     >>> plain_marks("\u22121\u202f541\u00a0million")
-    '-1,541 million'
+    "-1'541 million"
     """
     if text.isascii():
         return text
     marks = set(_NOT_ASCII.findall(text))  # few: to replace each is faster than to translate all
     if not marks.isdisjoint(_BLANKS):
-        text = _GROUPED.sub(lambda match: _BLANK.sub(",", match[0]), text)
+        # an apostrophe, since a comma may be read as a decimal mark
+        text = _GROUPED.sub(lambda match: _BLANK.sub("'", match[0]), text)
     for mark in marks & _PLAIN.keys():
         text = text.replace(mark, _PLAIN[mark])
     return text

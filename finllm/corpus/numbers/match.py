@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from finllm.corpus.numbers.quantity import Quantity
 
 RELATIVE_LIMIT = 0.10
+_IN_WORDS = {"MW": "megawatt", "GW": "gigawatt", "TW": "terawatt"}
 
 
 @dataclass(frozen=True)
@@ -143,4 +144,4 @@ def _is_same_year(a: Quantity, b: Quantity) -> bool:
 
 
 def _singular(unit: str) -> str:
-    return unit.rstrip("s")
+    return _IN_WORDS.get(unit) or unit.rstrip("s")

@@ -1,4 +1,4 @@
-"""Digits that are no quantity: names, codes, dates, times and phone numbers."""
+"""Digits that are no quantity: those of names and codes, and what `dates` finds."""
 
 from __future__ import annotations
 
@@ -6,31 +6,18 @@ import re
 
 from finllm.corpus.numbers.atom import Atom
 from finllm.corpus.numbers.counts import STOPS, counted_unit, is_year
-from finllm.corpus.numbers.periods import MONTHS
+from finllm.corpus.numbers.dates import DATE_BEFORE, is_address, is_code, is_day, is_phone
 
-_NTH = r"\d{1,2}(?:st|nd|rd|th)?"
-_DAY_BEFORE = re.compile(rf"\b({MONTHS})\.? (?:{_NTH}(?:,|,? of)? (?:and |through |to )?)?$")
-_DATE_BEFORE = re.compile(rf"(?:\d (?:{MONTHS})|\b(?:{MONTHS})\.? {_NTH},?)\.? (?:of )?$")
-_MONTH_BEHIND = re.compile(rf"(?:st|nd|rd|th)?[ -](?:of )?({MONTHS})\b")
 _CODE_BEFORE = re.compile(
     r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
-)
-_CODES = re.compile(
-    r"(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}|\+\d{1,3}(?:[ -]\d{2,4}){2,4}"
-    r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
-    r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
-    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
 )
 _NAME_BEHIND = re.compile(
     r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
     r"|pronged|sided|part|door|step|for|on|dimensional|wheel|legged|hander|tiered)\b"
 )
-_STREET = re.compile(
-    r" (?:[A-Z][A-Za-z.]+ ){0,2}(?:Street|Avenue|Broadway|Boulevard|Road|Parkway|Plaza|Square|Drive"
-    r"|Lane|Vanderbilt)\b"
-)
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
 _PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
+_GROUP = re.compile(r"\d[,']\d")
 _PLANES = frozenset((707, 717, 727, 737, 747, 757, 767, 777, 787))
 _KNOWN = frozenset(("3m", "340b", "503b"))
 _FORMS = frozenset((529, 1031, 1040, 1099))  # with the noun behind them
@@ -56,9 +43,13 @@ _NAMING = frozenset(
     "zone horizon boeing airbus windows article proposition prop pier ps playstation xbox "
     "iphone galaxy euro vision strategy project path roadmap formula pillar priority bucket "
     "question footnote volume issue iso nfpa osha pm sars cov h1n1 omega company's forever "
+    "§ §§ n° nº № l. r. paragraph annex wi-fi wifi usb bluetooth hdmi pcie thunderbolt docsis ddr "
+    "android ios rtx gtx geforce zigbee type "
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
     "milestone mach rank ranked catch area apollo ab sb hb hr h.r. dot sub".split()
 )
+# words that name with a capital alone: "Model 3 sedans", but "the model 3 years ago"
+_NAMING_IN_CAPITALS = frozenset("model cat industry mark terminal reactor pixel core".split())
 # words that make a year behind them a name: "Vision 2030", "IMO 2020"
 _NAMING_YEARS = frozenset(
     "imo vision strategy roadmap agenda project horizon ambition mission".split()
@@ -78,7 +69,7 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
     kept: list[Atom] = []
     named = -1  # where the last name ended: "slides 5 and 6" is two
     for atom in atoms:
-        if atom.kind in ("", "year") and _is_code(text, atom.start, atom.end):
+        if atom.kind in ("", "year") and is_code(text, atom.start, atom.end):
             continue
         listed = text[named : atom.start] in _LISTED and (
             not counted_unit(text, atom.end, 1) or _CLASS_NOUN.match(text, atom.end) is not None
@@ -109,25 +100,12 @@ def _is_engine_class(text: str, atom: Atom) -> bool:
     return text.startswith("euro ", atom.start)
 
 
-def _is_code(text: str, start: int, end: int) -> bool:
-    """Whether a number is a part of a phone number, a time, a date in digits or an "80/20"."""
-    joined = text[start - 1] in "-/:.)" or text[end] in "-/:.)"
-    spaced = text[end] == " " and (text[end + 1].isdigit() or text[end + 1] in "apo(")
-    if not joined and not spaced and not text[end].isalpha():
-        if text[start - 1] != " " or not text[start - 2].isdigit():
-            return False
-    for match in _CODES.finditer(text, max(0, start - 16), end + 16):
-        if match.start() < end and match.end() > start:
-            return True
-    return False
-
-
 def _is_name(cased: str, text: str, atom: Atom) -> bool:
     """Whether a plain number is part of a name or a date."""
     start, end = atom.start, atom.end
     if (
         _NAME_BEHIND.match(text, end)
-        or _is_address(cased, text, atom)
+        or is_address(cased, text, atom)
         or _is_known_name(cased, text, atom)
     ):
         return True
@@ -137,15 +115,26 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
     window = text[max(0, start - 24) : start]
     match = _PREVIOUS.search(window)
     previous = "" if match is None else match[1]
-    if _is_day(cased, text, atom, window):
+    if previous.startswith(("l'", "d'")):  # "l'article 17"
+        previous = previous[2:]
+    if is_day(cased, text, atom, window):
         return True
     if is_year(atom, text):
         if previous in _NAMING_YEARS and cased[start - len(previous) - 1].isupper():
             return True
         if window.endswith(" act of ") or cased.startswith((" Act", " Agenda"), end):
             return True
-        return _DATE_BEFORE.search(window) is not None or previous in ("act", "no", "russell")
+        return DATE_BEFORE.search(window) is not None or previous in (
+            "act",
+            "no",
+            "number",
+            "russell",
+        )
     if previous in _NAMING or text[start] == "-" and not atom.number % 1:
+        return True
+    if previous in _NAMING_IN_CAPITALS and cased[start - len(previous) - 1].isupper():
+        return atom.number < 20
+    if is_phone(text, start):
         return True
     if end - start >= 5 and text[start:end].isdigit():
         if _CODE_BEFORE.search(text, max(0, start - 50), start):
@@ -169,17 +158,6 @@ def _is_in_capitals(cased: str, atom: Atom) -> bool:
     if len(before) > 1 and all(word.isupper() for word in before):
         return True
     return bool(before and behind) and before[-1].isupper() and behind[0] in ("TO", "AND", "OR")
-
-
-def _is_address(cased: str, text: str, atom: Atom) -> bool:
-    """Whether a number is a street number: "565 Broadway", "at 3350 Peachtree"."""
-    if _STREET.match(cased, atom.end):
-        return True
-    if text.startswith(" hudson yards", atom.end):
-        return True
-    house = atom.number >= 100 and not atom.number % 1 and text.endswith(" at ", 0, atom.start)
-    named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
-    return house and named and not counted_unit(text, atom.end)
 
 
 def _is_capital_name(cased: str, atom: Atom) -> bool:
@@ -210,19 +188,6 @@ def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
     return atom.scale == 1e3 and atom.number in _FILINGS
 
 
-def _is_day(cased: str, text: str, atom: Atom, window: str) -> bool:
-    """Whether a number is the day of a date; "may" counts only as "May"."""
-    if atom.number > 31 or atom.number % 1:
-        return False
-    before = _DAY_BEFORE.search(window)
-    if before is not None:
-        at = atom.start - len(window) + before.start(1)
-        if before[1] != "may" or cased[at] == "M" or text.startswith("may ", atom.start - 4):
-            return True
-    behind = _MONTH_BEHIND.match(text, atom.end)
-    return behind is not None and (behind[1] != "may" or cased[behind.start(1)] == "M")
-
-
 def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
     """Whether an integer follows a capitalised word, as in "Crosstrek 5", and counts nothing."""
     if not previous[:1].isalpha() or not previous[-1].isalpha() or previous in STOPS:
@@ -232,7 +197,7 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
         atom.number % 1
         and not release
         or atom.number >= 10000
-        or "," in text[atom.start : atom.end]
+        or _GROUP.search(text, atom.start, atom.end) is not None
     ):
         return False
     at = atom.start - len(previous) - 1

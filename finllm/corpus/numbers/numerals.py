@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 
 from finllm.corpus.numbers.counts import counted_unit
+from finllm.corpus.numbers.units import CODES
+from finllm.corpus.numbers.vocabulary import magnitude_words
 
 _BULLET = (
     r"(?:[>\u2022\u25e6\u25aa\u25ab\u25cf\u25cb\u2023\u2043\u25ba\u25b6\u2192\u21d2\u00b7\u2219"
@@ -18,7 +20,8 @@ _BULLET = (
 _PREFIX = re.compile(rf"(?: *{_BULLET})* *(#{{1,6}}(?!\d))?(?: *{_BULLET})* *")
 _UNIT = (
     r"(?:%|percent|per |pct|bps?\b|basis|points?\b|cents?\b|x\b|times\b|thousand|million|billion"
-    r"|trillion|mi?l?l?n\b|m\b|bn\b|k\b|dollars?|euros?|vs\b|versus|compared|(?:and|to|or) \(?\d)"
+    rf"|trillion|mi?l?l?n\b|(?:{magnitude_words()})(?![^\W_])"
+    r"|m\b|bn\b|k\b|dollars?|euros?|vs\b|versus|compared|(?:and|to|or) \(?\d)"
 )
 _DATE = (  # "31. Dezember" and "2. Quartal" have an ordinal's stop
     r"(?:januar|februar|m\u00e4rz|april|mai|juni|juli|august|september|oktober|november|dezember"
@@ -69,7 +72,7 @@ _MARKED_INSIDE = re.compile(r"[.;:!?,] (\d{1,2})\.\s+(?=[^\W_\"'(\[$\u20ac\u00a3
 _VALUE_BEFORE = re.compile(
     r"(?:\b(?:was|were|is|are|of|to|at|from|by|be|been|than|versus|vs\.?|about|approximately"
     r"|roughly|around|between|and|or|negative|minus|loss|losses|earnings|income|profit|eps)"
-    r"|[:=$\u20ac\u00a3])$",
+    rf"|[:=$\u20ac\u00a3]|(?-i:{'|'.join(CODES).upper()}))$",
     re.I,
 )
 _GLUED = re.compile(r"illion(\d{1,2})(?![\d.,%])")  # "$5 million1", of a footnote

@@ -26,7 +26,7 @@ _YEAR = (
     r"|we|for|guidance|revenues?|sales|earnings|ebitda|call)\b))"
 )
 _OF_YEAR = (
-    rf"(?:[ ,-]{{0,2}}(?:of |in |for )?(?:the )?(?:our )?(?:fiscal |calendar |fiscal(?=['’]))?"
+    rf"(?:[ ,/-]{{0,2}}(?:of |in |for )?(?:the )?(?:our )?(?:fiscal |calendar |fiscal(?=['’]))?"
     rf"(?:year |year(?=['’]))?(?:fy ?)?['’]?({_YEAR}))?"
 )
 MONTHS = (

@@ -10,8 +10,12 @@ from finllm.corpus.numbers.units import MAGNITUDES
 from finllm.corpus.numbers.words import FRACTIONS, ONES, SCALES, TENS, parse_fraction, parse_spelled
 
 _MANY = alternatives(word for word in (*ONES, *TENS) if word not in ("zero", "one"))
+MAY_BEGIN = (  # the first letters of what follows, since most words are none of it
+    r"(?=f(?:i[rnsvf]|our|ort|ront|y|ull)|s(?:e[cv]|ix)|t(?:h(?:ir|re)|w|en)|one|an? |half|e[il]"
+    r"|nin|[1-4][snrt]|back|lat|q[1-4uo/]|h[1-4]|y(?:ear|oy|/y|-o|td)|month|zero)"
+)
 WORD = re.compile(
-    r"[ \n(\"“—/-]"
+    rf"[ \n(\"“—/-]{MAY_BEGIN}"
     rf"((?:{PERIOD_STARTS})|((?:{_MANY})(?:fold)?\b"
     r"|zero (?=(?:percent|times|cents|basis|point)\b)"
     r"|one(?=(?: to | or |-to-)(?:two|three|four|five|\d))"

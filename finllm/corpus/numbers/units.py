@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from finllm.corpus.numbers.currencies import NATIONAL_CENTS, PREFIXED_DOLLARS
+
 MAGNITUDES = {
     "hundred": 1e2,
     "thousand": 1e3,
@@ -50,6 +52,13 @@ SYMBOLS = {
     "₱": "PHP",
     "₽": "RUB",
     "₺": "TRY",
+    "₦": "NGN",
+    "₴": "UAH",
+    "₸": "KZT",
+    "₫": "VND",
+    "₡": "CRC",
+    "₲": "PYG",
+    "฿": "THB",
 }
 DOLLARS = {
     "us": "USD",
@@ -69,6 +78,7 @@ DOLLARS = {
     "r": "BRL",
     "mx": "MXN",
     "usd": "USD",
+    **PREFIXED_DOLLARS,
 }
 CODES = (
     "usd eur gbp jpy inr cad aud nzd chf cny rmb krw zar sek nok dkk brl mxn hkd sgd twd rub "
@@ -215,4 +225,5 @@ UNITS = {
     "pence": ("money", 0.01),
     "p": ("money", 0.01),
     "eurocents": ("money", 0.01),
+    **dict.fromkeys(NATIONAL_CENTS, ("money", 0.01)),
 }

@@ -1,0 +1,92 @@
+"""Dates, times, telephone numbers and addresses, whose digits are no quantity."""
+
+from __future__ import annotations
+
+import re
+
+from finllm.corpus.numbers.atom import Atom
+from finllm.corpus.numbers.counts import counted_unit
+from finllm.corpus.numbers.periods import MONTHS
+
+_NTH = r"\d{1,2}(?:st|nd|rd|th)?"
+_DAY_BEFORE = re.compile(rf"\b({MONTHS})\.? (?:{_NTH}(?:,|,? of)? (?:and |through |to )?)?$")
+DATE_BEFORE = re.compile(rf"(?:\d (?:{MONTHS})|\b(?:{MONTHS})\.? {_NTH},?)\.? (?:of )?$")
+_MONTH_BEHIND = re.compile(
+    rf"(?:st|nd|rd|th)?(?:\.? (?:to|and) \d{{1,2}})?[ -](?:of )?({MONTHS})\b"
+)
+_CODES = re.compile(
+    r"(?=[\d+(])(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}"
+    r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}|(?<!\d[.,])0\d{1,4}(?:[ ./-]{1,2}\d{2,8}){1,5}"
+    r"|\(0?\d{2,4}\) ?\d{3,5}[- ]\d{3,4}"
+    r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d|\d{1,3}(?:[.,]\d{3}){2}/\d{4}-\d\d"
+    r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
+    r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
+    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d|\d{1,2} (?:to|and) \d{1,2} o'clock"
+    r"|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
+)
+_PHONE_BEFORE = re.compile(
+    r"\b(?:tel|telephone|phone|fax)\b(?: number)?[.:]? ?(?:[^\d\n;.:]{0,40}: ?)?"
+    r"[(+]?(?:\d[\d() +./,'-]*)?$"
+)
+_CLOCK = re.compile(r"[ap]\.?m\b|o'clock|h\b|(?:to|and) \d{1,2} o'clock")
+_STREET = re.compile(
+    r" (?:[A-Z][A-Za-z.]+ ){0,2}(?:Street|Avenue|Broadway|Boulevard|Road|Parkway|Plaza|Square|Drive"
+    r"|Lane|Vanderbilt)\b|, Street of\b"
+)
+# "Street of" is what the files of the other languages put for their words before a street's name
+_STREET_BEFORE = re.compile(r"\bStreet of (?:[\w.'-]+ ){0,5}[A-Z][\w.'-]*,? (?:number )?$")
+_POST_CODE = re.compile(r"\d{4,5}(?:-\d{3,4})? [A-Z]")
+_POST_CODE_BEFORE = re.compile(
+    r"(?:\b(?:Street|Avenue|Boulevard|Road)\b[^.;\n]{0,60}|\b[A-Z][\w.-]+ \d{1,3}[a-z]?), $"
+)
+
+
+def is_code(text: str, start: int, end: int) -> bool:
+    """Whether a number is a part of a phone number, a time, a date in digits or an "80/20"."""
+    joined = text[start - 1] in "-/:.)" or text[end] in "-/:.)"
+    spaced = text[end] == " " and (text[end + 1] in "0123456789(" or _CLOCK.match(text, end + 1))
+    if not joined and not spaced and not text[end].isalpha():
+        if text[start - 1] != " " or not (text[start - 2].isdigit() or text[start - 2] in "hk"):
+            return False
+    for match in _CODES.finditer(text, max(0, start - 16), end + 16):
+        if match.start() < end and match.end() > start:
+            return True
+    return False
+
+
+def is_phone(text: str, start: int) -> bool:
+    """Whether a number is behind "telephone", or in a row of digits that is."""
+    before = text[max(0, start - 60) : start]
+    if "phone" not in before and "tel" not in before and "fax" not in before:
+        return False
+    return _PHONE_BEFORE.search(before) is not None
+
+
+def is_address(cased: str, text: str, atom: Atom) -> bool:
+    """Whether a number is a street number: "565 Broadway", "at 3350 Peachtree"."""
+    if _STREET.match(cased, atom.end):
+        return True
+    if text.startswith(" hudson yards", atom.end):
+        return True
+    before = cased[max(0, atom.start - 80) : atom.start]
+    if "Street of " in before and _STREET_BEFORE.search(before):
+        return True
+    if before.endswith(", ") and _POST_CODE.match(cased, atom.start):
+        if _POST_CODE_BEFORE.search(before):
+            return True
+    house = atom.number >= 100 and not atom.number % 1 and text.endswith(" at ", 0, atom.start)
+    named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
+    return house and named and not counted_unit(text, atom.end)
+
+
+def is_day(cased: str, text: str, atom: Atom, window: str) -> bool:
+    """Whether a number is the day of a date; "may" counts only as "May"."""
+    if atom.number > 31 or atom.number % 1:
+        return False
+    before = _DAY_BEFORE.search(window)
+    if before is not None:
+        at = atom.start - len(window) + before.start(1)
+        if before[1] != "may" or cased[at] == "M" or text.startswith("may ", atom.start - 4):
+            return True
+    behind = _MONTH_BEHIND.match(text, atom.end)
+    return behind is not None and (behind[1] != "may" or cased[behind.start(1)] == "M")
