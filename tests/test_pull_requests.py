@@ -61,7 +61,7 @@ def test_a_clone_without_data_and_cache_is_current(clone):
         ("params.yaml", "  r: 16 ", "  r: 8 ", "train"),
         ("params.yaml", "prior_scale: 0.707", "prior_scale: 1.0", "bayes_stats"),
         ("stages/clean.py", '"""', '"""Now ', "clean"),
-        ("metrics/details/significance.json", "1", "2", "significance"),
+        ("metrics/details/significance.json", "1", "2", "publish"),
     ],
 )
 def test_a_change_without_its_results_fails_and_names_the_stage(clone, file, old, new, stage):
