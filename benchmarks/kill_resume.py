@@ -23,6 +23,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
+RESULTS = Path("data", "results")
 STATE = (
     "params.yaml",
     "dvc.yaml",
@@ -67,14 +68,16 @@ def start(folder: Path, log: Path) -> subprocess.Popen:
 
 def steps_logged(folder: Path) -> int:
     """How many optimizer steps the running training has logged."""
-    losses = list(folder.glob("plots/training/**/loss_nats.tsv"))
+    losses = list((folder / RESULTS / "plots").rglob("loss_nats.tsv"))
     counts = [len(path.read_text().splitlines()) - 1 for path in losses if "train" in path.parts]
     return max(counts, default=0)
 
 
-def result(folder: Path) -> dict:
-    """The training's metrics."""
-    return json.loads((folder / "metrics" / "details" / "train.json").read_text())
+def result(folder: Path) -> tuple[dict, dict]:
+    """The training's metrics, and what it cost."""
+    files = (folder / RESULTS / "metrics" / kind / "train.json" for kind in ("details", "costs"))
+    details, costs = (json.loads(file.read_text()) for file in files)
+    return details, costs["cost"]
 
 
 def whole_run(folder: Path) -> None:
@@ -111,11 +114,10 @@ def main() -> None:
             prepare(folder, steps=options.steps, every=options.every)
         whole_run(whole)
         killed_at = killed_run(killed, kill_after=options.kill_after)
-        first, second = result(whole), result(killed)
+        (first, cost), (second, other) = result(whole), result(killed)
         lines = (killed / "log.txt").read_text().splitlines()
         resumed = [line for line in lines if "training goes on from step" in line]
         left = list((killed / ".checkpoints").glob("*"))
-    cost, other = first.pop("cost"), second.pop("cost")
     print(
         f"killed at step {killed_at} of {options.steps}; {resumed[0] if resumed else 'no resume'}"
     )

@@ -2,7 +2,7 @@
 
 Every setting is a real run of the train stage, in a process of its own and by its command in
 dvc.yaml, on examples of one length. The measured peak is the process's resident set at most, as in
-metrics/costs/train.json: interpreter and libraries, weights and the allocator's waste included.
+the stage's costs: interpreter and libraries, weights and the allocator's waste included.
 Examples of different lengths leave holes in the heap and need more (docs/experiments.md). Machines
 differ in their allocator: after a change of kernels or libraries, this table says what to write
 into ``OVERHEAD`` of finllm/planning/memory.py.
@@ -78,7 +78,8 @@ def measure(batch: int, length: int, every: int, quantization: str, steps: int) 
         )
         if done.returncode:
             sys.exit(f"the train stage failed:\n{done.stderr[-2000:]}")
-        cost = json.loads((work / "metrics" / "costs" / "train.json").read_text())["cost"]
+        costs = work / "data" / "results" / "metrics" / "costs" / "train.json"
+        cost = json.loads(costs.read_text())["cost"]
     setting = setting_of(
         params, length=length, labelled=labelled, device="cpu", mixed_lengths=False
     )

@@ -21,12 +21,15 @@ FROM_CACHE = "is cached - skipping run"  # in what DVC says of a run that it has
 
 
 class _Listener(logging.FileHandler):
-    """Writes what DVC says, and shows which stages it took from its cache of runs."""
+    """Writes what DVC says, shows which stages it took from its cache of runs, and counts them."""
+
+    n_restored = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         super().emit(record)
         text = record.getMessage()
         if FROM_CACHE in text:
+            self.n_restored += 1
             screen.say(f"{text.split(chr(39))[1]:<16}taken from DVC's cache of earlier runs")
 
 
@@ -65,7 +68,10 @@ def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
         listener.close()
     seconds = screen.duration(time.perf_counter() - started)
     if ran:
-        screen.say(f"\n{len(ran)} stages ran in {seconds}; their logs are in {screen.LOGS}/")
+        again = f", {listener.n_restored} were taken from the cache," if listener.n_restored else ""
+        n_run = len(ran) - listener.n_restored
+        n_stages = "1 stage" if n_run == 1 else f"{n_run} stages"
+        screen.say(f"\n{n_stages} ran{again} in {seconds}; their logs are in {screen.LOGS}/")
     else:
         screen.say("Nothing has changed: every stage is as dvc.lock says")
     return 0

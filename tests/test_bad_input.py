@@ -126,7 +126,7 @@ def test_a_source_of_unreadable_records_is_an_error_with_its_share(workspace):
     (folder / "calls.jsonl").write_text('{"words": "Revenue rose."}\n{"words": \n{"wor\n')
     assert_refuses(workspace, "clean", "2 of 3", "max_reject_share", keeps=False)
     assert (workspace / "data/clean/rejects.jsonl").read_text().count("\n") == 2
-    assert not (workspace / "metrics/details/clean.json").exists()
+    assert not (workspace / "data/results").exists()
 
 
 @pytest.mark.slow

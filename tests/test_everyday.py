@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import re
 import signal
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 from writing_pipeline import SCRIPTS, dvc, environment, git, write_project
+
+from finllm.search.experiment import read_result
 
 TRAINED, COSTS = "metrics/details/train.json", "metrics/costs/train.json"
 TIMEOUT = 900  # seconds: a busy machine is no failure
@@ -58,6 +61,33 @@ def test_exp_run_changes_a_parameter_and_runs_what_depends_on_it(what_if):
     ran = set(re.findall(r"Running stage '(.+)'", said))
     assert {"train", "predict@tuned"} <= ran and "clean" not in ran
     assert json.loads((clone / TRAINED).read_text())["best_val_loss_nats"] == 1.0
+
+
+def test_going_back_to_an_earlier_value_does_not_train_again(project, what_if, tmp_path):
+    clone = clone_of(project, tmp_path, cache=True)
+    dvc(clone, "checkout", "-q")
+    back = dvc(clone, "exp", "run", "-S", "lora.r=8")  # run before in another clone
+    for stage in ("train", "predict@tuned", "report"):
+        assert f"Stage '{stage}' is cached - skipping run" in back
+    for path in (TRAINED, COSTS, "metrics/summary.json"):  # the costs of the run that made it
+        assert (clone / path).read_bytes() == (what_if[0] / path).read_bytes(), path
+    again = dvc(clone, "exp", "run", "-S", "lora.r=16")
+    assert "Stage 'train' is cached - skipping run" in again
+    assert set(re.findall(r"Running stage '(.+)'", again)) == {"check", "publish"}
+    assert git(clone, "diff", "--stat", "--", "metrics", "plots", "reports", "dvc.lock") == ""
+
+
+def test_until_the_end_of_the_pipeline_the_figures_in_git_are_of_one_run(project, tmp_path):
+    clone = clone_of(project, tmp_path, cache=True)
+    dvc(clone, "checkout", "-q")
+    text = (clone / "params.yaml").read_text()
+    (clone / "params.yaml").write_text(text.replace("  r: 16 ", "  r: 64 ", 1))
+    dvc(clone, "repro", "train")  # as a run that is stopped after it
+    fresh = json.loads((clone / "data" / "results" / TRAINED).read_text())
+    assert fresh["best_val_loss_nats"] == pytest.approx(1.3)
+    assert git(clone, "status", "--short").split() == ["M", "dvc.lock", "M", "params.yaml"]
+    dvc(clone, "repro")
+    assert json.loads((clone / TRAINED).read_text()) == fresh
 
 
 def test_params_diff_shows_the_changed_parameter_alone(what_if):
@@ -245,7 +275,7 @@ def test_search_goes_on_after_ctrl_c_and_leaves_experiments_to_apply(project, tm
     dvc(clone, "checkout", "-q")
     text = (clone / "params.yaml").read_text()
     (clone / "params.yaml").write_text(text.replace("  r: 16 ", "  r: 256 ", 1))
-    (tmp_path / "two.yaml").write_text("lora.r: {values: [8, 256]}\n")
+    (tmp_path / "two.yaml").write_text("lora.r: {values: [10, 256]}\n")
     command = ["search", "--trials", "3", "--space", str(tmp_path / "two.yaml"), "--json"]
 
     first = finllm(clone, *command, pace=TIMEOUT)  # begins with 256, which takes so long
@@ -267,14 +297,23 @@ def test_search_goes_on_after_ctrl_c_and_leaves_experiments_to_apply(project, tm
     assert len(found["trials"]) == 3
     trial, best = found["trials"][0], found["best"]
     assert (trial["state"], trial["settings"]) == ("complete", {"lora.r": 256})
-    ref = reference(clone, trial["experiment"])
-    metrics, costs = (json.loads(git(clone, "show", f"{ref}:{x}")) for x in (TRAINED, COSTS))
+    name, results = trial["experiment"], "data/results"
+    metrics, costs = (
+        json.loads(read_result(clone, name, f"{results}/{x}")) for x in (TRAINED, COSTS)
+    )
     assert costs["cost"]["n_resumes"] == 1 and metrics["n_ignored"] == 0
-    assert (best["settings"], best["val_loss_nats"]) == ({"lora.r": 8}, 1.0)
+    assert best["settings"] == {"lora.r": 10}
+    assert best["val_loss_nats"] == pytest.approx(0.7 + math.log2(10) / 10)
     status = git(clone, "status", "--short").split()
     assert status == ["M", "dvc.lock", "M", "params.yaml"]  # DVC notes for what `check` was run
     assert found["commands"][0] == f"dvc exp apply {best['experiment']} && dvc repro"
-    assert found["commands"][1] == "dvc exp run -S lora.r=8"
+    assert found["commands"][1] == "dvc exp run -S lora.r=10"
+    changed = (clone / "params.yaml").read_text()
+    dvc(clone, "exp", "run", "-S", "lora.r=16", "-n", "another")  # a workspace of other settings
+    said = dvc(clone, *found["commands"][1].split()[1:])
+    assert "Stage 'train' is cached - skipping run" in said  # the search trained it
+    git(clone, "checkout", "-q", ".")
+    (clone / "params.yaml").write_text(changed)
     dvc(clone, "exp", "apply", best["experiment"])
     said = dvc(clone, "repro")
     assert "Running stage 'train'" not in said  # its adapter came with the experiment

@@ -89,7 +89,34 @@ def test_a_stage_reads_only_the_parameters_that_it_declares(name):
     if name == "check":  # it hands on the whole
         read = sections
         assert declared == sections
-    assert read, "a stage without a parameter would never change"
+    assert read or name == "publish", "a stage without a parameter would never change"
+
+
+def outs(name: str) -> dict[str, dict]:
+    """The plain outputs of a stage, with their options."""
+    named = [out if isinstance(out, dict) else {out: {}} for out in body(name)["outs"]]
+    return {path: options for out in named for path, options in out.items()}
+
+
+def test_a_stage_has_dvcs_cache_of_earlier_runs_if_it_takes_time():
+    """DVC keeps no run of a stage with an output outside its cache that is no metric or plot."""
+    without = {name for name in STAGES if any(map(dict, outs(name).values()))}
+    assert without == {"check", "publish"}
+
+
+def test_all_results_are_published_under_the_same_path():
+    results = "data/results/"
+    written = {path for name in STAGES for path in outs(name) if path.startswith(results)}
+    keys = STAGES["predict"]["foreach"]
+    written = {path.replace("${key}", key) for path in written for key in keys}
+    published = [dep for dep in body("publish")["deps"] if dep.startswith(results)]
+    assert len(published) == 27 and set(published) == written
+    _, _, paths = body("publish")["cmd"].partition("--results data/results ")
+    assert [results + path for path in paths.split()] == published
+    kept = outs("publish")
+    assert all(options == {"cache": False} for options in kept.values())
+    for path in paths.split():
+        assert sum(path == out or path.startswith(f"{out}/") for out in kept) == 1, path
 
 
 def test_the_torch_free_half_imports_without_torch():
@@ -154,6 +181,7 @@ def test_a_new_rank_runs_training_and_what_follows_and_nothing_else(project, par
         "bayes_stats",
         "ratings",
         "report",
+        "publish",
     }
 
 
@@ -166,12 +194,13 @@ def test_more_examples_to_show_ask_the_few_shot_base_again_and_no_other_model(pr
         "bayes_stats",
         "ratings",
         "report",
+        "publish",
     }
 
 
-def test_a_new_prior_runs_bayes_stats_and_the_report_and_nothing_else(project, params):
+def test_a_new_prior_runs_bayes_stats_and_what_follows_and_nothing_else(project, params):
     params("bayes_stats", "prior_scale", 1.0)
-    assert stages_to_run(project) == {"bayes_stats", "report"}
+    assert stages_to_run(project) == {"bayes_stats", "report", "publish"}
 
 
 def test_another_source_runs_cleaning_and_not_the_sample(project, params):

@@ -73,7 +73,7 @@ def test_every_file_that_a_stage_leaves_to_git_is_known_to_be_written():
         for name, options in out.items()
         if options.get("cache") is False
     ]
-    assert len(outs) > 10
+    assert len(outs) == 7
     assert {str(name).split("/")[0] for name in outs} <= set(provenance.WRITTEN)
 
 

@@ -61,7 +61,7 @@ def test_a_clone_without_data_and_cache_is_current(clone):
         ("params.yaml", "  r: 16 ", "  r: 8 ", "train"),
         ("params.yaml", "prior_scale: 0.707", "prior_scale: 1.0", "bayes_stats"),
         ("stages/clean.py", '"""', '"""Now ', "clean"),
-        ("metrics/details/significance.json", "1", "2", "significance"),
+        ("metrics/details/significance.json", "1", "2", "publish"),
     ],
 )
 def test_a_change_without_its_results_fails_and_names_the_stage(clone, file, old, new, stage):
@@ -71,6 +71,17 @@ def test_a_change_without_its_results_fails_and_names_the_stage(clone, file, old
     named = done.stderr.splitlines()[0].split(": ")[-1].split()
     assert stage in named and "sample" not in named
     assert "run: dvc repro && git add dvc.lock" in done.stderr
+
+
+def test_a_value_that_was_run_before_is_stale_too_though_dvc_has_its_results(clone):
+    replace(clone / "params.yaml", "  r: 16 ", "  r: 8 ")
+    dvc(clone, "repro", "--quiet")
+    assert script(clone, CHECK).returncode == 0
+    replace(clone / "params.yaml", "  r: 8 ", "  r: 16 ")
+    dvc(clone, "repro", "--quiet")
+    replace(clone / "params.yaml", "  r: 16 ", "  r: 8 ")
+    done = script(clone, CHECK)
+    assert done.returncode == 1 and " train" in done.stderr.splitlines()[0]
 
 
 def test_a_pipeline_that_cannot_be_read_fails_with_what_dvc_says(clone):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from writing_pipeline import FAKE, ROOT, environment, write_project
+from writing_pipeline import FAKE, ROOT, environment, git, write_project
 
 from finllm.doctor.currency import currency
 
@@ -24,7 +24,8 @@ if r == 5:
 """
 REPORT = f"""
 {FAKE}
-pathlib.Path("metrics/details/verdict.json").write_text(pathlib.Path("known.json").read_text())
+known = pathlib.Path("known.json").read_text()
+pathlib.Path("data/results/metrics/details/verdict.json").write_text(known)
 """
 
 
@@ -86,6 +87,21 @@ def test_a_killed_stage_is_named_with_the_signal_and_how_to_go_on(project, chang
         "`make repro` or `dvc repro` goes on from here",
         "train: its log is logs/train.log",
     ]
+    changed = {line.split()[-1] for line in git(project, "status", "--short").splitlines()}
+    assert changed <= {"params.yaml", "dvc.lock"}  # the committed figures are of one run
+
+
+def test_a_value_that_was_run_before_is_taken_from_the_cache(project, change):
+    change("lora", "r", 8)
+    first = finllm(project, "repro")
+    assert "train" not in first.stdout and "\n3 stages ran in " in first.stdout
+    change("lora", "r", 16)
+    done = finllm(project, "repro")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert "train           taken from DVC's cache of earlier runs" in lines
+    assert lines[-1].startswith("1 stage ran, 2 were taken from the cache, in ")
+    assert max(map(len, lines)) <= 100
 
 
 def test_after_ctrl_c_the_stage_has_said_all(project, change):
@@ -150,7 +166,7 @@ def test_a_verdict_from_before_a_change_says_so_first(project, change):
 
 
 def test_a_verdict_beside_an_interrupted_run_says_so(project):
-    lost = project / "metrics" / "details" / "train.json"
+    lost = project / "data" / "results" / "metrics" / "details" / "train.json"
     before = lost.read_bytes()
     lost.unlink()
     first = screen_of(project)[0]

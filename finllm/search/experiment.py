@@ -1,7 +1,7 @@
 """A trial as a DVC experiment: the train stage alone, in a copy of the project, watched.
 
-Only ``metrics/details/train.json`` of the experiment is read, and only the train stage runs, so
-that nothing here has seen an example of the test set.
+Only what the train stage wrote is read of the experiment, and only that stage runs, so that nothing
+here has seen an example of the test set.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from finllm.search.study import WATCH, Outcome
 STAGE = "train"
 STARTED = f"Running stage '{STAGE}'"  # DVC says so once it has removed the stage's outputs
 METRIC = "best_val_loss_nats"
-CURVE = Path("plots/training/plots/metrics/val/loss_nats.tsv")  # of dvc.yaml's plots/training
-METRICS = "metrics/details/train.json"
+CURVE = "data/results/plots/training/plots/metrics/val/loss_nats.tsv"  # in an output of the stage
+METRICS = "data/results/metrics/details/train.json"
 PATIENCE = 120.0  # seconds that DVC has to clean up before it is killed
 
 
@@ -52,6 +52,7 @@ def trainer(
     def train(name: str, settings: Mapping[str, Value], watch: WATCH) -> Outcome:
         folder.mkdir(parents=True, exist_ok=True)
         log, seen = folder / f"{name}.log", 0
+        before = _starts(log)  # of this trial, which was interrupted
         checkpoints = folder.absolute() / "checkpoints"
         environment = {
             **own_environment(),
@@ -62,10 +63,8 @@ def trainer(
         try:
             while process.poll() is None:
                 time.sleep(poll_seconds)
-                # until the stage runs, the copy has the curve of the commit
-                curve = (
-                    read_curve(project, name) if STARTED in log.read_text(errors="replace") else []
-                )
+                # until the stage runs, the copy may have the curve of another run
+                curve = read_curve(project, name) if _starts(log) > before else []
                 for loss_nats in curve[seen:]:
                     stop = watch(seen, loss_nats) and seen < n_evaluations
                     seen += 1
@@ -78,7 +77,7 @@ def trainer(
         shutil.rmtree(checkpoints, ignore_errors=True)
         if process.returncode:
             return Outcome("failed", None, f"{_last_words(log)} ({log})")
-        curve = _losses(read_committed(project, name, str(CURVE)))
+        curve = _losses(read_result(project, name, CURVE))
         for evaluation, loss_nats in enumerate(curve[seen:], start=seen):
             watch(evaluation, loss_nats)  # those between the last look and the end
         return Outcome("complete", read_loss(project, name))
@@ -124,22 +123,30 @@ def read_loss(project: Path, name: str) -> float:
         Where the experiment is not there, or has none.
     """
     try:
-        return float(json.loads(read_committed(project, name, METRICS))[METRIC])
+        return float(json.loads(read_result(project, name, METRICS))[METRIC])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"experiment {name}: no {METRIC} in {METRICS} ({error})") from None
 
 
-def read_committed(project: Path, name: str, path: str) -> str:
-    """A file that Git tracks, as an experiment left it.
+def read_result(project: Path, name: str, path: str) -> str:
+    """A file that a stage of an experiment wrote, from DVC's cache.
 
-    DVC keeps an experiment as a commit under ``refs/exps``, by name.
+    DVC keeps an experiment as a commit under ``refs/exps``, by name; the commit's dvc.lock has the
+    hash of the file.
 
     Raises
     ------
     ValueError
-        Where there is no such experiment, or no such file in it.
+        Where there is no such experiment, or DVC has no such file of it.
     """
-    return git(project, "show", f"{reference(project, name)}:{path}")
+    import dvc.api  # takes a second
+    from dvc.exceptions import DvcException
+
+    revision = git(project, "rev-parse", reference(project, name)).strip()
+    try:
+        return dvc.api.read(path, repo=str(project), rev=revision)
+    except (DvcException, OSError) as error:
+        raise ValueError(f"experiment {name}: no {path} in DVC's cache ({error})") from None
 
 
 def reference(project: Path, name: str) -> str:
@@ -221,6 +228,11 @@ def own_environment() -> dict[str, str]:
     """That of this process, with its own Python first, which the stages are started with."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+
+
+def _starts(log: Path) -> int:
+    """How often DVC has said that the stage runs."""
+    return log.read_text(errors="replace").count(STARTED) if log.is_file() else 0
 
 
 def _last_words(log: Path) -> str:

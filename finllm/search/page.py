@@ -47,7 +47,7 @@ def table(trials: Sequence[Trial], space: Space) -> list[str]:
 
 
 def apply_commands(best: Trial) -> list[str]:
-    """Two ways to the whole pipeline with the best settings; the first does not train again."""
+    """Two ways to the whole pipeline with the best settings; neither trains again."""
     return [
         f"dvc exp apply {best.experiment} && dvc repro",
         shlex.join(["dvc", "exp", "run", *flags(best.settings)]),

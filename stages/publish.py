@@ -1,0 +1,34 @@
+"""Copies for Git of what the other stages wrote, which is in DVC's cache."""
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+
+from stages import adapter
+
+
+def main() -> str:
+    """Copy files and folders, byte by byte, to the same path outside of the folder of results."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("paths", type=Path, nargs="+")
+    at = parser.parse_args()
+    found = [file for path in at.paths for file in files(at.results / path)]
+    for file in found:
+        target = file.relative_to(at.results)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(target.name + ".tmp")
+        shutil.copyfile(file, temporary)  # without its mode: what DVC links is read-only
+        os.replace(temporary, target)
+    folders = ", ".join(sorted({path.parts[0] for path in at.paths}))
+    return f"{len(found)} files for Git, in {folders}"
+
+
+def files(path: Path) -> list[Path]:
+    """The file, or all files of the folder."""
+    return [x for x in sorted(path.rglob("*")) if x.is_file()] if path.is_dir() else [path]
+
+
+if __name__ == "__main__":
+    adapter.run(main)
