@@ -63,7 +63,8 @@ def vllm(folder: str, n_threads: int, n_rows: int) -> Answers:
     def answer(ids: list[list[int]], new: int, stops: list[int]) -> list[list[int]]:
         settings = SamplingParams(temperature=0.0, max_tokens=new, stop_token_ids=stops)
         asked = [TokensPrompt(prompt_token_ids=row) for row in ids]
-        return [list(one.outputs[0].token_ids) for one in model.generate(asked, settings, use_tqdm=False)]
+        found = model.generate(asked, settings, use_tqdm=False)
+        return [list(one.outputs[0].token_ids) for one in found]
 
     return answer
 
