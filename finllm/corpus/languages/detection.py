@@ -13,7 +13,8 @@ from finllm.corpus.languages.wording import wording, wording_file
 from finllm.corpus.lexicon import BUILTIN, fold, read_terms
 
 MIN_WORDS = 20  # fewer say too little for the library
-READ = 20_000  # characters of a call that the library looks at
+READ = 3_000  # characters of a call that the library looks at, since it takes a second a megabyte
+PARTS = 6  # places that they are from, so that a head in another language does not decide
 HEAD = 2_000  # characters of a text whose words are looked up
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -29,7 +30,15 @@ def detect_language(text: str) -> str:
     """
     if len(text.split()) < MIN_WORDS:
         return spoken_in(text)
-    return _identifier().classify(text[:READ])[0]
+    return _identifier().classify(_spread(text))[0]
+
+
+def _spread(text: str) -> str:
+    """Stretches of a text at equal distances; a short text as it is."""
+    if len(text) <= READ:
+        return text
+    step, length = len(text) // PARTS, READ // PARTS
+    return "\n".join(text[at : at + length] for at in range(0, step * PARTS, step))
 
 
 def spoken_in(text: str) -> str:
