@@ -1,0 +1,116 @@
+"""Whether a text, as far as it is written, states nothing but what an excerpt states.
+
+The judge is what scores answers: ``extract_quantities`` with ``is_stated``, and the figures of
+``finllm.scoring.figures``, whose direction counts. So what is a figure here is one there, number
+words, years, quarters and ranges included, and how a tokenizer splits them does not matter.
+
+A text that is being written stands in the midst of a figure at times: "$4" is not stated, and
+"$4.2 billion" may be. Such a text may stand as long as it can be completed by the rest of a form in
+which the excerpt's figures may be written (``written_forms``), judged together with all before it.
+So there is always a way on, and a text that has none is never begun.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from finllm.corpus.languages.quantities import quantities_in
+from finllm.corpus.numbers import Quantity, ends, extract_quantities, quantities_agree
+from finllm.corpus.numbers.spelled import WORD
+from finllm.corpus.numbers.units import SYMBOLS
+from finllm.scoring.figures import Figure, figures, figures_agree
+from finllm.scoring.written_forms import list_numerals, written_forms
+
+LONGEST = 48  # characters of a figure that is not complete
+MOST_TRIED = 24  # forms that may complete a text and are judged; a figure's own come first
+NEAR = 3  # words behind a figure that can still say its direction or its unit
+_BEHIND_DIGIT = re.compile(r"\D*\Z")
+
+
+class Ground:
+    """The figures that one excerpt states, and what may be written on their ground."""
+
+    def __init__(self, excerpt: str) -> None:
+        stated = quantities_in(excerpt)
+        self._known = [end for quantity in stated for end in ends(quantity)]
+        self._figures = figures(excerpt)
+        self._rank: dict[str, int] = {}
+        for quantity in stated:
+            for form in written_forms(quantity, excerpt[quantity.start : quantity.end]):
+                self._rank.setdefault(form, len(self._rank))
+        for form in list_numerals():
+            self._rank.setdefault(form, len(self._rank))
+        self._forms = sorted(self._rank)
+        self._agrees: dict[tuple[object, ...], bool] = {}
+        self._judged: dict[str, bool] = {}
+
+    def supports(self, text: str) -> bool:
+        """Whether the excerpt states every figure of a text; a lone currency sign is none."""
+        text = text.strip()
+        if text not in self._judged:
+            self._judged[text] = self._states(text) and all(
+                self._states_figure(figure) for figure in figures(text)
+            )
+        return self._judged[text]
+
+    def completion(self, text: str, before: str) -> str | None:
+        """What makes a text one that is supported: nothing, the rest of a figure, or None.
+
+        ``before`` is the text without its last token, which could be completed. So nothing is
+        judged again where a line has no figure, and behind one its direction for ``NEAR`` words.
+        """
+        lines = text[before.rfind("\n") + 1 :]
+        if not _may_state(lines):
+            return ""
+        n_behind = len(_BEHIND_DIGIT.search(lines)[0].split())
+        if self.supports(text) if n_behind <= NEAR else self._states(text.strip()):
+            return ""
+        for n_tried, rest in enumerate(self._rests(text)):
+            if n_tried == MOST_TRIED:
+                break
+            if self.supports(text + rest):
+                return rest
+        return None
+
+    def _states(self, text: str) -> bool:
+        if text.endswith(tuple(SYMBOLS)):
+            return False
+        return all(self._states_quantity(quantity) for quantity in extract_quantities(text))
+
+    def _states_quantity(self, quantity: Quantity) -> bool:
+        """``is_stated``, remembered for each quantity."""
+        return all(self._agrees_with_one(end) for end in ends(quantity))
+
+    def _agrees_with_one(self, end: Quantity) -> bool:
+        key = (end.kind, end.value, end.unit, end.per, end.quantum)
+        if key not in self._agrees:
+            self._agrees[key] = any(quantities_agree(end, other) for other in self._known)
+        return self._agrees[key]
+
+    def _states_figure(self, figure: Figure) -> bool:
+        return any(figures_agree(figure, other) for other in self._figures)
+
+    def _rests(self, text: str) -> Iterator[str]:
+        """The rests of forms that a text ends in the midst of, the longest beginnings first."""
+        lower = text.lower()
+        for start in range(max(0, len(lower) - LONGEST), len(lower)):
+            begun = lower[start:]
+            if begun[0].isspace() or start and lower[start - 1].isalnum():
+                continue
+            at = bisect_left(self._forms, begun)
+            found = []
+            while at < len(self._forms) and self._forms[at].startswith(begun):
+                if self._forms[at] != begun:
+                    found.append(self._forms[at])
+                at += 1
+            for form in sorted(found, key=self._rank.__getitem__):
+                yield form[len(begun) :]
+
+
+def _may_state(lines: str) -> bool:
+    """Whether lines may hold a figure: a digit, a number word, a period or a currency sign."""
+    if any(character.isnumeric() or character in SYMBOLS for character in lines):
+        return True
+    return WORD.search(f"\n{lines.lower()}\n") is not None

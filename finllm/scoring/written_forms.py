@@ -1,0 +1,180 @@
+"""The ways in which a quantity may be written: as the text has it, rounded, and in other words.
+
+A form is a suggestion. Whether it states the quantity where it is written is for
+``finllm.scoring.grounding`` to judge, so a form too many costs time and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from finllm.corpus.numbers import Quantity, ends
+from finllm.corpus.numbers.units import SYMBOLS
+
+_MAGNITUDES = (
+    (1e9, (" billion", "b", "bn", " bn", " bln", "-billion")),
+    (1e6, (" million", "m", "mn", " mn", " mln", "mm", "-million")),
+    (1e3, (" thousand", "k", "-thousand")),
+    (1.0, ("",)),
+    (1e12, (" trillion", "t", "tn")),
+)
+_MOST_DECIMALS = 4
+_SUFFIXES = {
+    "percent": ("%", " percent", " %", " per cent", " percentage points", " points", "-percent"),
+    "basis_points": (" basis points", " bps", "bps", " bp", "bp", " basis point", "-basis-point"),
+    "multiple": ("x", " times", " turns", " x", "-fold", "fold", " to 1"),
+}
+_CURRENCY_WORDS = {
+    "USD": (" dollars", " us dollars"),
+    "EUR": (" euros", " euro"),
+    "GBP": (" pounds sterling",),
+    "JPY": (" yen",),
+}
+_SMALL_COINS = {"USD": (" cents", " cent", "-cent"), "EUR": (" cents", " eurocents"), "GBP": ("p",)}
+_NTH = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
+_JOINTS = (" to ", "-", " - ", " and ", "–", " – ")
+_NUMERALS = 20  # items of a list
+
+
+def written_forms(quantity: Quantity, mention: str) -> list[str]:
+    """The forms of a quantity in lower case, the likeliest first; ``mention`` is how a text has it.
+
+    >>> from finllm.corpus.numbers import extract_quantities
+    >>> text = "sales of $1,234 million"
+    >>> forms = written_forms(*((q, text[q.start : q.end]) for q in extract_quantities(text)[:1])[0])
+    >>> [form in forms for form in ("$1,234 million", "$1.2 billion", "$1.23b", "$1.3 billion")]
+    [True, True, True, False]
+    """
+    found = [mention.lower().replace("\n", " ")]
+    if quantity.kind in ("period", "year"):
+        found += _of_time(quantity)
+    else:
+        if quantity.low is not None and quantity.high is not None:
+            found += _of_range(quantity)
+        for end in ends(quantity):
+            found += _of_amount(end)
+    return list(dict.fromkeys(found))
+
+
+def list_numerals() -> list[str]:
+    """Numerals of a list's items, each with the beginning of its text."""
+    return [f"{n}{mark} item" for n in range(1, _NUMERALS + 1) for mark in (".", ")")]
+
+
+def _of_amount(quantity: Quantity) -> Iterator[str]:
+    """Forms of a single amount, without its sign and with it."""
+    for form in _unsigned(quantity):
+        yield form
+        if quantity.value < 0:
+            yield f"-{form}"
+            yield f"({form})"
+            yield f"negative {form}"
+            yield f"minus {form}"
+            head, tail = form[:1], form[1:]
+            if head in SYMBOLS:
+                yield f"{head}-{tail}"
+                yield f"{head}({tail})"
+            elif form.endswith("%"):
+                yield f"({form[:-1]})%"
+
+
+def _unsigned(quantity: Quantity) -> Iterator[str]:
+    value = abs(quantity.value)
+    if quantity.kind == "money" and quantity.unit in _SMALL_COINS and value < 10:
+        coins = [d for d, scale in _digits(value * 100, quantity.quantum * 100) if scale == 1.0]
+        yield from (f"{d}{word}" for d in coins for word in _SMALL_COINS[quantity.unit])
+    for digits, scale in _digits(value, quantity.quantum):
+        for magnitude in dict(_MAGNITUDES)[scale]:
+            yield from _with_unit(digits + magnitude, quantity)
+
+
+def _with_unit(number: str, quantity: Quantity) -> Iterator[str]:
+    """A number and its magnitude with what its kind has before or behind it."""
+    if quantity.kind in _SUFFIXES:
+        yield from (number + suffix for suffix in _SUFFIXES[quantity.kind])
+    elif quantity.kind == "money":
+        for symbol in _symbols(quantity.unit):
+            yield symbol + number
+        yield number
+        for word in _CURRENCY_WORDS.get(quantity.unit, ()):
+            yield number + word
+        if quantity.unit:
+            yield f"{quantity.unit.lower()} {number}"
+            yield f"{number} {quantity.unit.lower()}"
+    else:
+        yield number
+        if quantity.unit:
+            yield f"{number} {quantity.unit}"
+
+
+def _symbols(unit: str) -> list[str]:
+    return [symbol for symbol, code in SYMBOLS.items() if code == unit]
+
+
+def _digits(value: float, quantum: float) -> Iterator[tuple[str, float]]:
+    """A value's digits and their scale, as exact as it was said first, and then rounded."""
+    for scale, _ in _MAGNITUDES:
+        size = value / scale
+        if scale > 1 and not 0.01 <= size < 10_000:
+            continue
+        for decimals in sorted(range(_MOST_DECIMALS + 1), key=lambda d: _distance(d, quantum / scale)):
+            said = f"{size:.{decimals}f}"
+            if abs(float(said) - size) > 0.1 * size:
+                continue
+            yield said, scale
+            if size >= 1000:
+                yield f"{size:,.{decimals}f}", scale
+            if said.startswith("0."):
+                yield said[1:], scale
+
+
+def _distance(decimals: int, quantum: float) -> float:
+    """How far so many decimals are from those that were said; finer ones last."""
+    last = 10.0**-decimals
+    return abs(last - quantum) if last >= quantum * 0.99 else 1e18 - last
+
+
+def _of_range(quantity: Quantity) -> Iterator[str]:
+    """Forms of both ends together, with the unit said once and twice."""
+    pairs = {}
+    for end in (quantity.low, quantity.high):
+        for digits, scale in _digits(abs(end or 0.0), quantity.quantum):
+            decimals = len(digits.partition(".")[2])
+            pairs.setdefault((scale, decimals, "," in digits), []).append(digits)
+    symbols = _symbols(quantity.unit) if quantity.kind == "money" else []
+    for (scale, _, _), found in pairs.items():
+        if len(found) < 2:
+            continue
+        low, high = found[0], found[-1]
+        magnitude = dict(_MAGNITUDES)[scale][0]
+        for joint in _JOINTS:
+            for symbol in symbols:
+                yield f"{symbol}{low}{joint}{symbol}{high}{magnitude}"
+                yield f"{symbol}{low}{magnitude}{joint}{symbol}{high}{magnitude}"
+                yield f"{symbol}{low}{joint}{high}{magnitude}"
+            for suffix in _SUFFIXES.get(quantity.kind, ("",)):
+                yield f"{low}{joint}{high}{magnitude}{suffix}"
+                yield f"{low}{suffix}{joint}{high}{magnitude}{suffix}"
+
+
+def _of_time(quantity: Quantity) -> Iterator[str]:
+    """Forms of a year or a period, from its canonical text ("2021Q3", "FY2022")."""
+    if quantity.kind == "year":
+        yield f"{quantity.value:.0f}"
+        return
+    unit = quantity.unit.lower()
+    if unit.startswith("fy"):
+        year = unit[2:]
+        yield from (f"{word}{year}".strip() for word in ("", "fy", "fy ", "fiscal ", "fiscal year ", "full year "))
+        yield f"fy{year[2:]}"
+        return
+    year, part = (unit[:4], unit[4:]) if unit[:4].isdigit() else ("", unit)
+    nth = _NTH.get(part[1:])
+    if part[:1] not in ("q", "h") or nth is None:
+        return
+    word = "quarter" if part[0] == "q" else "half"
+    for name in (part, f"{nth} {word}", f"{nth} fiscal {word}", f"{part[1:]}{part[0]}"):
+        yield name
+        if year:
+            yield from (f"{name}{joint}{year}" for joint in (" ", " of ", " fiscal ", " of fiscal "))
+            yield from (f"{name}{joint}{year[2:]}" for joint in (" ", "'", " '", ""))
