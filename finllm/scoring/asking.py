@@ -69,7 +69,9 @@ def ask(
         )
         for answer in sorted(bar, key=lambda answer: answer.index)
     ]
-    return Asked(predictions, ids, excerpts, journal, n_before, time.perf_counter() - started, watch)
+    return Asked(
+        predictions, ids, excerpts, journal, n_before, time.perf_counter() - started, watch
+    )
 
 
 def ask_plainly(

@@ -2,7 +2,8 @@
 
 The judge is what scores answers: ``extract_quantities`` with ``is_stated``, and the figures of
 ``finllm.scoring.figures``, whose direction counts. So what is a figure here is one there, number
-words, years, quarters and ranges included, and how a tokenizer splits them does not matter.
+words, years, quarters and ranges included, and how a tokenizer splits them does not matter. Digits
+that count nothing, as in "1st" or "10-K", must stand in the excerpt as well, or number a list.
 
 A text that is being written stands in the midst of a figure at times: "$4" is not stated, and
 "$4.2 billion" may be. Such a text may stand as long as it can be completed by the rest of a form in
@@ -15,8 +16,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cache
+from itertools import islice
 
+from finllm.corpus.languages.files import ENGLISH
 from finllm.corpus.languages.quantities import quantities_in
+from finllm.corpus.languages.wording import wording, wording_file
 from finllm.corpus.numbers import Quantity, ends, extract_quantities, quantities_agree
 from finllm.corpus.numbers.spelled import WORD
 from finllm.corpus.numbers.units import SYMBOLS
@@ -27,6 +32,8 @@ LONGEST = 48  # characters of a figure that is not complete
 MOST_TRIED = 24  # forms that may complete a text and are judged; a figure's own come first
 NEAR = 3  # words behind a figure that can still say its direction or its unit
 _BEHIND_DIGIT = re.compile(r"\D*\Z")
+_DIGITS = re.compile(r"\w*\d\w*")
+_NUMERAL = re.compile(r"^[\s*_#>-]*\(?(\d{1,2})[.)]", re.MULTILINE)
 
 
 class Ground:
@@ -36,15 +43,18 @@ class Ground:
         stated = quantities_in(excerpt)
         self._known = [end for quantity in stated for end in ends(quantity)]
         self._figures = figures(excerpt)
+        self._words = frozenset(_DIGITS.findall(excerpt.lower()))
         self._rank: dict[str, int] = {}
         for quantity in stated:
             for form in written_forms(quantity, excerpt[quantity.start : quantity.end]):
                 self._rank.setdefault(form, len(self._rank))
-        for form in list_numerals():
+        for form in (*sorted(self._words), *list_numerals()):
             self._rank.setdefault(form, len(self._rank))
         self._forms = sorted(self._rank)
+        self._firsts = frozenset(form[0] for form in self._forms)
         self._agrees: dict[tuple[object, ...], bool] = {}
         self._judged: dict[str, bool] = {}
+        self._completed = ""  # a text as it may be completed, which was judged
 
     def supports(self, text: str) -> bool:
         """Whether the excerpt states every figure of a text; a lone currency sign is none."""
@@ -55,29 +65,49 @@ class Ground:
             )
         return self._judged[text]
 
-    def completion(self, text: str, before: str) -> str | None:
-        """What makes a text one that is supported: nothing, the rest of a figure, or None.
+    def is_complete(self, text: str, before: str) -> bool:
+        """Whether a text may end here, as far as its last lines say.
 
-        ``before`` is the text without its last token, which could be completed. So nothing is
-        judged again where a line has no figure, and behind one its direction for ``NEAR`` words.
+        ``before`` is the text without its last token, which could be completed. So lines before
+        these are not judged again, a line without a figure is not, and behind a figure its
+        direction is judged for ``NEAR`` words.
         """
-        lines = text[before.rfind("\n") + 1 :]
-        if not _may_state(lines):
-            return ""
-        n_behind = len(_BEHIND_DIGIT.search(lines)[0].split())
-        if self.supports(text) if n_behind <= NEAR else self._states(text.strip()):
-            return ""
-        for n_tried, rest in enumerate(self._rests(text)):
-            if n_tried == MOST_TRIED:
-                break
-            if self.supports(text + rest):
-                return rest
-        return None
+        line = before.rfind("\n") + 1
+        if not _may_state(text[line:]):
+            return True
+        behind = _BEHIND_DIGIT.search(text, line)[0].lower().split()
+        text = text[before.rfind("\n", 0, max(0, line - 1)) + 1 :]
+        near = len(behind) < 2 or not _directions().isdisjoint(behind[: NEAR + 1])
+        return self.supports(text) if near else self._states(text.strip())
+
+    def may_go_on(self, text: str, before: str) -> bool:
+        """Whether a text is complete, or can be completed by the rest of a figure."""
+        if self._completed.startswith(text) or self.is_complete(text, before):
+            return True
+        start = before.rfind("\n", 0, max(0, before.rfind("\n"))) + 1
+        for rest in islice(self._rests(text), MOST_TRIED):
+            if self.supports(text[start:] + rest):
+                self._completed = text + rest
+                return True
+        return False
+
+    def rest(self, text: str) -> str:
+        """What completes a text that is not complete, and may go on."""
+        return self._completed.removeprefix(text) if self._completed.startswith(text) else ""
 
     def _states(self, text: str) -> bool:
         if text.endswith(tuple(SYMBOLS)):
             return False
-        return all(self._states_quantity(quantity) for quantity in extract_quantities(text))
+        stated = extract_quantities(text)
+        if not all(self._states_quantity(quantity) for quantity in stated):
+            return False
+        free = {match.start(1) for match in _NUMERAL.finditer(text)}
+        for quantity in stated:
+            free.update(range(quantity.start, quantity.end))
+        return all(
+            match.start() in free or match.group().lower() in self._words
+            for match in _DIGITS.finditer(text)
+        )
 
     def _states_quantity(self, quantity: Quantity) -> bool:
         """``is_stated``, remembered for each quantity."""
@@ -97,7 +127,7 @@ class Ground:
         lower = text.lower()
         for start in range(max(0, len(lower) - LONGEST), len(lower)):
             begun = lower[start:]
-            if begun[0].isspace() or start and lower[start - 1].isalnum():
+            if begun[0] not in self._firsts or start and lower[start - 1].isalnum():
                 continue
             at = bisect_left(self._forms, begun)
             found = []
@@ -107,6 +137,14 @@ class Ground:
                 at += 1
             for form in sorted(found, key=self._rank.__getitem__):
                 yield form[len(begun) :]
+
+
+@cache
+def _directions() -> frozenset[str]:
+    """Words that say a direction."""
+    return frozenset(
+        form for form, (kind, _) in wording(wording_file(ENGLISH)).items() if kind == "direction"
+    )
 
 
 def _may_state(lines: str) -> bool:

@@ -31,7 +31,6 @@ from finllm.scoring.generate import Answer, answers
 from finllm.scoring.journal import Journal
 from finllm.scoring.rules import Rules
 
-
 READ = (".py", ".tsv", ".json")  # code and word lists
 
 
@@ -98,9 +97,7 @@ class Answerer:
         processor = arithmetic.processor_in_words()
         return provenance(processor=processor, dtype=str(self.model.config.dtype))
 
-    def journal(
-        self, root: Path, ids: Sequence[Sequence[int]], excerpts: Sequence[str]
-    ) -> Journal:
+    def journal(self, root: Path, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> Journal:
         """Where the answers to these encoded prompts are written as they come."""
         named_by = [self.identity, [list(row) for row in ids], list(excerpts)]
         digest = hashlib.sha256(json.dumps(named_by, sort_keys=True, default=str).encode())

@@ -105,18 +105,23 @@ class Rules:
             return False
         if not self._grounded:
             return True
-        before = self.text(ids)
+        if answer.ids != ids:
+            answer.ids, answer.text = list(ids), self.text(ids)
         if token in self._stops:
-            return answer.ground.completion(before, before) == ""
-        return answer.ground.completion(self.text([*ids, token]), before) is not None
+            return answer.ground.is_complete(answer.text, answer.text)
+        written = [*ids, token]
+        text = self.text(written)
+        if not answer.ground.may_go_on(text, answer.text):
+            return False
+        answer.ids, answer.text = written, text
+        return True
 
     def _best(self, answer: _Open, ids: Sequence[int], logits: np.ndarray) -> int:
         """The most probable token that may follow; where none may, one that ends the answer."""
         for token in most_probable(logits, MOST_ASKED):
             if self._may_follow(answer, ids, token):
                 return token
-        text = self.text(ids)
-        rest = answer.ground.completion(text, text)
+        rest = answer.ground.rest(self.text(ids))
         if rest:
             token = self._tokenizer(rest, add_special_tokens=False)["input_ids"][0]
             if self._may_follow(answer, ids, token):
@@ -157,6 +162,8 @@ class _Open:
         self.ground = ground
         self.banned: dict[int, AbstractSet[int]] = {}  # by place: first tokens of lines taken back
         self.n_taken_back = 0
+        self.ids: list[int] = []  # of which the text is known
+        self.text = ""
 
 
 def most_probable(logits: np.ndarray, n: int) -> list[int]:

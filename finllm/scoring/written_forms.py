@@ -6,32 +6,35 @@ A form is a suggestion. Whether it states the quantity where it is written is fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from finllm.corpus.numbers import Quantity, ends
 from finllm.corpus.numbers.units import SYMBOLS
 
 _MAGNITUDES = (
-    (1e9, (" billion", "b", "bn", " bn", " bln", "-billion")),
-    (1e6, (" million", "m", "mn", " mn", " mln", "mm", "-million")),
-    (1e3, (" thousand", "k", "-thousand")),
+    (1e9, (" billion", "b", "bn")),
+    (1e6, (" million", "m", " mln")),
+    (1e3, (" thousand", "k")),
     (1.0, ("",)),
-    (1e12, (" trillion", "t", "tn")),
+    (1e12, (" trillion",)),
 )
+_MAGNITUDE = dict(_MAGNITUDES)
 _MOST_DECIMALS = 4
 _SUFFIXES = {
-    "percent": ("%", " percent", " %", " per cent", " percentage points", " points", "-percent"),
-    "basis_points": (" basis points", " bps", "bps", " bp", "bp", " basis point", "-basis-point"),
-    "multiple": ("x", " times", " turns", " x", "-fold", "fold", " to 1"),
+    "percent": ("%", " percent", " %", " percentage points"),
+    "basis_points": (" basis points", " bps", "bps"),
+    "multiple": ("x", " times", " turns"),
 }
 _CURRENCY_WORDS = {
-    "USD": (" dollars", " us dollars"),
-    "EUR": (" euros", " euro"),
+    "USD": (" dollars",),
+    "EUR": (" euros",),
     "GBP": (" pounds sterling",),
     "JPY": (" yen",),
 }
-_SMALL_COINS = {"USD": (" cents", " cent", "-cent"), "EUR": (" cents", " eurocents"), "GBP": ("p",)}
+_SMALL_COINS = {"USD": (" cents", " cent"), "EUR": (" cents",), "GBP": ("p", " pence")}
 _NTH = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
+_FISCAL = ("fy", "fy ", "fiscal ", "fiscal year ", "full year ")
 _JOINTS = (" to ", "-", " - ", " and ", "–", " – ")
 _NUMERALS = 20  # items of a list
 
@@ -39,9 +42,8 @@ _NUMERALS = 20  # items of a list
 def written_forms(quantity: Quantity, mention: str) -> list[str]:
     """The forms of a quantity in lower case, the likeliest first; ``mention`` is how a text has it.
 
-    >>> from finllm.corpus.numbers import extract_quantities
-    >>> text = "sales of $1,234 million"
-    >>> forms = written_forms(*((q, text[q.start : q.end]) for q in extract_quantities(text)[:1])[0])
+    >>> quantity = Quantity("money", 1.234e9, "USD", "", 0, 14, None, None, 1e6)
+    >>> forms = written_forms(quantity, "$1,234 million")
     >>> [form in forms for form in ("$1,234 million", "$1.2 billion", "$1.23b", "$1.3 billion")]
     [True, True, True, False]
     """
@@ -53,7 +55,7 @@ def written_forms(quantity: Quantity, mention: str) -> list[str]:
             found += _of_range(quantity)
         for end in ends(quantity):
             found += _of_amount(end)
-    return list(dict.fromkeys(found))
+    return [form for form in dict.fromkeys(found) if form.strip()]
 
 
 def list_numerals() -> list[str]:
@@ -84,7 +86,7 @@ def _unsigned(quantity: Quantity) -> Iterator[str]:
         coins = [d for d, scale in _digits(value * 100, quantity.quantum * 100) if scale == 1.0]
         yield from (f"{d}{word}" for d in coins for word in _SMALL_COINS[quantity.unit])
     for digits, scale in _digits(value, quantity.quantum):
-        for magnitude in dict(_MAGNITUDES)[scale]:
+        for magnitude in _MAGNITUDE[scale]:
             yield from _with_unit(digits + magnitude, quantity)
 
 
@@ -96,11 +98,8 @@ def _with_unit(number: str, quantity: Quantity) -> Iterator[str]:
         for symbol in _symbols(quantity.unit):
             yield symbol + number
         yield number
-        for word in _CURRENCY_WORDS.get(quantity.unit, ()):
+        for word in _CURRENCY_WORDS.get(quantity.unit, (f" {quantity.unit.lower()}",)):
             yield number + word
-        if quantity.unit:
-            yield f"{quantity.unit.lower()} {number}"
-            yield f"{number} {quantity.unit.lower()}"
     else:
         yield number
         if quantity.unit:
@@ -114,24 +113,19 @@ def _symbols(unit: str) -> list[str]:
 def _digits(value: float, quantum: float) -> Iterator[tuple[str, float]]:
     """A value's digits and their scale, as exact as it was said first, and then rounded."""
     for scale, _ in _MAGNITUDES:
-        size = value / scale
-        if scale > 1 and not 0.01 <= size < 10_000:
+        size, last = value / scale, quantum / scale
+        if scale > 1 and not 0.1 <= size < 10_000:
             continue
-        for decimals in sorted(range(_MOST_DECIMALS + 1), key=lambda d: _distance(d, quantum / scale)):
+        exact = min(_MOST_DECIMALS, max(0, round(-math.log10(last)))) if last > 0 else 0
+        for decimals in dict.fromkeys([*range(exact, -1, -1), 2] if size < 1000 else [exact]):
             said = f"{size:.{decimals}f}"
             if abs(float(said) - size) > 0.1 * size:
-                continue
+                break
             yield said, scale
             if size >= 1000:
                 yield f"{size:,.{decimals}f}", scale
             if said.startswith("0."):
                 yield said[1:], scale
-
-
-def _distance(decimals: int, quantum: float) -> float:
-    """How far so many decimals are from those that were said; finer ones last."""
-    last = 10.0**-decimals
-    return abs(last - quantum) if last >= quantum * 0.99 else 1e18 - last
 
 
 def _of_range(quantity: Quantity) -> Iterator[str]:
@@ -146,7 +140,7 @@ def _of_range(quantity: Quantity) -> Iterator[str]:
         if len(found) < 2:
             continue
         low, high = found[0], found[-1]
-        magnitude = dict(_MAGNITUDES)[scale][0]
+        magnitude = _MAGNITUDE[scale][0]
         for joint in _JOINTS:
             for symbol in symbols:
                 yield f"{symbol}{low}{joint}{symbol}{high}{magnitude}"
@@ -164,9 +158,8 @@ def _of_time(quantity: Quantity) -> Iterator[str]:
         return
     unit = quantity.unit.lower()
     if unit.startswith("fy"):
-        year = unit[2:]
-        yield from (f"{word}{year}".strip() for word in ("", "fy", "fy ", "fiscal ", "fiscal year ", "full year "))
-        yield f"fy{year[2:]}"
+        yield from (f"{word}{unit[2:]}".strip() for word in ("", *_FISCAL))
+        yield f"fy{unit[4:]}"
         return
     year, part = (unit[:4], unit[4:]) if unit[:4].isdigit() else ("", unit)
     nth = _NTH.get(part[1:])
@@ -176,5 +169,6 @@ def _of_time(quantity: Quantity) -> Iterator[str]:
     for name in (part, f"{nth} {word}", f"{nth} fiscal {word}", f"{part[1:]}{part[0]}"):
         yield name
         if year:
-            yield from (f"{name}{joint}{year}" for joint in (" ", " of ", " fiscal ", " of fiscal "))
+            joints = (" ", " of ", " fiscal ", " of fiscal ")
+            yield from (f"{name}{joint}{year}" for joint in joints)
             yield from (f"{name}{joint}{year[2:]}" for joint in (" ", "'", " '", ""))
