@@ -82,8 +82,10 @@ class Ground:
 
     def may_go_on(self, text: str, before: str) -> bool:
         """Whether a text is complete, or can be completed by the rest of a figure."""
-        if self._completed.startswith(text) or self.is_complete(text, before):
+        if text != before and self._completed.startswith(text) or self.is_complete(text, before):
             return True
+        if text == before:  # nothing that is seen was written, and so a figure would never end
+            return False
         start = before.rfind("\n", 0, max(0, before.rfind("\n"))) + 1
         for rest in islice(self._rests(text), MOST_TRIED):
             if self.supports(text[start:] + rest):

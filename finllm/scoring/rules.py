@@ -81,8 +81,10 @@ class Rules:
 
         Of one that hit the limit, what scoring reads of it is supported as well.
         """
-        answer = self._open.pop(index, None) or _Open(Ground(self._excerpts[index]))
-        kept = list(ids)
+        if self.writer() is None:
+            return list(ids)
+        answer, kept = self._open_answer(index), list(ids)
+        del self._open[index]
         if self._distinct:
             while (start := _repeated_from(self.text(kept), complete=True)) is not None:
                 kept = kept[: self._place(kept, start)]

@@ -83,9 +83,13 @@ def _of_amount(quantity: Quantity) -> Iterator[str]:
 def _unsigned(quantity: Quantity) -> Iterator[str]:
     value = abs(quantity.value)
     if quantity.kind == "money" and quantity.unit in _SMALL_COINS and value < 10:
-        coins = [d for d, scale in _digits(value * 100, quantity.quantum * 100) if scale == 1.0]
+        coins = [
+            d
+            for d, scale in _digits(value * 100, quantity.quantum * 100, is_money=False)
+            if scale == 1.0
+        ]
         yield from (f"{d}{word}" for d in coins for word in _SMALL_COINS[quantity.unit])
-    for digits, scale in _digits(value, quantity.quantum):
+    for digits, scale in _digits(value, quantity.quantum, is_money=quantity.kind == "money"):
         for magnitude in _MAGNITUDE[scale]:
             yield from _with_unit(digits + magnitude, quantity)
 
@@ -110,14 +114,15 @@ def _symbols(unit: str) -> list[str]:
     return [symbol for symbol, code in SYMBOLS.items() if code == unit]
 
 
-def _digits(value: float, quantum: float) -> Iterator[tuple[str, float]]:
+def _digits(value: float, quantum: float, *, is_money: bool) -> Iterator[tuple[str, float]]:
     """A value's digits and their scale, as exact as it was said first, and then rounded."""
     for scale, _ in _MAGNITUDES:
         size, last = value / scale, quantum / scale
         if scale > 1 and not 0.1 <= size < 10_000:
             continue
         exact = min(_MOST_DECIMALS, max(0, round(-math.log10(last)))) if last > 0 else 0
-        for decimals in dict.fromkeys([*range(exact, -1, -1), 2] if size < 1000 else [exact]):
+        cents = [2] if is_money and scale == 1 else []
+        for decimals in dict.fromkeys([*range(exact, -1, -1), *cents] if size < 1000 else [exact]):
             said = f"{size:.{decimals}f}"
             if abs(float(said) - size) > 0.1 * size:
                 break
@@ -130,12 +135,12 @@ def _digits(value: float, quantum: float) -> Iterator[tuple[str, float]]:
 
 def _of_range(quantity: Quantity) -> Iterator[str]:
     """Forms of both ends together, with the unit said once and twice."""
-    pairs = {}
+    symbols = _symbols(quantity.unit) if quantity.kind == "money" else []
+    pairs: dict[tuple[float, int, bool], list[str]] = {}
     for end in (quantity.low, quantity.high):
-        for digits, scale in _digits(abs(end or 0.0), quantity.quantum):
+        for digits, scale in _digits(abs(end or 0.0), quantity.quantum, is_money=bool(symbols)):
             decimals = len(digits.partition(".")[2])
             pairs.setdefault((scale, decimals, "," in digits), []).append(digits)
-    symbols = _symbols(quantity.unit) if quantity.kind == "money" else []
     for (scale, _, _), found in pairs.items():
         if len(found) < 2:
             continue
