@@ -14,7 +14,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import finllm.corpus
 import finllm.model
-import finllm.scoring
 from finllm.instruct import chat
 from finllm.model import arithmetic
 from finllm.model.adapter import with_adapter
@@ -204,7 +203,7 @@ def _code_sha256(*, ruled: bool) -> str:
         Path(inspect.getfile(answers)),
     ]
     if ruled:
-        files += sorted(Path(finllm.scoring.__path__[0]).glob("*.py"))
+        files += sorted(Path(inspect.getfile(answers)).parent.glob("*.py"))
         files += sorted(p for p in Path(finllm.corpus.__path__[0]).rglob("*.*") if p.suffix in READ)
     digest = hashlib.sha256()
     for file in files:
