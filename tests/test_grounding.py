@@ -177,6 +177,11 @@ def test_a_figure_that_is_not_stated_stops_where_no_stated_one_goes_on(text, n_w
     assert typed(text, RESULTS) == (n_written, False)
 
 
+def test_a_list_with_marks_of_bold_text_can_be_written():
+    text = "The call:\n\n1. **Sales**: up 12%.\n\n2. **Margin**: 18.5%\n\n3. **Loss**"
+    assert typed(text, RESULTS) == (len(text), True)
+
+
 def test_an_amount_that_the_excerpt_has_oddly_split_can_be_written():
     assert typed("Sales were $1.2 billion, a margin of 12.5%", EXCERPTS[3])[1]
     assert typed("Sales were $ 1 . 2 billion", EXCERPTS[3])[1]

@@ -76,7 +76,7 @@ class Ground:
         if not _may_state(text[line:]):
             return True
         behind = _BEHIND_DIGIT.search(text, line)[0].lower().split()
-        text = text[before.rfind("\n", 0, max(0, line - 1)) + 1 :]
+        text = text[_judged_from(text, before) :]
         near = len(behind) < 2 or not _directions().isdisjoint(behind[: NEAR + 1])
         return self.supports(text) if near else self._states(text.strip())
 
@@ -86,7 +86,7 @@ class Ground:
             return True
         if text == before:  # nothing that is seen was written, and so a figure would never end
             return False
-        start = before.rfind("\n", 0, max(0, before.rfind("\n"))) + 1
+        start = _judged_from(text, before)
         for rest in islice(self._rests(text), MOST_TRIED):
             if self.supports(text[start:] + rest):
                 self._completed = text + rest
@@ -147,6 +147,13 @@ def _directions() -> frozenset[str]:
     return frozenset(
         form for form, (kind, _) in wording(wording_file(ENGLISH)).items() if kind == "direction"
     )
+
+
+def _judged_from(text: str, before: str) -> int:
+    """Where the lines begin that are judged: the last and that before it; of a list the first."""
+    if _NUMERAL.search(text):
+        return 0  # a numeral is one by its place in the sequence
+    return before.rfind("\n", 0, max(0, before.rfind("\n"))) + 1
 
 
 def _may_state(lines: str) -> bool:
