@@ -34,13 +34,15 @@ SETTINGS = {
     "figures + bullets": ("figures", "bullets"),
 }
 COLUMNS = (
-    ("number accuracy", "number_accuracy", ".3f"),
-    ("figures in excerpt", "support", ".3f"),
-    ("answers with another", "unsupported_share", ".3f"),
+    ("accuracy", "number_accuracy", ".3f"),
+    ("support", "support", ".3f"),
+    ("unsupported", "unsupported_share", ".3f"),
     ("figures", "figures_per_answer", ".2f"),
     ("words", "words_per_answer", ".1f"),
-    ("new tokens/s", "new_tokens_per_second", ".1f"),
+    ("tokens/s", "new_tokens_per_second", ".1f"),
 )
+LEGEND = """accuracy: number accuracy; support: share of an answer's figures that its excerpt states;
+unsupported: share of answers with another figure; figures and words of an answer; new tokens/s"""
 
 
 def scores(examples: Sequence[Example], said: Sequence[tuple[str, bool]]) -> dict[str, float]:
@@ -104,6 +106,7 @@ def main() -> None:
     models = {"base": Path(os.devnull)} | ({"tuned": flags.adapter} if flags.adapter else {})
     found, texts = {}, {}
     print(f"{len(examples)} prompts of {flags.examples}, {torch.get_num_threads()} threads")
+    print(LEGEND)
     print(f"{'':<24}" + "".join(f"{title:>{len(title) + 2}}" for title, _, _ in COLUMNS))
     for model, weights in models.items():
         answerer = load_answerer(

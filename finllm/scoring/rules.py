@@ -8,7 +8,8 @@
 
 A decoder asks for each token that the model finds most probable, and for those that follow in the
 order of probability only where it may not be written. So a rule that never speaks changes nothing
-and costs a look at the text.
+and costs a look at the text. That look is at the last lines; when an answer ends, all of it is
+judged, and what is behind its last supported token is taken off.
 """
 
 from __future__ import annotations
