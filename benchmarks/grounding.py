@@ -41,7 +41,7 @@ COLUMNS = (
     ("words", "words_per_answer", ".1f"),
     ("tokens/s", "new_tokens_per_second", ".1f"),
 )
-LEGEND = """accuracy: number accuracy; support: share of an answer's figures that its excerpt states;
+LEGEND = """accuracy: number accuracy; support: share of the figures that the excerpt states;
 unsupported: share of answers with another figure; figures and words of an answer; new tokens/s"""
 
 
