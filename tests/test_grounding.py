@@ -187,6 +187,11 @@ def test_an_amount_that_the_excerpt_has_oddly_split_can_be_written():
     assert typed("Sales were $ 1 . 2 billion", EXCERPTS[3])[1]
 
 
+def test_an_english_answer_states_the_figures_of_a_german_excerpt():
+    assert typed("Revenue rose 5.2% to \u20ac1.24 billion.", EXCERPTS[5])[1]
+    assert not typed("Revenue fell 5.2%", EXCERPTS[5])[1]
+
+
 def test_an_excerpt_without_figures_leaves_words_and_numerals_of_a_list():
     assert typed("1. Sales rose\n2. Costs fell", EXCERPTS[1])[1]
     for text in ("7", "$", "Sales of 7", "Q3", "five percent"):
