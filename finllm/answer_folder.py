@@ -74,15 +74,18 @@ def answer_folder(
         quantization=p.quantization,
         max_new_tokens=p.max_new_tokens,
         batch_size=p.batch_size,
+        grounding=p.grounding,
+        repetition=p.repetition,
     )
     system, tokenizer = params.templatize.system_prompt, answerer.tokenizer
     prompts = [chat.render_example(tokenizer, example, system) for example in examples]
     ids = [chat.encode_prompt(tokenizer, prompt) for prompt in prompts]
-    journal = answerer.journal(checkpoint_root(), ids)
+    excerpts = [example.excerpt for example in examples]
+    journal = answerer.journal(checkpoint_root(), ids, excerpts)
     if n_before := len(journal.read()):
         print(f"predict {model}: goes on after {n_before} of {len(prompts)} answers")
     bar = tqdm(
-        answerer.answer(ids, journal),
+        answerer.answer(ids, excerpts, journal),
         total=len(ids),
         desc=f"predict {model}",
         unit="answer",

@@ -105,6 +105,8 @@ def _evaluated(params: Params, adapter: Path) -> PreTrainedModel:
         quantization=p.quantization,
         max_new_tokens=p.max_new_tokens,
         batch_size=p.batch_size,
+        grounding=p.grounding,
+        repetition=p.repetition,
     ).model
 
 

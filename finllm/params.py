@@ -216,6 +216,8 @@ class Predict:
     max_new_tokens: int = within(1, 100_000)
     batch_size: int = within(1, 4096)
     quantization: str = one_of("none", "nf4", "fp4", "int8")
+    grounding: str = one_of("none", "figures")
+    repetition: str = one_of("allow", "bullets")
     few_shot: int = within(0, 64)
     robustness_examples: int = within(0, 1_000_000)
     typo_share: float = within(0, 1)

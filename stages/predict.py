@@ -32,6 +32,8 @@ def main() -> str:
         quantization=p.quantization,
         max_new_tokens=p.max_new_tokens,
         batch_size=p.batch_size,
+        grounding=p.grounding,
+        repetition=p.repetition,
     )
     test, asking = read_examples(at.test), {"name": name, "root": checkpoint_root()}
     if few_shot:

@@ -13,6 +13,7 @@ from finllm.instruct import chat
 from finllm.instruct.robustness import noisy, reworded
 from finllm.records import read_losses, read_predictions, write_jsonl
 from finllm.scoring.journal import Journal
+from finllm.scoring.score import check_paired
 from stages import predict
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +96,20 @@ def test_the_few_shot_base_is_asked_the_test_set_behind_its_examples(run):
         assert row.prompt_sha256 != zero.prompt_sha256
         assert row.n_prompt_tokens > zero.n_prompt_tokens
         assert (row.weights_sha256, row.decoding) == (zero.weights_sha256, zero.decoding)
+
+
+def test_every_model_answers_by_the_rules_of_the_run_and_says_so(run):
+    rules = {"grounding": "figures", "repetition": "bullets"}
+    metrics, zero, _, _ = run("base", **rules)
+    shown_metrics, shown, _, _ = run("fewshot", shots="train.jsonl", few_shot=2, **rules)
+    plain_metrics, plain, _, _ = run("base")
+    for found in (metrics, shown_metrics):
+        assert rules.items() <= found["decoding"].items()
+    assert plain_metrics["decoding"]["grounding"] == "none"
+    assert plain_metrics["decoding"]["repetition"] == "allow"
+    assert {row.decoding for row in zero} == {row.decoding for row in shown}
+    with pytest.raises(ValueError, match=r"decoded in 2 ways.*figures of the excerpt alone"):
+        check_paired([*TEST, *TRANSFER], {"base": plain, "tuned": zero})
 
 
 def test_without_examples_to_show_the_few_shot_base_is_no_model(run):

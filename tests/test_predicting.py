@@ -15,7 +15,14 @@ from finllm.scoring import predicting
 from finllm.scoring.predicting import load_answerer
 
 IDS = [[5, 6, 7], [8]]
-SETTINGS = {"quantization": "none", "max_new_tokens": 4, "batch_size": 8}
+EXCERPTS = ["Sales were $4 million.", ""]
+SETTINGS = {
+    "quantization": "none",
+    "max_new_tokens": 4,
+    "batch_size": 8,
+    "grounding": "none",
+    "repetition": "allow",
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +54,8 @@ def answerer(folder):
     return load
 
 
-def name(answerer, ids=IDS):
-    return answerer.journal(Path("root"), ids).path
+def name(answerer, ids=IDS, excerpts=EXCERPTS):
+    return answerer.journal(Path("root"), ids, excerpts).path
 
 
 def test_the_same_model_has_the_same_journal_wherever_it_lies(answerer, folder):
@@ -69,6 +76,9 @@ def test_each_setting_in_turn_has_a_journal_of_its_own(answerer):
         {"quantization": "int8"},
         {"max_new_tokens": 5},
         {"batch_size": 9},
+        {"grounding": "figures"},
+        {"repetition": "bullets"},
+        {"grounding": "figures", "repetition": "bullets"},
         {"weights": "adapter"},
         {"model": {"compute_dtype": "float32"}},
         {"quantization": "nf4", "model": {"double_quantization": False}},
@@ -82,6 +92,11 @@ def test_other_prompts_have_another_journal(answerer):
     one = answerer()
     names = {name(one, ids) for ids in (IDS, IDS[::-1], IDS[:1], [[5, 6], [7, 8]])}
     assert len(names) == 4
+
+
+def test_other_excerpts_have_another_journal(answerer):
+    one = answerer()
+    assert name(one) != name(one, excerpts=["Sales were $5 million.", ""])
 
 
 def test_the_adapters_scale_and_the_models_constants_are_part_of_the_name(answerer, folder):
@@ -113,7 +128,7 @@ def test_code_path_kernel_processor_libraries_and_code_are_part_of_the_name(answ
 
     changed(predicting, "can_decode", lambda _: False)
     changed(one.model.config, "_attn_implementation", "sdpa")
-    changed(predicting, "_code_sha256", lambda: "other code")
+    changed(predicting, "_code_sha256", lambda **_: "other code")
     changed(arithmetic, "libraries", lambda: {"torch": "another"})
     changed(arithmetic, "processor_name", lambda: "another")
     for limit in arithmetic.LIMITS:

@@ -88,7 +88,7 @@ class Session:
             prompt_sha256=chat.prompt_sha256(prompt),
             n_prompt_tokens=len(ids),
             replies={
-                name: _reply(answerer, ids, self.call.text)
+                name: _reply(answerer, ids, example.excerpt, self.call.text)
                 for name, answerer in self.answerers.items()
             },
         )
@@ -130,15 +130,18 @@ def load_models(names: Sequence[str], *, adapter: Path, params: Params) -> dict[
             quantization=p.quantization,
             max_new_tokens=p.max_new_tokens,
             batch_size=p.batch_size,
+            grounding=p.grounding,
+            repetition=p.repetition,
         )
         for name, folder in weights.items()
     }
 
 
-def _reply(answerer: Answerer, ids: Sequence[int], known: str) -> Reply:
+def _reply(answerer: Answerer, ids: Sequence[int], excerpt: str, known: str) -> Reply:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        (answer,) = answerer.answer([ids], answerer.journal(Path(folder), [ids]))
+        journal = answerer.journal(Path(folder), [ids], [excerpt])
+        (answer,) = answerer.answer([ids], [excerpt], journal)
     seconds = time.perf_counter() - started
     text = answerer.text(answer)
     pieces = tuple(marked(text, [known]))

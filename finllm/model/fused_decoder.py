@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -43,6 +43,11 @@ ANSWERS_A_STEP = 64  # of N_ASKED tokens: products of up to 320 rows are rounded
 LEAST_ROWS = {torch.bfloat16: 64, torch.float32: 16}
 DRAFTED_ROWS = 32  # in float32; measured, docs/experiments.md
 CACHE_BYTES = 3 * 10**9  # of keys and values; answers beyond it wait, and depend on it no more
+
+Logits = Callable[[], np.ndarray]  # of the whole vocabulary, in float32
+# prompt's index, ids of the answer, the most probable next one: the ids after it. These are the
+# answer's own up to some place, and one more at most.
+Write = Callable[[int, Sequence[int], int, Logits], list[int]]
 
 
 def can_decode(model: PreTrainedModel) -> bool:
@@ -90,7 +95,7 @@ class FusedDecoder:
         cos, sin = model.model.rotary_emb(like, torch.arange(n_slots)[None])
         self.cos, self.sin = cos[0], sin[0]
 
-    def read(self, prompt: Sequence[int], row: int) -> int:
+    def read(self, prompt: Sequence[int], row: int) -> Chosen:
         """Read a prompt into a row of the cache; the token that follows it."""
         x = self.embed(torch.tensor(prompt))
         for i, layer in enumerate(self.layers):
@@ -98,9 +103,9 @@ class FusedDecoder:
             qkv = layer.qkv(self._normed(x, layer.norm_before))
             past = self.keys[i, row], self.values[i, row]
             x = self._rest(x[-1:] if last else x, self._read(qkv, *past, last=last), layer)
-        return int(self._next(x)[0])
+        return self._next(x)
 
-    def step(self, tokens: np.ndarray, rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def step(self, tokens: np.ndarray, rows: np.ndarray, lengths: np.ndarray) -> Chosen:
         """Take tokens, one or several a row; the token that follows each.
 
         ``rows`` are the rows of the cache, a row's tokens in their order, and ``lengths`` how many
@@ -120,7 +125,7 @@ class FusedDecoder:
                 self.keys[i], self.values[i], bits(attended), self.queries,
             )  # fmt: skip
             x = self._rest(x, attended, layer)
-        return self._next(x)[:n]
+        return self._next(x)
 
     def n_asked(self, n_answers: int) -> int:
         """The tokens to ask for in each of so many answers."""
@@ -155,11 +160,24 @@ class FusedDecoder:
         decode_kernels.norm(bits(x), bits(weight), self.eps, bits(out))
         return out
 
-    def _next(self, x: torch.Tensor) -> np.ndarray:
+    def _next(self, x: torch.Tensor) -> Chosen:
         """The most probable token after each last hidden state (rows, hidden)."""
-        chosen = np.empty(len(x), np.int64)
-        decode_kernels.choose(bits(self.head(self._normed(x, self.norm.weight))), chosen)
-        return chosen
+        tokens = np.empty(len(x), np.int64)
+        logits = self.head(self._normed(x, self.norm.weight))
+        decode_kernels.choose(bits(logits), tokens)
+        return Chosen(tokens, logits)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The most probable token after each row of a product, of which the first were asked for."""
+
+    tokens: np.ndarray  # (rows,)
+    logits: torch.Tensor  # (rows, vocabulary)
+
+    def logits_of(self, row: int) -> np.ndarray:
+        """Those of a row, in float32."""
+        return self.logits[row].float().numpy()
 
 
 @dataclass(frozen=True)
@@ -223,10 +241,17 @@ class _Answer:
         """Tokens that the cache has."""
         return len(self._text) - 1
 
-    def add(self, token: int) -> None:
-        """Write a token."""
+    def add(self, chosen: Chosen, row: int, write: Write | None) -> bool:
+        """Write the token that was chosen, or what ``write`` makes of it; whether it was added."""
+        token = int(chosen.tokens[row])
+        before = len(self.ids)
+        if write:
+            ids = write(self.index, self.ids, token, lambda: chosen.logits_of(row))
+            n_kept, token = len(ids) - 1, ids[-1]
+            del self._text[len(self._text) - before + n_kept :], self.ids[n_kept:]
         self.ids.append(token)
         self._put(token)
+        return len(self.ids) > before
 
     def tokens(self, most: int) -> list[int]:
         """The last token, and a draft of those that follow it: up to ``most`` together."""
@@ -249,10 +274,13 @@ def decode(
     max_new_tokens: int,
     stop_ids: Sequence[int],
     batch_size: int,
+    write: Write | None = None,
 ) -> Iterator[Read | Ended]:
     """The greedy answer to each prompt as it ends, and before it that its prompt was read.
 
     Prompts are taken longest first, each as soon as one of the ``batch_size`` rows is free.
+    ``write``, where there is one, is asked before each token, drafted ones included, by several
+    threads at a time for different prompts.
     """
     if not prompts:
         return
@@ -264,7 +292,7 @@ def decode(
     with torch.inference_mode():
         decoder = FusedDecoder(model, n_rows=n_rows, n_slots=n_slots)
     queue, events, stopped = deque(longest_first), SimpleQueue(), Event()
-    task = _Task(decoder, prompts, max_new_tokens, set(stop_ids), queue, n_workers, stopped)
+    task = _Task(decoder, prompts, max_new_tokens, set(stop_ids), queue, n_workers, stopped, write)
 
     def work(first_row: int) -> None:
         torch.set_num_threads(1)  # of this worker
@@ -306,6 +334,7 @@ class _Task:
     queue: deque[int]  # of prompts that nobody has taken yet
     n_workers: int
     stopped: Event  # nobody waits for answers any more
+    write: Write | None
 
 
 @torch.inference_mode()
@@ -325,7 +354,7 @@ def _answer_all(task: _Task, rows: Sequence[int]) -> Iterator[Read | Ended]:
         else:
             prompt, started = task.prompts[index], time.perf_counter()
             answer = _Answer(index, free.pop(), prompt)
-            answer.add(task.decoder.read(prompt, answer.row))
+            answer.add(task.decoder.read(prompt, answer.row), 0, task.write)
             active.append(answer)
             yield Read(index, time.perf_counter() - started, task.n_workers)
 
@@ -340,13 +369,14 @@ def _write(task: _Task, answers: Sequence[_Answer]) -> None:
         for one, tokens in zip(answers, asked, strict=True)
         for i in range(len(tokens))
     ]
-    found = iter(task.decoder.step(np.concatenate(asked), rows, np.array(lengths)).tolist())
+    chosen = task.decoder.step(np.concatenate(asked), rows, np.array(lengths))
+    first = 0  # row of the step
     for answer, tokens in zip(answers, asked, strict=True):
-        chosen = [next(found) for _ in tokens]
-        for token, drafted in zip(chosen, [*tokens[1:], None], strict=True):
-            answer.add(token)
-            if token != drafted or answer.ended(task):
+        for row, drafted in enumerate([*tokens[1:], None], first):
+            added = answer.add(chosen, row, task.write)
+            if not added or answer.ids[-1] != drafted or answer.ended(task):
                 break
+        first += len(tokens)
 
 
 def _taken(queue: deque[int]) -> int | None:

@@ -25,6 +25,7 @@ class Asked:
 
     predictions: list[Prediction]
     ids: list[list[int]]  # of the prompts
+    excerpts: list[str]  # that they show
     journal: Journal  # to be removed when the predictions are safe elsewhere
     n_before: int  # answers that a killed run had left
     seconds: float
@@ -46,10 +47,11 @@ def ask(
     prompts differ from the examples' own.
     """
     ids = [chat.encode_prompt(answerer.tokenizer, prompt) for prompt in prompts]
-    journal = answerer.journal(root, ids)
+    excerpts = [example.excerpt for example in examples]
+    journal = answerer.journal(root, ids, excerpts)
     n_before, watch = len(journal.read()), Stopwatch()
     started = time.perf_counter()
-    found = answerer.answer(ids, journal, watch)
+    found = answerer.answer(ids, excerpts, journal, watch)
     words = f"{name} {asked}" if asked else f"predict@{name}"
     bar = screen.Bar(found, total=len(ids), desc=words, unit="answer", disable=not ids or None)
     predictions = [
@@ -67,7 +69,9 @@ def ask(
         )
         for answer in sorted(bar, key=lambda answer: answer.index)
     ]
-    return Asked(predictions, ids, journal, n_before, time.perf_counter() - started, watch)
+    return Asked(
+        predictions, ids, excerpts, journal, n_before, time.perf_counter() - started, watch
+    )
 
 
 def ask_plainly(
@@ -166,14 +170,20 @@ def summary(answerer: Answerer, asked: Asked, *, n_alone: int) -> dict[str, obje
     rows = asked.predictions
     prompt_tokens = [row.n_prompt_tokens for row in rows]
     new_tokens = [row.n_new_tokens for row in rows]
-    few = [asked.ids[i] for i in spread(prompt_tokens, n_alone)]
+    few = spread(prompt_tokens, n_alone)
+    alone = [asked.ids[i] for i in few], [asked.excerpts[i] for i in few]
     return {
         "answers": len(rows),
         "empty": sum(not row.text for row in rows),
         "hit_limit_share": sum(row.hit_limit for row in rows) / len(rows),
         "mean_new_tokens": sum(new_tokens) / len(rows),
         "weights_sha256": answerer.weights_sha256,
-        "decoding": {"strategy": "greedy", "batch_size": answerer.batch_size},
+        "decoding": {
+            "strategy": "greedy",
+            "batch_size": answerer.batch_size,
+            "grounding": answerer.grounding,
+            "repetition": answerer.repetition,
+        },
         "provenance": dataclasses.asdict(answerer.provenance()),
         "cost": {
             "answers_before_a_kill": asked.n_before,
@@ -189,7 +199,7 @@ def summary(answerer: Answerer, asked: Asked, *, n_alone: int) -> dict[str, obje
             ),
             "latency": {
                 "in_batch": latency(list(asked.watch.seconds.values())),
-                "alone": answerer.alone(few),
+                "alone": answerer.alone(*alone),
             },
         },
     }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 from transformers import PreTrainedModel
 
 from finllm.scoring.generate import answers
+from finllm.scoring.rules import Rules
 
 
 class Stopwatch:
@@ -92,15 +94,16 @@ def time_alone(
     max_new_tokens: int,
     stop_ids: Sequence[int],
     pad_id: int,
+    rules: Sequence[Rules] = (),
 ) -> dict[str, float]:
     """Latency of requests that come one at a time, and their tokens a second; empty of none.
 
     To the keys of ``latency`` come ``median_seconds_to_first_token`` and ``new_tokens_per_second``
     of generation. A request takes from the start of its reading; what makes the model ready, such
-    as packing its weights, does not count.
+    as packing its weights, does not count. ``rules`` are none, or those of each prompt alone.
     """
     whole, first, n_new = [], [], 0
-    for prompt in prompts:
+    for prompt, rule in zip_longest(prompts, rules):
         watch = Stopwatch()
         (answer,) = answers(
             model,
@@ -110,6 +113,7 @@ def time_alone(
             pad_id=pad_id,
             batch_size=1,
             on_read=watch.read,
+            rules=rule,
         )
         watch.ended(0)
         whole.append(watch.seconds[0])

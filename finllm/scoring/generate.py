@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from finllm.model.fused_decoder import Ended, can_decode, decode
+from finllm.model.fused_decoder import Ended, Write, can_decode, decode
+from finllm.scoring.rules import Rules
 
 OnRead = Callable[[list[int], float, int], None]
 
@@ -85,8 +86,12 @@ def answers(
     batch_size: int,
     done: Collection[int] = (),
     on_read: OnRead | None = None,
+    rules: Rules | None = None,
 ) -> Iterator[Answer]:
     """The greedy answer to each prompt that is not ``done``, in the order in which they end.
+
+    With ``rules``, whose prompts are these, the most probable tokens among those that may be
+    written, and without an end that may not stand.
 
     Batches are planned over all prompts and answered whole, so that one who goes on after a kill
     gets the same answers; fused layers answer a prompt alike in any company. ``on_read`` is told
@@ -101,6 +106,12 @@ def answers(
     for i, prompt in enumerate(prompts):
         if not prompt:
             raise ValueError(f"prompt {i} is empty; there is no token to continue from")
+    write = rules.writer() if rules else None
+
+    def ended(index: int, ids: list[int], hit_limit: bool) -> Answer:
+        kept = rules.finished(index, ids, hit_limit=hit_limit) if rules else ids
+        return Answer(index, kept, hit_limit)
+
     if can_decode(model):
         left = [i for i in range(len(prompts)) if i not in done]
         events = decode(
@@ -109,10 +120,11 @@ def answers(
             max_new_tokens=max_new_tokens,
             stop_ids=stop_ids,
             batch_size=batch_size,
+            write=_write_in_batch(left, write),
         )
         for event in events:
             if isinstance(event, Ended):
-                yield Answer(left[event.index], event.ids, event.hit_limit)
+                yield ended(left[event.index], event.ids, event.hit_limit)
             elif on_read:
                 on_read([left[event.index]], event.seconds, event.n_workers)
         return
@@ -126,10 +138,11 @@ def answers(
             stop_ids=stop_ids,
             pad_id=pad_id,
             on_read=_in_batch(batch, on_read),
+            write=_write_in_batch(batch, write),
         )
         for answer in found:
             if batch[answer.index] not in done:
-                yield Answer(batch[answer.index], answer.ids, answer.hit_limit)
+                yield ended(batch[answer.index], answer.ids, answer.hit_limit)
 
 
 def _in_batch(batch: Sequence[int], on_read: OnRead | None) -> OnRead | None:
@@ -137,6 +150,13 @@ def _in_batch(batch: Sequence[int], on_read: OnRead | None) -> OnRead | None:
     if on_read is None:
         return None
     return lambda indexes, *cost: on_read([batch[i] for i in indexes], *cost)
+
+
+def _write_in_batch(batch: Sequence[int], write: Write | None) -> Write | None:
+    """The same."""
+    if write is None:
+        return None
+    return lambda index, *so_far: write(batch[index], *so_far)
 
 
 def plan_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
@@ -154,6 +174,7 @@ def greedy_batch(
     stop_ids: Sequence[int],
     pad_id: int,
     on_read: OnRead | None = None,
+    write: Write | None = None,
 ) -> Iterator[Answer]:
     """The greedy continuation of each prompt, in the order in which they end.
 
@@ -171,6 +192,8 @@ def greedy_batch(
         Any id; what stands behind a prompt is never attended to.
     on_read
         Is told the indexes of the prompts, in how many seconds they were read, and 1.
+    write
+        Is asked before each token (``finllm.model.fused_decoder.Write``).
     """
     started = time.perf_counter()
     config = model.config
@@ -195,7 +218,7 @@ def greedy_batch(
         if model.device.type == "cuda":
             torch.cuda.synchronize()  # what was asked for is not yet done
         on_read(list(range(len(prompts))), time.perf_counter() - started, 1)
-    yield from _decode(model, cache, last, lengths, max_new_tokens, set(stop_ids))
+    yield from _decode(model, cache, last, lengths, max_new_tokens, set(stop_ids), write)
 
 
 def _decode(
@@ -205,35 +228,45 @@ def _decode(
     lengths: torch.Tensor,
     max_new_tokens: int,
     stop_ids: set[int],
+    write: Write | None,
 ) -> Iterator[Answer]:
     """One token a row and step, from the hidden states (rows, hidden) of the prompts' ends."""
     waiting = list(range(len(lengths)))  # the prompt of each row of the batch
     written: list[list[int]] = [[] for _ in waiting]
-    cache.slots = lengths.clone()
-    for step in range(1, max_new_tokens + 1):
-        chosen = model.lm_head(last).argmax(-1)
+    n_prompt = lengths.tolist()
+    while True:
+        logits = model.lm_head(last)
         going = []
-        for row, (index, token) in enumerate(zip(waiting, chosen.tolist(), strict=True)):
-            if token not in stop_ids:
-                written[index].append(token)
-            if token in stop_ids or step == max_new_tokens:
-                yield Answer(index, written[index], token not in stop_ids)
+        for row, (index, token) in enumerate(zip(waiting, logits.argmax(-1).tolist(), strict=True)):
+            written[index] = _with_next(written[index], index, token, logits[row], write)
+            stopped = written[index][-1] in stop_ids
+            if stopped or len(written[index]) == max_new_tokens:
+                yield Answer(index, written[index][:-1] if stopped else written[index], not stopped)
             else:
                 going.append(row)
         if not going:
             return
         if len(going) < len(waiting):
-            rows = torch.tensor(going, device=chosen.device)
-            cache.keep(rows)
-            chosen, waiting = chosen[rows], [waiting[row] for row in going]
-        cache.n_used = int(cache.slots.max()) + 1
-        slots = torch.arange(cache.n_used, device=chosen.device)
+            cache.keep(torch.tensor(going, device=last.device))
+            waiting = [waiting[row] for row in going]
+        slots = [n_prompt[index] + len(written[index]) - 1 for index in waiting]
+        cache.slots = torch.tensor(slots, device=last.device)
+        cache.n_used = max(slots) + 1
         bias = torch.zeros(len(waiting), 1, 1, cache.n_used, dtype=last.dtype, device=last.device)
-        bias.masked_fill_((slots > cache.slots[:, None])[:, None, None], float("-inf"))
+        used = torch.arange(cache.n_used, device=last.device)
+        bias.masked_fill_((used > cache.slots[:, None])[:, None, None], float("-inf"))
         last = model.model(
-            input_ids=chosen[:, None],
+            input_ids=torch.tensor([[written[index][-1]] for index in waiting], device=last.device),
             attention_mask=bias,
             position_ids=cache.slots[:, None],
             past_key_values=cache,
         )[0][:, 0]
-        cache.slots = cache.slots + 1
+
+
+def _with_next(
+    ids: list[int], index: int, token: int, logits: torch.Tensor, write: Write | None
+) -> list[int]:
+    """The ids after the most probable token, or after what ``write`` makes of it."""
+    if write is None:
+        return [*ids, token]
+    return write(index, ids, token, lambda: logits.float().cpu().numpy())

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+import finllm.corpus
 import finllm.model
 from finllm.instruct import chat
 from finllm.model import arithmetic
@@ -27,6 +28,9 @@ from finllm.provenance import Provenance, provenance
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
 from finllm.scoring.journal import Journal
+from finllm.scoring.rules import Rules
+
+READ = (".py", ".tsv", ".json")  # code and word lists
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,18 @@ class Answerer:
     weights_sha256: str
     max_new_tokens: int
     batch_size: int
+    grounding: str  # none, figures (finllm.scoring.rules)
+    repetition: str  # allow, bullets
     loaded_as: Mapping[str, object]
 
     @property
     def decoding(self) -> str:
-        """Strategy, limit, batch plan and compute type, in words that can be compared."""
+        """Strategy, limit, batch plan, compute type, rules, in words that can be compared."""
         plan = "fused and packed, any company" if can_decode(self.model) else "batches by length"
         limits = f"{self.max_new_tokens} tokens at most, {self.batch_size} rows"
-        return f"greedy, {limits}, {plan}, {self.compute_dtype}"
+        rules = ", figures of the excerpt alone" if self.grounding == "figures" else ""
+        rules += ", no bullet twice" if self.repetition == "bullets" else ""
+        return f"greedy, {limits}, {plan}, {self.compute_dtype}{rules}"
 
     @property
     def compute_dtype(self) -> str:
@@ -78,7 +86,9 @@ class Answerer:
             "threads": torch.get_num_threads() if plain else 0,
             "arithmetic": arithmetic.kind(),
             "libraries": arithmetic.libraries(),
-            "code": _code_sha256(),
+            "code": _code_sha256(ruled=(self.grounding, self.repetition) != ("none", "allow")),
+            "grounding": self.grounding,
+            "repetition": self.repetition,
         }
 
     def provenance(self) -> Provenance:
@@ -86,19 +96,23 @@ class Answerer:
         processor = arithmetic.processor_in_words()
         return provenance(processor=processor, dtype=str(self.model.config.dtype))
 
-    def journal(self, root: Path, ids: Sequence[Sequence[int]]) -> Journal:
+    def journal(self, root: Path, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> Journal:
         """Where the answers to these encoded prompts are written as they come."""
-        named_by = [self.identity, [list(row) for row in ids]]
+        named_by = [self.identity, [list(row) for row in ids], list(excerpts)]
         digest = hashlib.sha256(json.dumps(named_by, sort_keys=True, default=str).encode())
         return Journal(root / f"answers-{digest.hexdigest()[:16]}.jsonl")
 
     def answer(
         self,
         ids: Sequence[Sequence[int]],
+        excerpts: Sequence[str],
         journal: Journal,
         watch: Stopwatch | None = None,
     ) -> Iterator[Answer]:
-        """The answer to each encoded prompt; those of the journal first, then the rest."""
+        """The answer to each encoded prompt; those of the journal first, then the rest.
+
+        ``excerpts`` are what the prompts show of their calls.
+        """
         done = journal.read()
         yield from done.values()
         rest = answers(
@@ -110,13 +124,14 @@ class Answerer:
             batch_size=self.batch_size,
             done=done,
             on_read=watch.read if watch else None,
+            rules=self._rules(excerpts),
         )
         for answer in journal.keep(rest):
             if watch:
                 watch.ended(answer.index)
             yield answer
 
-    def alone(self, ids: Sequence[Sequence[int]]) -> dict[str, float]:
+    def alone(self, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> dict[str, float]:
         """What these prompts take when they come one at a time (``efficiency.time_alone``)."""
         return time_alone(
             self.model,
@@ -124,6 +139,16 @@ class Answerer:
             max_new_tokens=self.max_new_tokens,
             stop_ids=chat.stop_ids(self.tokenizer),
             pad_id=self.tokenizer.pad_token_id,
+            rules=[self._rules([excerpt]) for excerpt in excerpts],
+        )
+
+    def _rules(self, excerpts: Sequence[str]) -> Rules:
+        return Rules(
+            self.tokenizer,
+            stop_ids=chat.stop_ids(self.tokenizer),
+            excerpts=excerpts,
+            grounding=self.grounding,
+            repetition=self.repetition,
         )
 
     def text(self, answer: Answer) -> str:
@@ -132,7 +157,14 @@ class Answerer:
 
 
 def load_answerer(
-    m: Model, *, weights: Path, quantization: str, max_new_tokens: int, batch_size: int
+    m: Model,
+    *,
+    weights: Path,
+    quantization: str,
+    max_new_tokens: int,
+    batch_size: int,
+    grounding: str,
+    repetition: str,
 ) -> Answerer:
     """The base model, tuned by what is in ``weights``: an adapter, a whole model, or nothing."""
     m = resolved(m)
@@ -155,7 +187,8 @@ def load_answerer(
         "tuned": _settings_of(weights),
     }
     sha256 = weights_sha256(base, m.revision, weights)
-    return Answerer(model, tokenizer, sha256, max_new_tokens, batch_size, loaded_as)
+    decoding = max_new_tokens, batch_size, grounding, repetition
+    return Answerer(model, tokenizer, sha256, *decoding, loaded_as)
 
 
 def _settings_of(weights: Path) -> dict[str, str]:
@@ -163,12 +196,16 @@ def _settings_of(weights: Path) -> dict[str, str]:
     return {file.name: file_sha256(file) for file in sorted(weights.glob("*.json"))}
 
 
-def _code_sha256() -> str:
-    """One hash of the code that computes an answer."""
-    digest = hashlib.sha256()
-    for file in (
+def _code_sha256(*, ruled: bool) -> str:
+    """One hash of the code that computes an answer, and of what reads figures where rules do."""
+    files = [
         *sorted(Path(finllm.model.__path__[0]).glob("*.py")),
         Path(inspect.getfile(answers)),
-    ):
+    ]
+    if ruled:
+        files += sorted(Path(inspect.getfile(answers)).parent.glob("*.py"))
+        files += sorted(p for p in Path(finllm.corpus.__path__[0]).rglob("*.*") if p.suffix in READ)
+    digest = hashlib.sha256()
+    for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -38,7 +38,9 @@ _SLIPS = re.compile(  # glued words, invisible characters, a plus before a minus
     r"|[\u200b-\u200f\u2060\ufeff\xad]|\+(-)(?=[$€£]?\d)",
     re.IGNORECASE,
 )
-_SENTENCE = re.compile(r"(?<!\W[a-z])(?<!\bvs)(?<!\bno)(?<!\bco)(?<!\binc)([.!?;]) (?=\S)", re.I)
+_SENTENCE = re.compile(  # "$ 1 . 2 billion", as tokenizers write it, is one number
+    r"(?<!\W[a-z])(?<!\bvs)(?<!\bno)(?<!\bco)(?<!\binc)(?!(?<=\d )\. \d)([.!?;]) (?=\S)", re.I
+)
 _PARTIAL = "|".join(  # "$452 mil": the rest of the word would say what the number is
     word[:n]
     for word in ("thousand", "million", "billion", "trillion", "percent", "percentage", "basis")

@@ -1,0 +1,197 @@
+"""Rules that an answer obeys while it is written, whichever path decodes it.
+
+- grounding, ``figures``: no figure that the prompt's excerpt does not state
+  (``finllm.scoring.grounding``);
+- repetition, ``bullets``: no line that the answer has already. Such a line is taken back, and one
+  that begins with another word is written in its place, or the answer ends: another word at the end
+  of the same line would be a wrong statement more often than a new one.
+
+A decoder asks for each token that the model finds most probable, and for those that follow in the
+order of probability only where it may not be written. So a rule that never speaks changes nothing
+and costs a look at the text. That look is at the last lines; when an answer ends, all of it is
+judged, and what is behind its last supported token is taken off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from finllm.model.fused_decoder import Write
+from finllm.scoring.grounding import Ground
+from finllm.scoring.reading import without_fragment
+
+MOST_ASKED = 64  # tokens in order of probability; of the rest none is asked
+MOST_TAKEN_BACK = 4  # lines of an answer
+_MARK = re.compile(r"\s*(?:[-*+\u2022\u2013]+|\(?\d{1,2}[.)])\s+|\s+")
+
+
+class Rules:
+    """What may be written in the answers to some prompts.
+
+    Parameters
+    ----------
+    tokenizer
+        Any tokenizer; the rules read the text that it decodes.
+    stop_ids
+        The ids that end an answer.
+    excerpts
+        The excerpt of each prompt.
+    grounding, repetition
+        ``none`` or ``figures``; ``allow`` or ``bullets``.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        stop_ids: Sequence[int],
+        excerpts: Sequence[str],
+        grounding: str,
+        repetition: str,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._stops = frozenset(stop_ids)
+        self._excerpts = excerpts
+        self._grounded, self._distinct = grounding == "figures", repetition == "bullets"
+        self._open: dict[int, _Open] = {}  # by the index of the prompt
+
+    def writer(self) -> Write | None:
+        """What the decoder has to ask before it writes a token; None where all may be written."""
+        return self.write if self._grounded or self._distinct else None
+
+    def write(
+        self, index: int, ids: Sequence[int], token: int, logits: Callable[[], np.ndarray]
+    ) -> list[int]:
+        """The ids of an answer after its next token, or fewer where a line is taken back.
+
+        ``token`` is the most probable one, and ``logits`` gives those of all, in float32.
+        """
+        answer = self._open_answer(index)
+        if not self._may_follow(answer, ids, token):
+            token = self._best(answer, ids, logits())
+        written = [*ids, token]
+        return self._without_repeat(answer, written) if self._distinct else written
+
+    def finished(self, index: int, ids: Sequence[int], *, hit_limit: bool) -> list[int]:
+        """An answer without what it may not end with, such as the first digits of a figure.
+
+        Of one that hit the limit, what scoring reads of it is supported as well.
+        """
+        if self.writer() is None:
+            return list(ids)
+        answer, kept = self._open_answer(index), list(ids)
+        del self._open[index]
+        if self._distinct:
+            while (start := _repeated_from(self.text(kept), complete=True)) is not None:
+                kept = kept[: self._place(kept, start)]
+        if self._grounded:
+            while kept and not self._may_end(answer, kept, hit_limit):
+                kept.pop()
+        return kept
+
+    def text(self, ids: Sequence[int]) -> str:
+        """What ids say, without special tokens."""
+        return self._tokenizer.decode(ids, skip_special_tokens=True)
+
+    def _open_answer(self, index: int) -> _Open:
+        if index not in self._open:
+            self._open[index] = _Open(Ground(self._excerpts[index] if self._grounded else ""))
+        return self._open[index]
+
+    def _may_follow(self, answer: _Open, ids: Sequence[int], token: int) -> bool:
+        if token in answer.banned.get(len(ids), ()):
+            return False
+        if not self._grounded:
+            return True
+        if answer.ids != ids:
+            answer.ids, answer.text = list(ids), self.text(ids)
+        if token in self._stops:
+            return answer.ground.is_complete(answer.text, answer.text)
+        written = [*ids, token]
+        text = self.text(written)
+        if not answer.ground.may_go_on(text, answer.text):
+            return False
+        answer.ids, answer.text = written, text
+        return True
+
+    def _best(self, answer: _Open, ids: Sequence[int], logits: np.ndarray) -> int:
+        """The most probable token that may follow; where none may, one that ends the answer."""
+        for token in most_probable(logits, MOST_ASKED):
+            if self._may_follow(answer, ids, token):
+                return token
+        rest = answer.ground.rest(self.text(ids))
+        if rest:
+            token = self._tokenizer(rest, add_special_tokens=False)["input_ids"][0]
+            if self._may_follow(answer, ids, token):
+                return token
+        return min(self._stops)
+
+    def _without_repeat(self, answer: _Open, ids: list[int]) -> list[int]:
+        """Ids without the line that has just ended, where there is one like it before."""
+        stops = ids[-1] in self._stops
+        text = self.text(ids)
+        if not stops and text.count("\n") == self.text(ids[:-1]).count("\n"):
+            return ids
+        start = _repeated_from(text, complete=stops)
+        if start is None:
+            return ids
+        place = self._place(ids, start)
+        answer.n_taken_back += 1
+        if not place or answer.n_taken_back > MOST_TAKEN_BACK:
+            return [*ids[:place], min(self._stops)]
+        answer.banned = {at: tokens for at, tokens in answer.banned.items() if at <= place}
+        answer.banned.setdefault(place, set()).add(ids[place])
+        return ids[:place]
+
+    def _place(self, ids: Sequence[int], start: int) -> int:
+        """How many ids stand before the one that writes the character at an offset."""
+        return next(n for n in range(len(ids)) if len(self.text(ids[: n + 1])) > start)
+
+    def _may_end(self, answer: _Open, ids: Sequence[int], hit_limit: bool) -> bool:
+        text = self.text(ids).strip()
+        supports = answer.ground.supports
+        return supports(text) and not (hit_limit and not supports(without_fragment(text)))
+
+
+class _Open:
+    """An answer that is being written."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self.banned: dict[int, AbstractSet[int]] = {}  # by place: first tokens of lines taken back
+        self.n_taken_back = 0
+        self.ids: list[int] = []  # of which the text is known
+        self.text = ""
+
+
+def most_probable(logits: np.ndarray, n: int) -> list[int]:
+    """Up to n tokens, the most probable first, and of equal ones that with the lower id."""
+    n = min(n, len(logits))
+    least = np.partition(logits, len(logits) - n)[len(logits) - n]
+    found = np.flatnonzero(logits >= least)
+    return found[np.argsort(-logits[found], kind="stable")][:n].tolist()
+
+
+def _repeated_from(text: str, *, complete: bool) -> int | None:
+    """Where the words of the last line begin, if a line before it says the same; else None.
+
+    Only lines that have ended count, and with ``complete`` the last one has. Case, marks of a list
+    and the full stop say nothing.
+    """
+    lines = text.split("\n")
+    ended = lines if complete else lines[:-1]
+    last = max((i for i, line in enumerate(ended) if _said(line)), default=None)
+    if last is None or _said(ended[last]) not in map(_said, ended[:last]):
+        return None
+    mark = _MARK.match(ended[last])
+    return sum(len(line) + 1 for line in ended[:last]) + (mark.end() if mark else 0)
+
+
+def _said(line: str) -> str:
+    mark = _MARK.match(line)
+    return line[mark.end() if mark else 0 :].strip(" \t\r.;,").casefold()
