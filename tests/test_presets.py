@@ -65,6 +65,8 @@ def test_every_stage_of_every_preset_is_started_as_its_script_expects(name, tmp_
         python, module_flag, module, *words = shlex.split(command)
         assert (python, module_flag) == ("python", "-m"), command
         assert "$" not in command, f"{stage}: a parameter is not filled in"
+        if stage == "publish":  # a list of files, which tests/test_pipeline.py compares
+            continue
         flags = {word.removeprefix("--") for word in words[::2]}
         assert all(word.startswith("--") for word in words[::2]), command
         assert not any(word.startswith("--") for word in words[1::2]), command
