@@ -15,7 +15,7 @@ both ends are found; sign and value are judged on money, percent and counts, whi
 The sentences of ``tests/world_mentions*.tsv`` are judged by value and sign alone, so that a library
 may call a multiple a number: a mention is right where its value is among those found (both ends of
 a range), a sentence where nothing else is found either, periods and years apart. quantulum3 reads
-English; recognizers has no German in Python. Rules of this project were fitted to both files, so
+English; recognizers has no German in Python. Rules of this project were fitted to these files, so
 its own figures on them are no held-out ones; their first readings are in their first lines.
 """
 
