@@ -94,7 +94,8 @@ def is_address(cased: str, text: str, atom: Atom) -> bool:
     if text.startswith(" hudson yards", atom.end):
         return True
     before = cased[max(0, atom.start - 80) : atom.start]
-    if not atom.number % 1 and cased[atom.end] == " ":
+    named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
+    if named and not atom.number % 1:
         if _STREET_ELSE.match(cased, atom.end) and _AT.search(before[-12:]):
             return True
         if _TO_POST_CODE.match(cased, atom.end):
@@ -105,7 +106,6 @@ def is_address(cased: str, text: str, atom: Atom) -> bool:
         if _POST_CODE_BEFORE.search(before):
             return True
     house = atom.number >= 100 and not atom.number % 1 and text.endswith(" at ", 0, atom.start)
-    named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
     return house and named and not counted_unit(text, atom.end)
 
 
