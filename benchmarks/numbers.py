@@ -250,7 +250,7 @@ def _same(a: float, b: float) -> bool:
 
 
 def read_world(folder: Path) -> list[tuple[str, str, list[tuple[str, tuple[float, ...]]]]]:
-    """Return language, text and the kinds and values of each labelled sentence; no periods."""
+    """Return language, text and the kinds and values of each labelled sentence, no periods or years."""
     rows = []
     for path in sorted(folder.glob("world_mentions*.tsv")):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -260,7 +260,7 @@ def read_world(folder: Path) -> list[tuple[str, str, list[tuple[str, tuple[float
             wanted = []
             for label in filter(None, labels.split("; ")):
                 kind, value = label.split(" ")[:2]
-                if kind != "period":
+                if kind not in ("period", "year"):
                     wanted.append((kind, tuple(map(float, value.split("..")))))
             rows.append((language, text, wanted))
     return rows
