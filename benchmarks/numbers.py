@@ -15,7 +15,7 @@ both ends are found; sign and value are judged on money, percent and counts, whi
 The sentences of ``tests/world_mentions*.tsv`` are judged by value and sign alone, so that a library
 may call a multiple a number: a mention is right where its value is among those found (both ends of
 a range), a sentence where nothing else is found either, periods and years apart. quantulum3 reads
-English; recognizers has no German in Python. Rules of this project were fitted to both files, so
+English; recognizers has no German in Python. Rules of this project were fitted to these files, so
 its own figures on them are no held-out ones; their first readings are in their first lines.
 """
 
@@ -250,7 +250,7 @@ def _same(a: float, b: float) -> bool:
 
 
 def read_world(folder: Path) -> list[tuple[str, str, list[tuple[str, tuple[float, ...]]]]]:
-    """Return language, text and the kinds and values of each labelled sentence; no periods."""
+    """Return language, text and the kinds and values of each labelled sentence, no periods or years."""
     rows = []
     for path in sorted(folder.glob("world_mentions*.tsv")):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -260,7 +260,7 @@ def read_world(folder: Path) -> list[tuple[str, str, list[tuple[str, tuple[float
             wanted = []
             for label in filter(None, labels.split("; ")):
                 kind, value = label.split(" ")[:2]
-                if kind != "period":
+                if kind not in ("period", "year"):
                     wanted.append((kind, tuple(map(float, value.split("..")))))
             rows.append((language, text, wanted))
     return rows

@@ -23,10 +23,9 @@ from finllm.corpus.numbers.vocabulary import (
 
 HERE = Path(__file__).parent
 CASES = [json.loads(line) for line in (HERE / "world_cases.jsonl").read_text("utf-8").splitlines()]
-AT_LEAST = (
-    0.95  # of the labelled sentences; first readings got 0.87 and 0.82, then rules were fitted
-)
-MENTIONS = ("world_mentions.tsv", "world_mentions_2.tsv")
+# of the labelled sentences; first readings got 0.87, 0.82 and 0.88, then rules were fitted
+AT_LEAST = 0.95
+MENTIONS = ("world_mentions.tsv", "world_mentions_2.tsv", "world_mentions_3.tsv")
 
 
 def stated(text, language=""):

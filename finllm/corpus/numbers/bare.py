@@ -43,6 +43,9 @@ _THINGS = frozenset(
 _NOUN = re.compile(rf"\b({alternatives(_ACCOUNTS | _THINGS)})\b")
 _OURS = ("our", "the", "its", "their")
 _WORD = re.compile(r"[ -]([a-z&]+)")
+_BARRELS = re.compile(  # "2.76 million boed", "1.2 million b/d"
+    r"[ -](?:of )?(?:mm?|k)?(?:boe(?:/d|p?d)?|bbls?(?:/d|p?d)?|b(?:/d|p?d))(?![a-z0-9])"
+)
 
 
 def mark_bare_amounts(text: str, atoms: list[Atom]) -> None:
@@ -65,6 +68,8 @@ def mark_bare_amounts(text: str, atoms: list[Atom]) -> None:
         if text[first.end : second.start] in ("-", "–", " - ", " – ", " to ", "-to-", " and ")
     }
     for atom in bare:
+        if _BARRELS.match(text, atom.end):
+            continue
         noun = (
             _noun_behind(text, far_end.get(atom.end, atom.end))
             or _noun_before(text, atom.start)

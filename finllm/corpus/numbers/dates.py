@@ -16,7 +16,9 @@ _MONTH_BEHIND = re.compile(
 )
 _CODES = re.compile(
     r"(?=[\d+(])(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}"
-    r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}|(?<!\d[.,])0\d{1,4}(?:[ ./-]{1,2}\d{2,8}){1,5}"
+    r"|\+(?=(?:[ ()/-]{0,3}\d){8})\d{1,3}\)?[ -]?(?:\(0\d{0,4}\) ?|(?<=[ -])\(?)\d{1,5}\)?"
+    r"(?:(?: |-|/| / )\d{1,6}){1,6}|0 [1-9]\d\d(?: \d{2,3}){2,3}"
+    r"|(?<!\d[.,])0\d{1,4}(?:(?: / |[ ./-]{1,2})\d{2,8}){1,5}|[689]\d \d{3} \d\d \d\d"
     r"|\(0?\d{2,4}\) ?\d{3,5}[- ]\d{3,4}"
     r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d|\d{1,3}(?:[.,]\d{3}){2}/\d{4}-\d\d"
     r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
@@ -30,8 +32,22 @@ _PHONE_BEFORE = re.compile(
 )
 _CLOCK = re.compile(r"[ap]\.?m\b|o'clock|h\b|(?:to|and) \d{1,2} o'clock")
 _STREET = re.compile(
-    r" (?:[A-Z][A-Za-z.]+ ){0,2}(?:Street|Avenue|Broadway|Boulevard|Road|Parkway|Plaza|Square|Drive"
-    r"|Lane|Vanderbilt)\b|, Street of\b"
+    r" (?:[A-Z][A-Za-z.'-]+ ){0,2}(?:Street|Avenue|Broadway|Boulevard|Road|Parkway|Plaza|Square"
+    r"|Drive|Lane|Vanderbilt)\b|, Street of\b"
+)
+_STREET_ELSE = re.compile(  # of these words some name shops too
+    r" (?:[A-Z][A-Za-z.'-]+ ){1,3}(?:Court|House|Way|Quay|Gardens|Row|Hill|Place|Terrace|Gate"
+    r"|Crescent|Close|Mews|Wharf|Walk|Circus|Park|Yard|Bridge|Green)(?=[,.;)\n])"
+)
+_AT = re.compile(r"(?:\b(?:at|near|to|from|address|office|is|of|and)|[,;:(\n]) ?$")
+_TO_POST_CODE = re.compile(  # "30 Moorgate, London EC4M 7BN"
+    r" (?:[A-Z][\w'.-]+ ){0,3}[A-Z][\w'.-]+,(?: [A-Z][\w'.-]+,?){0,4}"
+    r" [A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}\b"
+)
+_POST_CODES = (  # what stands before a post code or its second part, and the code
+    (re.compile(r"\b[A-Z]{1,2}\d[A-Z\d]? $"), re.compile(r"\d[A-Z]{2}\b")),
+    (re.compile(r", [A-Z]{2} $"), re.compile(r"\d{5}\b")),
+    (re.compile(r"[a-z],? (?:NSW|VIC|QLD|TAS|ACT) $"), re.compile(r"\d{4}\b")),
 )
 # "Street of" is what the files of the other languages put for their words before a street's name
 _STREET_BEFORE = re.compile(r"\bStreet of (?:[\w.'-]+ ){0,5}[A-Z][\w.'-]*,? (?:number )?$")
@@ -48,10 +64,19 @@ def is_code(text: str, start: int, end: int) -> bool:
     if not joined and not spaced and not text[end].isalpha():
         if text[start - 1] != " " or not (text[start - 2].isdigit() or text[start - 2] in "hk"):
             return False
-    for match in _CODES.finditer(text, max(0, start - 16), end + 16):
+    for match in _CODES.finditer(text, max(0, start - 26), end + 16):
         if match.start() < end and match.end() > start:
             return True
     return False
+
+
+def is_post_code(cased: str, atom: Atom) -> bool:
+    """Whether a number is part of a post code: "EC4M 7BN", ", NY 10016", "Sydney NSW 2000"."""
+    start = atom.start
+    if cased[start - 1] != " " or not (cased[start - 2].isupper() or cased[start - 2].isdigit()):
+        return False
+    before = cased[max(0, start - 8) : start]
+    return any(lead.search(before) and code.match(cased, start) for lead, code in _POST_CODES)
 
 
 def is_phone(text: str, start: int) -> bool:
@@ -69,13 +94,18 @@ def is_address(cased: str, text: str, atom: Atom) -> bool:
     if text.startswith(" hudson yards", atom.end):
         return True
     before = cased[max(0, atom.start - 80) : atom.start]
+    named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
+    if named and not atom.number % 1:
+        if _STREET_ELSE.match(cased, atom.end) and _AT.search(before[-12:]):
+            return True
+        if _TO_POST_CODE.match(cased, atom.end):
+            return True
     if "Street of " in before and _STREET_BEFORE.search(before):
         return True
     if before.endswith(", ") and _POST_CODE.match(cased, atom.start):
         if _POST_CODE_BEFORE.search(before):
             return True
     house = atom.number >= 100 and not atom.number % 1 and text.endswith(" at ", 0, atom.start)
-    named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
     return house and named and not counted_unit(text, atom.end)
 
 

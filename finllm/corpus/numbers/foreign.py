@@ -140,6 +140,12 @@ def _is_grouped(match: re.Match[str], language: str) -> bool:
     text, start = match.string, match.start()
     if text[start - 2 : start - 1].isdigit() and text[start - 1] == " " or text[start] == "0":
         return False
+    if (
+        text[start - 1] == "+"
+        and match[0].count(" ") > 2
+        and not _UNIT_BEHIND.match(text, match.end())
+    ):
+        return False  # a telephone number
     if match[0].count(" ") > 1 or match[0].endswith(" 000") or language not in ("", "en"):
         return True
     if _CURRENCY_BEFORE.search(text[max(0, start - 6) : start]):

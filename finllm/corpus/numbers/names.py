@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 
 from finllm.corpus.numbers.atom import Atom
-from finllm.corpus.numbers.counts import STOPS, counted_unit, is_year
-from finllm.corpus.numbers.dates import DATE_BEFORE, is_address, is_code, is_day, is_phone
+from finllm.corpus.numbers.counts import MEASURE, STOPS, counted_unit, is_year
+from finllm.corpus.numbers.dates import (
+    DATE_BEFORE,
+    is_address,
+    is_code,
+    is_day,
+    is_phone,
+    is_post_code,
+)
 
 _CODE_BEFORE = re.compile(
     r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
 )
 _NAME_BEHIND = re.compile(
     r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
-    r"|pronged|sided|part|door|step|for|on|dimensional|wheel|legged|hander|tiered)\b"
+    r"|pronged|sided|part|doors?|step|for|on|dimensional|wheel(?:er|ed)?s?|legged|hander|tiered"
+    r"|seaters?|bedrooms?|stroke|cylinders?|axle|tonners?|ply|burners?)\b"
 )
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
 _PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
@@ -34,20 +42,34 @@ _PIXELS = re.compile(  # "4K TVs"
 _FILINGS = frozenset((8, 10, 401, 403))  # "10K"
 # words whose number is a name or a rank
 _NAMING = frozenset(
-    "s&p s&p's p nasdaq russell fortune ftse dow dax nikkei msci ifrs ias asc asu fas sfas "
-    "topic section sections rule rules regulation reg form forms slide slides page pages note "
-    "notes chapter chapters title phase phases tier tiers level levels class category series "
-    "block version generation gen exhibit item schedule appendix no no. nos # number numbers "
-    "passcode code id pin dial extension press star covid covid-19 basel stage stages step "
+    "s&p s&p's p nasdaq russell fortune ftse dow dax nikkei msci ifrs frs hkfrs sfrs aasb ias asc "
+    "asu fas sfas topic section sections rule rules regulation reg form forms slide slides page "
+    "pages note notes chapter chapters title phase phases tier tiers level levels class category "
+    "series block version generation gen exhibit item schedule appendix no no. nos # number "
+    "numbers passcode code id pin dial extension press star covid covid-19 basel stage stages step "
     "scope highway interstate route top building room suite floor figure table chart wave part "
     "zone horizon boeing airbus windows article proposition prop pier ps playstation xbox "
     "iphone galaxy euro vision strategy project path roadmap formula pillar priority bucket "
-    "question footnote volume issue iso nfpa osha pm sars cov h1n1 omega company's forever "
+    "question footnote volume issue iso nfpa osha pm sars cov h1n1 omega forever "
     "§ §§ n° nº № l. r. paragraph annex wi-fi wifi usb bluetooth hdmi pcie thunderbolt docsis ddr "
     "android ios rtx gtx geforce zigbee type "
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
     "milestone mach rank ranked catch area apollo ab sb hb hr h.r. dot sub".split()
 )
+# of these, what is also measured: "hydro generation 1,117 GWh"
+_MEASURED = frozenset(
+    "generation series phase phases stage block area volume level levels press catch cohort "
+    "class category group channel".split()
+)
+_MEASURE_BEHIND = re.compile(
+    rf" ?(?:{MEASURE.pattern}|(?:mega|giga|tera)watts?\b|tonn?es\b|tons\b|barrels\b|ounces\b"
+    r"|hectares\b|acres\b|square |sq\.? |kilomet|units\b)"
+)
+_INDEX_BEFORE = re.compile(  # "CAC Mid 60", "S&P/ASX 200"
+    r"\b(?:FTSE|STOXX|CAC|SBF|[MS]?DAX|TecDAX|IBEX|IBrX|IBRX|PSI|BEL|AEX|OMX|ATX|SMI|MIB|TOPIX|ASX"
+    r"|TSX|JSE|NSE|BSE|CSI|KOSPI|Nifty|Nikkei|Euronext|MSCI|Russell|Nasdaq)(?: [A-Z][\w-]*){0,2} $"
+)
+_STANDARD_BEFORE = re.compile(r"(?:\bInd |[^A-Z] )AS $")
 # words that name with a capital alone: "Model 3 sedans", but "the model 3 years ago"
 _NAMING_IN_CAPITALS = frozenset("model cat industry mark terminal reactor pixel core".split())
 # words that make a year behind them a name: "Vision 2030", "IMO 2020"
@@ -69,7 +91,9 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
     kept: list[Atom] = []
     named = -1  # where the last name ended: "slides 5 and 6" is two
     for atom in atoms:
-        if atom.kind in ("", "year") and is_code(text, atom.start, atom.end):
+        if atom.kind in ("", "year") and (
+            is_code(text, atom.start, atom.end) or is_post_code(cased, atom)
+        ):
             continue
         listed = text[named : atom.start] in _LISTED and (
             not counted_unit(text, atom.end, 1) or _CLASS_NOUN.match(text, atom.end) is not None
@@ -130,7 +154,9 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
             "number",
             "russell",
         )
-    if previous in _NAMING or text[start] == "-" and not atom.number % 1:
+    if previous in _NAMING and not (previous in _MEASURED and _is_measured(text, atom)):
+        return True
+    if text[start] == "-" and not atom.number % 1:
         return True
     if previous in _NAMING_IN_CAPITALS and cased[start - len(previous) - 1].isupper():
         return atom.number < 20
@@ -142,6 +168,13 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
     if text[start] == "0" and text[start + 1].isdigit():
         return True
     return _is_after_capital(cased, text, atom, previous)
+
+
+def _is_measured(text: str, atom: Atom) -> bool:
+    """Whether a number has the shape or the unit of an amount, which no phase or series has."""
+    if _GROUP.search(text, atom.start, atom.end) or _MEASURE_BEHIND.match(text, atom.end):
+        return True
+    return bool(atom.number % 1) and (atom.number > 10 or counted_unit(text, atom.end, 1) != "")
 
 
 def _is_prefixed(text: str, start: int) -> bool:
@@ -190,8 +223,16 @@ def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
 
 def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
     """Whether an integer follows a capitalised word, as in "Crosstrek 5", and counts nothing."""
-    if not previous[:1].isalpha() or not previous[-1].isalpha() or previous in STOPS:
+    if not previous[:1].isalpha() or not previous[-1].isalpha():
         return False
+    at = atom.start - len(previous) - 1
+    if cased[at].isupper() and not atom.number % 1:
+        if _INDEX_BEFORE.search(cased[max(0, at - 40) : atom.start]):
+            return True
+    if previous in STOPS:
+        before = cased[max(0, atom.start - 8) : atom.start]
+        standard = previous == "as" and _STANDARD_BEFORE.search(before) is not None
+        return standard and not counted_unit(text, atom.end, 1)
     release = atom.quantum == 0.1 and atom.number < 20 and _PRODUCT.match(text, atom.end)
     if (
         atom.number % 1
@@ -200,7 +241,6 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
         or _GROUP.search(text, atom.start, atom.end) is not None
     ):
         return False
-    at = atom.start - len(previous) - 1
     if _is_in_capitals(cased, atom):
         return False
     first_word = cased[at - 1] in "\n.?!" or cased[at - 2] in ".?!\n"

@@ -12,7 +12,9 @@ from finllm.corpus.numbers.units import CODES
 
 Edit = tuple[int, int, str]  # start, end, and what to put there
 
-_YEARS = re.compile(r"[12][0-9]([0-9]{2})(?:/20(?=\d\d)| ?[/\u2013-] ?)(\d\d)(?!\d|[.,/-]\d|%)")
+_YEARS = re.compile(
+    r"[12][0-9]([0-9]{2})(?:[/\u2013-]20(?=\d\d)| ?[/\u2013-] ?)(\d\d)(?!\d|[.,/-]\d|%)"
+)
 _SHORT_YEARS = re.compile(r"([fFgG][yYjJ]) ?['\u2019]?(\d\d) ?[/\u2013-] ?['\u2019]?(\d\d)(?!\d)")
 _MONTHS = re.compile(r"([69])[Mm](?: (?:FY)? ?'?|'|(?<=M)|FY ?)(20\d\d|\d\d)(?![\w%]|[.,]\d)")
 _TIMES = re.compile(r"x(\d+(?:\.\d+)?)(?!\w|\.\d)")
@@ -33,7 +35,9 @@ def period_edits(text: str) -> Iterator[Edit]:
     """Seasons, "FY 23/24" and "9M 2024"."""
     for match in _YEARS.finditer(text):
         first, second = int(match[1]), int(match[2])
-        fiscal = text[match.start() - 2 : match.start()].lower() == "fy"
+        fiscal = text[max(0, match.start() - 3) : match.start()].rstrip().lower().endswith("fy")
+        if not fiscal and match[0][4] != "/" and len(match[0]) == 9:
+            continue  # "2024-2025" are two years, "FY 2024-2025" is one
         if second == (first + 1) % 100 and (fiscal or not text[match.start() - 1].isalnum()):
             lead = "" if text[: match.start()].rstrip().lower().endswith("fy") else "FY"
             yield (*match.span(), f"{lead}{int(match[0][:4]) + 1}")

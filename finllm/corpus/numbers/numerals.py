@@ -64,7 +64,9 @@ _LABELLED = re.compile(_LABEL, re.I)
 _LABEL_INSIDE = re.compile(rf"[.;:!?] ({_LABEL})", re.I)
 _OWN_LABEL = re.compile(r"((?:[^\W\d_]+ ){1,2})#?(\d{1,2}):\s+(?=\S)")
 _ENCLOSED_INSIDE = re.compile(
-    rf"\((\d{{1,2}}|[a-h]|{_ROMAN})\)(?=[\s.,;:)]|$|[^\W\d_]{{3}})(?!\s?{_UNIT})", re.I
+    rf"\((\d{{1,2}}|[a-h]|{_ROMAN})\)(?=[\s.,;:)]|$|[^\W\d_]{{3}})"
+    rf"(?!\s?{_UNIT}|\s?\d{{3,5}}[- ]\d{{4}}\b)",  # "(11) 3127-4971" is a telephone number
+    re.I,
 )
 _FIRST = ("1)", "a)", "i)", "A)", "I)")
 _CLOSED_INSIDE = re.compile(rf"[\s,;:](\d{{1,2}}|[a-h]|{_ROMAN})\)(?=\s+\S)(?!\s?{_UNIT})", re.I)

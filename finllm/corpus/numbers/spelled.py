@@ -57,6 +57,7 @@ _PART_BEFORE = re.compile(
     r"\b(?:first|second|back|front|latter|last|other|top|bottom|best|early|upper|lower|this|late"
     r"|next|better)[ -]$"
 )
+_MAJORITY = re.compile(r"(?:two|three)[ -](?:thirds|quarters|fourths|fifths)[ -](?:super-?)?maj")
 _YEAR = re.compile(
     r"twenty (?:(ten|eleven|twelve|[a-z]+teen)|(twenty|thirty)"
     r"(?:[ -](one|two|three|four|five|six|seven|eight|nine))?)\b(?! (?:percent|million))"
@@ -71,6 +72,8 @@ def word_atom(text: str, match: re.Match[str]) -> Atom | None:
     if match[2] is None:
         period = parse_period(text, start)
         return None if period is None else Atom(start, period[1], 0.0, 1.0, "period", period[0])
+    if _MAJORITY.match(text, start):
+        return None
     atom = _fraction(text, start) or _year(text, start) or _fold(text, start)
     return atom or _couple(text, start) or _spelled(text, start)
 

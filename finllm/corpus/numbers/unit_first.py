@@ -60,6 +60,9 @@ _LOSS_BEFORE = re.compile(r"\((?=[\d.,' ]+(\) ?)$)")
 _GROUPS_BEFORE = re.compile(r"(?<![\d.,])(\d{1,3}(?:\.\d{3})+) ?$")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _SLASHED = re.compile(r"\b(?:S/\.?|B/\.) ?(?=\d[\d.,' ]*(?:mm?|bn|k)?(?![^\W\d]))")
+_RAND = re.compile(  # "R36 418 million", "R7,4 billion", "R(45)m"
+    r"R(?=[\d(–-])(?<![\w$€£.]R)(\()?[-–]?(\d+(?:[.,'’]\d+| \d{3}(?!\d))*)(?(1)\))"
+)
 _KRONA = re.compile(r"(?<![^\W_])(?:[TMtmkK]|[Mm]d)(kr)(?![^\W_])")
 _SCALE = (
     r"(?:(?:mil(?!e)|bil(?!l\b)|tril|thousand|mrd|mio|tsd|crore|lakh|bn\b|mn\b|mm?\b|k\b)"
@@ -70,6 +73,10 @@ _AMOUNT_BEHIND = re.compile(
     r"|(?:[,. '’]\d{3})+(?!\d|[.,]\d|%)|[.,]\d\d(?!\d|[.,]\d| ?%))",
     re.I,
 )
+_AMOUNT_ENDS_RANGE = re.compile(
+    rf"(?: ?[-–] ?| to | and | or )R?\d[\d.,]*(?: \d{{3}})* ?{_SCALE}", re.I
+)
+_SOUTH_AFRICAN = re.compile(r"[\d ]+,\d\d?")
 _AMOUNT_BEFORE = re.compile(
     r"(?<![\d.,])[-–]?(\d+(?:(?:[.,'’]\d+)*(?: (?:thousand|million|billion|trillion|crore)"
     r"| ?(?:bn|mn|mm|m|k))|(?:[,.'’]\d{3})+|[.,]\d\d)) ?$"
@@ -88,6 +95,8 @@ def unit_edits(text: str) -> Iterator[Edit]:
         yield from _scaled(text, match.start(), match.end(), match[0])
     for match in _KRONA.finditer(text) if "kr" in text else ():
         yield from _scaled(text, match.start(1), match.end(), "SEK")
+    for match in _RAND.finditer(text):
+        yield from _rand(text, match)
     for match in _SLASHED.finditer(text) if "S/" in text or "B/." in text else ():
         yield (*match.span(), "PEN$" if match[0][0] == "S" else "PAB$")
 
@@ -136,6 +145,18 @@ def _of_number_before(text: str, start: int, end: int, code: str, word: str) -> 
         yield (*grouped.span(1), grouped[1].replace(".", ","))
     named = {"$": "dollars", "£": "pounds sterling"}.get(code, code)
     yield start - (text[start - 1] == " "), end, f" {_MAGNITUDES[word.lower()]} {named}"
+
+
+def _rand(text: str, match: re.Match[str]) -> Iterator[Edit]:
+    """Put "ZAR 36,418 million" for "R36 418 million"; R2 and R134a are no amounts."""
+    if not _AMOUNT_BEHIND.match(text, match.end() - len(match[2]) - bool(match[1])):
+        if not _AMOUNT_ENDS_RANGE.match(text, match.end()):
+            return
+    number = match[2].replace(" ", ",")
+    if _SOUTH_AFRICAN.fullmatch(match[2]):  # with a decimal comma
+        number = ".".join(number.rsplit(",", 1))
+    minus = "-" if match[1] or match[0][1] in "-–" else ""
+    yield (*match.span(), f"ZAR {minus}{number}")
 
 
 def _rare(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
