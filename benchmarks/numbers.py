@@ -250,7 +250,7 @@ def _same(a: float, b: float) -> bool:
 
 
 def read_world(folder: Path) -> list[tuple[str, str, list[tuple[str, tuple[float, ...]]]]]:
-    """Return language, text, kinds and values of each labelled sentence, but no periods or years."""
+    """Return language, text and the kinds and values of each sentence, no periods or years."""
     rows = []
     for path in sorted(folder.glob("world_mentions*.tsv")):
         for line in path.read_text(encoding="utf-8").splitlines():

@@ -143,7 +143,7 @@ def _of_number_before(text: str, start: int, end: int, code: str, word: str) -> 
     grouped = _GROUPS_BEFORE.search(text, max(0, start - 20), start)
     if word == "T" and grouped is not None:
         yield (*grouped.span(1), grouped[1].replace(".", ","))
-    named = {"$": "dollars", "£": "pounds sterling"}.get(code, code)
+    named = {"$": "dollars", "£": "pounds sterling", "€": "euros"}.get(code, code)
     yield start - (text[start - 1] == " "), end, f" {_MAGNITUDES[word.lower()]} {named}"
 
 
@@ -156,7 +156,8 @@ def _rand(text: str, match: re.Match[str]) -> Iterator[Edit]:
     if _SOUTH_AFRICAN.fullmatch(match[2]):  # with a decimal comma
         number = ".".join(number.rsplit(",", 1))
     minus = "-" if match[1] or match[0][1] in "-–" else ""
-    yield (*match.span(), f"ZAR {minus}{number}")
+    joined = text[match.start() - 1] in "-–" and text[match.start() - 2].isalnum()  # "R5m-R6m"
+    yield (*match.span(), number if joined else f"ZAR {minus}{number}")
 
 
 def _rare(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
