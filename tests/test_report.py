@@ -350,6 +350,14 @@ def test_cautions_name_a_baseline_that_wins_and_answers_that_were_cut():
     assert "98%" in said
 
 
+def test_cautions_say_that_decoding_kept_both_models_from_inventing():
+    evidence = make_evidence()
+    before = cautions(decided(evidence), evidence.metrics)
+    evidence.metrics["predict_tuned"]["decoding"] = {"grounding": "figures"}
+    (new,) = set(cautions(decided(evidence), evidence.metrics)) - set(before)
+    assert "predict.grounding" in new and "not whether they invent" in new
+
+
 def test_cautions_name_a_provenance_that_moved_the_other_way():
     evidence = make_evidence("better")
     groups = evidence.metrics["evaluate"]["test_by_provenance"]

@@ -24,6 +24,7 @@ def cautions(found: Outcome, metrics: Mapping[str, Mapping]) -> list[str]:
         _few_shot(found, metrics["evaluate"]["test"]),
         _few_companies(found.n_companies),
         _cut_answers(metrics["predict_base"], metrics["predict_tuned"]),
+        _grounded(metrics["predict_tuned"]),
         _hidden(metrics["significance"].get("subgroups", {}), found),
         _opposed(found, metrics["evaluate"]["test_by_provenance"]),
         _derived(metrics["evaluate"]["test_by_provenance"]),
@@ -76,6 +77,15 @@ def _cut_answers(base: Mapping, tuned: Mapping) -> str:
     return (
         f"The length limit cut {shares[0]:.0%} of the base model’s answers and {shares[1]:.0%} of "
         "the tuned model’s; part of the difference may come from learning when to stop."
+    )
+
+
+def _grounded(tuned: Mapping) -> str:
+    if tuned.get("decoding", {}).get("grounding", "none") == "none":
+        return ""
+    return (
+        "Answers were decoded with predict.grounding: neither model could state a figure that its "
+        "excerpt lacks. Number accuracy compares which figures they chose, not whether they invent."
     )
 
 
