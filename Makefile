@@ -10,8 +10,8 @@ export PYTHONDONTWRITEBYTECODE := 1
 KERNEL_TESTS := $(addprefix tests/test_,attention.py float32_path.py fused.py fused_decoder.py \
 	generate.py lora_linear.py)
 
-# a file of tests a process, on up to four processors
-PYTEST := python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+# A file of tests a process, on up to four processors, in order: reordered, the longest comes last.
+PYTEST := python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: repro test test-avx2 lint format ectsum reproducibility environment environment-dev clean-venv
 
