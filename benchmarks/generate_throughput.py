@@ -33,7 +33,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from benchmarks import llama_cpp_decoding
-from benchmarks.serving_client import ServingEngine
+from benchmarks.serving_client import serving_engine
 from benchmarks.train_throughput import compute_dtype
 from finllm.corpus.synthetic import iter_calls
 from finllm.instruct import chat
@@ -229,9 +229,10 @@ def plan(
     for engine in ("openvino", "vllm"):
         if where := vars(flags)[engine]:
             python, folder = where if len(where) == 2 else (*where, model_folder("", **MODEL))
-            ways[engine] = ServingEngine(
-                engine, Path(python), Path(folder), n_rows=max(flags.rows), stops=stops
-            ).asked(ids, new=flags.new)
+            most = {"new": flags.new, "n_rows": max(flags.rows)}
+            ways[engine] = serving_engine(
+                engine, Path(python), Path(folder), ids, stops=stops, **most
+            )
     if not flags.llama_cpp:
         print("without --llama-cpp there is no row of llama.cpp")
     elif not llama_cpp_decoding.installed():

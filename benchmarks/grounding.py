@@ -109,15 +109,7 @@ def main() -> None:
     print(LEGEND)
     print(f"{'':<24}" + "".join(f"{title:>{len(title) + 2}}" for title, _, _ in COLUMNS))
     for model, weights in models.items():
-        answerer = load_answerer(
-            params.model,
-            weights=weights,
-            quantization=p.quantization,
-            max_new_tokens=p.max_new_tokens,
-            batch_size=p.batch_size,
-            grounding="none",
-            repetition="allow",
-        )
+        answerer = load_answerer(params.model, p, weights=weights)
         system = params.templatize.system_prompt
         prompts = [chat.render_example(answerer.tokenizer, row, system) for row in examples]
         ids = [chat.encode_prompt(answerer.tokenizer, prompt) for prompt in prompts]

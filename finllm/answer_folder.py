@@ -68,15 +68,7 @@ def answer_folder(
         for reject in rejects
     ]
     p = params.predict
-    answerer = load_answerer(
-        params.model,
-        weights=weights,
-        quantization=p.quantization,
-        max_new_tokens=p.max_new_tokens,
-        batch_size=p.batch_size,
-        grounding=p.grounding,
-        repetition=p.repetition,
-    )
+    answerer = load_answerer(params.model, p, weights=weights)
     system, tokenizer = params.templatize.system_prompt, answerer.tokenizer
     prompts = [chat.render_example(tokenizer, example, system) for example in examples]
     ids = [chat.encode_prompt(tokenizer, prompt) for prompt in prompts]

@@ -99,15 +99,7 @@ def export_model(
 def _evaluated(params: Params, adapter: Path) -> PreTrainedModel:
     """The tuned model as the stage predict runs it."""
     p = params.predict
-    return load_answerer(
-        params.model,
-        weights=adapter,
-        quantization=p.quantization,
-        max_new_tokens=p.max_new_tokens,
-        batch_size=p.batch_size,
-        grounding=p.grounding,
-        repetition=p.repetition,
-    ).model
+    return load_answerer(params.model, p, weights=adapter).model
 
 
 def _base(source: str, params: Params) -> PreTrainedModel:

@@ -45,11 +45,10 @@ def answerer(folder):
     """One that is loaded with settings of ``predict`` and of ``model``."""
 
     def load(*, weights="none", model=(), **settings):
-        m = load_params(Path(__file__).parents[1] / "params.yaml").model
+        params = load_params(Path(__file__).parents[1] / "params.yaml")
         given = {"name": str(folder / "base"), "gguf_package": "", "gguf_file": "", **dict(model)}
-        return load_answerer(
-            replace(m, **given), weights=folder / weights, **{**SETTINGS, **settings}
-        )
+        asked = replace(params.predict, **{**SETTINGS, **settings})
+        return load_answerer(replace(params.model, **given), asked, weights=folder / weights)
 
     return load
 

@@ -124,16 +124,7 @@ def load_models(names: Sequence[str], *, adapter: Path, params: Params) -> dict[
     weights = {name: weights_of(name, adapter) for name in names}  # all, before any is loaded
     p = params.predict
     return {
-        name: load_answerer(
-            params.model,
-            weights=folder,
-            quantization=p.quantization,
-            max_new_tokens=p.max_new_tokens,
-            batch_size=p.batch_size,
-            grounding=p.grounding,
-            repetition=p.repetition,
-        )
-        for name, folder in weights.items()
+        name: load_answerer(params.model, p, weights=folder) for name, folder in weights.items()
     }
 
 

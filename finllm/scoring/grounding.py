@@ -33,6 +33,7 @@ MOST_TRIED = 24  # forms that may complete a text and are judged; a figure's own
 NEAR = 3  # words behind a figure that can still say its direction or its unit
 _BEHIND_DIGIT = re.compile(r"\D*\Z")
 _DIGITS = re.compile(r"\w*\d\w*")
+_DIGIT_OR_SYMBOL = re.compile(f"[\\d½⅓⅔¼¾⅛⅜⅝⅞{re.escape(''.join(SYMBOLS))}]")
 _NUMERAL = re.compile(r"^[\s*_#>-]*\(?(\d{1,2})[.)]", re.MULTILINE)
 
 
@@ -69,15 +70,18 @@ class Ground:
         """Whether a text may end here, as far as its last lines say.
 
         ``before`` is the text without its last token, which could be completed. So lines before
-        these are not judged again, a line without a figure is not, and behind a figure its
-        direction is judged for ``NEAR`` words.
+        these are not judged again, a line without a figure is not, and behind a figure neither are
+        words that are too far from it to say its direction or its unit, and state nothing.
         """
         line = before.rfind("\n") + 1
         if not _may_state(text[line:]):
             return True
-        behind = _BEHIND_DIGIT.search(text, line)[0].lower().split()
+        behind = _BEHIND_DIGIT.search(text, line)[0].lower()
+        words = behind.split()
+        if len(words) > NEAR + 2 and not _may_state(behind):
+            return True
         text = text[_judged_from(text, before) :]
-        near = len(behind) < 2 or not _directions().isdisjoint(behind[: NEAR + 1])
+        near = len(words) < 2 or not _directions().isdisjoint(words[: NEAR + 1])
         return self.supports(text) if near else self._states(text.strip())
 
     def may_go_on(self, text: str, before: str) -> bool:
@@ -158,6 +162,4 @@ def _judged_from(text: str, before: str) -> int:
 
 def _may_state(lines: str) -> bool:
     """Whether lines may hold a figure: a digit, a number word, a period or a currency sign."""
-    if any(character.isnumeric() or character in SYMBOLS for character in lines):
-        return True
-    return WORD.search(f"\n{lines.lower()}\n") is not None
+    return bool(_DIGIT_OR_SYMBOL.search(lines) or WORD.search(f"\n{lines.lower()}\n"))

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,7 +23,7 @@ from finllm.model.fused_decoder import can_decode
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
-from finllm.params import Model
+from finllm.params import Model, Predict
 from finllm.provenance import Provenance, provenance
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
@@ -59,6 +59,15 @@ class Answerer:
         return f"greedy, {limits}, {plan}, {self.compute_dtype}{rules}"
 
     @property
+    def has_rules(self) -> bool:
+        """Whether anything but the length limit holds while an answer is written."""
+        return (self.grounding, self.repetition) != ("none", "allow")
+
+    def free(self) -> Answerer:
+        """The same model, writing what it finds most probable."""
+        return replace(self, grounding="none", repetition="allow")
+
+    @property
     def compute_dtype(self) -> str:
         """What the model computes in, in the words of params.yaml."""
         return str(self.model.dtype).removeprefix("torch.")
@@ -86,7 +95,7 @@ class Answerer:
             "threads": torch.get_num_threads() if plain else 0,
             "arithmetic": arithmetic.kind(),
             "libraries": arithmetic.libraries(),
-            "code": _code_sha256(ruled=(self.grounding, self.repetition) != ("none", "allow")),
+            "code": _code_sha256(ruled=self.has_rules),
             "grounding": self.grounding,
             "repetition": self.repetition,
         }
@@ -156,16 +165,7 @@ class Answerer:
         return self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip()
 
 
-def load_answerer(
-    m: Model,
-    *,
-    weights: Path,
-    quantization: str,
-    max_new_tokens: int,
-    batch_size: int,
-    grounding: str,
-    repetition: str,
-) -> Answerer:
+def load_answerer(m: Model, p: Predict, *, weights: Path) -> Answerer:
     """The base model, tuned by what is in ``weights``: an adapter, a whole model, or nothing."""
     m = resolved(m)
     base = base_folder(m)
@@ -173,21 +173,21 @@ def load_answerer(
     model = load_base(
         str(weights) if full else base,
         revision="" if full else m.revision,
-        quantization=quantization,
+        quantization=p.quantization,
         double_quantization=m.double_quantization,
         compute_dtype=m.compute_dtype,
         attention_kernel="matmul",
     ).eval()
     if weights.is_dir() and not full:
-        model = with_adapter(model, weights, merge=quantization == "none")
+        model = with_adapter(model, weights, merge=p.quantization == "none")
     tokenizer = load_tokenizer(base, revision=m.revision)
     loaded_as = {
-        "quantization": quantization,
+        "quantization": p.quantization,
         "double_quantization": m.double_quantization,
         "tuned": _settings_of(weights),
     }
     sha256 = weights_sha256(base, m.revision, weights)
-    decoding = max_new_tokens, batch_size, grounding, repetition
+    decoding = p.max_new_tokens, p.batch_size, p.grounding, p.repetition
     return Answerer(model, tokenizer, sha256, *decoding, loaded_as)
 
 

@@ -72,10 +72,11 @@ class Rules:
         ``token`` is the most probable one, and ``logits`` gives those of all, in float32.
         """
         answer = self._open_answer(index)
+        before = self._text_of(answer, ids)
         if not self._may_follow(answer, ids, token):
             token = self._best(answer, ids, logits())
         written = [*ids, token]
-        return self._without_repeat(answer, written) if self._distinct else written
+        return self._without_repeat(answer, written, before) if self._distinct else written
 
     def finished(self, index: int, ids: Sequence[int], *, hit_limit: bool) -> list[int]:
         """An answer without what it may not end with, such as the first digits of a figure.
@@ -103,18 +104,23 @@ class Rules:
             self._open[index] = _Open(Ground(self._excerpts[index] if self._grounded else ""))
         return self._open[index]
 
+    def _text_of(self, answer: _Open, ids: Sequence[int]) -> str:
+        """The text of an answer's ids, remembered: each token is asked about more than once."""
+        if answer.ids != ids:
+            answer.ids, answer.text = list(ids), self.text(ids)
+        return answer.text
+
     def _may_follow(self, answer: _Open, ids: Sequence[int], token: int) -> bool:
         if token in answer.banned.get(len(ids), ()):
             return False
         if not self._grounded:
             return True
-        if answer.ids != ids:
-            answer.ids, answer.text = list(ids), self.text(ids)
+        before = self._text_of(answer, ids)
         if token in self._stops:
-            return answer.ground.is_complete(answer.text, answer.text)
+            return answer.ground.is_complete(before, before)
         written = [*ids, token]
         text = self.text(written)
-        if not answer.ground.may_go_on(text, answer.text):
+        if not answer.ground.may_go_on(text, before):
             return False
         answer.ids, answer.text = written, text
         return True
@@ -131,11 +137,14 @@ class Rules:
                 return token
         return min(self._stops)
 
-    def _without_repeat(self, answer: _Open, ids: list[int]) -> list[int]:
-        """Ids without the line that has just ended, where there is one like it before."""
+    def _without_repeat(self, answer: _Open, ids: list[int], before: str) -> list[int]:
+        """Ids without the line that has just ended, where there is one like it before.
+
+        ``before`` is the text without the last id.
+        """
         stops = ids[-1] in self._stops
-        text = self.text(ids)
-        if not stops and text.count("\n") == self.text(ids[:-1]).count("\n"):
+        text = before if stops else self._text_of(answer, ids)
+        if not stops and text.count("\n") == before.count("\n"):
             return ids
         start = _repeated_from(text, complete=stops)
         if start is None:
