@@ -100,7 +100,7 @@ class Prediction:
     hit_limit: bool  # stopped by the length limit and not by the end-of-turn token
     decoding: str = ""  # strategy, limit and batch plan: models are compared under the same
     weights_sha256: str = ""  # of the base model's files, and of what was tuned
-    asked: str = ""  # "reworded" or "noise" where the prompt is not the example's own
+    asked: str = ""  # "reworded", "noise": the prompt is not the example's own; "free": no rules
 
 
 @dataclass(frozen=True)

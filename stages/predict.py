@@ -8,6 +8,7 @@ from finllm.scoring.asking import (
     reference_losses,
     summary,
 )
+from finllm.scoring.parts_of_gain import FREE
 from finllm.scoring.predicting import load_answerer
 from stages import adapter
 
@@ -26,15 +27,7 @@ def main() -> str:
             write_jsonl(path, [])
         write_metrics(at.metrics, at.costs, {"answers": 0})
         return "off: predict.few_shot is 0"
-    answerer = load_answerer(
-        params.model,
-        weights=at.weights,
-        quantization=p.quantization,
-        max_new_tokens=p.max_new_tokens,
-        batch_size=p.batch_size,
-        grounding=p.grounding,
-        repetition=p.repetition,
-    )
+    answerer = load_answerer(params.model, p, weights=at.weights)
     test, asking = read_examples(at.test), {"name": name, "root": checkpoint_root()}
     if few_shot:
         train, k = read_examples(at.shots), p.few_shot
@@ -45,10 +38,15 @@ def main() -> str:
     else:
         asked = test + read_examples(at.transfer)
         answers, shown = ask_plainly(answerer, asked, system, **asking), {}
+        reworded, noise = read_examples(at.reworded), read_examples(at.noise)
         changed = [
-            ask_plainly(answerer, read_examples(path), system, asked=word, **asking)
-            for word, path in (("reworded", at.reworded), ("noise", at.noise))
+            ask_plainly(answerer, reworded, system, asked="reworded", **asking),
+            ask_plainly(answerer, noise, system, asked="noise", **asking),
         ]
+        if answerer.has_rules:
+            drawn = {example.id for example in noise}
+            same, free = [example for example in test if example.id in drawn], answerer.free()
+            changed.append(ask_plainly(free, same, system, asked=FREE, **asking))
         losses = reference_losses(answerer, test, system, name=name)
     write_jsonl(at.predictions, answers.predictions)
     write_jsonl(at.changed, [row for answered in changed for row in answered.predictions])

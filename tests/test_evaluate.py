@@ -88,7 +88,8 @@ def test_a_few_shot_base_stands_beside_the_others_and_none_is_no_model(project):
 
 
 def test_changed_questions_and_reference_losses_are_in_the_metrics(project):
-    assert project.evaluate()["robustness"] == []
+    metrics = project.evaluate()
+    assert metrics["robustness"] == metrics["parts_of_gain"] == []
     for model, text in (("base", "The index."), ("tuned", "The flux index rose.")):
         project.rows[f"{model}_changed"] = project.answers(text, prompt="q", asked="noise")
         nats = 6.0 if model == "base" else 3.0
@@ -108,3 +109,15 @@ def test_changed_questions_and_reference_losses_are_in_the_metrics(project):
     again = read_scores(Path("changed.jsonl"))
     assert [(s.model, s.split) for s in again] == [("base", "noise")] * 2 + [("tuned", "noise")] * 2
     assert len(read_scores(Path("scores.jsonl"))) == 2 * len(metrics["test"])
+
+
+def test_answers_without_rules_are_part_of_the_gain_and_no_changed_question(project):
+    for model, text in (("base", "Nothing."), ("tuned", "The index.")):
+        project.rows[f"{model}_changed"] = project.answers(text, asked="free")
+    metrics = project.evaluate()
+    assert metrics["robustness"] == []
+    parts = {x["part"]: x for x in metrics["parts_of_gain"] if x["metric"] == "rouge1"}
+    assert parts["tuning"]["original"] == 0  # of the six words of the reference two: F 1/2
+    assert parts["tuning"]["estimate"] == pytest.approx(0.5)
+    assert parts["decoding"]["estimate"] == pytest.approx(metrics["test"]["base"]["rouge1"])
+    assert parts["both"]["estimate"] == pytest.approx(metrics["test"]["tuned"]["rouge1"])

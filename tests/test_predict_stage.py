@@ -68,7 +68,7 @@ def run(tmp_path, chatml, monkeypatch):
 def test_the_base_answers_every_set_and_its_references_are_weighed(run, chatml):
     metrics, rows, changed, losses = run("base")
     assert [(row.example_id, row.asked) for row in rows] == [("a", ""), ("b", ""), ("t", "")]
-    asked = [("a", "reworded"), ("a", "noise"), ("b", "noise")]
+    asked = [("a", "reworded"), ("a", "noise"), ("b", "noise"), ("a", "free"), ("b", "free")]
     assert [(row.example_id, row.asked) for row in changed] == asked
     system = YAML(typ="safe").load(ROOT / "params.yaml")["templatize"]["system_prompt"]
     wanted = [chat.render_example(chatml, x, system) for x in (*TEST, *TRANSFER)]
@@ -102,7 +102,12 @@ def test_every_model_answers_by_the_rules_of_the_run_and_says_so(run):
     rules = {"grounding": "figures", "repetition": "bullets"}
     metrics, zero, _, _ = run("base", **rules)
     shown_metrics, shown, _, _ = run("fewshot", shots="train.jsonl", few_shot=2, **rules)
-    plain_metrics, plain, _, _ = run("base", grounding="none", repetition="allow")
+    _, _, changed, _ = run("base", **rules)
+    plain_metrics, plain, asked_otherwise, _ = run("base", grounding="none", repetition="allow")
+    # the examples of the noisy set once more, without the rules: what they would have been
+    free = [(row.example_id, row.text, row.decoding) for row in changed if row.asked == "free"]
+    assert free == [(row.example_id, row.text, row.decoding) for row in plain[:2]]
+    assert {row.asked for row in asked_otherwise} == {"reworded", "noise"}
     for found in (metrics, shown_metrics):
         assert rules.items() <= found["decoding"].items()
     assert plain_metrics["decoding"]["grounding"] == "none"

@@ -80,6 +80,11 @@ def whole_run():
             for metric in METRICS
             for model in ("base", "tuned")
         ],
+        "parts_of_gain": [
+            {"part": part, "metric": metric, **change}
+            for part in ("tuning", "decoding", "both")
+            for metric in METRICS
+        ],
         "cross_domain": [
             {"metric": metric, "test": GAIN, "transfer": GAIN, "change": GAIN}
             | {"n_test_companies": 12, "n_transfer_companies": 5}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from finllm.report import wording
 from finllm.report.outcome import Outcome
 from finllm.report.tables import BASELINES
+from finllm.scoring.parts_of_gain import PARTS
 
 MIN_COMPANIES = 12  # the smallest test sets that benchmarks/calibration.py has checked
 MUCH_CUT = 0.25  # a share of answers stopped by the length limit that bends every overlap score
@@ -24,7 +25,7 @@ def cautions(found: Outcome, metrics: Mapping[str, Mapping]) -> list[str]:
         _few_shot(found, metrics["evaluate"]["test"]),
         _few_companies(found.n_companies),
         _cut_answers(metrics["predict_base"], metrics["predict_tuned"]),
-        _grounded(metrics["predict_tuned"]),
+        _grounded(found, metrics),
         _hidden(metrics["significance"].get("subgroups", {}), found),
         _opposed(found, metrics["evaluate"]["test_by_provenance"]),
         _derived(metrics["evaluate"]["test_by_provenance"]),
@@ -80,12 +81,24 @@ def _cut_answers(base: Mapping, tuned: Mapping) -> str:
     )
 
 
-def _grounded(tuned: Mapping) -> str:
-    if tuned.get("decoding", {}).get("grounding", "none") == "none":
+def _grounded(found: Outcome, metrics: Mapping[str, Mapping]) -> str:
+    if metrics["predict_tuned"].get("decoding", {}).get("grounding", "none") == "none":
         return ""
-    return (
+    said = (
         "Answers were decoded with predict.grounding: neither model could state a figure that its "
         "excerpt lacks. Number accuracy compares which figures they chose, not whether they invent."
+    )
+    gains = {
+        row["part"]: f"{wording.signed(row['estimate'])} "
+        f"{wording.interval(row.get('low'), row.get('high'))}"
+        for row in metrics["evaluate"].get("parts_of_gain", [])
+        if row["metric"] == found.primary_metric
+    }
+    if len(gains) < len(PARTS):
+        return said
+    return (
+        f"{said} Where neither rule of decoding held, tuning gained {gains['tuning']}; the rules "
+        f"alone gave the base model {gains['decoding']}, and both together {gains['both']}."
     )
 
 

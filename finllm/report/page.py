@@ -22,7 +22,7 @@ from finllm.report.forest import ForestRow, forest_axis
 from finllm.report.funnel import funnel
 from finllm.report.outcome import Outcome
 from finllm.report.plain_words import plain_words
-from finllm.report.practical import gain, power_sentence, price
+from finllm.report.practical import gain, parts_table, power_sentence, price
 from finllm.report.showcase import Pair, all_pairs, paired_scores, showcase
 from finllm.report.verdict_text import copying_sentence, sentence
 
@@ -219,6 +219,7 @@ def _tables(
         else None,
         "subgroup_table": tables.subgroups(groups, metric=primary) if groups else None,
         "gain_table": gain(found, company_sd),
+        "parts_table": parts_table(scored.get("parts_of_gain", []), primary=primary),
         "price_table": price(metrics),
         "power_sentence": power_sentence(found, company_sd),
         "claims_table": claims(found, metrics),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from finllm.report import wording
 from finllm.report.outcome import Outcome
@@ -11,6 +11,11 @@ from finllm.report.tables import Table, asked_models, model_label
 from finllm.stats.power import minimum_detectable_effect
 
 POWER = 0.8
+PART_LABELS = {
+    "tuning": "tuning alone",
+    "decoding": "the rules of decoding alone",
+    "both": "tuning and the rules",
+}
 
 
 def detectable_difference(n_companies: int, company_sd: float, *, alpha: float) -> float | None:
@@ -45,6 +50,29 @@ def gain(found: Outcome, company_sd: float) -> Table:
         rows.append(["companies needed to detect it", wording.count(needed), "at the same power"])
     return Table(
         "Observed, relevant and detectable difference", ["difference", "size", "meaning"], rows
+    )
+
+
+def parts_table(rows: Sequence[Mapping], *, primary: str) -> Table | None:
+    """What tuning, the rules of decoding, and both give; None where nothing was measured."""
+    chosen = [row for row in rows if row["metric"] == primary]
+    if not chosen:
+        return None
+    cells = [
+        [
+            PART_LABELS[row["part"]],
+            wording.score(row["original"]),
+            wording.score(row["changed"]),
+            f"{wording.signed(row['estimate'])} "
+            f"{wording.interval(row.get('low'), row.get('high'))}",
+            f"{wording.count(row['n_examples'])} of {wording.count(row['n_companies'])}",
+        ]
+        for row in chosen
+    ]
+    return Table(
+        f"Where the gain in {wording.metric_in_sentence(primary)} comes from",
+        "part|before|after|gain [uncorrected interval]|examples of companies".split("|"),
+        cells,
     )
 
 

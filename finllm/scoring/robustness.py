@@ -50,28 +50,41 @@ def robustness(
     for name in sorted({name for name, _ in by_set}, reverse=True):
         for position, metric in enumerate(METRICS):
             for model in sorted(model for key, model in by_set if key == name):
-                pairs = [
-                    (before[model, s.example_id].values[metric], s.values[metric], s.company)
-                    for s in by_set[name, model]
-                ]
-                rng = np.random.default_rng([seed, position])
-                change = _change(pairs, confidence, n_bootstrap, rng)
+                pairs = [(before[model, s.example_id], s) for s in by_set[name, model]]
+                change = paired_change(
+                    pairs,
+                    metric,
+                    confidence=confidence,
+                    n_bootstrap=n_bootstrap,
+                    seed=[seed, position],
+                )
                 if change:
                     found.append(Change(name, metric, model, **change))
     return found
 
 
-def _change(
-    pairs: Sequence[tuple[float | None, float | None, str]],
+def paired_change(
+    pairs: Sequence[tuple[Score, Score]],
+    metric: str,
+    *,
     confidence: float,
     n_bootstrap: int,
-    rng: np.random.Generator,
+    seed: int | Sequence[int],
 ) -> dict[str, float]:
-    kept = [row for row in pairs if row[0] is not None and row[1] is not None]
+    """What a metric is before and after, over pairs of scores of one example each.
+
+    Empty where it is defined for both in fewer than two companies.
+    """
+    kept = [
+        (first.values[metric], second.values[metric], first.company)
+        for first, second in pairs
+        if first.values[metric] is not None and second.values[metric] is not None
+    ]
     companies = [company for _, _, company in kept]
     if len(set(companies)) < 2:
         return {}
     a, b = (np.array([row[side] for row in kept]) for side in (0, 1))
+    rng = np.random.default_rng(seed)
     one = infer_mean(b - a, companies, confidence=confidence, n_bootstrap=n_bootstrap, rng=rng)
     return {
         "original": float(cluster_means(a, companies).means.mean()),

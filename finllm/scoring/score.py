@@ -22,7 +22,7 @@ class Candidate:
     """A text that is to be scored as an answer to an example."""
 
     model: str
-    split: str  # "val", "test", "transfer", or what was changed: "reworded", "noise"
+    split: str  # "val", "test", "transfer", or what was changed: "reworded", "noise", "free"
     example: Example
     text: str
     cut: bool = False  # by the length limit
