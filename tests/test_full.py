@@ -14,7 +14,8 @@ from finllm.model.adapter import trainable_parameters
 from finllm.model.full import is_full, save_full, train_all
 from finllm.model.loading import load_base
 from finllm.params import check_params
-from finllm.training.trainer import fit, training_arguments
+from finllm.training.arguments import training_arguments
+from finllm.training.trainer import fit
 
 IDS = torch.arange(12).view(2, 6)
 

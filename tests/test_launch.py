@@ -23,8 +23,8 @@ from safetensors.torch import load_file
 from finllm.params import load_params
 from finllm.records import write_jsonl
 from finllm.training import launch, run
+from finllm.training.arguments import training_arguments
 from finllm.training.evaluation import unlabel, without_repeats
-from finllm.training.trainer import training_arguments
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "presets" / "accelerate"

@@ -9,8 +9,9 @@ from test_batching import adapter_after, examples
 from test_trainer import SETTINGS, Log, lora
 from transformers import TrainerCallback
 
+from finllm.training.arguments import training_arguments
 from finllm.training.monitors import NEAR_ZERO, Monitor, alarms_of, convergence
-from finllm.training.trainer import fit, training_arguments
+from finllm.training.trainer import fit
 
 USUAL = [1.0, 1.1, 0.9, 1.0, 1.2]
 

@@ -13,7 +13,8 @@ from transformers import TrainerCallback
 from finllm.model import attention
 from finllm.model.loading import add_lora
 from finllm.training import trainer
-from finllm.training.trainer import fit, training_arguments
+from finllm.training.arguments import training_arguments
+from finllm.training.trainer import fit
 
 STEPS, WARMUP = 12, 3
 

@@ -23,9 +23,10 @@ from finllm.model import attention
 from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora
 from finllm.training import checkpoints
+from finllm.training.arguments import training_arguments
 from finllm.training.checkpoints import newest_checkpoint
 from finllm.training.resume import Checkpointer
-from finllm.training.trainer import fit, training_arguments
+from finllm.training.trainer import fit
 
 SETTINGS = {
     "n_train": 7,

@@ -11,7 +11,8 @@ from finllm.instruct import chat
 from finllm.instruct.chat import Encoded
 from finllm.model import attention
 from finllm.model.loading import add_lora
-from finllm.training.trainer import LabelledLossTrainer, _dataset, fit, training_arguments
+from finllm.training.arguments import training_arguments
+from finllm.training.trainer import LabelledLossTrainer, _dataset, fit
 
 SENTENCES = (
     "Revenue rose 12%.",

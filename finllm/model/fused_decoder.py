@@ -64,6 +64,45 @@ def can_decode(model: PreTrainedModel) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The most probable token after each row of a product, of which the first were asked for."""
+
+    tokens: np.ndarray  # (rows,)
+    logits: torch.Tensor  # (rows, vocabulary)
+
+    def logits_of(self, row: int) -> np.ndarray:
+        """Those of a row, in float32."""
+        return self.logits[row].float().numpy()
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A decoder layer's weights."""
+
+    norm_before: torch.Tensor
+    qkv: PackedLinear
+    out: PackedLinear
+    norm_after: torch.Tensor
+    gate: PackedLinear
+    up: PackedLinear
+    down: PackedLinear
+
+    @classmethod
+    def of(cls, layer: LlamaDecoderLayer) -> _Layer:
+        attention, mlp = layer.self_attn, layer.mlp
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+        return cls(
+            layer.input_layernorm.weight,
+            PackedLinear(torch.cat([projection.weight for projection in projections])),
+            PackedLinear(attention.o_proj.weight),
+            layer.post_attention_layernorm.weight,
+            PackedLinear(mlp.gate_proj.weight),
+            PackedLinear(mlp.up_proj.weight),
+            PackedLinear(mlp.down_proj.weight),
+        )
+
+
 class FusedDecoder:
     """A model's layers and a cache for ``n_rows`` answers at a time.
 
@@ -166,45 +205,6 @@ class FusedDecoder:
         logits = self.head(self._normed(x, self.norm.weight))
         decode_kernels.choose(bits(logits), tokens)
         return Chosen(tokens, logits)
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The most probable token after each row of a product, of which the first were asked for."""
-
-    tokens: np.ndarray  # (rows,)
-    logits: torch.Tensor  # (rows, vocabulary)
-
-    def logits_of(self, row: int) -> np.ndarray:
-        """Those of a row, in float32."""
-        return self.logits[row].float().numpy()
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """A decoder layer's weights."""
-
-    norm_before: torch.Tensor
-    qkv: PackedLinear
-    out: PackedLinear
-    norm_after: torch.Tensor
-    gate: PackedLinear
-    up: PackedLinear
-    down: PackedLinear
-
-    @classmethod
-    def of(cls, layer: LlamaDecoderLayer) -> _Layer:
-        attention, mlp = layer.self_attn, layer.mlp
-        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
-        return cls(
-            layer.input_layernorm.weight,
-            PackedLinear(torch.cat([projection.weight for projection in projections])),
-            PackedLinear(attention.o_proj.weight),
-            layer.post_attention_layernorm.weight,
-            PackedLinear(mlp.gate_proj.weight),
-            PackedLinear(mlp.up_proj.weight),
-            PackedLinear(mlp.down_proj.weight),
-        )
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from finllm.planned_memory import planned_peak_gb
 from finllm.provenance import provenance
 from finllm.records import Example, write_metrics
 from finllm.training import launch
+from finllm.training.arguments import training_arguments
 from finllm.training.batching import Batching
 from finllm.training.checkpoints import run_folder
 from finllm.training.curves import LiveCurves, open_live
@@ -42,7 +43,7 @@ from finllm.training.mishaps import memory_explained
 from finllm.training.monitors import Monitor
 from finllm.training.progress import Progress
 from finllm.training.resume import Checkpointer
-from finllm.training.trainer import Fit, fit, reloaded_val_loss, training_arguments
+from finllm.training.trainer import Fit, fit, reloaded_val_loss
 
 
 @dataclass(frozen=True)
