@@ -12,7 +12,7 @@ from transformers import TrainerCallback
 
 from finllm.model import attention
 from finllm.model.loading import add_lora
-from finllm.training import trainer
+from finllm.training import arguments
 from finllm.training.arguments import training_arguments
 from finllm.training.trainer import fit
 
@@ -132,6 +132,6 @@ def test_float16_is_scaled_on_a_gpu_and_refused_in_words_on_a_cpu(tmp_path, monk
     with pytest.raises(ValueError, match="model.compute_dtype is float16.*use bfloat16"):
         training_arguments(**given)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(trainer, "SFTConfig", lambda **options: options)
+    monkeypatch.setattr(arguments, "SFTConfig", lambda **options: options)
     options = training_arguments(**given)
     assert options["fp16"] and not options["bf16"]  # accelerate scales the loss for fp16
