@@ -14,6 +14,7 @@ from finllm.corpus.numbers.dates import (
     is_phone,
     is_post_code,
 )
+from finllm.corpus.numbers.references import goes_on, is_figurative, points_at
 
 _CODE_BEFORE = re.compile(
     r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
@@ -35,6 +36,17 @@ _PRODUCT = re.compile(
     r"|product|framework|initiative)"
 )
 _CLASS_NOUN = re.compile(r" (?:emissions|trials|studies|cities|loans|assets|suppliers)\b")
+_GAS_BEHIND = re.compile(
+    r"-(?:ready|fuel|power|capable|compatible|based|blend|rich)|[ -](?:electroly|pipelines?\b"
+    r"|refuel|valley|trucks?\b|tanks?\b|molecul|boilers?\b|burners?\b|engines?\b|turbines?\b"
+    r"|vert\b|verde\b)"
+)
+_GAS_BEFORE = re.compile(
+    r"\b(?:green|blue|gr[ae]y|pink|turquoise|clean|liquid|renewable|low-carbon|grüne[mnrs]?|pure) $"
+)
+_HOURS = re.compile(r"(?:9|nine)-to-(?:5|five)(?![\d%]| ?(?:%|percent|million|basis))")
+_IS = re.compile(r" (?:is|was|has|isn't|wasn't|hasn't|does|doesn't) ")
+_ROUGHLY = frozenset("almost some around another maybe perhaps well just even guidance".split())
 _PIXELS = re.compile(  # "4K TVs"
     r"[2458]k(?= ?-?(?:tvs?|televisions?|uhd|ultra|hdr|oled|lcd|displays?|screens?|monitors?"
     r"|videos?|resolution|cameras?|stream\w*|content|projectors?|panels?|gaming|blu|60)\b)"
@@ -50,7 +62,9 @@ _NAMING = frozenset(
     "scope highway interstate route top building room suite floor figure table chart wave part "
     "zone horizon boeing airbus windows article proposition prop pier ps playstation xbox "
     "iphone galaxy euro vision strategy project path roadmap formula pillar priority bucket "
-    "question footnote volume issue iso nfpa osha pm sars cov h1n1 omega forever "
+    "question footnote footnotes tables figures charts annexes appendices articles paragraphs "
+    "exhibits annexe schedules clause clauses recital recitals resolution resolutions "
+    "hall volume issue iso nfpa osha pm sars cov h1n1 omega forever "
     "§ §§ n° nº № l. r. paragraph annex wi-fi wifi usb bluetooth hdmi pcie thunderbolt docsis ddr "
     "android ios rtx gtx geforce zigbee type "
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
@@ -90,10 +104,18 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
     """
     kept: list[Atom] = []
     named = -1  # where the last name ended: "slides 5 and 6" is two
+    coded = -1  # where the last part of an identifier ended
     for atom in atoms:
         if atom.kind in ("", "year") and (
             is_code(text, atom.start, atom.end) or is_post_code(cased, atom)
         ):
+            continue
+        if not atom.kind and atom.scale == 1.0 and _is_identifier(text, atom, coded):
+            coded = named = atom.end
+            continue
+        if atom.kind == "period" and _is_hydrogen(text, atom):
+            continue
+        if atom.kind == "multiple" and is_figurative(text, atom):
             continue
         listed = text[named : atom.start] in _LISTED and (
             not counted_unit(text, atom.end, 1) or _CLASS_NOUN.match(text, atom.end) is not None
@@ -115,6 +137,15 @@ def _may_name(text: str, atom: Atom) -> bool:
     return atom.scale == 1.0 or lettered or text[atom.start] == "-"
 
 
+def _is_hydrogen(text: str, atom: Atom) -> bool:
+    """Whether "H2" is the gas: "green H2", "H2-ready"."""
+    if atom.unit != "H2" or atom.end - atom.start != 2:
+        return False
+    if _GAS_BEHIND.match(text, atom.end):
+        return True
+    return _GAS_BEFORE.search(text, max(0, atom.start - 16), atom.start) is not None
+
+
 def _is_engine_class(text: str, atom: Atom) -> bool:
     """Whether an amount is "Euro 6", a class of engines, or a multiple the 777X."""
     if text.startswith("777x", atom.start):
@@ -122,6 +153,19 @@ def _is_engine_class(text: str, atom: Atom) -> bool:
     if atom.unit != "EUR" or atom.scale > 1 or atom.number > 7 or atom.number % 1:
         return False
     return text.startswith("euro ", atom.start)
+
+
+def _is_identifier(text: str, atom: Atom, coded: int) -> bool:
+    """Whether a plain number is a register's, or the next part of such a number."""
+    if 0 < coded and atom.start - coded < 4 and goes_on(text, atom, coded):
+        return True
+    return points_at(text, atom, _previous(text, atom.start))
+
+
+def _previous(text: str, start: int) -> str:
+    """Return the word before a number."""
+    match = _PREVIOUS.search(text, max(0, start - 24), start)
+    return "" if match is None else match[1]
 
 
 def _is_name(cased: str, text: str, atom: Atom) -> bool:
@@ -137,8 +181,7 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
         prefixed = text[start - 5 : start] in (" mid-", " pre-", "post-")
         return not (is_year(atom, text) and prefixed)
     window = text[max(0, start - 24) : start]
-    match = _PREVIOUS.search(window)
-    previous = "" if match is None else match[1]
+    previous = _previous(text, start)
     if previous.startswith(("l'", "d'")):  # "l'article 17"
         previous = previous[2:]
     if is_day(cased, text, atom, window):
@@ -210,7 +253,9 @@ def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
         return True
     if _is_capital_name(cased, atom):
         return True
-    if _PIXELS.match(text, atom.start):
+    if _PIXELS.match(text, atom.start) or _HOURS.match(text, atom.start):
+        return True
+    if text.endswith(("9-to-", "nine-to-"), 0, atom.start) and atom.number == 5:
         return True
     if counted_unit(text, atom.end, 1):
         return False
@@ -244,4 +289,6 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
     if _is_in_capitals(cased, atom):
         return False
     first_word = cased[at - 1] in "\n.?!" or cased[at - 2] in ".?!\n"
+    if first_word and _IS.match(text, atom.end):  # "Xeon 6 is ramping": what is counted is plural
+        return cased[at].isupper() and not previous.endswith("ly") and previous not in _ROUGHLY
     return cased[at].isupper() and not first_word and not counted_unit(text, atom.end, 1)
