@@ -104,43 +104,53 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
     """
     kept: list[Atom] = []
     named = -1  # where the last name ended: "slides 5 and 6" is two
-    coded = -1  # where the last part of an identifier ended
+    coded = -9  # where the last part of an identifier ended
     for atom in atoms:
         if atom.kind in ("", "year") and (
             is_code(text, atom.start, atom.end) or is_post_code(cased, atom)
         ):
             continue
-        if not atom.kind and atom.scale == 1.0 and _is_identifier(text, atom, coded):
-            coded = named = atom.end
-            continue
-        if atom.kind == "period" and _is_hydrogen(text, atom):
-            continue
-        if atom.kind == "multiple" and is_figurative(text, atom):
-            continue
-        listed = text[named : atom.start] in _LISTED and (
-            not counted_unit(text, atom.end, 1) or _CLASS_NOUN.match(text, atom.end) is not None
-        )
-        if _is_engine_class(text, atom) or (_may_name(text, atom) and listed):
-            named = atom.end
-        elif _may_name(text, atom) and _is_name(cased, text, atom):
+        if atom.kind:
+            is_name = _is_no_unit(text, atom)
+        else:
+            previous = _previous(text, atom.start)
+            if atom.scale == 1.0 and _is_identifier(text, atom, previous, coded):
+                coded = named = atom.end
+                continue
+            is_name = _may_name(text, atom) and (
+                _is_listed(text, atom, named) or _is_name(cased, text, atom, previous)
+            )
+        if is_name:
             named = atom.end
         elif text[atom.start : atom.end] != "a dollar" or _DOLLAR_GOES_ON.match(text, atom.end):
             kept.append(atom)
     return kept
 
 
-def _may_name(text: str, atom: Atom) -> bool:
-    """Whether a number is plain, or has no more than a letter behind it, as in "phase 2b"."""
-    if atom.kind:
+def _is_listed(text: str, atom: Atom, named: int) -> bool:
+    """Whether a number goes on with a list of names, and counts nothing by itself."""
+    if text[named : atom.start] not in _LISTED:
         return False
+    return not counted_unit(text, atom.end, 1) or bool(_CLASS_NOUN.match(text, atom.end))
+
+
+def _may_name(text: str, atom: Atom) -> bool:
+    """Whether a plain number has no more than a letter behind it, as in "phase 2b"."""
     lettered = text[atom.end - 1].isalpha() and text[atom.end - 2].isdigit()
     return atom.scale == 1.0 or lettered or text[atom.start] == "-"
 
 
+def _is_no_unit(text: str, atom: Atom) -> bool:
+    """Whether what looks like a unit or a period is none: "Euro 6", the 777X, "green H2"."""
+    if atom.kind == "period":
+        return atom.unit == "H2" and _is_hydrogen(text, atom)
+    if atom.kind == "multiple" and is_figurative(text, atom):
+        return True
+    return _is_engine_class(text, atom)
+
+
 def _is_hydrogen(text: str, atom: Atom) -> bool:
     """Whether "H2" is the gas: "green H2", "H2-ready"."""
-    if atom.unit != "H2" or atom.end - atom.start != 2:
-        return False
     if _GAS_BEHIND.match(text, atom.end):
         return True
     return _GAS_BEFORE.search(text, max(0, atom.start - 16), atom.start) is not None
@@ -155,11 +165,11 @@ def _is_engine_class(text: str, atom: Atom) -> bool:
     return text.startswith("euro ", atom.start)
 
 
-def _is_identifier(text: str, atom: Atom, coded: int) -> bool:
+def _is_identifier(text: str, atom: Atom, previous: str, coded: int) -> bool:
     """Whether a plain number is a register's, or the next part of such a number."""
-    if 0 < coded and atom.start - coded < 4 and goes_on(text, atom, coded):
+    if atom.start - coded < 4 and goes_on(text, atom, coded):
         return True
-    return points_at(text, atom, _previous(text, atom.start))
+    return points_at(text, atom, previous)
 
 
 def _previous(text: str, start: int) -> str:
@@ -168,7 +178,7 @@ def _previous(text: str, start: int) -> str:
     return "" if match is None else match[1]
 
 
-def _is_name(cased: str, text: str, atom: Atom) -> bool:
+def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
     """Whether a plain number is part of a name or a date."""
     start, end = atom.start, atom.end
     if (
@@ -181,7 +191,6 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
         prefixed = text[start - 5 : start] in (" mid-", " pre-", "post-")
         return not (is_year(atom, text) and prefixed)
     window = text[max(0, start - 24) : start]
-    previous = _previous(text, start)
     if previous.startswith(("l'", "d'")):  # "l'article 17"
         previous = previous[2:]
     if is_day(cased, text, atom, window):

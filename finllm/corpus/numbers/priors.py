@@ -30,7 +30,7 @@ def read_priors(text: str, atoms: list[Atom]) -> None:
     """
     for first, second in zip(atoms, atoms[1:], strict=False):
         at = first.end + 1
-        if text[first.end : at + 1] != " (" or not at <= second.start <= at + 2:
+        if second.start - at > 2 or text[first.end : at + 1] != " (":
             continue
         if not _may_compare(text, first, second):
             continue

@@ -11,7 +11,7 @@ _REGISTERS = frozenset(
     "isin sedol cusip wkn valor valoren cik lei sic ein tin abn acn arbn gstin cin din crn nzbn "
     "vat nire cnpj cpf nif cif nie nit rfc rut ruc cuit siren siret rcs hrb hra uid iban bic swift "
     "duns naics eori cas doi isbn issn cep plz zip c.p. postcode docket dockets patent permit "
-    "licence license registration accession serial ticket passcode password pin".split()
+    "licence license registration accession serial ticket  passcode password pin".split()
 )
 _LAST_WORDS = frozenset("number numbers no no. nos nos. nr nr. n° id ref ref. code".split())
 _REGISTERED = re.compile(
@@ -23,22 +23,22 @@ _REGISTERED = re.compile(
     r"(?:identification |registration |file )?"
     r"(?:numbers?|nos?\.?|nr\.?|n°|id|ref\.?|code) ?[.:#]? ?(?:\(?[a-z]{1,4}\)?[ :.-]{1,2})?$"
 )
-_COURT = re.compile(r"\b(?:rcs|hrb|hra|handelsregister)(?: [a-z][a-zà-ÿ.-]+){1,2}(?: [ab])? $")
-_PATENTS = re.compile(r"\bpatents? (?:numbers? |nos?\.? )?$")
+_COURT = re.compile(r"\brcs(?: [a-z][a-zà-ÿ.-]+){1,2}(?: [ab])? $")  # "RCS Paris 552 032 534"
 _JOINTS = frozenset(("-", "/", " ", ".", "–", " / ", " - ", "(", ")"))
 
 
 def points_at(text: str, atom: Atom, previous: str) -> bool:
     """Whether a plain number is a register's: ``previous`` is the word before it."""
-    word = previous.rstrip(":.#") if previous[-1:] in ":.#" else previous
-    if word in _REGISTERS or previous in _REGISTERS:
+    word = previous.rstrip(":#")
+    if word in _REGISTERS:
         return True
-    before = text[max(0, atom.start - 48) : atom.start]
-    if word in _LAST_WORDS or previous in _LAST_WORDS:
-        return _REGISTERED.search(before) is not None
-    if "patents" in before and atom.number >= 1e5 and _PATENTS.search(before):
-        return True
-    return ("rcs " in before or "hr" in before) and _COURT.search(before) is not None
+    first = max(0, atom.start - 48)
+    if word in _LAST_WORDS:
+        return _REGISTERED.search(text, first, atom.start) is not None
+    if word == "patents":
+        return atom.number >= 1e5
+    court = text.find("rcs ", first, atom.start) >= 0
+    return court and _COURT.search(text, first, atom.start) is not None
 
 
 def goes_on(text: str, atom: Atom, ended: int) -> bool:
