@@ -22,7 +22,8 @@ _CODE_BEFORE = re.compile(
 _NAME_BEHIND = re.compile(
     r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
     r"|pronged|sided|part|doors?|step|for|on|dimensional|wheel(?:er|ed)?s?|legged|hander|tiered"
-    r"|seaters?|bedrooms?|stroke|cylinders?|axle|tonners?|ply|burners?)\b"
+    r"|seaters?|bedrooms?|stroke|cylinders?|axle|tonners?|ply|burners?"
+    r"|shifts?|judge|prong)\b|-(?!to-|or-|and-)[a-z]{2,}-\d| (?:u\.s\.c|usc|c\.f\.r|cfr)\b"
 )
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
 _PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
@@ -64,7 +65,7 @@ _NAMING = frozenset(
     "iphone galaxy euro vision strategy project path roadmap formula pillar priority bucket "
     "question footnote footnotes tables figures charts annexes appendices articles paragraphs "
     "exhibits annexe schedules clause clauses recital recitals resolution resolutions "
-    "hall volume issue iso nfpa osha pm sars cov h1n1 omega forever "
+    "hall gate box bus python java volume issue iso nfpa osha pm sars cov h1n1 omega forever "
     "§ §§ n° nº № l. r. paragraph annex wi-fi wifi usb bluetooth hdmi pcie thunderbolt docsis ddr "
     "android ios rtx gtx geforce zigbee type "
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
@@ -86,6 +87,9 @@ _INDEX_BEFORE = re.compile(  # "CAC Mid 60", "S&P/ASX 200"
 _STANDARD_BEFORE = re.compile(r"(?:\bInd |[^A-Z] )AS $")
 # words that name with a capital alone: "Model 3 sedans", but "the model 3 years ago"
 _NAMING_IN_CAPITALS = frozenset("model cat industry mark terminal reactor pixel core".split())
+_PLACES = frozenset(  # "Exit 14", also where it begins a sentence
+    "exit track platform tram plant shaft berth dock lane seat row hull hangar line".split()
+)
 # words that make a year behind them a name: "Vision 2030", "IMO 2020"
 _NAMING_YEARS = frozenset(
     "imo vision strategy roadmap agenda project horizon ambition mission".split()
@@ -212,6 +216,8 @@ def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
         return True
     if previous in _NAMING_IN_CAPITALS and cased[start - len(previous) - 1].isupper():
         return atom.number < 20
+    if previous in _PLACES and cased[start - len(previous) - 1].isupper():
+        return not atom.number % 1 and not counted_unit(text, end, 1)
     if is_phone(text, start):
         return True
     if end - start >= 5 and text[start:end].isdigit():

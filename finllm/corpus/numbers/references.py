@@ -24,6 +24,11 @@ _REGISTERED = re.compile(
     r"(?:numbers?|nos?\.?|nr\.?|n°|id|ref\.?|code) ?[.:#]? ?(?:\(?[a-z]{1,4}\)?[ :.-]{1,2})?$"
 )
 _COURT = re.compile(r"\brcs(?: [a-z][a-zà-ÿ.-]+){1,2}(?: [ab])? $")  # "RCS Paris 552 032 534"
+_COUNTRIES = frozenset("ep us wo fr de gb es pt".split())
+_IBAN = re.compile(r"[a-z]{2}\d\d")
+_OF_A_COUNTRY = re.compile(  # "patent EP 2 345 678", "TVA FR 40 303 265 045", "IBAN DE89 3704"
+    r"\b(?:patents?|vat|tva|brevets?|patentes?|iban)(?: [a-zé.]+){0,2}[ :]+[a-z]{2}(?:\d\d)? $"
+)
 _JOINTS = frozenset(("-", "/", " ", ".", "–", " / ", " - ", "(", ")"))
 
 
@@ -37,6 +42,8 @@ def points_at(text: str, atom: Atom, previous: str) -> bool:
         return _REGISTERED.search(text, first, atom.start) is not None
     if word == "patents":
         return atom.number >= 1e5
+    if word in _COUNTRIES or _IBAN.fullmatch(word):
+        return _OF_A_COUNTRY.search(text, first, atom.start) is not None
     court = text.find("rcs ", first, atom.start) >= 0
     return court and _COURT.search(text, first, atom.start) is not None
 
