@@ -1,4 +1,4 @@
-"""Numbers that point at something: "registration number: 1998/014351/06", "HRB 12345"."""
+"""Numbers that point at something, "HRB 12345", and figures of speech: "a two-fold approach"."""
 
 from __future__ import annotations
 
@@ -30,6 +30,22 @@ _OF_A_COUNTRY = re.compile(  # "patent EP 2 345 678", "TVA FR 40 303 265 045", "
     r"\b(?:patents?|vat|tva|brevets?|patentes?|iban)(?: [a-zé.]+){0,2}[ :]+[a-z]{2}(?:\d\d)? $"
 )
 _JOINTS = frozenset(("-", "/", " ", ".", "–", " / ", " - ", "(", ")"))
+_CHANGES = (
+    r"(?:increas|ris[ei]|rose|gr[eo]w|improv|jump|surg|gain|expan|higher|return|declin|drop|fall"
+    r"|fell|reduc|decreas|up\b|change|multipl|uplift|uptick|step-up|scal|cover|oversub|upside"
+    r"|premium|difference|growth|climb|boost|spike|swing)"
+)
+_CHANGE = re.compile(rf"\b{_CHANGES}")
+_CHANGE_BEHIND = re.compile(rf" (?:[a-z-]+ )?{_CHANGES}")
+_NOUN_BEHIND = re.compile(
+    r" (?!(?:in|on|to|over|from|by|since|as|and|or|for|at|than|compared|versus|year|during|with"
+    r"|when|while|between|through|the|this|last|within|across|after|that|if|due|because|but|of"
+    r"|what|across|more|our|its|their|we|it|per|sequentially|annually)\b)[a-z]"
+)
+_IS_BEFORE = re.compile(
+    r"\b(?:is|are|was|were|be|being|been|remains?)(?: [a-z]+ly| also| still| therefore| kind of"
+    r"| sort of| probably| maybe| about| a)* $"
+)
 
 
 def points_at(text: str, atom: Atom, previous: str) -> bool:
@@ -66,21 +82,3 @@ def is_figurative(text: str, atom: Atom) -> bool:
         return True
     before = text[max(0, atom.start - 60) : atom.start]
     return _IS_BEFORE.search(before) is not None and _CHANGE.search(before) is None
-
-
-_CHANGES = (
-    r"(?:increas|ris[ei]|rose|gr[eo]w|improv|jump|surg|gain|expan|higher|return|declin|drop|fall"
-    r"|fell|reduc|decreas|up\b|change|multipl|uplift|uptick|step-up|scal|cover|oversub|upside"
-    r"|premium|difference|growth|climb|boost|spike|swing)"
-)
-_CHANGE = re.compile(rf"\b{_CHANGES}")
-_CHANGE_BEHIND = re.compile(rf" (?:[a-z-]+ ){{0,1}}{_CHANGES}")
-_NOUN_BEHIND = re.compile(
-    r" (?!(?:in|on|to|over|from|by|since|as|and|or|for|at|than|compared|versus|year|during|with"
-    r"|when|while|between|through|the|this|last|within|across|after|that|if|due|because|but|of"
-    r"|what|across|more|our|its|their|we|it|per|sequentially|annually)\b)[a-z]"
-)
-_IS_BEFORE = re.compile(
-    r"\b(?:is|are|was|were|be|being|been|remains?)(?: [a-z]+ly| also| still| therefore| kind of"
-    r"| sort of| probably| maybe| about| a)* $"
-)
