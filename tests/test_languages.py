@@ -7,7 +7,7 @@ from finllm.corpus.cleaning import clean_transcript
 from finllm.corpus.description import describe_source
 from finllm.corpus.languages import files
 from finllm.corpus.languages.cues import CUES, cue_patterns
-from finllm.corpus.languages.detection import detect_language, spoken_in
+from finllm.corpus.languages.detection import detect_language, said_in, spoken_in
 from finllm.corpus.languages.files import FOLDER, check_language, expand, known_languages
 from finllm.corpus.languages.lexicons import Lexicons
 from finllm.corpus.languages.terms import read_language_terms
@@ -176,6 +176,23 @@ def test_the_language_of_a_call_is_found(code):
 def test_a_line_is_read_by_its_words(text, code):
     assert spoken_in(text) == code
     assert detect_language(text) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("A receita líquida do 4T24 foi de R$ 9,6 bilhões.", "pt"),
+        ("O prejuízo por ação foi de R$ 0,37.", "pt"),
+        ("Mais informações na Nota Explicativa 28.", "pt"),
+        ("La pérdida operativa ascendió a 7,3 millones de euros.", "es"),
+        ("no, as a company we sold 5 units", "en"),
+        ("", "en"),
+    ],
+)  # fmt: skip
+def test_a_language_with_a_file_of_its_numbers_alone_is_told_too(text, code):
+    assert said_in(text) == code
+    assert detect_language(text) == code
+    assert spoken_in(text) in known_languages()  # callers read that language's lexicon
 
 
 def test_of_a_mixed_call_it_is_the_language_with_more_text():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finllm.corpus.languages.detection import spoken_in
+from finllm.corpus.languages.detection import said_in
 from finllm.corpus.numbers import Quantity, extract_quantities, rules_for
 
 
@@ -11,5 +11,7 @@ def quantities_in(text: str) -> list[Quantity]:
 
     >>> [q.value for q in quantities_in("Der Umsatz stieg auf 1,24 Milliarden US-Dollar.")]
     [1240000000.0]
+    >>> [q.value for q in quantities_in("O lucro foi de R$ 1,2 bilhão no trimestre.")]
+    [1200000000.0]
     """
-    return extract_quantities(text, rules_for(spoken_in(text)))
+    return extract_quantities(text, rules_for(said_in(text)))

@@ -7,7 +7,8 @@
   (`foreign`, `notations`, `unit_first`) in the English way;
 - `scan` finds numbers, those in `digits` and those `spelled` out (`words`), with their `units` and
   magnitudes, and fiscal `periods`: an `atom` each;
-- `names` and `dates` drop what is no quantity;
+- `priors` reads last year's figures in parentheses;
+- `names`, `references` and `dates` drop what is no quantity;
 - `compounds` and `chains` join what belongs together;
 - `bare` and `counts` ask the context what is counted, `signs` whether it is below zero, `per` what
   it is for each of.

@@ -43,8 +43,12 @@ _THINGS = frozenset(
 _NOUN = re.compile(rf"\b({alternatives(_ACCOUNTS | _THINGS)})\b")
 _OURS = ("our", "the", "its", "their")
 _WORD = re.compile(r"[ -]([a-z&]+)")
-_BARRELS = re.compile(  # "2.76 million boed", "1.2 million b/d"
-    r"[ -](?:of )?(?:mm?|k)?(?:boe(?:/d|p?d)?|bbls?(?:/d|p?d)?|b(?:/d|p?d))(?![a-z0-9])"
+_MEASURES = re.compile(  # "2.76 million boed", "1.2 million b/d", "1.8 million sq ft"
+    r"[ -](?:of )?(?:(?:mm?|k)?(?:boe(?:/d|p?d)?|bbls?(?:/d|p?d)?|b(?:/d|p?d))"
+    r"|(?:leasable |rentable |gross |net |usable |contiguous |irrigated )*(?:sq\.? ?(?:ft|feet|foot"
+    r"|km|mi?|miles?|yds?|met(?:re|er)s?)|sq(?:ft|m)|square|cubic|(?:[kcm]?m|ft)[²³2-3]"
+    r"|ha|acres?|hectares?|acre-feet)|(?:k|m|g|t)wh?|kilomet(?:re|er)s?|kms?|lit(?:re|er)s?"
+    r"|kilograms?|kgs?|tonnes?|tons?|hours?)(?![a-z0-9])"
 )
 
 
@@ -68,7 +72,7 @@ def mark_bare_amounts(text: str, atoms: list[Atom]) -> None:
         if text[first.end : second.start] in ("-", "–", " - ", " – ", " to ", "-to-", " and ")
     }
     for atom in bare:
-        if _BARRELS.match(text, atom.end):
+        if _MEASURES.match(text, atom.end):
             continue
         noun = (
             _noun_behind(text, far_end.get(atom.end, atom.end))

@@ -34,6 +34,7 @@ MEASURE = re.compile(rf"({'|'.join(_MEASURES)})(?![a-z0-9])")  # "14.2mt"
 _COLLECTIVES = frozenset(
     "people men women children feet employees megawatts staff headcount aircraft personnel".split()
 )
+_METRES = re.compile(r" met(?:re|er)s?\b")
 _NEXT = re.compile(r"([ -])([a-z][a-z&'’-]*)")
 _SHARED = re.compile(  # "the three and six months"
     r" (?:and|or) (?:two|three|four|five|six|seven|eight|nine|ten|twelve)[ -]"
@@ -70,7 +71,7 @@ def counted_unit(text: str, end: int, reach: int = 4) -> str:
             if not text.startswith((" over", " on ", " to ", "-"), end):
                 return word
         if word == "square":
-            return "square feet"
+            return "square metres" if _METRES.match(text, end) else "square feet"
         if word in _COLLECTIVES or _is_plural(word):
             return word
     return ""

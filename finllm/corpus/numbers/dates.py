@@ -23,6 +23,8 @@ _CODES = re.compile(
     r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d|\d{1,3}(?:[.,]\d{3}){2}/\d{4}-\d\d"
     r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
     r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
+    r"|\d{2,4}/\d{3,8}/\d{2,8}"  # "1998/014351/06", of a register
+    r"|(?:19|20)\d\d[/-](?!(?:19|20)\d\d(?!\d))(?:\d\d(?:/e[cu]|/ue|/eg|/ce)|\d{3,6}(?![.,]?\d|%))"
     r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d|\d{1,2} (?:to|and) \d{1,2} o'clock"
     r"|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
 )
@@ -39,6 +41,7 @@ _STREET_ELSE = re.compile(  # of these words some name shops too
     r" (?:[A-Z][A-Za-z.'-]+ ){1,3}(?:Court|House|Way|Quay|Gardens|Row|Hill|Place|Terrace|Gate"
     r"|Crescent|Close|Mews|Wharf|Walk|Circus|Park|Yard|Bridge|Green)(?=[,.;)\n])"
 )
+_FLOOR_OF = re.compile(r"\b(?:floors?|storeys?|lobby|basement) (?:of|at) $")
 _AT = re.compile(r"(?:\b(?:at|near|to|from|address|office|is|of|and)|[,;:(\n]) ?$")
 _TO_POST_CODE = re.compile(  # "30 Moorgate, London EC4M 7BN"
     r" (?:[A-Z][\w'.-]+ ){0,3}[A-Z][\w'.-]+,(?: [A-Z][\w'.-]+,?){0,4}"
@@ -53,7 +56,8 @@ _POST_CODES = (  # what stands before a post code or its second part, and the co
 _STREET_BEFORE = re.compile(r"\bStreet of (?:[\w.'-]+ ){0,5}[A-Z][\w.'-]*,? (?:number )?$")
 _POST_CODE = re.compile(r"\d{4,5}(?:-\d{3,4})? [A-Z]")
 _POST_CODE_BEFORE = re.compile(
-    r"(?:\b(?:Street|Avenue|Boulevard|Road)\b[^.;\n]{0,60}|\b[A-Z][\w.-]+ \d{1,3}[a-z]?), $"
+    r"(?:\b(?:Street|Avenue|Boulevard|Road|Postfach|Box)\b[^.;\n]{0,60}"
+    r"|\b[A-Z][\w.-]+ \d{1,3}[a-z]?), $"
 )
 
 
@@ -98,7 +102,7 @@ def is_address(cased: str, text: str, atom: Atom) -> bool:
     if named and not atom.number % 1:
         if _STREET_ELSE.match(cased, atom.end) and _AT.search(before[-12:]):
             return True
-        if _TO_POST_CODE.match(cased, atom.end):
+        if _TO_POST_CODE.match(cased, atom.end) or _FLOOR_OF.search(before[-24:]):
             return True
     if "Street of " in before and _STREET_BEFORE.search(before):
         return True

@@ -10,6 +10,7 @@ from finllm.corpus.numbers.counts import counted_in_words, counted_unit, is_year
 from finllm.corpus.numbers.markup import Plain, plain
 from finllm.corpus.numbers.names import without_names
 from finllm.corpus.numbers.per import mark_per
+from finllm.corpus.numbers.priors import read_priors
 from finllm.corpus.numbers.quantity import Quantity
 from finllm.corpus.numbers.scan import scan
 from finllm.corpus.numbers.signs import mark_signs, without_conversions
@@ -49,7 +50,9 @@ def quantities_of_plain(setting: Plain) -> list[Quantity]:
     """Return the quantities of a text that is plain already, by their places as it was written."""
     cased = setting.text
     lower = _lower(cased)
-    atoms = without_names(cased, lower, scan(lower))
+    atoms = scan(lower)
+    read_priors(lower, atoms)
+    atoms = without_names(cased, lower, atoms)
     share_units(lower, atoms)
     atoms = join_compounds(lower, join_ratios(lower, atoms))
     mark_bare_amounts(lower, atoms)

@@ -14,6 +14,7 @@ from finllm.corpus.numbers.dates import (
     is_phone,
     is_post_code,
 )
+from finllm.corpus.numbers.references import goes_on, is_figurative, points_at
 
 _CODE_BEFORE = re.compile(
     r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
@@ -21,7 +22,8 @@ _CODE_BEFORE = re.compile(
 _NAME_BEHIND = re.compile(
     r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
     r"|pronged|sided|part|doors?|step|for|on|dimensional|wheel(?:er|ed)?s?|legged|hander|tiered"
-    r"|seaters?|bedrooms?|stroke|cylinders?|axle|tonners?|ply|burners?)\b"
+    r"|seaters?|bedrooms?|stroke|cylinders?|axle|tonners?|ply|burners?"
+    r"|shifts?|judge|prong)\b|-(?!to-|or-|and-)[a-z]{2,}-\d| (?:u\.s\.c|usc|c\.f\.r|cfr)\b"
 )
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
 _PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
@@ -35,6 +37,17 @@ _PRODUCT = re.compile(
     r"|product|framework|initiative)"
 )
 _CLASS_NOUN = re.compile(r" (?:emissions|trials|studies|cities|loans|assets|suppliers)\b")
+_GAS_BEHIND = re.compile(
+    r"-(?:ready|fuel|power|capable|compatible|based|blend|rich)|[ -](?:electroly|pipelines?\b"
+    r"|refuel|valley|trucks?\b|tanks?\b|molecul|boilers?\b|burners?\b|engines?\b|turbines?\b"
+    r"|vert\b|verde\b)"
+)
+_GAS_BEFORE = re.compile(
+    r"\b(?:green|blue|gr[ae]y|pink|turquoise|clean|liquid|renewable|low-carbon|grüne[mnrs]?|pure) $"
+)
+_HOURS = re.compile(r"(?:9|nine)-to-(?:5|five)(?![\d%]| ?(?:%|percent|million|basis))")
+_IS = re.compile(r" (?:is|was|has|isn't|wasn't|hasn't|does|doesn't) ")
+_ROUGHLY = frozenset("almost some around another maybe perhaps well just even guidance".split())
 _PIXELS = re.compile(  # "4K TVs"
     r"[2458]k(?= ?-?(?:tvs?|televisions?|uhd|ultra|hdr|oled|lcd|displays?|screens?|monitors?"
     r"|videos?|resolution|cameras?|stream\w*|content|projectors?|panels?|gaming|blu|60)\b)"
@@ -50,7 +63,9 @@ _NAMING = frozenset(
     "scope highway interstate route top building room suite floor figure table chart wave part "
     "zone horizon boeing airbus windows article proposition prop pier ps playstation xbox "
     "iphone galaxy euro vision strategy project path roadmap formula pillar priority bucket "
-    "question footnote volume issue iso nfpa osha pm sars cov h1n1 omega forever "
+    "question footnote footnotes tables figures charts annexes appendices articles paragraphs "
+    "exhibits annexe schedules clause clauses recital recitals resolution resolutions "
+    "hall gate box bus python java volume issue iso nfpa osha pm sars cov h1n1 omega forever "
     "§ §§ n° nº № l. r. paragraph annex wi-fi wifi usb bluetooth hdmi pcie thunderbolt docsis ddr "
     "android ios rtx gtx geforce zigbee type "
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
@@ -72,6 +87,9 @@ _INDEX_BEFORE = re.compile(  # "CAC Mid 60", "S&P/ASX 200"
 _STANDARD_BEFORE = re.compile(r"(?:\bInd |[^A-Z] )AS $")
 # words that name with a capital alone: "Model 3 sedans", but "the model 3 years ago"
 _NAMING_IN_CAPITALS = frozenset("model cat industry mark terminal reactor pixel core".split())
+_PLACES = frozenset(  # "Exit 14", also where it begins a sentence
+    "exit track platform tram plant shaft berth dock lane seat row hull hangar line".split()
+)
 # words that make a year behind them a name: "Vision 2030", "IMO 2020"
 _NAMING_YEARS = frozenset(
     "imo vision strategy roadmap agenda project horizon ambition mission".split()
@@ -90,29 +108,56 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
     """
     kept: list[Atom] = []
     named = -1  # where the last name ended: "slides 5 and 6" is two
+    coded = -9  # where the last part of an identifier ended
     for atom in atoms:
         if atom.kind in ("", "year") and (
             is_code(text, atom.start, atom.end) or is_post_code(cased, atom)
         ):
             continue
-        listed = text[named : atom.start] in _LISTED and (
-            not counted_unit(text, atom.end, 1) or _CLASS_NOUN.match(text, atom.end) is not None
-        )
-        if _is_engine_class(text, atom) or (_may_name(text, atom) and listed):
-            named = atom.end
-        elif _may_name(text, atom) and _is_name(cased, text, atom):
+        if atom.kind:
+            is_name = _is_no_unit(text, atom)
+        else:
+            previous = _previous(text, atom.start)
+            if atom.scale == 1.0 and _is_identifier(text, atom, previous, coded):
+                coded = named = atom.end
+                continue
+            is_name = _may_name(text, atom) and (
+                _is_listed(text, atom, named) or _is_name(cased, text, atom, previous)
+            )
+        if is_name:
             named = atom.end
         elif text[atom.start : atom.end] != "a dollar" or _DOLLAR_GOES_ON.match(text, atom.end):
             kept.append(atom)
     return kept
 
 
-def _may_name(text: str, atom: Atom) -> bool:
-    """Whether a number is plain, or has no more than a letter behind it, as in "phase 2b"."""
-    if atom.kind:
+def _is_listed(text: str, atom: Atom, named: int) -> bool:
+    """Whether a number goes on with a list of names, and counts nothing by itself."""
+    if text[named : atom.start] not in _LISTED:
         return False
+    return not counted_unit(text, atom.end, 1) or bool(_CLASS_NOUN.match(text, atom.end))
+
+
+def _may_name(text: str, atom: Atom) -> bool:
+    """Whether a plain number has no more than a letter behind it, as in "phase 2b"."""
     lettered = text[atom.end - 1].isalpha() and text[atom.end - 2].isdigit()
     return atom.scale == 1.0 or lettered or text[atom.start] == "-"
+
+
+def _is_no_unit(text: str, atom: Atom) -> bool:
+    """Whether what looks like a unit or a period is none: "Euro 6", the 777X, "green H2"."""
+    if atom.kind == "period":
+        return atom.unit == "H2" and _is_hydrogen(text, atom)
+    if atom.kind == "multiple" and is_figurative(text, atom):
+        return True
+    return _is_engine_class(text, atom)
+
+
+def _is_hydrogen(text: str, atom: Atom) -> bool:
+    """Whether "H2" is the gas: "green H2", "H2-ready"."""
+    if _GAS_BEHIND.match(text, atom.end):
+        return True
+    return _GAS_BEFORE.search(text, max(0, atom.start - 16), atom.start) is not None
 
 
 def _is_engine_class(text: str, atom: Atom) -> bool:
@@ -124,7 +169,20 @@ def _is_engine_class(text: str, atom: Atom) -> bool:
     return text.startswith("euro ", atom.start)
 
 
-def _is_name(cased: str, text: str, atom: Atom) -> bool:
+def _is_identifier(text: str, atom: Atom, previous: str, coded: int) -> bool:
+    """Whether a plain number is a register's, or the next part of such a number."""
+    if atom.start - coded < 4 and goes_on(text, atom, coded):
+        return True
+    return points_at(text, atom, previous)
+
+
+def _previous(text: str, start: int) -> str:
+    """Return the word before a number."""
+    match = _PREVIOUS.search(text, max(0, start - 24), start)
+    return "" if match is None else match[1]
+
+
+def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
     """Whether a plain number is part of a name or a date."""
     start, end = atom.start, atom.end
     if (
@@ -137,8 +195,6 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
         prefixed = text[start - 5 : start] in (" mid-", " pre-", "post-")
         return not (is_year(atom, text) and prefixed)
     window = text[max(0, start - 24) : start]
-    match = _PREVIOUS.search(window)
-    previous = "" if match is None else match[1]
     if previous.startswith(("l'", "d'")):  # "l'article 17"
         previous = previous[2:]
     if is_day(cased, text, atom, window):
@@ -160,6 +216,8 @@ def _is_name(cased: str, text: str, atom: Atom) -> bool:
         return True
     if previous in _NAMING_IN_CAPITALS and cased[start - len(previous) - 1].isupper():
         return atom.number < 20
+    if previous in _PLACES and cased[start - len(previous) - 1].isupper():
+        return not atom.number % 1 and not counted_unit(text, end, 1)
     if is_phone(text, start):
         return True
     if end - start >= 5 and text[start:end].isdigit():
@@ -210,7 +268,9 @@ def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
         return True
     if _is_capital_name(cased, atom):
         return True
-    if _PIXELS.match(text, atom.start):
+    if _PIXELS.match(text, atom.start) or _HOURS.match(text, atom.start):
+        return True
+    if text.endswith(("9-to-", "nine-to-"), 0, atom.start) and atom.number == 5:
         return True
     if counted_unit(text, atom.end, 1):
         return False
@@ -244,4 +304,6 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
     if _is_in_capitals(cased, atom):
         return False
     first_word = cased[at - 1] in "\n.?!" or cased[at - 2] in ".?!\n"
+    if first_word and _IS.match(text, atom.end):  # "Xeon 6 is ramping": what is counted is plural
+        return cased[at].isupper() and not previous.endswith("ly") and previous not in _ROUGHLY
     return cased[at].isupper() and not first_word and not counted_unit(text, atom.end, 1)

@@ -97,7 +97,12 @@ def language_of(code: str) -> Language:
 
 def _any(words: Iterable[str]) -> str:
     """Return a pattern of any of the words, the longest first; blanks may be hyphens."""
-    body = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    by_first: dict[str, list[str]] = {}  # so that a place in a text is compared with few words
+    for word in sorted(words, key=len, reverse=True):
+        counted = word.startswith("{n}") or word[:1].isdigit()
+        first, rest = ("(?=[0-9])", word) if counted else (re.escape(word[:1]), word[1:])
+        by_first.setdefault(first, []).append(re.escape(rest))
+    body = "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in by_first.items())
     return body.replace(r"\ ", "[ -]").replace(r"\{n\}", _DIGITS)
 
 
