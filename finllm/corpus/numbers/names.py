@@ -65,15 +65,15 @@ _NAMING = frozenset(
     "iphone galaxy euro vision strategy project path roadmap formula pillar priority bucket "
     "question footnote footnotes tables figures charts annexes appendices articles paragraphs "
     "exhibits annexe schedules clause clauses recital recitals resolution resolutions "
-    "hall gate box bus python java volume issue iso nfpa osha pm sars cov h1n1 omega forever "
-    "§ §§ n° nº № l. r. paragraph annex wi-fi wifi usb bluetooth hdmi pcie thunderbolt docsis ddr "
-    "android ios rtx gtx geforce zigbee type "
+    "hall gate blocks box bus python java volume issue iso nfpa osha pm sars cov h1n1 omega "
+    "forever § §§ n° nº № l. r. paragraph annex wi-fi wifi usb bluetooth hdmi pcie thunderbolt "
+    "docsis ddr android ios rtx gtx geforce zigbee type "
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
     "milestone mach rank ranked catch area apollo ab sb hb hr h.r. dot sub".split()
 )
 # of these, what is also measured: "hydro generation 1,117 GWh"
 _MEASURED = frozenset(
-    "generation series phase phases stage block area volume level levels press catch cohort "
+    "generation series phase phases stage block blocks area volume level levels press catch cohort "
     "class category group channel".split()
 )
 _MEASURE_BEHIND = re.compile(
@@ -215,7 +215,8 @@ def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
     if text[start] == "-" and not atom.number % 1:
         return True
     if previous in _NAMING_IN_CAPITALS and cased[start - len(previous) - 1].isupper():
-        return atom.number < 20
+        if atom.number < 20:
+            return True
     if previous in _PLACES and cased[start - len(previous) - 1].isupper():
         return not atom.number % 1 and not counted_unit(text, end, 1)
     if is_phone(text, start):

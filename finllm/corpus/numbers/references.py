@@ -13,15 +13,18 @@ _REGISTERS = frozenset(
     "duns naics eori cas doi isbn issn cep plz zip c.p. postcode docket dockets patent permit "
     "licence license registration accession serial ticket  passcode password pin".split()
 )
-_LAST_WORDS = frozenset("number numbers no no. nos nos. nr nr. n° id ref ref. code".split())
+_LAST_WORDS = frozenset(
+    "number numbers no no. nos nos. nr nr. n° id ref ref. reference code".split()
+)
 _REGISTERED = re.compile(
     r"\b(?:registration|registry|register|company|patents?|application|docket|licen[cs]e|permit"
     r"|vat|tax|tax payer|taxpayer|file|filing|case|claim|reference|account|policy|serial|charter"
     r"|certificate|order|invoice|ticket|identification|identity|approval|authori[sz]ation|ein"
     r"|charity|trademark|batch|part|model|contract|tender|customer|conference|meeting|event"
-    r"|access|dial-in|participant|webcast|security|bar|postal|zip|area) "
+    r"|access|dial-in|participant|webcast|security|bar|postal|zip|area|firm) "
     r"(?:identification |registration |file )?"
-    r"(?:numbers?|nos?\.?|nr\.?|n°|id|ref\.?|code) ?[.:#]? ?(?:\(?[a-z]{1,4}\)?[ :.-]{1,2})?$"
+    r"(?:numbers?|nos?\.?|nr\.?|n°|id|ref\.?|reference|code)"
+    r" ?[.:#]? ?(?:\(?[a-z]{1,4}\)?[ :.-]{1,2})?$"
 )
 _COURT = re.compile(r"\brcs(?: [a-z][a-zà-ÿ.-]+){1,2}(?: [ab])? $")  # "RCS Paris 552 032 534"
 _COUNTRIES = frozenset("ep us wo fr de gb es pt".split())
