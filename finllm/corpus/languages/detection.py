@@ -14,7 +14,7 @@ from finllm.corpus.lexicon import BUILTIN, fold, read_terms
 from finllm.corpus.numbers.vocabulary import language_of, languages
 
 MIN_WORDS = 20  # fewer say too little for the library
-READ = 3_000  # characters of a call that the library looks at, since it takes a second a megabyte
+READ = 3_000  # characters that the library looks at: it takes over a second a megabyte
 PARTS = 6  # places that they are from, so that a head in another language does not decide
 HEAD = 2_000  # characters of a text whose words are looked up
 _WORD = re.compile(r"[^\W\d_]+")
