@@ -102,14 +102,14 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, help="write the answers there, as JSON")
     flags = parser.parse_args()
     params = load_params(flags.params)
-    p, examples = params.predict, read_examples(flags.examples)[: flags.prompts]
+    examples = read_examples(flags.examples)[: flags.prompts]
     models = {"base": Path(os.devnull)} | ({"tuned": flags.adapter} if flags.adapter else {})
     found, texts = {}, {}
     print(f"{len(examples)} prompts of {flags.examples}, {torch.get_num_threads()} threads")
     print(LEGEND)
     print(f"{'':<24}" + "".join(f"{title:>{len(title) + 2}}" for title, _, _ in COLUMNS))
     for model, weights in models.items():
-        answerer = load_answerer(params.model, p, weights=weights)
+        answerer = load_answerer(params, weights=weights)
         system = params.templatize.system_prompt
         prompts = [chat.render_example(answerer.tokenizer, row, system) for row in examples]
         ids = [chat.encode_prompt(answerer.tokenizer, prompt) for prompt in prompts]

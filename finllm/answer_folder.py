@@ -67,8 +67,7 @@ def answer_folder(
         FolderAnswer(reject.id, "", template, model, unanswered=f"{reject.reason}: {reject.detail}")
         for reject in rejects
     ]
-    p = params.predict
-    answerer = load_answerer(params.model, p, weights=weights)
+    answerer = load_answerer(params, weights=weights)
     system, tokenizer = params.templatize.system_prompt, answerer.tokenizer
     prompts = [chat.render_example(tokenizer, example, system) for example in examples]
     ids = [chat.encode_prompt(tokenizer, prompt) for prompt in prompts]

@@ -98,8 +98,7 @@ def export_model(
 
 def _evaluated(params: Params, adapter: Path) -> PreTrainedModel:
     """The tuned model as the stage predict runs it."""
-    p = params.predict
-    return load_answerer(params.model, p, weights=adapter).model
+    return load_answerer(params, weights=adapter).model
 
 
 def _base(source: str, params: Params) -> PreTrainedModel:

@@ -17,6 +17,7 @@ SECTIONS = ("prepared", "qa", "unknown")
 LEXICAL = ("rouge1", "rouge2", "rougeL", "rougeLsum", "bleu", "chrf", "word_overlap")
 SEMANTIC = ("bertscore", "similarity")
 DOMAIN = ("term_recall", "term_precision", "number_accuracy", "coherence", "composite")
+FREE = "free"  # asked of answers that were written without the rules of decoding
 METRICS = LEXICAL + SEMANTIC + DOMAIN  # in the order of every table; in 0 to 1, higher is better
 NO_SOURCE = "none"  # data.transfer_source where there is no second source
 COSTS = ("cost", "timing", "provenance")  # of a stage's metrics, told apart by write_metrics
@@ -100,7 +101,7 @@ class Prediction:
     hit_limit: bool  # stopped by the length limit and not by the end-of-turn token
     decoding: str = ""  # strategy, limit and batch plan: models are compared under the same
     weights_sha256: str = ""  # of the base model's files, and of what was tuned
-    asked: str = ""  # "reworded", "noise": the prompt is not the example's own; "free": no rules
+    asked: str = ""  # "reworded", "noise": the prompt is not the example's own; or FREE
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from finllm.corpus.parallel import n_cores
 from finllm.scoring import score, summary
 from finllm.scoring.example import SIGNATURES
 from finllm.scoring.oracle import number_recall_ceiling
-from finllm.scoring.parts_of_gain import FREE, parts_of_gain
+from finllm.scoring.parts_of_gain import parts_of_gain
 from finllm.scoring.reference_loss import reference_perplexity
 from finllm.scoring.robustness import robustness
 from finllm.scoring.semantic import encoder_folder, semantic_scores, signature
@@ -55,7 +55,7 @@ def main() -> str:
     )
     scores, rest = rows[: len(own)], rows[len(own) :]
     changed_scores, val_scores = rest[: len(again)], rest[len(again) :]
-    otherwise = [one for one in changed_scores if one.split != FREE]  # asked otherwise
+    otherwise = [one for one in changed_scores if one.split != records.FREE]  # asked otherwise
     language = {call.id: call.language for call in records.read_transcripts(at.calls)}
     languages = {example.id: language[example.transcript_id] for example in transfer}
     draws = {"confidence": 1 - params.verdict.alpha, "n_bootstrap": p.n_bootstrap, "seed": p.seed}

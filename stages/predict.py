@@ -1,14 +1,13 @@
 """One model's answers to the test and transfer examples, and to test questions that are changed."""
 
 from finllm.model.weights import checkpoint_root
-from finllm.records import read_examples, write_jsonl, write_metrics
+from finllm.records import FREE, read_examples, write_jsonl, write_metrics
 from finllm.scoring.asking import (
     ask_plainly,
     ask_with_shots,
     reference_losses,
     summary,
 )
-from finllm.scoring.parts_of_gain import FREE
 from finllm.scoring.predicting import load_answerer
 from stages import adapter
 
@@ -27,7 +26,7 @@ def main() -> str:
             write_jsonl(path, [])
         write_metrics(at.metrics, at.costs, {"answers": 0})
         return "off: predict.few_shot is 0"
-    answerer = load_answerer(params.model, p, weights=at.weights)
+    answerer = load_answerer(params, weights=at.weights)
     test, asking = read_examples(at.test), {"name": name, "root": checkpoint_root()}
     if few_shot:
         train, k = read_examples(at.shots), p.few_shot

@@ -48,7 +48,8 @@ def answerer(folder):
         params = load_params(Path(__file__).parents[1] / "params.yaml")
         given = {"name": str(folder / "base"), "gguf_package": "", "gguf_file": "", **dict(model)}
         asked = replace(params.predict, **{**SETTINGS, **settings})
-        return load_answerer(replace(params.model, **given), asked, weights=folder / weights)
+        changed = replace(params, model=replace(params.model, **given), predict=asked)
+        return load_answerer(changed, weights=folder / weights)
 
     return load
 

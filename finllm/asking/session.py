@@ -122,10 +122,7 @@ def load_models(names: Sequence[str], *, adapter: Path, params: Params) -> dict[
         Where there is no tuned model yet; says how to get one.
     """
     weights = {name: weights_of(name, adapter) for name in names}  # all, before any is loaded
-    p = params.predict
-    return {
-        name: load_answerer(params.model, p, weights=folder) for name, folder in weights.items()
-    }
+    return {name: load_answerer(params, weights=folder) for name, folder in weights.items()}
 
 
 def _reply(answerer: Answerer, ids: Sequence[int], excerpt: str, known: str) -> Reply:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from finllm.report import wording
 from finllm.report.outcome import Outcome
+from finllm.report.practical import PART_LABELS
 from finllm.report.tables import BASELINES
-from finllm.scoring.parts_of_gain import PARTS
 
 MIN_COMPANIES = 12  # the smallest test sets that benchmarks/calibration.py has checked
 MUCH_CUT = 0.25  # a share of answers stopped by the length limit that bends every overlap score
@@ -94,7 +94,7 @@ def _grounded(found: Outcome, metrics: Mapping[str, Mapping]) -> str:
         for row in metrics["evaluate"].get("parts_of_gain", [])
         if row["metric"] == found.primary_metric
     }
-    if len(gains) < len(PARTS):
+    if len(gains) < len(PART_LABELS):
         return said
     return (
         f"{said} Where neither rule of decoding held, tuning gained {gains['tuning']}; the rules "

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finllm.records import METRICS, Score
+from finllm.records import FREE, METRICS, Score
 from finllm.scoring.robustness import paired_change
 
-FREE = "free"  # answers of the same models to the same prompts, written without rules
 # Each part: before and after, as the model and whether its answers obey the rules.
 PARTS = {
     "tuning": (("base", False), ("tuned", False)),

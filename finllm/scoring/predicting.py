@@ -23,7 +23,7 @@ from finllm.model.fused_decoder import can_decode
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
-from finllm.params import Model, Predict
+from finllm.params import Params
 from finllm.provenance import Provenance, provenance
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
@@ -165,9 +165,9 @@ class Answerer:
         return self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip()
 
 
-def load_answerer(m: Model, p: Predict, *, weights: Path) -> Answerer:
+def load_answerer(params: Params, *, weights: Path) -> Answerer:
     """The base model, tuned by what is in ``weights``: an adapter, a whole model, or nothing."""
-    m = resolved(m)
+    m, p = resolved(params.model), params.predict
     base = base_folder(m)
     full = is_full(weights)
     model = load_base(
