@@ -3,6 +3,7 @@
 import math
 import time
 
+from finllm import rounding
 from finllm.records import csv_text, read_scores, write_metrics, write_text
 from finllm.scoring.pairs import pair
 from finllm.scoring.posteriors import density, fit_pairs
@@ -36,7 +37,7 @@ def main() -> str:
     write_text(at.posterior, csv_text(["difference", "density"], density(draws)))
     write_metrics(at.metrics, at.costs, metrics)
     p_better = found[v.primary_metric].get("p_better", math.nan)
-    return f"P(better) {p_better:.3f} on {v.primary_metric}"
+    return f"P(better) {rounding.share(p_better)} on {v.primary_metric}"
 
 
 if __name__ == "__main__":

@@ -74,7 +74,11 @@ def main() -> str:
     records.write_jsonl(at.scores, scores + val_scores)
     records.write_jsonl(at.changed, changed_scores)
     records.write_metrics(at.metrics, at.costs, found)
-    return f"{len(scores)} scored answers, {len(again)} to changed questions"
+    asked = found["counts"]
+    return (
+        f"{len(scores):,} scored answers, {asked['changed_answers']} to changed questions, "
+        f"{asked['free_answers']} without the rules of decoding"
+    )
 
 
 if __name__ == "__main__":

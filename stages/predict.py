@@ -1,4 +1,4 @@
-"""One model's answers to the test and transfer examples, and to test questions that are changed."""
+"""One model's answers: to the test and transfer examples, to changed ones, and without rules."""
 
 from finllm.model.weights import checkpoint_root
 from finllm.records import FREE, read_examples, write_jsonl, write_metrics

@@ -89,8 +89,8 @@ def test_the_pipeline_goes_from_nothing_to_a_verdict(tmp_path):
     n_val = metrics["split"]["sets"]["val"]["examples"]
     assert len(scores) == 8 * n_answers + 12 + 4 * n_val  # on validation the baselines alone
     scored = metrics["evaluate"]
-    # other words, noise, and no rules of decoding; models, examples
-    assert scored["counts"]["changed_answers"] == 3 * 2 * 4
+    assert scored["counts"]["changed_answers"] == 2 * 2 * 4  # sets, models, examples
+    assert scored["counts"]["free_answers"] == 2 * 4
     parts = {x["part"]: x for x in scored["parts_of_gain"] if x["metric"] == "number_accuracy"}
     assert list(parts) == ["tuning", "decoding", "both"]
     assert len({x["original"] for x in parts.values()}) == 1  # the base without rules

@@ -357,13 +357,14 @@ def test_cautions_say_that_decoding_kept_both_models_from_inventing():
     (new,) = set(cautions(decided(evidence), evidence.metrics)) - set(before)
     assert "predict.grounding" in new and "not whether they invent" in new
     assert "rules alone" not in new, "not measured"
-    gain = {"metric": PRIMARY, "estimate": 0.05, "low": 0.01, "high": 0.09}
+    gain = {"metric": PRIMARY, "estimate": 0.05, "low": 0.01, "high": 0.09, "n_examples": 32}
     gains = [{**gain, "part": part} for part in ("tuning", "decoding", "both")]
     gains[2]["estimate"] = 0.11
     evidence.metrics["evaluate"]["parts_of_gain"] = gains
     (said,) = [x for x in cautions(decided(evidence), evidence.metrics) if "rules alone" in x]
-    assert "tuning gained +0.050 [0.010, 0.090]; the rules alone gave the base" in said
-    assert said.endswith("both together +0.110 [0.010, 0.090].")
+    assert "On the 32 examples" in said
+    assert "tuning alone changed the base model’s score by +0.050 [0.010, 0.090], the rules" in said
+    assert said.endswith("both by +0.110 [0.010, 0.090] (uncorrected intervals).")
 
 
 def test_cautions_name_a_provenance_that_moved_the_other_way():

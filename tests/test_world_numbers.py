@@ -260,3 +260,46 @@ def test_the_pass_that_says_which_notations_a_text_can_have_misses_none(parts):
         *((m.start(1), m.end(1), table[m[1].lower()]) for m in pattern.finditer(text)),
     ]
     assert foreign.notation_edits(text, "") == apart(every)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "values"),
+    [
+        ("We expect to permit 15 wells this year", "", [15]),
+        ("We currently license 12 compounds to partners", "", [12]),
+        ("We renewed a permit 20 years ago", "", [20]),
+        ("We hold the licence 15 more years", "", [15]),
+        ("Production of tin 25,000 tonnes rose", "", [25000]),
+        ("The final price per ticket 45", "", [45]),
+        ("por valor 350 unidades", "es", [350]),
+        ("These patents give us 12 years of exclusivity", "", [12]),
+        ("Derzeit arbeiten im Werk 1.200 Mitarbeiter", "de", [1200]),
+        ("im Haus 500 Mitarbeiter", "de", [500]),
+        ("In der Halle 300 Mitarbeiter", "de", [300]),
+        ("Die Absätze 40.000 Tonnen höher", "de", [40000]),
+        ("En la planta 300 empleados", "es", [300]),
+        ("En la sala 40 personas", "es", [40]),
+        ("Dans le bureau 40 personnes travaillent", "fr", [40]),
+        ("Sur la ligne 300 salariés", "fr", [300]),
+        ("Na linha 300 funcionários", "pt", [300]),
+        ("Na plataforma 300 clientes", "pt", [300]),
+        ("do quadro 300 funcionários", "pt", [300]),
+        ("At the gate 250 people work", "", [250]),
+        ("rail and bus 12 vehicles", "", [12]),
+        ("net loss of $12.5 million (15.2)", "", [-12500000.0, -15200000.0]),
+        ("Gross margin | 52.1% (3.4)", "", [52.1, -3.4]),
+        ("Operating margin 12.3% (11.8)", "", [12.3, 11.8]),
+        ("Production is threefold what it was", "", [3]),
+        ("an order book that is fourfold the level of 2019", "", [4, 2019]),
+        ("two-fold last year's", "", [2]),
+        ("demand was fivefold supply", "", [5]),
+        ("Our H2 pipeline of deals is 40 million dollars", "", [0, 40000000.0]),
+        ("In H2 engines grew 5%", "", [0, 5]),
+        ("clean H2 results", "", [0]),
+        ("a pure H2 effect", "", [0]),
+        ("Headcount 40 is down.", "", [40]),
+        ("Stores 40 is the target.", "", [40]),
+    ],
+)
+def test_what_stands_behind_a_naming_word_and_counts_is_kept(text, language, values):
+    assert [q.value for q in extract_quantities(text, language)] == values

@@ -88,18 +88,24 @@ def _grounded(found: Outcome, metrics: Mapping[str, Mapping]) -> str:
         "Answers were decoded with predict.grounding: neither model could state a figure that its "
         "excerpt lacks. Number accuracy compares which figures they chose, not whether they invent."
     )
-    gains = {
-        row["part"]: f"{wording.signed(row['estimate'])} "
-        f"{wording.interval(row.get('low'), row.get('high'))}"
+    parts = {
+        row["part"]: row
         for row in metrics["evaluate"].get("parts_of_gain", [])
         if row["metric"] == found.primary_metric
     }
-    if len(gains) < len(PART_LABELS):
+    if len(parts) < len(PART_LABELS):
         return said
+    tuning, decoding, both = (_gain(parts[name]) for name in PART_LABELS)
     return (
-        f"{said} Where neither rule of decoding held, tuning gained {gains['tuning']}; the rules "
-        f"alone gave the base model {gains['decoding']}, and both together {gains['both']}."
+        f"{said} On the {parts['both']['n_examples']} examples that were also answered without the "
+        f"rules of decoding, tuning alone changed the base model’s score by {tuning}, the rules "
+        f"alone by {decoding}, and both by {both} (uncorrected intervals)."
     )
+
+
+def _gain(part: Mapping) -> str:
+    interval = wording.interval(part.get("low"), part.get("high"))
+    return f"{wording.signed(part['estimate'])} {interval}"
 
 
 def _hidden(subgroups: Mapping[str, Mapping[str, Mapping]], found: Outcome) -> str:

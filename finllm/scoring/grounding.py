@@ -23,6 +23,7 @@ from finllm.corpus.languages.files import ENGLISH
 from finllm.corpus.languages.quantities import quantities_in
 from finllm.corpus.languages.wording import wording, wording_file
 from finllm.corpus.numbers import Quantity, ends, extract_quantities, quantities_agree
+from finllm.corpus.numbers.digits import VULGAR
 from finllm.corpus.numbers.spelled import WORD
 from finllm.corpus.numbers.units import SYMBOLS
 from finllm.scoring.figures import Figure, figures, figures_agree
@@ -33,7 +34,7 @@ MOST_TRIED = 24  # forms that may complete a text and are judged; a figure's own
 NEAR = 3  # words behind a figure that can still say its direction or its unit
 _BEHIND_DIGIT = re.compile(r"\D*\Z")
 _DIGITS = re.compile(r"\w*\d\w*")
-_DIGIT_OR_SYMBOL = re.compile(f"[\\d½⅓⅔¼¾⅛⅜⅝⅞{re.escape(''.join(SYMBOLS))}]")
+_DIGIT_OR_SYMBOL = re.compile(f"[\\d{re.escape(''.join([*VULGAR, *SYMBOLS]))}]")
 _NUMERAL = re.compile(r"^[\s*_#>-]*\(?(\d{1,2})[.)]", re.MULTILINE)
 
 

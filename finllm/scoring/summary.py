@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from finllm.records import Example, Prediction, Score
+from finllm.records import FREE, Example, Prediction, Score
 from finllm.scoring.across_languages import by_language
 from finllm.scoring.baselines import baseline_answers
 from finllm.scoring.cross_domain import cross_domain
@@ -168,7 +168,8 @@ def counts(
     return {
         "test_examples": len(test),
         "transfer_examples": len(transfer),
-        "changed_answers": len(changed),
+        "changed_answers": sum(candidate.split != FREE for candidate in changed),
+        "free_answers": sum(candidate.split == FREE for candidate in changed),
         "empty_answers": {
             model: sum(not text.strip() for text in by_id.values()) for model, by_id in said.items()
         },

@@ -57,8 +57,8 @@ def spoken_in(text: str) -> str:
 def said_in(text: str) -> str:
     """``spoken_in``, also a language that has a file of its numbers alone.
 
-    Such a language is told by that file, and only where it has more words of the text than every
-    other, with the files of their numbers, has.
+    Such a language is told only where it has more words of the text than any other language,
+    counting the words of their numbers' files.
 
     >>> said_in("A receita líquida foi de R$ 9,6 bilhões"), said_in("Umsatz stieg um 5 %")
     ('pt', 'de')

@@ -11,7 +11,7 @@ from finllm.corpus.numbers.periods import parse_period
 from finllm.corpus.numbers.units import CURRENCY_BEFORE, DOLLARS, MAGNITUDES, SYMBOLS
 from finllm.corpus.numbers.words import parse_fraction
 
-_VULGAR = {
+VULGAR = {
     "½": 1 / 2,
     "⅓": 1 / 3,
     "⅔": 2 / 3,
@@ -24,7 +24,7 @@ _VULGAR = {
 }
 _HALF = (
     r"( and (?:a|one)[ -]half|[ -](?:and )?[1-7]/[2-8](?![\d/])| and (?:a|three)[ -]quarters?"
-    rf"| ?[{''.join(_VULGAR)}])?"
+    rf"| ?[{''.join(VULGAR)}])?"
 )
 _SPACED_DECIMALS = (  # "$ 1 . 2 billion", as tokenisers and OCR write it
     r"(?<!\d{4}) \. \d+(?= ?(?:%|percent|per |million|billion|mln|bln|basis points))"
@@ -171,8 +171,8 @@ def _set_sign(text: str, atom: Atom, closing: str | None) -> None:
 
 def _add_half(atom: Atom, half: str) -> None:
     """Add "and a half" or "1/2" to a number."""
-    if half[-1] in _VULGAR:
-        atom.number += _VULGAR[half[-1]]
+    if half[-1] in VULGAR:
+        atom.number += VULGAR[half[-1]]
     elif "/" in half:
         top, bottom = half.lstrip(" -and").split("/")
         atom.number += int(top) / int(bottom)

@@ -10,7 +10,7 @@ from finllm.corpus.numbers.counts import counted_in_words, counted_unit, is_year
 from finllm.corpus.numbers.markup import Plain, plain
 from finllm.corpus.numbers.names import without_names
 from finllm.corpus.numbers.per import mark_per
-from finllm.corpus.numbers.priors import read_priors
+from finllm.corpus.numbers.priors import read_priors, share_losses
 from finllm.corpus.numbers.quantity import Quantity
 from finllm.corpus.numbers.scan import scan
 from finllm.corpus.numbers.signs import mark_signs, without_conversions
@@ -51,12 +51,13 @@ def quantities_of_plain(setting: Plain) -> list[Quantity]:
     cased = setting.text
     lower = _lower(cased)
     atoms = scan(lower)
-    read_priors(lower, atoms)
+    priors = read_priors(lower, atoms)
     atoms = without_names(cased, lower, atoms)
     share_units(lower, atoms)
     atoms = join_compounds(lower, join_ratios(lower, atoms))
     mark_bare_amounts(lower, atoms)
     mark_signs(lower, atoms)
+    share_losses(priors)
     without_conversions(lower, atoms)
     mark_per(lower, atoms)
     atoms = join_ranges(lower, atoms)

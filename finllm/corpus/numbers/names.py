@@ -38,16 +38,19 @@ _PRODUCT = re.compile(
 )
 _CLASS_NOUN = re.compile(r" (?:emissions|trials|studies|cities|loans|assets|suppliers)\b")
 _GAS_BEHIND = re.compile(
-    r"-(?:ready|fuel|power|capable|compatible|based|blend|rich)|[ -](?:electroly|pipelines?\b"
-    r"|refuel|valley|trucks?\b|tanks?\b|molecul|boilers?\b|burners?\b|engines?\b|turbines?\b"
+    r"-(?:ready|fuel|power|capable|compatible|based|blend|rich|pipelines?\b|trucks?\b|tanks?\b"
+    r"|boilers?\b|burners?\b|engines?\b|turbines?\b)|[ -](?:electroly|refuel|valley|molecul"
     r"|vert\b|verde\b)"
 )
 _GAS_BEFORE = re.compile(
-    r"\b(?:green|blue|gr[ae]y|pink|turquoise|clean|liquid|renewable|low-carbon|grüne[mnrs]?|pure) $"
+    r"\b(?:green|blue|gr[ae]y|pink|turquoise|liquid|renewable|low-carbon|grüne[mnrs]?) $"
 )
 _HOURS = re.compile(r"(?:9|nine)-to-(?:5|five)(?![\d%]| ?(?:%|percent|million|basis))")
 _IS = re.compile(r" (?:is|was|has|isn't|wasn't|hasn't|does|doesn't) ")
-_ROUGHLY = frozenset("almost some around another maybe perhaps well just even guidance".split())
+_ROUGHLY = frozenset(
+    "almost some around another maybe perhaps well just even guidance headcount backlog staff "
+    "capacity volume output".split()
+)
 _PIXELS = re.compile(  # "4K TVs"
     r"[2458]k(?= ?-?(?:tvs?|televisions?|uhd|ultra|hdr|oled|lcd|displays?|screens?|monitors?"
     r"|videos?|resolution|cameras?|stream\w*|content|projectors?|panels?|gaming|blu|60)\b)"
@@ -76,6 +79,8 @@ _MEASURED = frozenset(
     "generation series phase phases stage block blocks area volume level levels press catch cohort "
     "class category group channel".split()
 )
+# places in which something may be counted: "in der Halle 300 Mitarbeiter"
+_ROOMS = frozenset("hall gate box bus room floor building suite".split())
 _MEASURE_BEHIND = re.compile(
     rf" ?(?:{MEASURE.pattern}|(?:mega|giga|tera)watts?\b|tonn?es\b|tons\b|barrels\b|ounces\b"
     r"|hectares\b|acres\b|square |sq\.? |kilomet|units\b)"
@@ -211,7 +216,7 @@ def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
             "russell",
         )
     if previous in _NAMING and not (previous in _MEASURED and _is_measured(text, atom)):
-        return True
+        return not (previous in _ROOMS and counted_unit(text, end, 1))
     if text[start] == "-" and not atom.number % 1:
         return True
     if previous in _NAMING_IN_CAPITALS and cased[start - len(previous) - 1].isupper():
@@ -306,5 +311,6 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
         return False
     first_word = cased[at - 1] in "\n.?!" or cased[at - 2] in ".?!\n"
     if first_word and _IS.match(text, atom.end):  # "Xeon 6 is ramping": what is counted is plural
-        return cased[at].isupper() and not previous.endswith("ly") and previous not in _ROUGHLY
+        is_label = previous in _ROUGHLY or previous.endswith(("ly", "s"))
+        return cased[at].isupper() and not is_label
     return cased[at].isupper() and not first_word and not counted_unit(text, atom.end, 1)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 
 from finllm.corpus.numbers.atom import Atom
+from finllm.corpus.numbers.counts import counted_unit
 
 # registers and codes whose number follows directly or behind a colon
 _REGISTERS = frozenset(
     "isin sedol cusip wkn valor valoren cik lei sic ein tin abn acn arbn gstin cin din crn nzbn "
     "vat nire cnpj cpf nif cif nie nit rfc rut ruc cuit siren siret rcs hrb hra uid iban bic swift "
     "duns naics eori cas doi isbn issn cep plz zip c.p. postcode docket dockets patent permit "
-    "licence license registration accession serial ticket  passcode password pin".split()
+    "licence license registration accession serial ticket passcode password pin".split()
+)
+# of these, what is also said of things that are counted: "we license 12 compounds"
+_SAID_OF_COUNTS = frozenset(
+    "permit license licence patent docket dockets ticket tin valor swift lei pin".split()
 )
 _LAST_WORDS = frozenset(
     "number numbers no no. nos nos. nr nr. n° id ref ref. reference code".split()
@@ -32,6 +37,7 @@ _IBAN = re.compile(r"[a-z]{2}\d\d")
 _OF_A_COUNTRY = re.compile(  # "patent EP 2 345 678", "TVA FR 40 303 265 045", "IBAN DE89 3704"
     r"\b(?:patents?|vat|tva|brevets?|patentes?|iban)(?: [a-zé.]+){0,2}[ :]+[a-z]{2}(?:\d\d)? $"
 )
+_NEXT_PART = re.compile(r"[-/ ]\d")
 _JOINTS = frozenset(("-", "/", " ", ".", "–", " / ", " - ", "(", ")"))
 _CHANGES = (
     r"(?:increas|ris[ei]|rose|gr[eo]w|improv|jump|surg|gain|expan|higher|return|declin|drop|fall"
@@ -40,6 +46,9 @@ _CHANGES = (
 )
 _CHANGE = re.compile(rf"\b{_CHANGES}")
 _CHANGE_BEHIND = re.compile(rf" (?:[a-z-]+ )?{_CHANGES}")
+_COMPARED = re.compile(  # "threefold what it was"
+    r" (?:what|the (?:level|amount|number|rate|volume|size|figure)|last|that|those|its|supply)\b"
+)
 _NOUN_BEHIND = re.compile(
     r" (?!(?:in|on|to|over|from|by|since|as|and|or|for|at|than|compared|versus|year|during|with"
     r"|when|while|between|through|the|this|last|within|across|after|that|if|due|because|but|of"
@@ -55,16 +64,23 @@ def points_at(text: str, atom: Atom, previous: str) -> bool:
     """Whether a plain number is a register's: ``previous`` is the word before it."""
     word = previous.rstrip(":#")
     if word in _REGISTERS:
-        return True
+        return word not in _SAID_OF_COUNTS or word != previous or _is_long(text, atom)
     first = max(0, atom.start - 48)
     if word in _LAST_WORDS:
         return _REGISTERED.search(text, first, atom.start) is not None
     if word == "patents":
         return atom.number >= 1e5
-    if word in _COUNTRIES or _IBAN.fullmatch(word):
+    if word in _COUNTRIES and _is_long(text, atom) or _IBAN.fullmatch(word):
         return _OF_A_COUNTRY.search(text, first, atom.start) is not None
     court = text.find("rcs ", first, atom.start) >= 0
     return court and _COURT.search(text, first, atom.start) is not None
+
+
+def _is_long(text: str, atom: Atom) -> bool:
+    """Whether a number is too long, or goes on in parts, as no count does that names its things."""
+    if counted_unit(text, atom.end):
+        return False
+    return atom.number >= 1e4 or _NEXT_PART.match(text, atom.end) is not None
 
 
 def goes_on(text: str, atom: Atom, ended: int) -> bool:
@@ -79,7 +95,7 @@ def is_figurative(text: str, atom: Atom) -> bool:
     """
     if not text.startswith("fold", atom.end - 4):
         return False
-    if _CHANGE_BEHIND.match(text, atom.end):
+    if _CHANGE_BEHIND.match(text, atom.end) or _COMPARED.match(text, atom.end):
         return False
     if _NOUN_BEHIND.match(text, atom.end):
         return True
