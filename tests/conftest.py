@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -67,6 +68,14 @@ def byte_level_tokenizer(special, *, bos=None, eos, template=None, vocab_size=30
     fast.chat_template = template
     fast.pad_token = fast.pad_token or eos  # as finllm.model.tokenizer does
     return fast
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """SIGINT as in a terminal: a shell's background job ignores it, and so does what it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -21,14 +21,6 @@ TRAINED, COSTS = "metrics/details/train.json", "metrics/costs/train.json"
 TIMEOUT = 900  # seconds: a busy machine is no failure
 
 
-@pytest.fixture(scope="module", autouse=True)
-def interruptible():
-    """SIGINT as in a terminal: a shell's background job ignores it, and so does what it starts."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     root = write_project(tmp_path_factory.mktemp("project"), scripts=SCRIPTS)
