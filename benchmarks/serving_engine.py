@@ -58,7 +58,6 @@ def vllm(folder: str, n_threads: int, n_rows: int) -> Answers:
     model = LLM(
         folder, dtype="bfloat16", max_model_len=2048, max_num_seqs=n_rows,
         enable_prefix_caching=False, disable_log_stats=True,
-        enforce_eager=True,  # its compiler was not ready after minutes
     )  # fmt: skip
 
     def answer(ids: list[list[int]], new: int, stops: list[int]) -> list[list[int]]:

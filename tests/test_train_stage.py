@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import CHATML, byte_level_tokenizer, make_example, tiny_llama
 from ruamel.yaml import YAML
 from transformers import TrainerCallback
@@ -140,6 +141,9 @@ def test_a_checkpoint_of_other_parameters_data_weights_or_processors_is_not_used
 
 
 def test_an_experiment_killed_in_its_copy_goes_on_in_another_copy(workspace, monkeypatch, capsys):
+    # OMP_NUM_THREADS is 1 in tests, and Numba's first kernel of a process makes it 2
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+
     def enter(name):
         copy = workspace / ".dvc" / "tmp" / "exps" / name
         copy.mkdir(parents=True)
