@@ -13,9 +13,5 @@ ln -s "$calls" data/raw/ectsum/calls
 python -m finllm preset cpu-smollm2-ectsum
 dvc repro
 python -m finllm verdict
-results="$root/docs/results/ectsum-smollm2-135m"
-mkdir -p "$results"
-rm -rf "$results/metrics"
-cp -r params.yaml dvc.lock metrics reports/report.html reports/report.md reports/*.svg "$results/"
+"$root/benchmarks/keep_results.sh" "$root/docs/results/ectsum-smollm2-135m"
 rm -rf "$work"
-echo "results: $results"
