@@ -95,17 +95,12 @@ def _grounded(found: Outcome, metrics: Mapping[str, Mapping]) -> str:
     }
     if len(parts) < len(PART_LABELS):
         return said
-    tuning, decoding, both = (_gain(parts[name]) for name in PART_LABELS)
+    tuning, decoding, both = (wording.estimate(parts[name]) for name in PART_LABELS)
     return (
         f"{said} On the {parts['both']['n_examples']} examples that were also answered without the "
         f"rules of decoding, tuning alone changed the base model’s score by {tuning}, the rules "
         f"alone by {decoding}, and both by {both} (uncorrected intervals)."
     )
-
-
-def _gain(part: Mapping) -> str:
-    interval = wording.interval(part.get("low"), part.get("high"))
-    return f"{wording.signed(part['estimate'])} {interval}"
 
 
 def _hidden(subgroups: Mapping[str, Mapping[str, Mapping]], found: Outcome) -> str:

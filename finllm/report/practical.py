@@ -63,8 +63,7 @@ def parts_table(rows: Sequence[Mapping], *, primary: str) -> Table | None:
             PART_LABELS[row["part"]],
             wording.score(row["original"]),
             wording.score(row["changed"]),
-            f"{wording.signed(row['estimate'])} "
-            f"{wording.interval(row.get('low'), row.get('high'))}",
+            wording.estimate(row),
             f"{wording.count(row['n_examples'])} of {wording.count(row['n_companies'])}",
         ]
         for row in chosen

@@ -25,8 +25,7 @@ def robustness_summary(rows: Sequence[Mapping], *, primary: str) -> str:
     said = []
     for name in dict.fromkeys(row["set"] for row in rows):
         parts = [
-            f"{row['model']} {wording.signed(row['estimate'])} "
-            f"{wording.interval(row.get('low'), row.get('high'))}"
+            f"{row['model']} {wording.estimate(row)}"
             for row in rows
             if row["set"] == name and row["metric"] == primary
         ]
@@ -47,8 +46,7 @@ def robustness_table(rows: Sequence[Mapping], *, metrics: Sequence[str], what: s
             row["model"],
             wording.score(row["original"]),
             wording.score(row["changed"]),
-            f"{wording.signed(row['estimate'])} "
-            f"{wording.interval(row.get('low'), row.get('high'))}",
+            wording.estimate(row),
             f"{wording.count(row['n_examples'])} of {wording.count(row['n_companies'])}",
         ]
         for row in chosen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from finllm.rounding import MINUS, MISSING, as_set, interval, p_value, score, share, signed
 
@@ -25,6 +26,15 @@ METRIC_LABELS = {
 }
 D_LABELS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))  # Cohen 1988, section 2.2.3
 BF_LABELS = ((3, "anecdotal"), (10, "moderate"), (30, "strong"), (100, "very strong"))
+
+
+def estimate(row: Mapping) -> str:
+    """A difference with its interval, from a row that may have none.
+
+    >>> estimate({"estimate": 0.05, "low": 0.01, "high": 0.09})
+    '+0.050 [0.010, 0.090]'
+    """
+    return f"{signed(row['estimate'])} {interval(row.get('low'), row.get('high'))}"
 
 
 def metric_label(name: str) -> str:
