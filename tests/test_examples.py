@@ -56,6 +56,7 @@ def budget_for(tokenizer, *, max_tokens=1500, max_answer_tokens=400):
         ),
         max_tokens,
         max_answer_tokens,
+        "rule",
     )
 
 
