@@ -220,6 +220,7 @@ class Predict:
     quantization: str = one_of("none", "nf4", "fp4", "int8")
     grounding: str = one_of("none", "figures")
     repetition: str = one_of("allow", "bullets")
+    stop_penalty: float = within(0, 100)
     few_shot: int = within(0, 64)
     robustness_examples: int = within(0, 1_000_000)
     typo_share: float = within(0, 1)
