@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.corruptions import ERRORS, REWORDINGS
+from benchmarks.rewordings import REWORDINGS
+from finllm.preference.corruptions import ERRORS
 from finllm.scoring import score_example
 
 FACTUAL = tuple(ERRORS)[:8]

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.corruptions import ERRORS, REWORDINGS
+from benchmarks.rewordings import REWORDINGS
+from finllm.preference.corruptions import ERRORS
 from finllm.scoring import score_example
 
 ROOT = Path(__file__).parent.parent

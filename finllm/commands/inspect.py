@@ -1,13 +1,19 @@
-"""``finllm inspect``: a training example as the model sees it, or a call as cleaning reads it."""
+"""``finllm inspect``: a training example or pair as the model sees it, or a call as it is read."""
 
 from __future__ import annotations
 
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finllm.commands.arguments import add_params, add_path, new_command
+
+if TYPE_CHECKING:
+    from finllm.params import Params
+    from finllm.records import Example
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -16,26 +22,31 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         commands,
         "inspect",
         run,
-        summary="print a training example, or who says what in a call",
+        summary="print a training example, a preference pair, or who says what in a call",
         description=(
             "The prompt, the answer, the special tokens, and the token from which the loss counts: "
             "on a terminal the prompt is dim, what carries loss is green, special tokens are "
             "magenta; elsewhere a line says where the loss begins. With --call, who says what in a "
             "call: a line a turn with role and section; executives are green, analysts yellow, "
-            "operators dim, and who is unknown is red."
+            "operators dim, and who is unknown is red. With --pair, a pair of preference tuning: "
+            "the prompt, the chosen and the rejected answer."
         ),
         example="inspect --template summarization --index 3\ninspect --call ACME_q3_2023",
         reads="data/split/train.jsonl, params.yaml, the model's tokenizer; with --call "
-        "data/clean/transcripts.jsonl",
+        "data/clean/transcripts.jsonl, with --pair data/prefer/pairs.jsonl",
         writes="nothing",
     )
     command.add_argument("--call", default="", metavar="ID", help="print this call instead")
+    command.add_argument(
+        "--pair", type=int, metavar="N", help="print this preference pair instead, from 0"
+    )
     command.add_argument("--template", default="", help="of this template only")
     command.add_argument(
         "--index", type=int, default=0, help="which of them, from 0 (default: %(default)s)"
     )
     add_path(command, "--examples", "data/split/train.jsonl", "the examples")
     add_path(command, "--transcripts", "data/clean/transcripts.jsonl", "the calls")
+    add_path(command, "--pairs", "data/prefer/pairs.jsonl", "the preference pairs")
     add_params(command)
 
 
@@ -55,12 +66,30 @@ def run(parsed: argparse.Namespace) -> None:
     if not parsed.examples.is_file():
         raise ValueError(f"{parsed.examples}: no such file; run `dvc repro split` first")
     rows = read_examples(parsed.examples)
-    example = inspection.pick(rows, template=parsed.template, index=parsed.index)
     params = load_params(parsed.params)
+    if parsed.pair is not None:
+        print(_pair(parsed, rows, params))
+        return
+    example = inspection.pick(rows, template=parsed.template, index=parsed.index)
     tokenizer = load_tokenizer(base_folder(params.model), revision=params.model.revision)
     prompt = chat.render_example(tokenizer, example, params.templatize.system_prompt)
     encoded = chat.encode_example(tokenizer, prompt, example.answer)
     print(inspection.show(tokenizer, example, encoded, colour=has_colour(sys.stdout)))
+
+
+def _pair(parsed: argparse.Namespace, examples: Sequence[Example], params: Params) -> str:
+    from finllm.model.tokenizer import load_tokenizer
+    from finllm.model.weights import base_folder
+    from finllm.preference.inspection import pick_pair, show_pair
+    from finllm.preference.pairs import read_pairs
+    from finllm.terminal import has_colour
+
+    if not parsed.pairs.is_file():
+        raise ValueError(f"{parsed.pairs}: no such file; run `dvc repro prefer` first")
+    pair, example = pick_pair(read_pairs(parsed.pairs), examples, parsed.pair)
+    tokenizer = load_tokenizer(base_folder(params.model), revision=params.model.revision)
+    system = params.templatize.system_prompt
+    return show_pair(tokenizer, example, pair, system, colour=has_colour(sys.stdout))
 
 
 def _call(transcripts: Path, call_id: str, *, colour: bool) -> str:

@@ -1,0 +1,207 @@
+"""Pairs of answers to one prompt, of which the first is to be preferred: whence they come.
+
+Two kinds. *corrupted*: the reference of a training example against the same text with one thing
+made wrong (`finllm.preference.corruptions`). *sampled*: of several answers that the tuned model
+draws to a training prompt, the one that ranks highest by its figures against the one that ranks
+lowest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from finllm.instruct import splits
+from finllm.instruct.templates import apportion
+from finllm.preference import corruptions
+from finllm.records import Example, read_jsonl
+from finllm.scoring.domain import number_accuracy
+from finllm.scoring.figures import number_report
+
+CORRUPTED, SAMPLED = "corrupted", "sampled"
+WRITTEN = ("human", "synthetic")  # provenances of references that somebody wrote as an answer
+EDITS: dict[str, corruptions.Edit] = {
+    "another figure": corruptions.swap_number,
+    "another scale": corruptions.scale_number,
+    "another direction": corruptions.flip_direction,
+    "another period": corruptions.wrong_period,
+    "dropped bullet": corruptions.drop_bullet,
+    "repeated bullet": corruptions.repeat_bullet,
+}
+EQUAL_RANK = "equal_rank"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two answers to the prompt of one training example."""
+
+    example_id: str
+    company: str
+    kind: str  # CORRUPTED or SAMPLED
+    fault: str  # of the rejected answer: one of EDITS, or "lower rank"
+    chosen: str
+    rejected: str
+    part: str = "train"  # "val" where it chooses the training's best step
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """The pairs of a JSON-lines file."""
+    return [Pair(**row) for row in read_jsonl(path)]
+
+
+def with_reference(examples: Sequence[Example]) -> list[Example]:
+    """The examples whose reference somebody wrote as an answer, rather than a rule or the call."""
+    return [example for example in examples if example.provenance in WRITTEN]
+
+
+def corrupted_pairs(examples: Sequence[Example], rng: np.random.Generator) -> list[Pair]:
+    """The reference of each example against each kind of error that changes it."""
+    found = []
+    for example in examples:
+        for fault, edit in EDITS.items():
+            wrong = edit(example.answer, example.excerpt, rng)
+            if wrong.strip() != example.answer.strip():
+                found.append(
+                    Pair(example.id, example.company, CORRUPTED, fault, example.answer, wrong)
+                )
+    return found
+
+
+def rank(answer: str, example: Example) -> tuple[float, float]:
+    """How right an answer's figures are: number accuracy, then their support in the excerpt."""
+    accuracy = number_accuracy(answer, example.answer, example.excerpt)
+    return accuracy, number_report(answer, "", example.excerpt).support
+
+
+def sampled_pairs(
+    examples: Sequence[Example], samples: Sequence[Sequence[str]]
+) -> tuple[list[Pair], Counter[str]]:
+    """The best against the worst sample of each prompt, and how many prompts give none, and why.
+
+    ``samples`` are in the order of the examples. Where all of a prompt's samples have one rank
+    there is nothing to prefer. Among equals the first one stands.
+    """
+    found, left_out = [], Counter({EQUAL_RANK: 0})
+    for example, drawn in zip(examples, samples, strict=True):
+        ranks = [rank(text, example) for text in drawn]
+        best, worst = ranks.index(max(ranks)), ranks.index(min(ranks))
+        if ranks[best] == ranks[worst]:
+            left_out[EQUAL_RANK] += 1
+            continue
+        found.append(
+            Pair(example.id, example.company, SAMPLED, "lower rank", drawn[best], drawn[worst])
+        )
+    return found, left_out
+
+
+def mixed(
+    pairs: Sequence[Pair],
+    weights: Mapping[str, float],
+    *,
+    max_pairs: int,
+    rng: np.random.Generator,
+) -> list[Pair]:
+    """As many pairs as the weights of the kinds allow, at most ``max_pairs`` (0 is all), drawn.
+
+    Raises
+    ------
+    ValueError
+        Where a kind with a weight above 0 has no pair.
+    """
+    used = {kind: weight for kind, weight in weights.items() if weight > 0}
+    by_kind = {kind: [pair for pair in pairs if pair.kind == kind] for kind in used}
+    for kind, rows in by_kind.items():
+        if not rows:
+            raise ValueError(f"prefer.weights.{kind} is {used[kind]:g}, and {_REASONS[kind]}")
+    scale = sum(used.values())
+    total = min(int(len(rows) * scale / used[kind] + 1e-9) for kind, rows in by_kind.items())
+    total = min(total, max_pairs) if max_pairs else total
+    kept: set[int] = set()
+    for kind, n in apportion(total, used).items():
+        places = [i for i, pair in enumerate(pairs) if pair.kind == kind]
+        kept |= {places[i] for i in rng.permutation(len(places))[:n]}
+    return [pair for i, pair in enumerate(pairs) if i in kept]
+
+
+_REASONS = {
+    CORRUPTED: "no training example has a reference that can be made wrong (its provenance must be "
+    f"{' or '.join(WRITTEN)}); set it to 0",
+    SAMPLED: "no pair is left after ranking: the samples of every prompt rank the same; raise "
+    "prefer.samples, prefer.temperature or prefer.max_prompts, or set it to 0",
+}
+
+
+def with_parts(pairs: Sequence[Pair], *, val_share: float, rng: np.random.Generator) -> list[Pair]:
+    """The pairs, those of some training companies marked as ``val``: at least one company's.
+
+    Raises
+    ------
+    ValueError
+        Where fewer than two companies have pairs.
+    """
+    companies = sorted({pair.company for pair in pairs})
+    if len(companies) < 2:
+        raise ValueError(
+            f"{len(pairs)} preference pairs of {len(companies)} companies are left, and it takes "
+            "two companies, one of them to choose the best step by; raise prefer.max_pairs, "
+            "prefer.samples or split.max_train_examples"
+        )
+    n = min(max(1, round(val_share * len(companies))), len(companies) - 1)
+    held_out = {companies[i] for i in rng.permutation(len(companies))[:n]}
+    return [replace(pair, part="val") if pair.company in held_out else pair for pair in pairs]
+
+
+def audited(
+    pairs: Sequence[Pair],
+    sets: Mapping[str, Sequence[Example]],
+    groups: Mapping[str, str],
+) -> splits.Audit:
+    """What the pairs share with validation, test and transfer set, by the audit of the split.
+
+    Parameters
+    ----------
+    sets
+        The four sets of the split; the pairs must be of the set ``train``.
+    groups
+        The near-duplicate group of a transcript, where it is in one.
+
+    Raises
+    ------
+    ValueError
+        Where a pair is of no training example, its answers are equal, or anything is shared.
+    """
+    train = {example.id: example for example in sets["train"]}
+    for pair in pairs:
+        if pair.example_id not in train:
+            raise ValueError(
+                f"{pair.example_id} has a preference pair and is no training example; run "
+                "`dvc repro prefer` again"
+            )
+        if pair.chosen.strip() == pair.rejected.strip():
+            raise ValueError(
+                f"{pair.example_id}: both answers of a {pair.kind} pair are equal; leave it out"
+            )
+    used = [
+        replace(train[pair.example_id], answer=answer)
+        for pair in pairs
+        for answer in (pair.chosen, pair.rejected)
+    ]
+    audit = splits.audit({**sets, "train": used}, groups)
+    if audit.leaks:
+        raise ValueError(f"the preference pairs leak into the other sets: {audit}")
+    return audit
+
+
+def counted(pairs: Sequence[Pair]) -> dict[str, object]:
+    """How many pairs there are, by kind, by fault and by part, and of how many companies."""
+    return {
+        "pairs": len(pairs),
+        "companies": len({pair.company for pair in pairs}),
+        "by_kind": dict(sorted(Counter(pair.kind for pair in pairs).items())),
+        "by_fault": dict(sorted(Counter(pair.fault for pair in pairs).items())),
+        "by_part": dict(sorted(Counter(pair.part for pair in pairs).items())),
+    }

@@ -1,0 +1,186 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import make_example, tiny_llama
+
+from finllm.preference.corruptions import repeat_bullet
+from finllm.preference.inspection import pick_pair, show_pair
+from finllm.preference.pairs import (
+    EDITS,
+    Pair,
+    audited,
+    corrupted_pairs,
+    counted,
+    mixed,
+    read_pairs,
+    sampled_pairs,
+    with_parts,
+    with_reference,
+)
+from finllm.preference.samples import Draws
+from finllm.records import write_jsonl
+from finllm.scoring.generate import answers
+
+CALL = "In q3 2021 revenue rose 12% to $4.2 billion and net income was $310 million."
+ANSWER = "q3 revenue rose 12% to $4.2 billion\nnet income was $310 million"
+
+
+def example(number=1, **changes):
+    fields = {"id": f"t{number}:summarization", "transcript_id": f"t{number}"}
+    fields |= {"company": f"Company {number}", "excerpt": CALL, "answer": ANSWER}
+    return make_example(**{**fields, **changes})
+
+
+def rng():
+    return np.random.default_rng(3)
+
+
+def pair(number=1, kind="corrupted", **changes):
+    row = Pair(f"t{number}:summarization", f"Company {number}", kind, "x", "right", "wrong")
+    return replace(row, **changes)
+
+
+def test_each_kind_of_error_makes_one_thing_wrong_in_the_reference():
+    found = corrupted_pairs([example()], rng())
+    assert [one.fault for one in found] == list(EDITS)
+    assert all(one.chosen == ANSWER != one.rejected for one in found)
+    by_fault = {one.fault: one.rejected for one in found}
+    assert by_fault["another scale"] in (
+        ANSWER.replace("4.2 billion", "4.2 million"),
+        ANSWER.replace("310 million", "310 billion"),
+    )
+    assert by_fault["another direction"] == ANSWER.replace("rose", "fell")
+
+
+def test_an_error_that_does_not_fit_gives_no_pair():
+    found = corrupted_pairs([example(answer="good morning")], rng())
+    assert [one.fault for one in found] == ["repeated bullet"]
+
+
+def test_a_repeated_bullet_stands_behind_itself():
+    assert repeat_bullet("a\nb", "", rng()) in ("a\na\nb", "a\nb\nb")
+
+
+def test_references_of_rules_and_continuations_are_no_references_to_prefer():
+    kept = with_reference([example(1), example(2, provenance="derived"), example(3)])
+    assert [one.company for one in kept] == ["Company 1", "Company 3"]
+
+
+def test_samples_are_ranked_by_accuracy_and_then_by_support_and_equal_ranks_are_left_out():
+    wrong = ANSWER.replace("12%", "13%")
+    unsupported = "the weather was fine in 7 countries"
+    stated = "profit was $310 million"
+    rows = [example(1), example(2), example(3, answer="nothing to report")]
+    found, left_out = sampled_pairs(
+        rows, [[wrong, ANSWER, "no figure"], [wrong, wrong], [unsupported, stated]]
+    )
+    assert [(one.chosen, one.rejected) for one in found] == [
+        (ANSWER, "no figure"),
+        (stated, unsupported),
+    ]
+    assert left_out == {"equal_rank": 1}
+
+
+def test_the_kinds_are_mixed_by_their_weights_and_capped():
+    rows = [pair(i) for i in range(30)] + [pair(i, "sampled") for i in range(10)]
+    kept = mixed(rows, {"corrupted": 3, "sampled": 1}, max_pairs=20, rng=rng())
+    assert counted(kept)["by_kind"] == {"corrupted": 15, "sampled": 5}
+    assert counted(mixed(rows, {"corrupted": 1, "sampled": 1}, max_pairs=0, rng=rng()))[
+        "by_kind"
+    ] == {"corrupted": 10, "sampled": 10}
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [("sampled", "rank the same"), ("corrupted", "provenance must be")]
+)
+def test_a_weighted_kind_without_pairs_is_an_error_that_names_its_weight(kind, why):
+    other = {"sampled": "corrupted", "corrupted": "sampled"}[kind]
+    with pytest.raises(ValueError, match=rf"prefer\.weights\.{kind} is 0\.5") as error:
+        mixed([pair(1, other)], {kind: 0.5, other: 0.5}, max_pairs=0, rng=rng())
+    assert why in str(error.value)
+
+
+def test_some_training_companies_choose_the_best_step_and_none_does_both():
+    rows = with_parts([pair(i) for i in range(10) for _ in range(2)], val_share=0.2, rng=rng())
+    val = {one.company for one in rows if one.part == "val"}
+    assert len(val) == 2 and not val & {one.company for one in rows if one.part == "train"}
+    with pytest.raises(ValueError, match="two companies"):
+        with_parts([pair(1)], val_share=0.2, rng=rng())
+
+
+def sets(**changes):
+    found = {"train": [example(1), example(2)], "val": [example(3)], "test": [example(4)]}
+    return {**found, "transfer": [], **changes}
+
+
+def test_the_audit_finds_a_pair_of_a_company_that_is_tested():
+    assert audited([pair(1)], sets(), {}).leaks == 0
+    with pytest.raises(ValueError, match="shared_companies=1"):
+        audited([pair(1)], sets(test=[example(5, company="Company 1")]), {})
+    with pytest.raises(ValueError, match="shared_duplicate_groups=1"):
+        audited([pair(1)], sets(), {"t1": "g", "t4": "g"})
+    with pytest.raises(ValueError, match="t4:summarization has a preference pair and is no train"):
+        audited([pair(4)], sets(), {})
+
+
+def test_a_pair_of_equal_answers_is_refused():
+    with pytest.raises(ValueError, match="t1:summarization: both answers .* are equal"):
+        audited([pair(1, rejected="right ")], sets(), {})
+
+
+def test_pairs_are_read_as_they_were_written(tmp_path):
+    rows = [pair(1), pair(2, "sampled", part="val")]
+    write_jsonl(tmp_path / "pairs.jsonl", rows)
+    assert read_pairs(tmp_path / "pairs.jsonl") == rows
+
+
+def test_inspection_shows_the_prompt_once_and_both_answers(chatml):
+    one, row = pick_pair([pair(2), pair(1)], [example(1), example(2)], 1)
+    shown = show_pair(chatml, row, one, "system", colour=False)
+    assert shown.count(CALL) == 1
+    assert shown.index("--- chosen") < shown.index("right") < shown.index("--- rejected")
+    assert shown.endswith("wrong<|im_end|>")
+
+
+def test_inspection_says_which_pairs_there_are():
+    with pytest.raises(ValueError, match=r"pair 1: must be in 0 to 0"):
+        pick_pair([pair(1)], [example(1)], 1)
+    with pytest.raises(ValueError, match=r"set prefer\.method"):
+        pick_pair([], [], 0)
+
+
+def draw(temperature, *, seed=1, prompts=((5, 6, 7), (8, 9)), batch_size=4):
+    found = answers(
+        tiny_llama("eager"),
+        [list(prompt) for prompt in prompts],
+        max_new_tokens=6,
+        stop_ids=[0],
+        pad_id=0,
+        batch_size=batch_size,
+        rules=Draws(temperature=temperature, seed=seed),
+    )
+    return {one.index: one.ids for one in found}
+
+
+def test_a_low_temperature_draws_the_most_probable_tokens_and_a_seed_its_own():
+    greedy = answers(
+        tiny_llama("eager"),
+        [[5, 6, 7], [8, 9]],
+        max_new_tokens=6,
+        stop_ids=[0],
+        pad_id=0,
+        batch_size=4,
+    )
+    assert draw(1e-6) == {one.index: one.ids for one in greedy}
+    assert draw(1.0) == draw(1.0, batch_size=1)
+    assert draw(1.0) != draw(1.0, seed=2)
+
+
+def test_tokens_are_drawn_as_often_as_they_are_probable():
+    draws = Draws(temperature=2.0, seed=0)
+    logits = 2.0 * np.log(np.array([0.2, 0.5, 0.3], dtype=np.float32))
+    n = 2000
+    tokens = [draws.write(i, [], 1, lambda: logits)[0] for i in range(n)]
+    shares = np.bincount(tokens, minlength=3) / n
+    assert np.abs(shares - [0.2, 0.5, 0.3]).max() < 4 * np.sqrt(0.25 / n)
