@@ -37,7 +37,7 @@ def check(params: Params, root: Path) -> None:
         Names each key, its value, and what is allowed.
     """
     wrong = []
-    for look in (_sample, _sources, _lexicon, _model, _encoder, _machine, _launch):
+    for look in (_sample, _sources, _lexicon, _model, _encoder, _machine, _launch, _prefer):
         for part in look(params, root):
             try:
                 part()
@@ -247,3 +247,13 @@ def _launch(params: Params, root: Path) -> Iterator[Callable[[], None]]:
 
     if p.launcher != "single" or p.devices > 1:
         yield look
+
+
+def _prefer(params: Params, _: Path) -> Iterator[Callable[[], None]]:
+    def method() -> None:
+        from finllm.preference.losses import check_method  # with torch, which takes seconds
+
+        check_method(params.prefer.method)
+
+    if params.prefer.method != "none":
+        yield method

@@ -212,6 +212,40 @@ class Train:
 
 
 @dataclass(frozen=True)
+class PairWeights:
+    """How the preference pairs are shared among their kinds."""
+
+    corrupted: float = within(0, 1)
+    sampled: float = within(0, 1)
+
+    def __post_init__(self) -> None:
+        total = self.corrupted + self.sampled
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"prefer.weights add up to {total:g}; they must add up to 1")
+
+
+@dataclass(frozen=True)
+class Prefer:
+    """Preference tuning."""
+
+    method: str = one_of("none", "dpo", "ipo", "simpo")
+    reference: str = one_of("tuned", "base", "none")
+    beta: float = within(0, 1000, above_low=True)
+    margin: float = within(0, 1000)
+    learning_rate: float = within(0, 1, above_low=True)
+    epochs: float = within(0, 1000, above_low=True)
+    batch_size: int = within(1, 4096)
+    accumulation: int = within(1, 4096)
+    weights: PairWeights
+    max_pairs: int = within(0)
+    samples: int = within(2, 1000)
+    temperature: float = within(0, 10, above_low=True)
+    max_prompts: int = within(0)
+    val_share: float = within(0, 1)
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
 class Predict:
     """Answers from the base and the tuned model."""
 
@@ -245,6 +279,7 @@ class Verdict:
     """What is decided, and on which metric: fixed before the run."""
 
     primary_metric: str = one_of(*METRICS)
+    candidate: str = one_of("tuned", "preferred")
     alpha: float = within(0, 0.5, above_low=True)
     rope: float = within(0, 1)
 
@@ -313,6 +348,7 @@ class Params:
     model: Model
     lora: Lora
     train: Train
+    prefer: Prefer
     predict: Predict
     evaluate: Evaluate
     verdict: Verdict
@@ -334,6 +370,16 @@ class Params:
             raise ValueError(
                 "model.backend is unsloth, which trains LoRA over nf4, int8 or none; set "
                 "train.method to lora, lora.dora to false and model.quantization to one of these"
+            )
+        if self.prefer.method != "none" and self.train.method == "full":
+            raise ValueError(
+                f"prefer.method is {self.prefer.method} and train.method is full; preferences are "
+                "trained on with an adapter: set train.method to lora or prefer.method to none"
+            )
+        if self.verdict.candidate == "preferred" and self.prefer.method == "none":
+            raise ValueError(
+                "verdict.candidate is preferred and prefer.method is none: there is no such model; "
+                "set prefer.method to dpo, ipo or simpo, or verdict.candidate to tuned"
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finllm.params import Params
@@ -77,7 +77,15 @@ def plan_params(
         devices=devices,
         device_gb=hardware.device_gb,
         cost=cost,
+        preferred=preferred_setting(params, setting),
     )
+
+
+def preferred_setting(params: Params, setting: Setting) -> Setting | None:
+    """The setting of preference tuning: two rows a pair, no dropout; None where it is off."""
+    if params.prefer.method == "none":
+        return None
+    return replace(setting, batch_size=2 * params.prefer.batch_size, dropout=0.0)
 
 
 def _cost(

@@ -15,7 +15,7 @@ def main() -> str:
     at = adapter.paths("scores", "posterior", "metrics", "costs")
     params = adapter.params()
     p, v = params.bayes_stats, params.verdict
-    pairs = pair(read_scores(at.scores), split="test")
+    pairs = pair(read_scores(at.scores), split="test", tuned=v.candidate)
     started = time.perf_counter()
     found, draws = fit_pairs(
         pairs,

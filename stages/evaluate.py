@@ -25,6 +25,7 @@ def main() -> str:
             "tuned_changed",
             "base_references",
             "tuned_references",
+            *("preferred", "preferred_changed", "preferred_references"),
             "scores",
             "changed",
             "metrics",
@@ -35,9 +36,10 @@ def main() -> str:
     p = params.evaluate
     sets = (at.train, at.val, at.test, at.transfer)
     train, val, test, transfer = map(records.read_examples, sets)
-    said = {m: records.read_predictions(vars(at)[m]) for m in (*COMPARED, "fewshot")}
-    changed = {m: records.read_predictions(vars(at)[f"{m}_changed"]) for m in COMPARED}
-    losses = {m: records.read_losses(vars(at)[f"{m}_references"]) for m in COMPARED}
+    said = {m: records.read_predictions(vars(at)[m]) for m in (*COMPARED, "fewshot", "preferred")}
+    asked = (*COMPARED, *(["preferred"] if said["preferred"] else []))
+    changed = {m: records.read_predictions(vars(at)[f"{m}_changed"]) for m in asked}
+    losses = {m: records.read_losses(vars(at)[f"{m}_references"]) for m in asked}
     score.check_models(test, transfer, said)
     texts = summary.texts(said, test + transfer, train, seed=p.seed)
     own = summary.candidates({"test": test, "transfer": transfer}, texts, summary.cut_answers(said))
@@ -74,10 +76,10 @@ def main() -> str:
     records.write_jsonl(at.scores, scores + val_scores)
     records.write_jsonl(at.changed, changed_scores)
     records.write_metrics(at.metrics, at.costs, found)
-    asked = found["counts"]
+    counts = found["counts"]
     return (
-        f"{len(scores):,} scored answers, {asked['changed_answers']} to changed questions, "
-        f"{asked['free_answers']} without the rules of decoding"
+        f"{len(scores):,} scored answers, {counts['changed_answers']} to changed questions, "
+        f"{counts['free_answers']} without the rules of decoding"
     )
 
 

@@ -21,11 +21,14 @@ def main() -> str:
     params = adapter.params()
     p, system, name = params.predict, params.templatize.system_prompt, at.predictions.stem
     few_shot = at.shots.is_file()  # a folder: this model is shown no example
-    if few_shot and not p.few_shot:
+    why_off = "predict.few_shot is 0" if few_shot and not p.few_shot else ""
+    if (at.weights / "off.txt").is_file():  # of the stage prefer
+        why_off = (at.weights / "off.txt").read_text(encoding="utf-8").strip()
+    if why_off:
         for path in (at.predictions, at.changed, at.references):
             write_jsonl(path, [])
         write_metrics(at.metrics, at.costs, {"answers": 0})
-        return "off: predict.few_shot is 0"
+        return f"off: {why_off}"
     answerer = load_answerer(params, weights=at.weights)
     test, asking = read_examples(at.test), {"name": name, "root": checkpoint_root()}
     if few_shot:

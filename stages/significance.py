@@ -1,8 +1,9 @@
-"""Frequentist tests of tuned against base, by company."""
+"""Frequentist tests of the verdict's candidate against the base, by company."""
 
 import math
 
 from finllm.records import read_examples, read_scores, write_json
+from finllm.scoring.chain import chain
 from finllm.scoring.copying import against_copying
 from finllm.scoring.groups import differences_by_group
 from finllm.scoring.pairs import compare_pairs, pair
@@ -16,7 +17,7 @@ def main() -> str:
     params = adapter.params()
     p, v = params.significance, params.verdict
     scores = read_scores(at.scores)
-    pairs = pair(scores, split="test")
+    pairs = pair(scores, split="test", tuned=v.candidate)
     found = compare_pairs(
         pairs,
         primary=v.primary_metric,
@@ -34,6 +35,7 @@ def main() -> str:
         primary_p=one.get("p_value", math.nan),
         n_bootstrap=p.n_bootstrap,
         seed=p.seed,
+        candidate=v.candidate,
     )
     subgroups = differences_by_group(
         pairs,
@@ -43,7 +45,11 @@ def main() -> str:
         n_bootstrap=p.n_bootstrap,
         seed=p.seed,
     )
-    write_json(at.metrics, {**found, "copying": copying, "subgroups": subgroups})
+    steps = chain(
+        scores, primary=v.primary_metric, alpha=v.alpha, n_bootstrap=p.n_bootstrap, seed=p.seed
+    )
+    found |= {"copying": copying, "subgroups": subgroups, **({"chain": steps} if steps else {})}
+    write_json(at.metrics, found)
     return f"{v.primary_metric} {one['difference']:+.3f}"
 
 

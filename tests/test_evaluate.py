@@ -14,7 +14,8 @@ from stages import evaluate
 
 ROOT = Path(__file__).parents[1]
 FILES = ("train", "val", "test", "transfer", "calls", "base", "tuned", "fewshot", "base_changed")
-FILES += ("tuned_changed", "base_references", "tuned_references")
+FILES += ("tuned_changed", "base_references", "tuned_references", "preferred")
+FILES += ("preferred_changed", "preferred_references")
 
 
 def ones(candidates, references, **_):
@@ -121,3 +122,14 @@ def test_answers_without_rules_are_part_of_the_gain_and_no_changed_question(proj
     assert parts["tuning"]["estimate"] == pytest.approx(0.5)
     assert parts["decoding"]["estimate"] == pytest.approx(metrics["test"]["base"]["rouge1"])
     assert parts["both"]["estimate"] == pytest.approx(metrics["test"]["tuned"]["rouge1"])
+
+
+def test_a_preferred_model_is_scored_beside_the_others_only_where_it_answered(project):
+    assert "preferred" not in project.evaluate()["test"]
+    project.rows["preferred"] = project.answers(project.test[0].answer)
+    metrics = project.evaluate()
+    assert metrics["test"]["preferred"]["rougeL"] == 1 > metrics["test"]["tuned"]["rougeL"]
+    assert "preferred" in metrics["memorisation"]
+    project.rows["preferred"] = project.answers("x", prompt="another")
+    with pytest.raises(ValueError, match="preferred was given another prompt"):
+        project.evaluate()

@@ -110,7 +110,7 @@ def test_all_results_are_published_under_the_same_path():
     keys = STAGES["predict"]["foreach"]
     written = {path.replace("${key}", key) for path in written for key in keys}
     published = [dep for dep in body("publish")["deps"] if dep.startswith(results)]
-    assert len(published) == 27 and set(published) == written
+    assert len(published) == 32 and set(published) == written
     _, _, paths = body("publish")["cmd"].partition("--results data/results ")
     assert [results + path for path in paths.split()] == published
     kept = outs("publish")
@@ -175,7 +175,9 @@ def test_a_new_rank_runs_training_and_what_follows_and_nothing_else(project, par
     params("lora", "r", 8)
     assert stages_to_run(project) == {
         "train",
+        "prefer",
         "predict@tuned",
+        "predict@preferred",
         "evaluate",
         "significance",
         "bayes_stats",

@@ -38,14 +38,14 @@ def run(tmp_path, chatml, monkeypatch):
     for name, rows in {**sets, "noise": noisy(TEST, typo_share=0.5, seed=1)}.items():
         write_jsonl(Path(f"{name}.jsonl"), rows)
 
-    def go(name, *, shots="none", model=(), **knobs):
+    def go(name, *, shots="none", weights="weights.txt", model=(), **knobs):
         yaml = YAML()
         params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         params["model"].update(name="tiny", gguf_package="", gguf_file="", **dict(model))
         params["predict"].update(max_new_tokens=4, latency_prompts=1, **knobs)
         with open("params.yaml", "w", encoding="utf-8") as file:
             yaml.dump(params, file)
-        given = {flag: f"{flag}.jsonl" for flag in FLAGS} | {"weights": "weights.txt"}
+        given = {flag: f"{flag}.jsonl" for flag in FLAGS} | {"weights": weights}
         given |= {
             "shots": shots,
             "predictions": f"out/{name}.jsonl",
@@ -119,6 +119,13 @@ def test_every_model_answers_by_the_rules_of_the_run_and_says_so(run):
 
 def test_without_examples_to_show_the_few_shot_base_is_no_model(run):
     metrics, rows, changed, losses = run("fewshot", shots="train.jsonl", few_shot=0)
+    assert metrics == {"answers": 0} and rows == changed == losses == []
+
+
+def test_weights_that_say_that_they_are_off_are_no_model(run, tmp_path):
+    Path("off").mkdir()
+    Path("off/off.txt").write_text("prefer.method is none\n")
+    metrics, rows, changed, losses = run("preferred", weights="off")
     assert metrics == {"answers": 0} and rows == changed == losses == []
 
 

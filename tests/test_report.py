@@ -183,6 +183,7 @@ def make_evidence(case="better", *, transfer=False, base_text="Flat.", **changes
         "predict_base": predict,
         "predict_fewshot": {"answers": 0},
         "predict_tuned": predict,
+        "predict_preferred": {"answers": 0},
         "evaluate": {
             "test": means,
             "transfer": means if transfer else {},

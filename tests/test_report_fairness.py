@@ -24,7 +24,8 @@ GAIN = {"estimate": 0.1, "low": 0.05, "high": 0.15}
 @pytest.fixture
 def metrics():
     answered = {f"predict_{model}": dict(PREDICT) for model in ("base", "tuned")}
-    return {"train": TRAIN, **answered, "predict_fewshot": {"answers": 0}, "evaluate": {}}
+    off = {f"predict_{model}": {"answers": 0} for model in ("fewshot", "preferred")}
+    return {"train": TRAIN, **answered, **off, "evaluate": {}}
 
 
 def test_empty_and_cut_answers_are_shown_as_shares(metrics):

@@ -92,7 +92,8 @@ def _pooled(folds: list, params: dict) -> tuple[dict, str]:
 
     p, b, v = params["significance"], params["bayes_stats"], params["verdict"]
     primary = v["primary_metric"]
-    pairs = pair(pool({str(f.scores): read_scores(f.scores) for f in folds}), split="test")
+    scores = pool({str(f.scores): read_scores(f.scores) for f in folds})
+    pairs = pair(scores, split="test", tuned=v["candidate"])
     found = compare_pairs(
         pairs, primary=primary, alpha=v["alpha"], n_permutations=p["n_permutations"],
         n_bootstrap=p["n_bootstrap"], seed=p["seed"],
@@ -104,7 +105,7 @@ def _pooled(folds: list, params: dict) -> tuple[dict, str]:
     )  # fmt: skip
     verdict = outcome(
         found, {"primary_metric": primary, "metrics": posterior}, primary=primary,
-        alpha=v["alpha"], rope=v["rope"],
+        alpha=v["alpha"], rope=v["rope"], candidate=v["candidate"],
     )  # fmt: skip
     record = {
         "n_folds": len(folds),
@@ -113,7 +114,7 @@ def _pooled(folds: list, params: dict) -> tuple[dict, str]:
         "verdict": to_metrics(verdict),
     }
     table = metric_lines(found, "difference", "p_corrected")
-    head = f"{len(folds)} folds; every metric, tuned - base [interval], p:"
+    head = f"{len(folds)} folds; every metric, {v['candidate']} - base [interval], p:"
     return record, "\n".join([pooled(verdict, n_folds=len(folds)), "", head, *table])
 
 

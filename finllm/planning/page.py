@@ -69,6 +69,8 @@ def _device(plan: Plan) -> str:
         f"batch_size {s.batch_size} x {s.length} tokens, {s.labelled} of them labelled; "
         f"{_kernels(s)}, {_checkpointing(s.recompute_every)}"
     )
+    if plan.preferred:
+        rows.append(("peak of preference tuning, on one device", _gb(plan.preferred.peak)))
     return f"{_table([head, 'GB'], rows)}\n  ({note})"
 
 
@@ -120,11 +122,13 @@ def _cost(plan: Plan) -> str:
 
 
 def _verdict(plan: Plan) -> str:
-    peak = plan.memory.peak / GB
+    peak = max(plan.memory.peak, plan.preferred.peak if plan.preferred else 0) / GB
     where = f"{plan.devices} x {plan.device_gb:g} GB ({plan.launcher})"
     if plan.fits:
         return f"Fits {where}: {peak:.2f} GB planned on each."
     advice = "lower train.batch_size or templatize.max_tokens"
+    if plan.preferred and plan.preferred.peak > plan.memory.peak:
+        advice = "lower prefer.batch_size or templatize.max_tokens"
     if not plan.setting.recompute_every:
         advice += ", set train.checkpoint_layers to 1"
     if plan.setting.quantization == "none":

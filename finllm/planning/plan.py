@@ -60,6 +60,7 @@ class Plan:
     device_gb: float
     fits: bool
     cost: Cost | None  # None where the number of examples is not known
+    preferred: Memory | None = None  # of preference tuning, which runs alone; None where it is off
 
     def to_json(self) -> dict:
         """The record for a JSON file."""
@@ -75,11 +76,16 @@ def make_plan(
     devices: int,
     device_gb: float,
     cost: Cost | None = None,
+    preferred: Setting | None = None,
 ) -> Plan:
-    """The plan of a setting, on ``devices`` devices of ``device_gb`` GB under ``launcher``."""
+    """The plan of a setting, on ``devices`` devices of ``device_gb`` GB under ``launcher``.
+
+    ``preferred`` is the setting of preference tuning, which trains on one device.
+    """
     kept = dataclasses.replace(setting, recompute_every=0)
     checkpointed = dataclasses.replace(setting, recompute_every=1)
     used = device_memory(model, setting, launcher=launcher, devices=devices)
+    later = preferred and device_memory(model, preferred, launcher="single", devices=1)
     return Plan(
         name=name,
         model=model,
@@ -120,8 +126,9 @@ def make_plan(
         launcher=launcher,
         devices=devices,
         device_gb=device_gb,
-        fits=used.peak <= device_gb * GB,
+        fits=max(used.peak, later.peak if later else 0) <= device_gb * GB,
         cost=cost,
+        preferred=later,
     )
 
 

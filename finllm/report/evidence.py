@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finllm.records import Example, Prediction, Score
@@ -19,6 +19,7 @@ STAGES = (
     "predict_base",
     "predict_fewshot",
     "predict_tuned",
+    "predict_preferred",
     "evaluate",
     "significance",
     "bayes_stats",
@@ -39,6 +40,15 @@ class Evidence:
     examples: Sequence[Example]  # of the test set
     base: Sequence[Prediction]
     tuned: Sequence[Prediction]
+
+
+def with_candidate(scores: Sequence[Score], candidate: str) -> list[Score]:
+    """The scores with those of the verdict's candidate in the place of the tuned model's."""
+    return [
+        replace(score, model="tuned") if score.model == candidate else score
+        for score in scores
+        if score.model != "tuned" or candidate == "tuned"
+    ]
 
 
 def read_metrics(folder: Path) -> dict[str, dict]:

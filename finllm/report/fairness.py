@@ -43,7 +43,7 @@ def answers(metrics: Mapping[str, Mapping]) -> Table:
         )
     columns = ["model", "answers", "share cut by the length limit", "share empty"]
     caption = "Cut and empty answers, test and transfer sets"
-    if len(rows) > len(TESTED):
+    if "fewshot" in asked_models(metrics):
         caption += "; with examples shown, the test set only"
     return Table(caption, columns, rows)
 

@@ -56,10 +56,17 @@ class Outcome:
     bf10: float | None = None
     log_bf10: float | None = None
     copying: Copying | None = None  # None where no baseline was compared
+    candidate: str | None = None  # "preferred" where that is the model in the tuned one's place
 
 
 def outcome(
-    significance: Mapping, bayes_stats: Mapping, *, primary: str, alpha: float, rope: float
+    significance: Mapping,
+    bayes_stats: Mapping,
+    *,
+    primary: str,
+    alpha: float,
+    rope: float,
+    candidate: str = "tuned",
 ) -> Outcome:
     """The verdict on the ``primary`` metric, from what the two statistics stages wrote.
 
@@ -110,6 +117,7 @@ def outcome(
         **{key: posterior.get(key) for key in from_posterior},
         **dataclasses.asdict(found),
         copying=_copying(significance.get("copying", {}), alpha=alpha, rope=rope),
+        candidate=None if candidate == "tuned" else candidate,
     )
 
 

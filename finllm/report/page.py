@@ -131,7 +131,7 @@ def _common(
         "wording": wording,
         "sentence": sentence(found),
         "copying": copying_sentence(found),
-        "explanation": f"{found.reason} {found.disagreement}".strip(),
+        "explanation": f"{found.reason} {found.disagreement} {_named(found)}".strip(),
         "confidence": _confidence(found),
         "cautions": cautions(found, metrics),
         "fictional": is_fictional(str(parameters["data"]["source"]), metrics["templatize"]),
@@ -211,6 +211,7 @@ def _tables(
             metric=primary,
         ),
         "provenance_note": tables.provenance_note(scored["test_by_provenance"]),
+        "chain_table": tables.chain(tested.get("chain", []), metric=primary),
         "tests_table": tables.classical_tests(metrics["significance"]["metrics"]),
         "checks_table": tables.model_checks(metrics["bayes_stats"]["metrics"][primary]),
         "posteriors_table": tables.posteriors(metrics["bayes_stats"]["metrics"]),
@@ -241,6 +242,16 @@ def _tables(
         "funnel": steps,
         "funnel_table": corpus.funnel_table(steps),
     }
+
+
+def _named(found: Outcome) -> str:
+    """Which model stands in the tuned one's place; empty where it is the tuned one."""
+    if not found.candidate:
+        return ""
+    return (
+        f"The model that is compared with the base is the {found.candidate} one "
+        "(verdict.candidate); where a comparison says “tuned”, it is meant."
+    )
 
 
 def _confidence(found: Outcome) -> str:

@@ -9,7 +9,7 @@ at second: ``dvc exp show --drop '.*/'`` hides those, and every file, at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from finllm.report.outcome import BEATS, LOSES, UNCLEAR, Copying, Outcome
 
@@ -34,6 +34,7 @@ def summary(found: Outcome, metrics: Mapping[str, Mapping]) -> dict[str, float |
     numbers = {
         **verdict(found),
         **copying(found.copying),
+        **preferred(metrics["significance"].get("chain", [])),
         "Val_loss": train.get("best_val_loss_nats"),
         "Val_loss/before": train.get("initial_val_loss_nats"),
         **{f"scores/{name}": compared.get(name, {}).get("tuned_mean") for name in SHOWN},
@@ -76,6 +77,20 @@ def copying(found: Copying | None) -> dict[str, float | str | None]:
         "Copying/gain_low": found.low,
         "Copying/gain_high": found.high,
         "Copying/p_corrected": found.p_corrected,
+    }
+
+
+def preferred(steps: Sequence[Mapping]) -> dict[str, float | None]:
+    """The preferred model against the tuned one; empty where there is none."""
+    if not steps:
+        return {}
+    last = steps[-1]
+    return {
+        "Preferred": last["after_mean"],
+        "Preferred/gain": last["estimate"],
+        "Preferred/gain_low": last.get("low"),
+        "Preferred/gain_high": last.get("high"),
+        "Preferred/p_corrected": last.get("p_corrected"),
     }
 
 

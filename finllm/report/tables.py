@@ -10,7 +10,12 @@ from finllm.report import wording
 from finllm.report.forest import ForestRow
 
 BASELINES = ("lead", "dense", "random", "nearest", "nearest_company")
-ASKED = ("base", "fewshot", "tuned")  # the models, each with a metrics/details/predict_NAME.json
+ASKED = (
+    "base",
+    "fewshot",
+    "tuned",
+    "preferred",
+)  # the models, each with a metrics/details/predict_NAME.json
 MODELS = (*ASKED, *BASELINES, "oracle_rougeL", "oracle_numbers")
 MODEL_LABELS = {
     "fewshot": "base, examples shown",
@@ -38,8 +43,28 @@ class Table:
 
 
 def asked_models(metrics: Mapping[str, Mapping]) -> list[str]:
-    """The models that answered in this run; the few-shot base is none where it is not asked."""
+    """The models that answered in this run; one that is switched off is none."""
     return [model for model in ASKED if metrics[f"predict_{model}"].get("answers") != 0]
+
+
+def chain(steps: Sequence[Mapping], *, metric: str) -> Table | None:
+    """What each step from base to preferred changed; None where there is no preferred model."""
+    if not steps:
+        return None
+    rows = [
+        [
+            f"{row['before']} → {row['after']}",
+            wording.score(row["before_mean"]),
+            wording.score(row["after_mean"]),
+            wording.estimate(row),
+            wording.p_value(row.get("p_corrected")),
+        ]
+        for row in steps
+    ]
+    confidence = f"{100 * steps[0]['confidence']:g}%"
+    caption = f"{wording.metric_label(metric)}, step by step, means of company means"
+    columns = ["step", "before", "after", f"difference, {confidence} interval", "corrected p"]
+    return Table(caption, columns, rows)
 
 
 def model_label(model: str) -> str:

@@ -25,23 +25,24 @@ def sentence(found: Outcome) -> str:
     change = f"{wording.signed(found.difference)}{reach}"
     means = f"from {wording.score(found.base_mean)} to {wording.score(found.tuned_mean)}"
     companies = f"{found.n_companies} unseen companies"
+    tuning = wording.tuning(found.candidate)
     if found.verdict == "better" and found.copying and found.copying.answer == LOSES:
         return (
             f"Better than the base, but not than copying {COPIES[found.copying.baseline]} "
-            f"({wording.score(found.copying.baseline_mean)}): fine-tuning raised {metric} {means} "
+            f"({wording.score(found.copying.baseline_mean)}): {tuning} raised {metric} {means} "
             f"on {companies}, by {change}."
         )
     if found.verdict == "better":
-        return f"Better: fine-tuning raised {metric} {means} on {companies}, by {change}."
+        return f"Better: {tuning} raised {metric} {means} on {companies}, by {change}."
     if found.verdict == "worse":
-        return f"Worse: fine-tuning lowered {metric} {means} on {companies}, by {change}."
+        return f"Worse: {tuning} lowered {metric} {means} on {companies}, by {change}."
     if found.verdict == "equivalent":
         return (
-            f"Equivalent: fine-tuning moved {metric} by {change} on {companies}, "
+            f"Equivalent: {tuning} moved {metric} by {change} on {companies}, "
             f"within ±{wording.as_set(found.rope)}, the region of practical equivalence."
         )
     return (
-        f"Inconclusive: {companies} do not settle whether fine-tuning helped; "
+        f"Inconclusive: {companies} do not settle whether {tuning} helped; "
         f"{metric} moved by {change}."
     )
 
@@ -89,7 +90,7 @@ def _lines(found: Outcome) -> list[str]:
     label = wording.evidence_label(found.log_bf10)
     rows = [
         ("base", wording.score(found.base_mean)),
-        ("tuned", wording.score(found.tuned_mean)),
+        (found.candidate or "tuned", wording.score(found.tuned_mean)),
         (
             "difference",
             f"{wording.signed(found.difference)}  "

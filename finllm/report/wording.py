@@ -37,6 +37,11 @@ def estimate(row: Mapping) -> str:
     return f"{signed(row['estimate'])} {interval(row.get('low'), row.get('high'))}"
 
 
+def tuning(candidate: str | None) -> str:
+    """What made the model that the verdict is about; None is the tuned one."""
+    return "fine-tuning with preferences" if candidate else "fine-tuning"
+
+
 def metric_label(name: str) -> str:
     """A metric's name in a table."""
     return METRIC_LABELS[name]

@@ -34,6 +34,7 @@ def against_copying(
     primary_p: float,
     n_bootstrap: int,
     seed: int,
+    candidate: str = "tuned",
 ) -> dict[str, object]:
     """Tuned minus the baseline that is best on validation, on the test set, as JSON takes it.
 
@@ -54,13 +55,15 @@ def against_copying(
         Of tuned against base; NaN opens no gate.
     n_bootstrap, seed
         Of ``infer_mean``.
+    candidate
+        The model in the tuned one's place.
     """
     tested = {score.model for score in scores if score.split == "test"}
     means = {m: x for m, x in validation_means(scores, primary).items() if m in tested}
     if not means:
         return {}
     best = max(means, key=lambda model: means[model])  # the first among equals
-    pairs = pair(scores, split="test", base=best)
+    pairs = pair(scores, split="test", base=best, tuned=candidate)
     differences, companies, _ = pairs.defined(primary)
     if len(set(companies)) < 2:
         return {}

@@ -38,10 +38,11 @@ class Pairs:
         )
 
 
-def pair(scores: Sequence[Score], *, split: str, base: str = "base") -> Pairs:
+def pair(scores: Sequence[Score], *, split: str, base: str = "base", tuned: str = "tuned") -> Pairs:
     """The base's and the tuned model's scores on one split, by example.
 
-    ``base`` is the model that stands in the base's place, such as a baseline.
+    ``base`` is the model that stands in the base's place, such as a baseline, and ``tuned`` the one
+    in the tuned model's.
 
     Raises
     ------
@@ -58,20 +59,20 @@ def pair(scores: Sequence[Score], *, split: str, base: str = "base") -> Pairs:
         seen.add((score.model, score.example_id))
     rows = {
         model: {s.example_id: s for s in scores if s.model == model and s.split == split}
-        for model in (base, "tuned")
+        for model in (base, tuned)
     }
-    if rows[base].keys() != rows["tuned"].keys():
-        odd = sorted(rows[base].keys() ^ rows["tuned"].keys())[0]
-        raise ValueError(f"{odd} was scored for one of {base} and tuned only; run evaluate again")
+    if rows[base].keys() != rows[tuned].keys():
+        odd = sorted(rows[base].keys() ^ rows[tuned].keys())[0]
+        raise ValueError(f"{odd} was scored for one of {base} and {tuned} only; run evaluate again")
     ids = list(rows[base])
     if not ids:
-        raise ValueError(f"there are no {split} scores of {base} and tuned; run evaluate again")
+        raise ValueError(f"there are no {split} scores of {base} and {tuned}; run evaluate again")
     return Pairs(
         example_ids=ids,
         companies=[rows[base][i].company for i in ids],
         templates=[rows[base][i].template for i in ids],
         base=_columns(rows[base], ids),
-        tuned=_columns(rows["tuned"], ids),
+        tuned=_columns(rows[tuned], ids),
     )
 
 

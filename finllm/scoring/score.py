@@ -71,15 +71,20 @@ def check_models(
     transfer: Sequence[Example],
     predictions: Mapping[str, Sequence[Prediction]],
 ) -> None:
-    """Base and tuned must pair on both sets; a few-shot base, where there is one, with the base.
+    """Base and tuned must pair on both sets, and so must a preferred model where there is one.
+
+    A few-shot base, where there is one, must be the base.
 
     Raises
     ------
     ValueError
         As ``check_paired`` and ``check_few_shot`` do.
     """
-    base, tuned, few_shot = (predictions[model] for model in ("base", "tuned", "fewshot"))
-    check_paired([*test, *transfer], {"base": base, "tuned": tuned})
+    base, few_shot = predictions["base"], predictions["fewshot"]
+    paired = {"base": base, "tuned": predictions["tuned"]}
+    if predictions.get("preferred"):
+        paired["preferred"] = predictions["preferred"]
+    check_paired([*test, *transfer], paired)
     if few_shot:
         check_few_shot(test, few_shot, base, model="fewshot")
 

@@ -151,9 +151,11 @@ def lists(
 def memorised(
     examples: Sequence[Example], said: Texts, train: Sequence[Example]
 ) -> dict[str, dict[str, float]]:
-    """The figures that base and tuned may have from training answers."""
+    """The figures that base, tuned and preferred model may have from training answers."""
     return {
-        model: asdict(memorisation(examples, said[model], train)) for model in ("base", "tuned")
+        model: asdict(memorisation(examples, said[model], train))
+        for model in ("base", "tuned", "preferred")
+        if model in said
     }
 
 

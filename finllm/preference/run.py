@@ -1,0 +1,331 @@
+"""Preference tuning from its parameters: pairs made, the tuned adapter trained on, all written."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import PeftModel
+from transformers import PreTrainedTokenizerBase
+
+from finllm import screen
+from finllm.instruct import splits
+from finllm.model import arithmetic
+from finllm.model.adapter import save_adapter
+from finllm.model.compute_type import resolved
+from finllm.model.loading import load_base, recompute_layers
+from finllm.model.lora_linear import use_lean_lora
+from finllm.model.memory import peak_memory_gb
+from finllm.model.tokenizer import load_tokenizer
+from finllm.model.weights import base_folder, checkpoint_root, file_sha256, weights_sha256
+from finllm.params import Params
+from finllm.preference.encoding import EncodedPair, encode_pairs
+from finllm.preference.losses import PreferenceLoss, check_method
+from finllm.preference.pairs import (
+    CORRUPTED,
+    SAMPLED,
+    Pair,
+    audited,
+    corrupted_pairs,
+    counted,
+    mixed,
+    sampled_pairs,
+    with_parts,
+    with_reference,
+)
+from finllm.preference.samples import drawn_answers
+from finllm.preference.trainer import PreferenceFit, fit_pairs
+from finllm.provenance import provenance
+from finllm.records import Example, csv_text, write_jsonl, write_metrics, write_text
+from finllm.scoring.predicting import load_answerer
+from finllm.training.arguments import training_arguments
+from finllm.training.checkpoints import run_folder
+from finllm.training.forgetting import general_perplexity
+from finllm.training.mishaps import memory_explained
+from finllm.training.monitors import Monitor
+from finllm.training.progress import Progress
+from finllm.training.resume import Checkpointer
+
+CURVE = ("step", "loss", "accuracy", "lead_nats", "chosen_nats", "drift_nats")
+FAR = 0.5  # nats a token; a reference this far is another model
+
+
+def prefer(
+    params: Params,
+    sets: Mapping[str, Sequence[Example]],
+    groups: Mapping[str, str],
+    *,
+    adapter: Path,
+    preferred: Path,
+    pairs: Path,
+    curve: Path,
+    metrics: Path,
+    costs: Path,
+) -> PreferenceFit:
+    """Make the pairs, train on them, and write pairs, adapter, curve and what was measured.
+
+    Parameters
+    ----------
+    sets
+        The four sets of the split; pairs are made of ``train`` alone.
+    groups
+        The near-duplicate group of a transcript, where it is in one.
+    adapter
+        The tuned adapter, where training starts.
+
+    Raises
+    ------
+    ValueError
+        Where TRL lacks the method, the adapter is of another base, or no pairs are left.
+    """
+    params = replace(params, model=resolved(params.model))
+    m, p = params.model, params.prefer
+    check_method(p.method)
+    check_adapter(adapter, name=m.name, revision=m.revision)
+    made, left_out = make_pairs(params, sets["train"], adapter)
+    audit = audited(made, sets, groups)
+    folder = base_folder(m)
+    tokenizer = load_tokenizer(folder, revision=m.revision)
+    parts = [
+        encode_pairs(
+            tokenizer,
+            [pair for pair in made if pair.part == part],
+            sets["train"],
+            params.templatize.system_prompt,
+        )
+        for part in ("train", "val")
+    ]
+    write_jsonl(pairs, made)
+    screen.working("loading the model")
+    model = load_tuned(params, folder, adapter)
+    tuned_perplexity = general_perplexity(model, tokenizer)
+    checkpointer = _checkpointer(params, folder, adapter, *parts)
+    monitor = Monitor(model, max_grad_norm=params.train.max_grad_norm)
+    result = _fit(params, model, tokenizer, *parts, checkpointer=checkpointer, monitor=monitor)
+    for _, text in alarms(result):
+        screen.warn(f"prefer: {text}")
+    save_adapter(model, preferred, base_name=m.name, revision=m.revision)
+    write_text(curve, csv_text(CURVE, ([row[name] for name in CURVE] for row in result.log)))
+    perplexity = general_perplexity(model, tokenizer)
+    watched = monitor.summary()
+    sounded = {**watched.pop("alarms"), **dict.fromkeys((k for k, _ in alarms(result)), 1)}
+    found = {
+        "method": p.method,
+        "reference": p.reference,
+        **counted(made),
+        "left_out": dict(left_out),
+        "audit": asdict(audit),
+        "n_steps": result.n_steps,
+        "best_step": result.best_step,
+        "stopped_early": result.stopped_early,
+        "before": asdict(result.before),
+        "after": asdict(result.after),
+        "alarms": sounded,
+        **watched,
+        "forgetting": {
+            "tuned_perplexity": tuned_perplexity,
+            "preferred_perplexity": perplexity,
+            "ratio": perplexity / tuned_perplexity,
+        },
+        "adapter_sha256": file_sha256(preferred / "adapter_model.safetensors"),
+        "provenance": asdict(
+            provenance(processor=arithmetic.processor_in_words(), dtype=str(model.config.dtype))
+        ),
+        "cost": {
+            "seconds": result.seconds,
+            "n_resumes": result.n_resumes,
+            "peak_memory_gb": peak_memory_gb(),
+            "adapter_mb": os.path.getsize(preferred / "adapter_model.safetensors") / 1e6,
+        },
+    }
+    write_metrics(metrics, costs, found)
+    checkpointer.remove()
+    return result
+
+
+def check_adapter(adapter: Path, *, name: str, revision: str) -> None:
+    """Raise where an adapter is missing, or was trained on another base.
+
+    Raises
+    ------
+    ValueError
+        Names both bases.
+    """
+    file = adapter / "adapter_config.json"
+    if not file.is_file():
+        raise ValueError(f"{adapter} holds no adapter; run `dvc repro train` first")
+    config = json.loads(file.read_text(encoding="utf-8"))
+    found = config["base_model_name_or_path"], config.get("revision") or ""
+    if found != (name, revision):
+        there, wanted = (" at ".join(filter(None, base)) for base in (found, (name, revision)))
+        raise ValueError(
+            f"the tuned adapter in {adapter} is of the base model {there}, and model.name is "
+            f"{wanted}; run `dvc repro train` again"
+        )
+
+
+def make_pairs(
+    params: Params, train: Sequence[Example], adapter: Path
+) -> tuple[list[Pair], Counter[str]]:
+    """The pairs of both kinds, mixed by weight; how many prompts gave none, by reason."""
+    p = params.prefer
+    weights = vars(p.weights)
+    rng = np.random.default_rng(p.seed)
+    examples = with_reference(train)
+    found: list[Pair] = []
+    left_out: Counter[str] = Counter()
+    if weights[CORRUPTED]:
+        found += corrupted_pairs(examples, rng)
+    if weights[SAMPLED]:
+        screen.working("drawing answers")
+        asked = splits.cap(examples, p.max_prompts, rng)
+        drawn = drawn_answers(
+            load_answerer(params, weights=adapter),
+            asked,
+            params.templatize.system_prompt,
+            n=p.samples,
+            temperature=p.temperature,
+            seed=p.seed,
+        )
+        ranked, left_out = sampled_pairs(asked, drawn)
+        found += ranked
+        gc.collect()  # the model that was asked
+    kept = mixed(found, weights, max_pairs=p.max_pairs, rng=rng)
+    return with_parts(kept, val_share=p.val_share, rng=rng), left_out
+
+
+def load_tuned(params: Params, folder: str, adapter: Path) -> PeftModel:
+    """The frozen base with the tuned adapter on it, to be trained on."""
+    m = params.model
+    model = load_base(
+        folder,
+        revision=m.revision,
+        quantization=m.quantization,
+        double_quantization=m.double_quantization,
+        compute_dtype=m.compute_dtype,
+        attention_kernel=m.attention,
+    )
+    model.requires_grad_(False)
+    recompute_layers(model, params.train.checkpoint_layers)
+    tuned = PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+    if not tuned.peft_config["default"].use_dora:
+        use_lean_lora(tuned)
+    return tuned
+
+
+def alarms(result: PreferenceFit) -> list[tuple[str, str]]:
+    """What is wrong with where a training ended, as kinds and sentences."""
+    found, after = [], result.after
+    if after.chosen_nats < 0:
+        found.append(
+            (
+                "chosen_fell",
+                "the chosen answers have become less probable too, by "
+                f"{-after.chosen_nats:.3f} nats a token; lower prefer.learning_rate or raise "
+                "prefer.beta",
+            )
+        )
+    if after.drift_nats > FAR:
+        found.append(
+            (
+                "drift",
+                f"the model is {after.drift_nats:.2f} nats a token from where it started; lower "
+                "prefer.learning_rate or prefer.epochs",
+            )
+        )
+    return found
+
+
+def _fit(
+    params: Params,
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    train: Sequence[EncodedPair],
+    val: Sequence[EncodedPair],
+    *,
+    checkpointer: Checkpointer,
+    monitor: Monitor,
+) -> PreferenceFit:
+    m, t, p = params.model, params.train, params.prefer
+    memory = memory_explained([row.both for row in train], p.batch_size, recomputes=False)
+    with tempfile.TemporaryDirectory() as scratch, _own_keys(), memory:
+        arguments = training_arguments(
+            output_dir=scratch,
+            n_train=len(train),
+            learning_rate=p.learning_rate,
+            warmup_share=t.warmup_share,
+            schedule=t.schedule,
+            restarts=t.restarts,
+            epochs=p.epochs,
+            max_steps=0,
+            batch_size=p.batch_size,
+            accumulation=p.accumulation,
+            max_grad_norm=t.max_grad_norm,
+            weight_decay=t.weight_decay,
+            optimizer=t.optimizer,
+            evals_per_run=t.evals_per_run,
+            seed=p.seed,
+            bfloat16=m.compute_dtype == "bfloat16",
+            float16=m.compute_dtype == "float16",
+        )
+        screen.note(
+            f"prefer: {len(train)} pairs, {p.batch_size * p.accumulation} a step, "
+            f"{arguments.max_steps} steps, in {m.compute_dtype}"
+        )
+        return fit_pairs(
+            model,
+            tokenizer,
+            PreferenceLoss(p.method, beta=p.beta, margin=p.margin),
+            train=train,
+            val=val,
+            reference=p.reference,
+            arguments=arguments,
+            patience=t.early_stopping_patience,
+            callbacks=[monitor, Progress()],
+            checkpointer=checkpointer,
+        )
+
+
+@contextlib.contextmanager
+def _own_keys() -> Iterator[None]:
+    """In what the trainer of the stage `train` says, the keys of this stage."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error)
+        for key in ("learning_rate", "batch_size", "accumulation"):
+            said = said.replace(f"train.{key}", f"prefer.{key}")
+        raise ValueError(said) from None
+
+
+def _checkpointer(
+    params: Params,
+    folder: str,
+    adapter: Path,
+    train: Sequence[EncodedPair],
+    val: Sequence[EncodedPair],
+) -> Checkpointer:
+    code = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        code.update(source.read_bytes())
+    settings = {
+        "model": vars(params.model),
+        "weights": weights_sha256(folder, params.model.revision, adapter),
+        "prefer": {**vars(params.prefer), "weights": vars(params.prefer.weights)},
+        "train": {**vars(params.train), "checkpoint_every": 0},
+        "code": code.hexdigest(),
+        "torch": torch.__version__,
+    }
+    encoded = {"train": [row.both for row in train], "val": [row.both for row in val]}
+    run = run_folder(checkpoint_root(), settings=settings, sets=encoded)
+    return Checkpointer(run, every=params.train.checkpoint_every)

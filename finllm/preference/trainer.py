@@ -1,0 +1,317 @@
+"""The fit on pairs: the trainer of the stage `train` with a loss of `finllm.preference.losses`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_utils import EvalLoopOutput
+from trl import SFTConfig
+
+from finllm.model.fused import FusedLlama, why_not_fused
+from finllm.model.head_loss import HeadLoss
+from finllm.model.weights import copied_project
+from finllm.preference.encoding import EncodedPair, collate, dataset
+from finllm.preference.losses import PreferenceLoss
+from finllm.training import mishaps
+from finllm.training.batching import Batching
+from finllm.training.callbacks import BestAdapter, SoundFit
+from finllm.training.checkpoints import continues_from, held
+from finllm.training.resume import Checkpointer
+from finllm.training.trainer import LabelledLossTrainer
+
+Nats = list[list[float]]  # of the chosen and the rejected answer, pair by pair
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a model stands to pairs that it is not trained on.
+
+    Do not believe the accuracy before the first step: against the tuned model as the reference
+    nothing leads there but by rounding.
+    """
+
+    loss: float
+    accuracy: float  # share of the pairs in which the chosen answer leads
+    lead_nats: float  # by which it leads, as the loss counts it
+    chosen_nats: float  # log-probability of the chosen answer, a token, minus that at the start
+    drift_nats: float  # by how much an answer's is another than at the start, a token
+
+
+@dataclass(frozen=True)
+class PreferenceFit:
+    """What a training on pairs did."""
+
+    n_steps: int
+    before: Standing
+    after: Standing  # at the best step
+    best_step: int
+    stopped_early: bool
+    seconds: float  # of the steps in the result, also of those before a kill
+    n_resumes: int
+    log: list[dict[str, float]]  # a row a step
+
+
+class PreferenceTrainer(LabelledLossTrainer):
+    """Of each pair the two rows go through the model together, prompt and answer end to end.
+
+    The fused layers attend within a row, so the prompt is read twice, once an answer. A step's loss
+    is the mean over its pairs, however they are accumulated.
+    """
+
+    preference: PreferenceLoss
+    _seen: tuple[torch.Tensor, ...] = ()  # of this step, a row a pair
+
+    def pair_nats(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The log-probability of each answer, (pairs, 2), summed over its tokens."""
+        base = self.accelerator.unwrap_model(self.model).get_base_model()
+        real = inputs["attention_mask"].bool()
+        labels = torch.nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=-100)[real]
+        lengths = inputs["n_tokens"].flatten()
+        offsets = [0, *lengths.cumsum(0).tolist()]
+        ids = inputs["input_ids"][real]
+        if self.fused is not None:
+            hidden = self.fused.hidden_states(ids, offsets)
+        else:
+            hidden = _plain_states(base, ids, lengths.tolist())
+        rows = [slice(a, b) for a, b in itertools.pairwise(offsets)]
+        found = [
+            -HeadLoss.apply(hidden[row][kept], base.lm_head.weight, labels[row][kept])
+            for row in rows
+            for kept in [labels[row] != -100]
+        ]
+        return torch.stack(found).view(-1, 2)
+
+    def compute_loss(
+        self,
+        model: PeftModel,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """The batch's share of the mean loss of the pairs of a step."""
+        nats, n_answer = self.pair_nats(inputs), _answer_tokens(inputs)
+        self._seen = (*self._seen, self._watched(nats.detach(), inputs, n_answer))
+        loss = self.preference.mean(nats, inputs["reference"], n_answer)
+        n_pairs = len(nats) if num_items_in_batch is None else num_items_in_batch
+        return loss * len(nats) / n_pairs
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict], num_batches: int, device: torch.device
+    ) -> tuple[list[dict], torch.Tensor]:
+        """The batches of one step and the number of their pairs."""
+        batches = list(itertools.islice(epoch_iterator, num_batches))
+        return batches, torch.tensor(sum(len(batch["input_ids"]) for batch in batches))
+
+    @torch.no_grad()
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """How the model stands to the pairs of a set, each counted once."""
+        self.model.eval()
+        losses, watched = 0.0, []
+        for inputs in dataloader:
+            nats, n_answer = self.pair_nats(inputs), _answer_tokens(inputs)
+            watched.append(self._watched(nats, inputs, n_answer))
+            loss = self.preference.mean(nats, inputs["reference"], n_answer)
+            losses += float(loss) * len(nats)
+        n = len(dataloader.dataset)
+        found = {"loss": losses / n, **_means(watched)}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+        return EvalLoopOutput(None, None, metrics, n)
+
+    @torch.no_grad()
+    def all_nats(self, rows: Sequence[EncodedPair]) -> Nats:
+        """The log-probabilities of all answers under the model as it is now."""
+        self.model.eval()
+        size = self.args.per_device_eval_batch_size
+        data = dataset(rows).to_list()
+        batches = [collate(data[i : i + size]) for i in range(0, len(data), size)]
+        return [
+            pair
+            for batch in batches
+            for pair in self.pair_nats(self._prepare_inputs(batch)).tolist()
+        ]
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """What the trainer logs; of a step also how it stood to the pairs."""
+        if "loss" in logs and self._seen:
+            logs.update(_means(self._seen))
+        self._seen = ()
+        super().log(logs, start_time)
+
+    def _watched(
+        self, nats: torch.Tensor, inputs: dict[str, torch.Tensor], n_answer: torch.Tensor
+    ) -> torch.Tensor:
+        """Lead of the chosen answer, its gain a token, drift a token: (pairs, 3)."""
+        leads = self.preference.leads(nats, inputs["reference"], n_answer)
+        moved = (nats - inputs["start"]) / n_answer
+        return torch.stack([leads, moved[:, 0], moved.abs().mean(dim=1)], dim=1)
+
+    def _set_signature_columns_if_needed(self) -> None:
+        self._signature_columns = ["input_ids", "labels", "n_tokens", "reference", "start"]
+
+
+def fit_pairs(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    loss: PreferenceLoss,
+    *,
+    train: Sequence[EncodedPair],
+    val: Sequence[EncodedPair],
+    reference: str,
+    arguments: SFTConfig,
+    patience: int,
+    callbacks: Sequence[TrainerCallback] = (),
+    checkpointer: Checkpointer | None = None,
+) -> PreferenceFit:
+    """Train the adapter in place and leave the best one (by validation loss) in it.
+
+    Goes on from the newest checkpoint of the same run, where there is one, with the same bits.
+    Dropout is off, as in TRL: policy and reference differ by nothing but their weights.
+
+    Parameters
+    ----------
+    reference
+        ``tuned``, the adapter as it comes in; ``base``, the adapter off; ``none``, which finds all
+        answers equally probable. No second model is held: its log-probabilities are taken before
+        the first step.
+
+    Raises
+    ------
+    ValueError
+        Where an answer with its prompt is longer than the model's context, or the loss or a
+        gradient is no longer finite.
+    KeyboardInterrupt
+        Saying from which step the next run goes on.
+    """
+    context = model.config.max_position_embeddings
+    for name, rows in (("training", train), ("validation", val)):
+        halves = [half for row in rows for half in (row.chosen, row.rejected)]
+        mishaps.check_lengths(halves, context=context, name=f"preference {name}")
+    _drop_nothing(model)
+    best = BestAdapter(model, patience=patience, min_improvement=0.0)
+    own = [best, SoundFit(model), *([checkpointer] if checkpointer else [])]
+    trainer = new_trainer(model, tokenizer, train, val, arguments, [*own, *callbacks])
+    trainer.preference, trainer.checkpointer = loss, checkpointer
+    trainer.batching = Batching("length_buckets", arguments.per_device_train_batch_size, 0)
+    trainer.train_dataset = with_reference(trainer, train, reference)
+    trainer.eval_dataset = with_reference(trainer, val, reference)
+    try:
+        beside_others = copied_project() is not None
+        with held(checkpointer.run, wait=beside_others) if checkpointer else nullcontext():
+            result = trainer.train(checkpointer.find() if checkpointer else None)
+    except KeyboardInterrupt:
+        then = continues_from(checkpointer.run if checkpointer else None)
+        step = trainer.state.global_step
+        raise KeyboardInterrupt(f"interrupted after step {step}; {then}") from None
+    best.restore()
+    log = trainer.state.log_history
+    standings = {row["step"]: _standing(row) for row in log if "eval_loss" in row}
+    return PreferenceFit(
+        n_steps=trainer.state.global_step,
+        before=standings[0],
+        after=standings[best.best_step],
+        best_step=best.best_step,
+        stopped_early=best.stopped,
+        seconds=result.metrics["train_runtime"]
+        + (checkpointer.seconds_before if checkpointer else 0.0),
+        n_resumes=checkpointer.n_resumes if checkpointer else 0,
+        log=[row for row in log if "loss" in row],
+    )
+
+
+def new_trainer(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    train: Sequence[EncodedPair],
+    val: Sequence[EncodedPair],
+    arguments: SFTConfig,
+    callbacks: Sequence[TrainerCallback],
+) -> PreferenceTrainer:
+    """A trainer on pairs, on fused layers where the model allows it; its adapter in float32."""
+    trained = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+    trainer = PreferenceTrainer(
+        model=model,
+        args=arguments,
+        data_collator=collate,
+        train_dataset=dataset(train),
+        eval_dataset=dataset(val),
+        processing_class=tokenizer,
+        callbacks=list(callbacks),
+    )
+    trainer.remove_callback(PrinterCallback)
+    for name, parameter in model.named_parameters():
+        if name in trained:  # TRL rounds an adapter on quantized weights to bfloat16
+            parameter.data = trained[name].float()
+    if not why_not_fused(model):
+        trainer.fused = FusedLlama(model)
+    return trainer
+
+
+def with_reference(
+    trainer: PreferenceTrainer, rows: Sequence[EncodedPair], reference: str
+) -> Dataset:
+    """The pairs with the log-probabilities of the reference, and of the model as it is now."""
+    start = trainer.all_nats(rows)
+    if reference != "base":
+        return dataset(rows, start if reference == "tuned" else None, start)
+    fused, trainer.fused = trainer.fused, None  # which has the adapter in it
+    try:
+        with trainer.model.disable_adapter():
+            return dataset(rows, trainer.all_nats(rows), start)
+    finally:
+        trainer.fused = fused
+
+
+def _drop_nothing(model: PeftModel) -> None:
+    model.peft_config["default"].lora_dropout = 0.0
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+
+
+def _plain_states(base: PreTrainedModel, ids: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+    """The last hidden states of rows that lie end to end, by the model's own layers."""
+    rows = torch.nn.utils.rnn.pad_sequence(ids.split(list(lengths)), batch_first=True)
+    counts = torch.tensor(lengths, device=ids.device)[:, None]
+    real = torch.arange(rows.shape[1], device=ids.device)[None] < counts
+    return base.model(input_ids=rows, attention_mask=real.long(), use_cache=False)[0][real]
+
+
+def _answer_tokens(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The labelled tokens of each answer, (pairs, 2)."""
+    in_first = torch.arange(inputs["labels"].shape[1], device=inputs["labels"].device)
+    in_first = in_first[None] < inputs["n_tokens"][:, :1]
+    labelled = inputs["labels"] != -100
+    return torch.stack([(labelled & in_first).sum(1), (labelled & ~in_first).sum(1)], dim=1)
+
+
+def _means(watched: Sequence[torch.Tensor]) -> dict[str, float]:
+    rows = torch.cat(list(watched)).double()
+    leads, chosen, drift = rows.mean(dim=0).tolist()
+    return {
+        "accuracy": (rows[:, 0] > 0).double().mean().item(),
+        "lead_nats": leads,
+        "chosen_nats": chosen,
+        "drift_nats": drift,
+    }
+
+
+def _standing(row: dict[str, Any]) -> Standing:
+    names = ("loss", "accuracy", "lead_nats", "chosen_nats", "drift_nats")
+    return Standing(*(row[f"eval_{name}"] for name in names))

@@ -1,0 +1,43 @@
+"""Train the tuned adapter on pairs of answers, of which one is to be preferred."""
+
+import json
+import shutil
+
+from finllm.records import read_examples, write_jsonl, write_metrics, write_text
+from stages import adapter
+
+SETS = ("train", "val", "test", "transfer")
+
+
+def main() -> str:
+    """Make the pairs and train; where it is off, write that and nothing else."""
+    at = adapter.paths(
+        *SETS, "groups", "adapter", "preferred", "pairs", "curve", "metrics", "costs"
+    )
+    params = adapter.params()
+    if params.prefer.method == "none":
+        shutil.rmtree(at.preferred, ignore_errors=True)
+        write_text(at.preferred / "off.txt", "prefer.method is none\n")
+        write_jsonl(at.pairs, [])
+        write_text(at.curve, "")
+        write_metrics(at.metrics, at.costs, {"pairs": 0})
+        return "off: prefer.method is none"
+    from finllm.preference.run import prefer  # with torch, which takes seconds
+
+    done = prefer(
+        params,
+        {name: read_examples(vars(at)[name]) for name in SETS},
+        json.loads(at.groups.read_text(encoding="utf-8")),
+        adapter=at.adapter,
+        preferred=at.preferred,
+        pairs=at.pairs,
+        curve=at.curve,
+        metrics=at.metrics,
+        costs=at.costs,
+    )
+    share = f"{done.after.accuracy:.0%} of the pairs held out"
+    return f"the chosen answer leads in {share}, at step {done.best_step} of {done.n_steps}"
+
+
+if __name__ == "__main__":
+    adapter.run(main)

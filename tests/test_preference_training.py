@@ -1,0 +1,273 @@
+"""Preference tuning: losses by hand and by TRL, log-probabilities, the fit, a kill in between."""
+
+import json
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from conftest import CHATML, byte_level_tokenizer, tiny_llama
+from datasets import Dataset
+from test_resume import Kill, Killed
+from trl import DPOConfig, DPOTrainer
+
+from finllm.instruct.chat import Encoded
+from finllm.model import attention, loading
+from finllm.model.adapter import save_adapter
+from finllm.preference import losses
+from finllm.preference.encoding import EncodedPair, collate, dataset
+from finllm.preference.losses import PreferenceLoss, check_method
+from finllm.preference.run import alarms, check_adapter
+from finllm.preference.trainer import PreferenceFit, Standing, fit_pairs, new_trainer
+from finllm.scoring.perplexity import reference_nats
+from finllm.training.arguments import training_arguments
+from finllm.training.resume import Checkpointer
+
+NATS = torch.tensor([[-10.0, -14.0]])
+REFERENCE = torch.tensor([[-11.0, -12.0]])
+N_TOKENS = torch.tensor([[5, 4]])
+
+
+@pytest.mark.parametrize(
+    ("method", "beta", "margin", "expected"),
+    [
+        # log-ratios 1 and -2: -log sigmoid(0.1 * 3)
+        ("dpo", 0.1, 0.0, math.log(1 + math.exp(-0.3))),
+        # a token 1/5 and -2/4: (0.7 - 1 / (2 * 0.1)) ** 2
+        ("ipo", 0.1, 0.0, (0.7 - 5) ** 2),
+        # log-probabilities a token -2 and -3.5: -log sigmoid(2 * 1.5 - 0.5)
+        ("simpo", 2.0, 0.5, math.log(1 + math.exp(-2.5))),
+    ],
+)
+def test_each_loss_is_what_its_paper_says(method, beta, margin, expected):
+    loss = PreferenceLoss(method, beta=beta, margin=margin)
+    assert loss.mean(NATS, REFERENCE, N_TOKENS).item() == pytest.approx(expected, rel=1e-6)
+    swapped = loss.mean(NATS.flip(1), REFERENCE.flip(1), N_TOKENS.flip(1)).item()
+    both = loss.mean(
+        torch.cat([NATS, NATS.flip(1)]),
+        torch.cat([REFERENCE, REFERENCE.flip(1)]),
+        torch.cat([N_TOKENS, N_TOKENS.flip(1)]),
+    )
+    assert both.item() == pytest.approx((expected + swapped) / 2, rel=1e-6)
+
+
+def test_the_lead_is_counted_as_the_loss_counts_it():
+    leads = {
+        method: PreferenceLoss(method, beta=0.1, margin=0.0).leads(NATS, REFERENCE, N_TOKENS).item()
+        for method in ("dpo", "ipo", "simpo")
+    }
+    assert leads == pytest.approx({"dpo": 3.0, "ipo": 0.7, "simpo": 1.5})
+
+
+def test_simpo_is_that_of_trls_experimental_trainer(monkeypatch):
+    monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
+    from trl.experimental.cpo import CPOTrainer
+
+    settings = SimpleNamespace(
+        loss_type="simpo",
+        beta=2.0,
+        simpo_gamma=0.5,
+        label_smoothing=0.0,
+        cpo_alpha=0.0,
+        alpha=0.0,
+        accelerator=SimpleNamespace(device="cpu"),
+    )
+    means = NATS / N_TOKENS
+    found, *_ = CPOTrainer.cpo_loss(settings, means[:, 0], means[:, 1])
+    own = PreferenceLoss("simpo", beta=2.0, margin=0.5).mean(NATS, REFERENCE, N_TOKENS)
+    assert own.item() == pytest.approx(found.mean().item(), rel=1e-6)
+
+
+def test_a_loss_that_trl_lacks_is_one_clear_message(monkeypatch):
+    for method in losses.TRL_NAMES:
+        check_method(method)
+    monkeypatch.setitem(losses.TRL_NAMES, "ipo", "of another version")
+    with pytest.raises(ValueError, match=r"prefer\.method is ipo, and TRL 1.* has no loss 'of ano"):
+        check_method("ipo")
+
+
+def rows(n, seed=0):
+    """Pairs of random tokens: a prompt of four, and answers of other lengths behind it."""
+    torch.manual_seed(seed)
+    found = []
+    for i in range(n):
+        prompt, chosen, rejected = (torch.randint(3, 300, (k,)).tolist() for k in (4, 3 + i, 5))
+        found.append(EncodedPair(Encoded(prompt + chosen, 4), Encoded(prompt + rejected, 4)))
+    return found
+
+
+def tokenizer():
+    return byte_level_tokenizer(
+        ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], eos="<|im_end|>", template=CHATML
+    )
+
+
+def tuned(kernel=attention.NAME):
+    """A tiny model with an adapter that is not zero."""
+    model = loading.add_lora(
+        tiny_llama(kernel),
+        r=4,
+        alpha=8,
+        dropout=0.1,
+        targets="all-linear",
+        checkpoint_layers=0,
+        seed=0,
+    )
+    moved(model, seed=1)
+    return model
+
+
+def moved(model, *, seed, by=0.05):
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and ".default." in name:
+            parameter.data += by * torch.randn(parameter.shape, generator=generator)
+
+
+def settings(folder, **changes):
+    fixed = {
+        "n_train": 7,
+        "learning_rate": 1e-2,
+        "warmup_share": 0.1,
+        "schedule": "cosine",
+        "epochs": 3.0,
+        "max_steps": 0,
+        "batch_size": 2,
+        "accumulation": 1,
+        "max_grad_norm": 1.0,
+        "weight_decay": 0.0,
+        "optimizer": "adamw",
+        "evals_per_run": 2,
+        "seed": 3,
+        "bfloat16": False,
+    }
+    return training_arguments(output_dir=str(folder / "scratch"), **{**fixed, **changes})
+
+
+def trainer_of(folder, model):
+    return new_trainer(model, tokenizer(), rows(3), rows(2, seed=1), settings(folder), [])
+
+
+def test_log_probabilities_are_those_of_each_answer_alone_on_either_path(tmp_path):
+    model, pairs = tuned(), rows(3)
+    trainer = trainer_of(tmp_path, model)
+    assert trainer.fused is not None
+    fused = torch.tensor(trainer.all_nats(pairs))
+    trainer.fused = None
+    plain = torch.tensor(trainer.all_nats(pairs))
+    halves = [half for pair in pairs for half in (pair.chosen, pair.rejected)]
+    alone = -torch.tensor(list(reference_nats(model.get_base_model(), halves))).view(-1, 2)
+    assert torch.allclose(plain, alone, rtol=1e-4)
+    assert torch.allclose(fused, alone, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("method", "name"), [("dpo", "sigmoid"), ("ipo", "ipo")])
+def test_loss_and_gradient_are_those_of_trls_own_trainer(method, name, tmp_path, monkeypatch):
+    pairs, model = rows(3), tuned()
+    trainer = trainer_of(tmp_path, model)
+    trainer.preference = PreferenceLoss(method, beta=0.3, margin=0.0)
+    model.peft_config["default"].lora_dropout = 0.0
+    batch = collate(dataset(pairs, trainer.all_nats(pairs)).to_list())
+    moved(model, seed=2)
+    model.train()
+    own = trainer.compute_loss(model, batch)
+    own.backward()
+
+    monkeypatch.setattr(loading, "use_lean_lora", lambda model: 0)  # it knows one adapter alone
+    theirs = tuned("eager")
+    stock = DPOTrainer(
+        model=theirs,
+        args=DPOConfig(
+            output_dir=str(tmp_path / "stock"), loss_type=[name], beta=0.3, use_cpu=True, bf16=False
+        ),
+        train_dataset=Dataset.from_list([{"prompt": "a", "chosen": "b", "rejected": "c"}]),
+        processing_class=tokenizer(),
+    )
+    moved(theirs, seed=2)
+    ids = [
+        {
+            "prompt_ids": pair.chosen.input_ids[:4],
+            "chosen_ids": pair.chosen.input_ids[4:],
+            "rejected_ids": pair.rejected.input_ids[4:],
+        }
+        for pair in pairs
+    ]
+    theirs.train()
+    loss = stock.compute_loss(theirs, stock.data_collator(ids))
+    loss.backward()
+    assert own.item() == pytest.approx(loss.item(), rel=1e-4)
+    gradients = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
+    for key, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            scale = gradients[key].abs().max()
+            assert torch.allclose(parameter.grad, gradients[key], rtol=1e-2, atol=1e-3 * scale), key
+
+
+def fitted(folder, *, reference="tuned", method="dpo", kill=None, **changes):
+    model = tuned()
+    checkpointer = Checkpointer(folder / "run", every=2)
+    done = fit_pairs(
+        model,
+        tokenizer(),
+        PreferenceLoss(method, beta=0.5, margin=0.5),
+        train=rows(7),
+        val=rows(7)[:3] + rows(2, seed=1),
+        reference=reference,
+        arguments=settings(folder, **changes),
+        patience=0,
+        callbacks=[Kill(kill)] if kill else [],
+        checkpointer=checkpointer,
+    )
+    save_adapter(model, folder / "adapter", base_name="tiny", revision="")
+    return (folder / "adapter" / "adapter_model.safetensors").read_bytes(), done
+
+
+def test_a_fit_makes_the_chosen_answers_lead_and_a_killed_one_ends_with_the_same_bytes(tmp_path):
+    whole, done = fitted(tmp_path / "whole")
+    assert done.before.loss == pytest.approx(math.log(2), rel=1e-4)  # the reference itself
+    assert done.before.drift_nats == pytest.approx(0, abs=1e-4)
+    assert done.before.lead_nats == pytest.approx(0, abs=1e-3)
+    assert done.after.loss < done.before.loss and done.after.accuracy > 0.5
+    assert done.after.lead_nats > 0 and done.after.drift_nats > 0
+    assert len(done.log) == done.n_steps == 12
+    assert {"loss", "accuracy", "lead_nats", "chosen_nats", "drift_nats"} <= done.log[0].keys()
+    with pytest.raises(Killed):
+        fitted(tmp_path / "killed", kill=7)
+    again, resumed = fitted(tmp_path / "killed")
+    assert resumed.n_resumes == 1
+    assert again == whole
+    assert (resumed.before, resumed.after) == (done.before, done.after)
+
+
+def test_accumulated_pairs_count_as_those_of_one_batch(tmp_path):
+    _, once = fitted(tmp_path / "once", batch_size=8, max_steps=1)
+    _, parts = fitted(tmp_path / "parts", batch_size=4, accumulation=2, max_steps=1)
+    assert parts.n_steps == once.n_steps == 1
+    assert parts.log[0]["grad_norm"] == pytest.approx(once.log[0]["grad_norm"], rel=1e-3)
+
+
+@pytest.mark.parametrize(("reference", "method"), [("base", "ipo"), ("none", "dpo")])
+def test_other_references_put_the_start_off_even(reference, method, tmp_path):
+    _, done = fitted(tmp_path, reference=reference, method=method, max_steps=1)
+    even = {"dpo": math.log(2), "ipo": 1.0}[method]
+    assert abs(done.before.loss - even) > 1e-3
+    assert done.before.drift_nats == pytest.approx(0, abs=1e-4)
+
+
+def test_an_adapter_of_another_base_is_refused_with_both_names(tmp_path):
+    with pytest.raises(ValueError, match="holds no adapter"):
+        check_adapter(tmp_path, name="ours", revision="")
+    config = {"base_model_name_or_path": "theirs", "revision": "abc"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="base model theirs at abc, and model.name is ours"):
+        check_adapter(tmp_path, name="ours", revision="")
+    check_adapter(tmp_path, name="theirs", revision="abc")
+
+
+def test_alarms_name_a_chosen_answer_that_fell_and_a_model_that_drifted():
+    def ended(chosen, drift):
+        at = Standing(0.5, 1.0, 2.0, chosen, drift)
+        return PreferenceFit(1, at, at, 1, False, 1.0, 0, [])
+
+    assert alarms(ended(0.1, 0.2)) == []
+    assert [kind for kind, _ in alarms(ended(-0.1, 0.7))] == ["chosen_fell", "drift"]
