@@ -77,6 +77,7 @@ def run_variant(
         "seed": 1,
         "bf16": False,
         "use_cpu": True,
+        "activation_checkpointing": False,
         "save_strategy": "no",
         "logging_steps": 1,
         "report_to": "none",
@@ -129,7 +130,6 @@ def _stock(
         loss_type=[TRL_NAMES[method]],
         beta=beta,
         precompute_ref_log_probs=before,
-        gradient_checkpointing=False,
         **settings,
     )
     return Encoded(
@@ -166,7 +166,7 @@ def _own(
         )
         for row in rows
     ]
-    arguments = SFTConfig(output_dir=scratch, activation_checkpointing=False, **settings)
+    arguments = SFTConfig(output_dir=scratch, **settings)
     trainer = new_trainer(model, tokenizer, encoded, encoded[:1], arguments, [])
     trainer.preference = PreferenceLoss(method, beta=beta, margin=0.0)
     trainer.train_dataset = with_reference(trainer, encoded, "tuned")

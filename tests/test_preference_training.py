@@ -178,7 +178,12 @@ def test_loss_and_gradient_are_those_of_trls_own_trainer(method, name, tmp_path,
     stock = DPOTrainer(
         model=theirs,
         args=DPOConfig(
-            output_dir=str(tmp_path / "stock"), loss_type=[name], beta=0.3, use_cpu=True, bf16=False
+            output_dir=str(tmp_path / "stock"),
+            loss_type=[name],
+            beta=0.3,
+            use_cpu=True,
+            bf16=False,
+            activation_checkpointing=False,
         ),
         train_dataset=Dataset.from_list([{"prompt": "a", "chosen": "b", "rejected": "c"}]),
         processing_class=tokenizer(),
