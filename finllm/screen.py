@@ -27,7 +27,7 @@ STAGE, ROOT, RANK = "DVC_STAGE", "DVC_ROOT", "RANK"  # set by DVC; by a launch o
 COPIES = "/.dvc/tmp/exps/"
 BAR = "{desc:<16}{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} {unit}s, {remaining} left{postfix}"
 CLEAR = "\r\x1b[K"
-GO_ON = "`make repro` or `dvc repro` goes on from here"
+GO_ON = "run `make repro` or `dvc repro` to resume"
 
 
 @dataclass
@@ -126,7 +126,7 @@ def fail(text: str) -> None:
     _screen.ended = bool(_screen.log)
     warn(f"{stage()}: {text}")
     if _screen.log:
-        _line(f"{stage()}: its log is {_screen.log}", _screen.err, also_log=False)
+        _line(f"{stage()}: see {_screen.log}", _screen.err, also_log=False)
 
 
 def interrupted(text: str = "") -> None:

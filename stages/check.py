@@ -14,7 +14,7 @@ def main() -> str:
     at = adapter.paths("done")
     check(adapter.params(), Path())
     write_text(at.done, SAID)
-    return "parameters, sources and models are there"
+    return "parameters, sources and models are valid"
 
 
 if __name__ == "__main__":

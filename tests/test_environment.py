@@ -157,11 +157,11 @@ def test_a_command_outside_the_environment_is_one_sentence(tmp_path, arguments, 
     done = outside(tmp_path, *arguments.split())
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1 and done.stdout == ""
-    assert re.match(r"(finllm|stages): the package \w+ is missing here; ", done.stderr)
+    assert re.match(r"(finllm|stages): package \w+ is missing; ", done.stderr)
     assert hint in done.stderr
 
 
 def test_another_python_is_named_with_what_is_needed(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 4))
     assert not environment.python_fits()
-    assert "this is Python 3.10, and 3.11 to 3.13 are needed" in environment.wrong_python()
+    assert "Python 3.10 is not supported (3.11 to 3.13 are)" in environment.wrong_python()

@@ -16,7 +16,7 @@ COLOURS = {"": "", SUPPORTED: GREEN, CONTRADICTED: YELLOW, INVENTED: RED}
 SIGNS = {"": "", SUPPORTED: "", CONTRADICTED: "[?]", INVENTED: "[!]"}  # without colours
 SAYS = {
     SUPPORTED: "in the call",
-    CONTRADICTED: "with another sign or magnitude there",
+    CONTRADICTED: "with another sign or magnitude",
     INVENTED: "not in the call",
 }
 

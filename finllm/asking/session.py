@@ -78,8 +78,8 @@ class Session:
         context = first.model.config.max_position_embeddings
         if len(ids) + first.max_new_tokens > context:
             raise ValueError(
-                f"the question makes a prompt of {len(ids)} tokens, and the model reads {context} "
-                f"with the answer's {first.max_new_tokens}; ask a shorter one"
+                f"the prompt has {len(ids)} tokens; the model reads {context}, of which the "
+                f"answer needs {first.max_new_tokens}; shorten the question"
             )
         return Exchange(
             template=template,
@@ -103,7 +103,7 @@ def example_of(call: Transcript, params: Params, template: str) -> Example:
         For an unknown template, or where nothing of the call can be asked about.
     """
     if template not in templates.TEMPLATES:
-        raise ValueError(f"template {template!r}; allowed are {', '.join(templates.TEMPLATES)}")
+        raise ValueError(f"template {template!r}; allowed: {', '.join(templates.TEMPLATES)}")
     with tempfile.TemporaryDirectory() as folder:
         write_jsonl(Path(folder) / "calls.jsonl", [call])
         try:

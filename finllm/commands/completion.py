@@ -18,11 +18,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         commands,
         "completion",
         run,
-        summary="print a script that completes commands and options in a shell",
+        summary="print a shell completion script",
         description=(
-            "The script completes commands, options and files on Tab, and makes `finllm` short for "
-            "`python -m finllm` where there is no command of that name. It is fixed text: Python "
-            "does not run when Tab is pressed. Print it again after an update."
+            "The script completes commands, options and files on Tab, and defines `finllm` as "
+            "a shorthand for `python -m finllm` unless that command exists. It is static: "
+            "Python does not run on Tab. Print it again after an update."
         ),
         example=(
             "completion bash > ~/.finllm.bash && source ~/.finllm.bash\n"
@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         reads="nothing",
         writes="nothing; the script goes to standard output",
     )
-    command.add_argument("shell", choices=SHELLS, help="which shell it is for")
+    command.add_argument("shell", choices=SHELLS, help="shell to complete in")
 
 
 def run(parsed: argparse.Namespace) -> None:

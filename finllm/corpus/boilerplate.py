@@ -98,7 +98,7 @@ def remove(turns: Sequence[Turn], *, kinds: tuple[str, ...]) -> tuple[list[Turn]
         Where a kind is not one of ``KINDS``.
     """
     if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise ValueError(f"boilerplate kind {unknown[0]!r}; allowed are {', '.join(KINDS)}")
+        raise ValueError(f"boilerplate kind {unknown[0]!r}; allowed: {', '.join(KINDS)}")
     counts: Counter[str] = Counter()
     kept = []
     for turn in turns:

@@ -42,7 +42,7 @@ def find_call(transcripts: Path, rejects: Path, call_id: str) -> Transcript:
                 raise ValueError(f"{call_id} was rejected: {bad.reason}: {bad.detail} ({bad.file})")
     like = difflib.get_close_matches(call_id, ids, n=3, cutoff=0.3) or ids[:3]
     raise ValueError(
-        f"{transcripts}: no call {call_id!r} among {len(ids)}; there are {', '.join(like)}"
+        f"{transcripts}: no call {call_id!r} among {len(ids)}; available: {', '.join(like)}"
     )
 
 

@@ -21,7 +21,7 @@ def list_sources(raw: Path) -> str:
     found = {path.parent.name for path in raw.glob("*/source.yaml")} | {"sample"}
     bare = {p.name for p in raw.glob("*/") if p.name not in found | {NO_SOURCE}}
     more = f"; without a source.yaml: {', '.join(sorted(bare))}" if bare else ""
-    return f"there are: {', '.join(sorted(found))}{more}"
+    return f"available: {', '.join(sorted(found))}{more}"
 
 
 def read_sources(folders: Sequence[Path]) -> Iterator[Transcript | Reject]:

@@ -87,7 +87,7 @@ def parameters(file: Path) -> tuple[Finding, Params | None]:
     except ImportError as error:
         return problem("parameters", f"a package is missing: {error}", INSTALL), None
     except ValueError as error:
-        says = f"{error}; what depends on the parameters was not looked at"
+        says = f"{error}; checks that depend on the parameters were skipped"
         return problem("parameters", says, f"git diff {file}"), None
 
 
@@ -219,7 +219,7 @@ def _pipeline(root: Path) -> Iterator[Finding]:
 def line(found: Finding, *, colour: bool) -> str:
     """A finding as one line, and a second one with the command that mends it."""
     state = painted(f"{found.state:8}", COLOURS[found.state] if colour else "")
-    mend = f"\n{'':8} {'':{WIDTH}} mend: {found.mend}" if found.mend else ""
+    mend = f"\n{'':8} {'':{WIDTH}} fix: {found.mend}" if found.mend else ""
     return f"{state} {found.name:{WIDTH}} {found.says}{mend}"
 
 

@@ -158,7 +158,7 @@ def run_folds(
         label = f"fold {number + 1} of {n_folds}"
         if scores.is_file() and _exists(project, one):
             folds.append(Fold(number, one, scores, 0.0))
-            say(f"{label}: there already")
+            say(f"{label}: already done")
             continue
         seconds = 0.0
         if not _exists(project, one):
@@ -210,7 +210,7 @@ def last_words(log: Path) -> str:
     said = [line.strip() for line in lines if line.strip()]
     own = [line for line in said if re.match(r"(?:ERROR: )?[a-z_]+: \S.* ", line)
            and not line.startswith("ERROR: failed")]  # fmt: skip
-    return (own or said or ["it said nothing"])[-1]
+    return (own or said or ["no output"])[-1]
 
 
 def fetch_scores(project: Path, name: str, target: Path) -> None:
@@ -230,7 +230,7 @@ def fetch_scores(project: Path, name: str, target: Path) -> None:
         cwd=project, env=experiment.own_environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode or not temporary.is_file():
-        why = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        why = (done.stderr.strip() or "no output").splitlines()[-1]
         raise ValueError(
             f"experiment {name}: no {SCORES} ({why}); `dvc exp remove {name}`, then run it again"
         )

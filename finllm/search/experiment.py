@@ -160,7 +160,7 @@ def reference(project: Path, name: str) -> str:
     listed = git(project, "for-each-ref", "--format=%(refname)", "refs/exps")
     found = [line for line in listed.splitlines() if line.endswith(f"/{name}")]
     if not found:
-        raise ValueError(f"there is no experiment {name}")
+        raise ValueError(f"no experiment {name}")
     return found[0]
 
 
@@ -239,4 +239,4 @@ def _last_words(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     said = [line.strip() for line in lines if line.strip()]
     own = [line for line in said if line.startswith(f"{STAGE}: ")]
-    return (own or said or ["it said nothing"])[-1]
+    return (own or said or ["no output"])[-1]

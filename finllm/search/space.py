@@ -133,11 +133,11 @@ def _check_key(key: str, params: Mapping[str, object]) -> None:
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"unknown parameter {key}{hint} (allowed: {ALLOWED})")
     if key in REFUSED:
-        raise ValueError(f"{key} is not searched over: {REFUSED[key]} (allowed: {ALLOWED})")
+        raise ValueError(f"{key} cannot be searched: {REFUSED[key]} (allowed: {ALLOWED})")
     section, name = key.split(".")
     if section not in ("lora", "train") and not (section == "model" and name in OF_MODEL):
         raise ValueError(
-            f"{key} is not searched over: the validation loss must be of one set of examples and "
+            f"{key} cannot be searched: the validation loss must be of one set of examples and "
             f"one base model (allowed: {ALLOWED})"
         )
 

@@ -63,7 +63,7 @@ def decide(
     """
     _check_shares(alpha, p_better, p_rope)
     if not rope_low <= 0 <= rope_high:
-        raise ValueError(f"the ROPE is [{rope_low}, {rope_high}]; it must hold zero")
+        raise ValueError(f"the ROPE is [{rope_low}, {rope_high}]; it must include zero")
     frequentist = _frequentist(low, high, p_value, alpha, rope_low, rope_high)
     bayesian = _bayesian(p_better, p_rope, alpha) if bayes_usable else "not usable"
     opposed = {frequentist, bayesian} == {"better", "worse"}

@@ -111,8 +111,8 @@ def _locked(descriptor: int, run: Path, *, wait: bool) -> bool:
         text = f"another process is training the same run ({run}); "
         if not wait:
             os.close(descriptor)
-            raise ValueError(f"{text}wait for it or end it") from None
-        screen.say(f"{text}this one waits for it")
+            raise ValueError(f"{text}wait for it or stop it") from None
+        screen.say(f"{text}this run waits for it")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return run.is_dir() and os.path.samestat(os.fstat(descriptor), os.stat(run))
 
@@ -177,7 +177,7 @@ def continues_from(run: Path | None) -> str:
     newest = newest_checkpoint(run) if run else None
     if newest is None:
         return "no checkpoint was written yet, so the next run starts from the first step"
-    return f"the next run of the same parameters and data goes on from step {int(newest.name[5:])}"
+    return f"the next run of the same parameters and data resumes from step {int(newest.name[5:])}"
 
 
 def _steps(run: Path) -> list[Path]:

@@ -77,7 +77,7 @@ class Checkpointer(Remembering):
         if folder is None:
             return None
         self._saved = unpacked(read_checkpoint(folder))
-        screen.say(f"training goes on from step {int(folder.name[5:])} ({folder})")
+        screen.say(f"training resumes from step {int(folder.name[5:])} ({folder})")
         return str(folder)
 
     def remove(self) -> None:

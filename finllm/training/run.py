@@ -233,8 +233,8 @@ def _checkpointer(params: Params, folder: str, sets: Sets) -> Checkpointer | Non
     if launch.launched() and p.launcher.startswith("deepspeed"):
         if p.checkpoint_every:
             screen.say(
-                f"train: no checkpoints under {p.launcher}, whose own are pickles: a training that "
-                "is killed starts again; fsdp shards as well and goes on"
+                f"train: no checkpoints under {p.launcher}, which stores them as pickles: a killed "
+                "training starts again; fsdp also shards and can resume"
             )
         return None
     settings = {

@@ -33,7 +33,7 @@ def check_language(code: str, where: str) -> str:
     """
     if code not in known_languages():
         raise ValueError(
-            f"{where} is {code!r}; allowed are {', '.join(known_languages())} "
+            f"{where} is {code!r}; allowed: {', '.join(known_languages())} "
             "(docs/data-card.md says how to add a language)"
         )
     return code
