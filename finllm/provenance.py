@@ -18,8 +18,8 @@ from pathlib import Path
 KEY = "provenance"  # in a stage's costs, since no two runs share it
 WRITTEN = ("metrics", "plots", "reports", "dvc.lock")  # by the pipeline itself, while it runs
 REPEATS = (
-    "On the same kind of processor everything but the times and the memory comes out the same; "
-    "on another one, answers can differ where two tokens are almost equally probable."
+    "On the same kind of processor, everything except time and memory is reproduced exactly; on "
+    "another kind, answers can differ where two tokens are almost equally probable."
 )
 
 

@@ -334,8 +334,8 @@ def test_a_small_run_has_a_whole_page_that_says_what_is_missing(tmp_path, includ
         "No human ratings yet",
         "Not measured in this run: how the answers change",
         "The gain in other sectors was not measured",
-        "left no curves of its loss and its gradient norm",
-        "left no plots of the corpus",
+        "No training curves were recorded for the loss and the gradient norm",
+        "No corpus plots were recorded",
         "number accuracy moved by +0.030.",
         "Difference +0.030 no interval",
     ):

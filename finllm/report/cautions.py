@@ -67,7 +67,7 @@ def _few_companies(n_companies: int) -> str:
         return ""
     return (
         f"The test set has {n_companies} companies. The error rates of these tests were measured "
-        f"with {MIN_COMPANIES} companies or more only."
+        f"only with {MIN_COMPANIES} companies or more."
     )
 
 
@@ -97,8 +97,8 @@ def _grounded(found: Outcome, metrics: Mapping[str, Mapping]) -> str:
         return said
     tuning, decoding, both = (wording.estimate(parts[name]) for name in PART_LABELS)
     return (
-        f"{said} On the {parts['both']['n_examples']} examples that were also answered without the "
-        f"rules of decoding, tuning alone changed the base model’s score by {tuning}, the rules "
+        f"{said} On the {parts['both']['n_examples']} examples that were also answered without "
+        f"decoding rules, tuning alone changed the base model’s score by {tuning}, the rules "
         f"alone by {decoding}, and both by {both} (uncorrected intervals)."
     )
 

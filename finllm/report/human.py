@@ -24,7 +24,7 @@ def summary(found: Mapping, *, confidence: str) -> str:
     stale = ""
     if found["n_of_other_answers"]:
         clicks = wording.count(found["n_of_other_answers"])
-        stale = f" {clicks} earlier clicks are about answers that the models no longer give."
+        stale = f" {clicks} earlier clicks were ignored because the answers have changed."
     if not found["n_examples"]:
         return NOBODY + stale
     raters, examples = found["n_raters"], found["n_examples"]
@@ -34,7 +34,7 @@ def summary(found: Mapping, *, confidence: str) -> str:
         text += (
             f"The tuned answer was preferred in {wording.score(win['estimate'])} of "
             f"{_plural(win['n'], 'pair')} {wording.interval(win['low'], win['high'])} "
-            f"({confidence}; “neither” counts a half)."
+            f"({confidence}; “neither” counts as one half)."
         )
     else:
         text += "Nobody gave a preference."

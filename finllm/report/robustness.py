@@ -9,7 +9,7 @@ from finllm.report import wording
 from finllm.report.tables import Table
 
 SET_LABELS = {
-    "reworded": "the question in words that the training never saw",
+    "reworded": "the question in held-out wording",
     "noise": "the excerpt with typing errors and lost punctuation",
 }
 NOT_MEASURED = (
