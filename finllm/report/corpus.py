@@ -149,8 +149,8 @@ def _duplicates(filtered: Mapping, audit: Mapping) -> list[tuple[str, str]]:
     }
     rows += [(name, wording.count(audit[key])) for key, name in leaks.items() if key in audit]
     overlaps = {
-        "test_excerpt_contamination": "word sequences of test excerpts that also occur in training",
-        "test_answer_contamination": "word sequences of test references that also occur in training",
+        "test_excerpt_contamination": "word sequences of test excerpts also found in training",
+        "test_answer_contamination": "word sequences of test references also found in training",
     }
     rows += [(name, _percent(audit[key])) for key, name in overlaps.items() if key in audit]
     return rows
