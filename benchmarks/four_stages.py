@@ -1,4 +1,4 @@
-"""Whole sources through clean, filter, templatize and split: whether every count adds up.
+"""Run whole sources through clean, filter, templatize and split, and check all counts.
 
     python -m benchmarks.four_stages data/raw/ectsum data/raw/earnings21
 

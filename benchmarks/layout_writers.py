@@ -1,4 +1,4 @@
-"""A call written out as each publisher lays it out, for ``benchmarks/layouts.py``."""
+"""Write a call in the layout of each publisher, for ``benchmarks/layouts.py``."""
 
 from __future__ import annotations
 

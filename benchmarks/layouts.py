@@ -1,4 +1,4 @@
-"""Calls of Earnings-21 written out as publishers lay them out, and read back.
+"""Write calls of Earnings-21 in each publisher's layout and read them back.
 
     python -m benchmarks.layouts --data ../shared/data/earnings21
 

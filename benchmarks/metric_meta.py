@@ -1,4 +1,4 @@
-"""Whether each metric tells a human summary from a corrupted copy of it.
+"""How often each metric prefers a human summary to a corrupted copy.
 
 python -m benchmarks.metric_meta [--calls FOLDER] [--limit N] [--seed N] [--losses METRIC]
 

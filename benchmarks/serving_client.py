@@ -1,4 +1,4 @@
-"""A serving engine in a process of its own environment, asked over pipes."""
+"""Client of a serving engine that runs in its own environment, over pipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m finllm predict``: a model's answer to every transcript of a folder."""
+"""``python -m finllm predict``: answer every transcript in a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mapping from a file as a typed, frozen record; what is not allowed is an error in words.
+"""Typed, frozen records from a mapping in a file; invalid values raise readable errors.
 
 A field's type is its annotation; what else is allowed stands beside it, as a range (``within``)
 or a list (``one_of``).

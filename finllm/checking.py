@@ -1,4 +1,4 @@
-"""What a run would fail over later, looked for before DVC removes the outputs of the run before it.
+"""Early checks of a run, before DVC removes the outputs of the previous run.
 
 DVC removes what a stage wrote right before it runs the stage. So the stage ``check``, on which all
 others depend, looks first: at params.yaml, at the sources and models that it names, at what this

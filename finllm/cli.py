@@ -1,4 +1,4 @@
-"""The command line: ``python -m finllm COMMAND``; each command is a module of finllm/commands."""
+"""Command line ``python -m finllm COMMAND``; each command is a module of finllm/commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say where the packages are not: the environment is not active, or not made.
+"""Error messages for a missing or inactive environment.
 
 Imports the standard library alone, and is read by every Python since 3.6.
 """

@@ -1,4 +1,4 @@
-"""``python -m finllm export``: write the tuned model, load it again, compare its answers."""
+"""``python -m finllm export``: write the tuned model, reload it, and compare its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Install the pinned packages with pip: how far it is on the screen, what pip says in a log.
+"""Install the pinned packages with pip: progress on the screen, pip's output in a log.
 
 Run as a script by ``environment.sh``, before any package is there: the standard library alone.
 """

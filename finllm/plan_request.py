@@ -1,4 +1,4 @@
-"""From params.yaml, and what earlier runs left on disk, to a plan."""
+"""Build a plan from params.yaml and from the results of earlier runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From params.yaml to the memory plan of its training."""
+"""The memory plan of the training that params.yaml describes."""
 
 from __future__ import annotations
 

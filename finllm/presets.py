@@ -1,4 +1,4 @@
-"""Presets: the values that differ for a setting, written into params.yaml."""
+"""Presets: values of params.yaml for a setting, and their application."""
 
 from __future__ import annotations
 

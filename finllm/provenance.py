@@ -1,4 +1,4 @@
-"""Where a run's figures come from: commit, state of the tree, day, processor, libraries, type.
+"""Provenance of a run: commit, state of the tree, date, processor, libraries, compute type.
 
 Greedy answers hang on near-ties, which another kind of processor may round the other way, so
 figures repeat on the same kind of processor and are close on others. A reader is told which it was.

@@ -1,4 +1,4 @@
-"""What flows between the stages: plain frozen records, read and written as JSON lines."""
+"""Records that the stages exchange: frozen dataclasses, stored as JSON lines."""
 
 from __future__ import annotations
 

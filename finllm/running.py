@@ -1,4 +1,4 @@
-"""The pipeline run by DVC: its messages in a log file, the lines of the stages on the screen."""
+"""Run the pipeline through DVC: its messages in a log file, one line per stage on the screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m finllm score``: answers from anywhere against references, baselines beside them."""
+"""``python -m finllm score``: score answers from any source, beside baselines."""
 
 from __future__ import annotations
 

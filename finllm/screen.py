@@ -1,4 +1,4 @@
-"""What a person sees of a stage: a line and a bar. What its libraries print goes to its log file.
+"""Screen output of a stage: one line and a progress bar; library output goes to a log file.
 
 Under DVC, which sets ``DVC_STAGE``, the standard streams of a stage are the file ``logs/NAME.log``,
 and only what is said here reaches the terminal. By hand (``python -m stages.NAME``), and in the

@@ -1,4 +1,4 @@
-"""Parameters, sources and models looked at first: DVC has removed nothing yet."""
+"""Validate parameters, sources and models before DVC removes any output."""
 
 from pathlib import Path
 

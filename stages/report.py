@@ -1,4 +1,4 @@
-"""The verdict, as figures, as a page, and as a pull request's comment."""
+"""Compute the verdict; render figures, the report and the pull-request comment."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""An exchange on a terminal: the answers beside each other, their figures marked."""
+"""Terminal output of an exchange: the answers in columns, their figures marked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call, the models that are asked about it, and their answers with what the call says of them."""
+"""A call, the loaded models, and their answers with each figure checked against the call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One transcript from a file of any readable format."""
+"""Read one transcript from a file in any supported format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands share: the page that ``--help`` prints, and the arguments that many take."""
+"""Shared parts of the commands: the layout of ``--help`` and common arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``finllm chat``: base and tuned side by side about one call."""
+"""``finllm chat``: question base and tuned model about one call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOTH = "both"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "chat",

@@ -1,4 +1,4 @@
-"""``finllm completion``: the Tab key in a shell, by shtab."""
+"""``finllm completion``: shell completion scripts, by shtab."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FISH_CALL = "type -q finllm; or function finllm; python -m finllm $argv; end\n"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "completion",

@@ -1,4 +1,4 @@
-"""``finllm crossvalidate``: the folds of a cross-validation, and one verdict over all of them."""
+"""``finllm crossvalidate``: run all folds and print the pooled verdict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from finllm.commands.arguments import add_json, add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "crossvalidate",

@@ -1,4 +1,4 @@
-"""``finllm doctor``: is all in order here."""
+"""``finllm doctor``: check the environment and suggest fixes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from finllm.commands.arguments import add_json, add_params, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "doctor",

@@ -1,4 +1,4 @@
-"""``finllm export``: the tuned model for others."""
+"""``finllm export``: export the tuned model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finllm.commands.arguments import add_adapter, add_params, add_path, new_com
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "export",

@@ -1,4 +1,4 @@
-"""``finllm inspect``: a training example as the model sees it, or a call as cleaning reads it."""
+"""``finllm inspect``: print a training example with its loss mask, or the speakers of a call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from finllm.commands.arguments import add_params, add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "inspect",

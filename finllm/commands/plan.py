@@ -1,4 +1,4 @@
-"""``finllm plan``: memory and time of a training, before it runs."""
+"""``finllm plan``: estimate memory and time of a training run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finllm.commands.arguments import add_json, add_params, add_path, new_comman
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "plan",

@@ -1,4 +1,4 @@
-"""``finllm pool``: base and tuned over the folds of a cross-validation."""
+"""``finllm pool``: compare base and tuned over the folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from finllm.commands.arguments import add_comparison, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "pool",

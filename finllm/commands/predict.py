@@ -1,4 +1,4 @@
-"""``finllm predict``: answers for a folder of transcripts."""
+"""``finllm predict``: answer a folder of transcripts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from finllm.corpus.description import READABLE
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "predict",

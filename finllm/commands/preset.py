@@ -1,4 +1,4 @@
-"""``finllm preset``: another setting, written into params.yaml."""
+"""``finllm preset``: write the values of a preset into params.yaml."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finllm.commands.arguments import add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "preset",

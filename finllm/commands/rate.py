@@ -1,4 +1,4 @@
-"""``finllm rate``: the page on which people rate the answers."""
+"""``finllm rate``: serve the page for human ratings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from finllm.commands.arguments import add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "rate",

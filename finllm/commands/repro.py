@@ -1,4 +1,4 @@
-"""``finllm repro``: the pipeline, with a screen that a person can read."""
+"""``finllm repro``: run the pipeline with compact output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finllm.commands.arguments import new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "repro",

@@ -1,4 +1,4 @@
-"""``finllm score``: answers from anywhere against references."""
+"""``finllm score``: score answers from any source against references."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STDOUT = Path("-")
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "score",

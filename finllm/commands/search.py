@@ -1,4 +1,4 @@
-"""``finllm search``: hyperparameters by validation loss, each trial a DVC experiment."""
+"""``finllm search``: search hyperparameters by validation loss, one DVC experiment per trial."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from finllm.commands.arguments import add_json, add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "search",

@@ -1,4 +1,4 @@
-"""``finllm seeds``: base and tuned over trainings that differ in their seed alone."""
+"""``finllm seeds``: compare base and tuned over trainings that differ only in their seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from finllm.commands.pool import metric_lines
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "seeds",

@@ -1,4 +1,4 @@
-"""``finllm verdict``: what the last run says."""
+"""``finllm verdict``: print the verdict of the last run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERDICT = Path("metrics/details/verdict.json")
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "verdict",

@@ -1,4 +1,4 @@
-"""Words that every call shares: which sentences they are, and what removing them costs."""
+"""Boilerplate sentences: their detection, and the number of words that removal costs."""
 
 from __future__ import annotations
 

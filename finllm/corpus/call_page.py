@@ -1,4 +1,4 @@
-"""A call at a glance: who says what, in which role and section, a line a turn."""
+"""Overview of a call: one line per turn with speaker, role and section."""
 
 from __future__ import annotations
 

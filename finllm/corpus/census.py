@@ -1,4 +1,4 @@
-"""A corpus in numbers: how long its calls are, whether their dates hold, which words they use."""
+"""Corpus statistics: length distribution, temporal consistency, vocabulary overlap."""
 
 from __future__ import annotations
 

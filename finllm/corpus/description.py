@@ -1,4 +1,4 @@
-"""``source.yaml``: what a source folder says about itself."""
+"""Parse and validate ``source.yaml``, the description of a source folder."""
 
 from __future__ import annotations
 

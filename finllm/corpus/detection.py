@@ -1,4 +1,4 @@
-"""What a folder of transcripts is, where no ``source.yaml`` says it."""
+"""Detect the format of a transcript folder without a ``source.yaml``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disclaimers that calls repeat: which they are only the whole corpus shows."""
+"""Disclaimers repeated across calls, found by comparing the whole corpus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flat text to turns: by the names in it, else by what is said when a question is handed over."""
+"""Flat text to turns: by speaker names if present, else by hand-over phrases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The corpus in a few numbers a plot: rows of comma-separated files that ``dvc plots`` draws."""
+"""Corpus histograms as rows of CSV files for ``dvc plots``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the filter's verdicts to a sheet for raters, and from their ratings to metrics."""
+"""Rating sheets for the filter's decisions, and metrics from the completed ratings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns as public APIs and Hub datasets list them: ``[{"speaker": ..., "text": ...}, ...]``."""
+"""Turns as listed by public APIs and Hub datasets: ``[{"speaker": ..., "text": ...}, ...]``."""
 
 from __future__ import annotations
 

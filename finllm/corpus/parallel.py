@@ -1,4 +1,4 @@
-"""The same work on many records, on every core, with the results in the order of the records."""
+"""Parallel map over batches of records on all cores, with results in input order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which calls are worth training on: bounds on length and terms, and robust outliers."""
+"""Filter decisions for calls: bounds on length and term density, and robust outliers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files to raw rows, a bad row at a time: bytes, lines, JSON, CSV, Parquet, text, Hub datasets."""
+"""Readers of bytes, lines, JSON, CSV, Parquet, text and Hub datasets; one reject per bad row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People check the filter: a stratified sample to rate, and what the ratings say about it."""
+"""Human review of the filter: a stratified sample to rate, and the evaluation of the ratings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter's two looks at every call, a batch at a time: to judge it, and to take stock of it."""
+"""The two passes of the filter over every call, in batches: decide, then collect statistics."""
 
 from __future__ import annotations
 

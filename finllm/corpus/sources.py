@@ -1,4 +1,4 @@
-"""A source folder to transcripts and rejects, one at a time: ``source.yaml`` says how."""
+"""Read a source folder as transcripts and rejects, one at a time, as ``source.yaml`` describes."""
 
 from __future__ import annotations
 

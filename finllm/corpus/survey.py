@@ -1,4 +1,4 @@
-"""Everything that is counted about a corpus while its calls pass by once."""
+"""All corpus statistics that are collected in one pass over the calls."""
 
 from __future__ import annotations
 

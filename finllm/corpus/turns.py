@@ -1,4 +1,4 @@
-"""Who speaks, and where the questions begin: roles and sections by rule.
+"""Speaker roles and the start of the questions, by rule.
 
 The rules read what an operator says ("our next question comes from ..."), who spoke before it and
 who speaks after it. ``benchmarks/turns.py`` measures them on Earnings-21.

@@ -1,4 +1,4 @@
-"""Whether what the last run found still belongs to what is in the folder."""
+"""Whether the results of the last run are up to date with the workspace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that is looked at, in order, and the page of what was found."""
+"""All checks in order, and their output."""
 
 from __future__ import annotations
 

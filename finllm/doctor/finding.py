@@ -1,4 +1,4 @@
-"""One finding: in order, to be known, or in the way of a run."""
+"""The record of one finding: ok, warning or problem."""
 
 from __future__ import annotations
 

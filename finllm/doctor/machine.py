@@ -1,4 +1,4 @@
-"""The device, its memory, what the processor can do, its threads, the room on the disks."""
+"""Checks of the device, its memory, the processor, threads and disk space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the model and the encoder are at hand, and how fast their layers can run."""
+"""Checks of the model and the encoder, and of the fused layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python, the pinned packages, and what torch and bitsandbytes can do here."""
+"""Checks of Python, the pinned packages, torch and bitsandbytes."""
 
 from __future__ import annotations
 

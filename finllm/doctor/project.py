@@ -1,4 +1,4 @@
-"""The parameters, the sources that they name, and the state of the pipeline."""
+"""Checks of the sources, the repository and the state of the pipeline."""
 
 from __future__ import annotations
 

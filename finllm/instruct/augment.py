@@ -1,4 +1,4 @@
-"""More training examples without new calls: other names and other amounts, consistently.
+"""Augmentation: copies of training examples with other names and consistently scaled amounts.
 
 All amounts of money in an example are scaled by one factor, so that growth rates, margins and
 ratios between them still hold; percentages, counts and periods stay. An augmented example is used

@@ -1,4 +1,4 @@
-"""Splits in time: what is tested was said later than everything that training has seen.
+"""Chronological splits: test calls are later than all training calls.
 
 Companies are split as always; then one quarter, the cutoff, divides the calls. Test and transfer
 keep their calls from the cutoff on; train and validation keep those that are at least the embargo

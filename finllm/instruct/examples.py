@@ -1,4 +1,4 @@
-"""A transcript to instruction examples, each within the token budget."""
+"""Build the instruction examples of a transcript, each within the token budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts that show answered training examples before the question, for an untuned model."""
+"""Few-shot prompts: answered training examples before the question, for the base model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training example as the model sees it: which tokens are prompt, answer and special."""
+"""Display of one training example: its prompt, answer and special tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many of a reference's figures its call supports, and how many the excerpt still shows."""
+"""Support of a reference's figures by its call and by the excerpt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an example should be answered with, and where that answer comes from."""
+"""Reference answers of the examples, and their provenance."""
 
 from __future__ import annotations
 

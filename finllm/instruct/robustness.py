@@ -1,4 +1,4 @@
-"""Test examples asked otherwise: in other words, with typos, or as a speech recogniser writes.
+"""Changed test examples: held-out wording, typos, and text without punctuation.
 
 The excerpt's figures stay as they are, so that the same reference answers the changed prompt and a
 change of the score is due to the wording or the noise.

@@ -1,4 +1,4 @@
-"""Examples to train, validation, test and transfer sets that share no company and no text."""
+"""Assign examples to train, validation, test and transfer sets that share no company or text."""
 
 from __future__ import annotations
 

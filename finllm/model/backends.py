@@ -1,4 +1,4 @@
-"""Optional CUDA kernels behind ``model.backend``: Liger and Unsloth, imported when asked for.
+"""Optional CUDA kernels for ``model.backend``, Liger and Unsloth, imported on demand.
 
 Neither runs on a CPU, and no GPU was at hand: what is tested here is that they are refused in words
 where they cannot run, and that they are called with the arguments of their documentation. The

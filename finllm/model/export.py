@@ -1,4 +1,4 @@
-"""The tuned model as others load it: merged weights, a GGUF file, or the adapter with its card."""
+"""Export formats of the tuned model: merged weights, a GGUF file, or the adapter with its card."""
 
 from __future__ import annotations
 

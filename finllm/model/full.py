@@ -1,4 +1,4 @@
-"""Full fine-tuning, the comparison to LoRA: every weight is trained, and the whole model is saved.
+"""Full fine-tuning, for comparison with LoRA: all weights are trained and saved.
 
 The folder that holds the adapter otherwise then holds a model that plain ``from_pretrained`` loads,
 and prediction loads it in the place of the base.

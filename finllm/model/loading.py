@@ -1,4 +1,4 @@
-"""Loading the base model and its tokenizer, quantized or not, and putting an adapter on it."""
+"""Load the base model, quantized or not, and add LoRA adapters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a base model's files come from: a Hub id, a local folder, or a GGUF file in a package."""
+"""Locations of a base model's files: a Hub id, a local folder, or a GGUF file in a package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's shape, from a config.json or the table of known models, and what it counts up to."""
+"""The shape of a model, from a config.json or the table of known models, and its sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan as aligned text for a terminal."""
+"""Terminal output of a plan."""
 
 from __future__ import annotations
 

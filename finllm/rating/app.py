@@ -1,4 +1,4 @@
-"""The rating page: a small web application for this machine only."""
+"""The rating page: a small local web application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rater is shown: a source and two answers, nothing that tells whose they are."""
+"""The pairs shown to raters: a source and two answers without model names."""
 
 from __future__ import annotations
 

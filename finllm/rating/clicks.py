@@ -1,4 +1,4 @@
-"""What raters clicked: one file a rater, one click a line, on the disk before it is answered."""
+"""Storage of ratings: one file per rater, one line per click, saved before the response."""
 
 from __future__ import annotations
 

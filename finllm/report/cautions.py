@@ -1,4 +1,4 @@
-"""What limits the verdict: each a sentence, from the metrics alone."""
+"""Limits of the verdict, one sentence each, from the metrics alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The corpus as figures and tables: funnel, lengths, vocabulary, periods, what repeats itself."""
+"""Corpus section: funnel, lengths, vocabulary, periods, repetition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that a report is made of, as the stages left it."""
+"""Load the inputs of the report as the stages wrote them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables on what the comparison rests on: ceilings, other sets, answers, memory, efficiency."""
+"""Tables of factors that affect the comparison: cut answers, speed, perplexity, memorisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The foot of the page: what the report was made with, and what a rebuild repeats."""
+"""The last paragraphs of the report: provenance and reproducibility."""
 
 from __future__ import annotations
 

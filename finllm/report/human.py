@@ -1,4 +1,4 @@
-"""What people said about the answers, as tables and a sentence."""
+"""Human ratings as tables and sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of a text, marked by what the reference and the source say of them."""
+"""Mark the figures of a text as supported, contradicted or invented."""
 
 from __future__ import annotations
 

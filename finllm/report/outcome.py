@@ -1,4 +1,4 @@
-"""The verdict on the primary metric with the figures behind it, as verdict.json holds them."""
+"""The verdict on the primary metric with its figures, as stored in verdict.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence to the two reports: one HTML page, and one screen of Markdown."""
+"""Render the HTML report and the Markdown summary."""
 
 from __future__ import annotations
 

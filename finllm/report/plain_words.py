@@ -1,4 +1,4 @@
-"""The verdict in one paragraph, for a reader who is no statistician."""
+"""The verdict in one paragraph, for readers without a statistics background."""
 
 from __future__ import annotations
 

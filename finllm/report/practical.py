@@ -1,4 +1,4 @@
-"""The gain beside the smallest relevant and the smallest detectable one, and what it costs."""
+"""Practical significance: observed, relevant and detectable difference, and cost."""
 
 from __future__ import annotations
 

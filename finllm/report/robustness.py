@@ -1,4 +1,4 @@
-"""What an answer loses when the question is reworded or the excerpt is noisy."""
+"""The effect of reworded questions and noisy excerpts on the scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that took no model: what any tuning has to beat."""
+"""Baseline answers without a model."""
 
 from __future__ import annotations
 

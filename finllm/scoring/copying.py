@@ -1,4 +1,4 @@
-"""Is tuned better than copying? Against the best baseline without a model, on unseen companies."""
+"""Test of the tuned model against the best baseline without a model, on unseen companies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics that know what a figure, a financial term and a claim are."""
+"""Domain metrics: financial terms, figures and the composite score."""
 
 from __future__ import annotations
 

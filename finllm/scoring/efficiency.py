@@ -1,4 +1,4 @@
-"""What answers took: reading and generation apart, and how long one waits for an answer."""
+"""Cost of answers: reading and generation speed, and latency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of a text with what they are attached to, and how those of two texts compare."""
+"""The figures of a text with their context, and their comparison between two texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The groups of examples in which a difference is looked at, and what was found in them."""
+"""Differences by groups of examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a gain is tuning, and how much is the rules that hold while an answer is written."""
+"""Decomposition of the gain into tuning and decoding rules."""
 
 from __future__ import annotations
 

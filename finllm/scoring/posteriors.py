@@ -1,4 +1,4 @@
-"""The Bayesian model fitted to every metric's differences, as details/bayes_stats.json holds it."""
+"""Fit the Bayesian model to every metric's differences, as stored in details/bayes_stats.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text as the domain metrics read it: figures, periods, items and directions as tokens.
+"""Tokens of the domain metrics: figures, periods, items and directions of a text.
 
 Two texts that differ in wording only ("$452.2 million" and "$0.4522 billion", "rose" and
 "increased", "q3" and "third quarter") have the same tokens, so every metric that is built on them

@@ -1,4 +1,4 @@
-"""Perplexity of the test references under base and tuned, and what tuning changed in it."""
+"""Perplexity of the test references under base and tuned model, and its change."""
 
 from __future__ import annotations
 

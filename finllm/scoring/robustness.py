@@ -1,4 +1,4 @@
-"""What a model loses when the same question is asked in other words or over a noisy excerpt."""
+"""Change of the scores under reworded questions and noisy excerpts."""
 
 from __future__ import annotations
 

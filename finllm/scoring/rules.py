@@ -1,4 +1,4 @@
-"""Rules that an answer obeys while it is written, whichever path decodes it.
+"""Rules enforced while an answer is decoded, on every decoding path.
 
 - grounding, ``figures``: no figure that the prompt's excerpt does not state
   (``finllm.scoring.grounding``);

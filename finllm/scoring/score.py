@@ -1,4 +1,4 @@
-"""Predictions to scores: paired, nothing dropped."""
+"""Score predictions: paired, without dropping any."""
 
 from __future__ import annotations
 

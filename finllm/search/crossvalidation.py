@@ -1,4 +1,4 @@
-"""The folds of a cross-validation as DVC experiments: each in a copy of the project, up to scores.
+"""Cross-validation folds as DVC experiments, each in a copy of the project, up to the scores.
 
 A fold that is done is an experiment with a name that says what it rests on, so the same command
 goes on where it was, and does not run a fold twice.

@@ -1,4 +1,4 @@
-"""A trial as a DVC experiment: the train stage alone, in a copy of the project, watched.
+"""A search trial as a DVC experiment: the train stage alone, monitored, in a copy of the project.
 
 Only what the train stage wrote is read of the experiment, and only that stage runs, so that nothing
 here has seen an example of the test set.

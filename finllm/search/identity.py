@@ -1,4 +1,4 @@
-"""Which trials may be held against each other: of one space, data, code and kind of processor."""
+"""Identity of a search: trials are comparable with the same space, data, code and processor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search found, as a table in words, and the commands that use it."""
+"""Results of a search as a table, and the commands that apply them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search may change: a YAML file of parameters, each with values or a range."""
+"""The search space: a YAML file of parameters with values or ranges."""
 
 from __future__ import annotations
 

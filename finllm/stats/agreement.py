@@ -1,4 +1,4 @@
-"""Do raters agree beyond chance? Krippendorff's alpha and Cohen's kappa."""
+"""Agreement between raters beyond chance: Krippendorff's alpha and Cohen's kappa."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rank correlations with intervals, such as between a metric and what people say."""
+"""Rank correlations with intervals, such as between a metric and human ratings."""
 
 from __future__ import annotations
 

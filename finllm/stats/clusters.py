@@ -1,4 +1,4 @@
-"""Examples that are not independent: companies as clusters, and what they cost in evidence."""
+"""Companies as clusters of dependent examples: cluster means, robust errors, design effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How small a difference so many companies can show, and how many a difference needs."""
+"""Power: the smallest detectable difference, and the number of companies needed for one."""
 
 from __future__ import annotations
 

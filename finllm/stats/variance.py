@@ -1,4 +1,4 @@
-"""Several trainings that differ in their seed alone: what of a win is the seed's."""
+"""Variance between seeds: pooled trainings that differ only in their seed."""
 
 from __future__ import annotations
 

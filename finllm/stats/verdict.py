@@ -1,4 +1,4 @@
-"""Better, worse, equivalent or inconclusive: one answer from two schools, with its reasons."""
+"""The verdict: better, worse, equivalent or inconclusive, with its reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which examples share a forward pass: buckets of a length, a budget of tokens, or one packed row.
+"""Composition of batches: length buckets, a token budget, or packed rows.
 
 ``length_buckets`` and ``shuffle`` take a number of examples a pass. ``token_budget`` takes as many
 of about one length as fit into a number of tokens, padding included, so that short examples fill a

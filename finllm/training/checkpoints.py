@@ -1,4 +1,4 @@
-"""Checkpoints on disk: each whole or not there, in a folder of the run that they belong to.
+"""Atomic checkpoints on disk, in a folder per run.
 
 A run is its parameters, its encoded examples, its base weights, its code, its libraries and the
 kind of processor that rounds; their hash names the folder, so that a checkpoint of anything else is

@@ -1,4 +1,4 @@
-"""One process a device: the training stage starts itself again through Accelerate.
+"""Launch of one training process per device through Accelerate.
 
 `python -m stages.train ...` stays the command. On one device it trains in its own process; on
 several it becomes the launcher, and Accelerate starts the same command once a device with the

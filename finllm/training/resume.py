@@ -1,4 +1,4 @@
-"""Going on after a kill with the same bits: what is written while training, and how it comes back.
+"""Bit-exact resumption of a killed training: checkpoint content and restoration.
 
 The trainer's own resume logic finds the epoch and skips the batches that were trained on. It draws
 their order anew from the global generators, so these are set to what they were when the epoch

@@ -1,4 +1,4 @@
-"""A training from its parameters: sets encoded, model made ready, fitted, saved and measured."""
+"""A training run from its parameters: encode the sets, prepare the model, fit, save, measure."""
 
 from __future__ import annotations
 
