@@ -30,7 +30,7 @@ def serving_engine(
     Raises
     ------
     RuntimeError
-        Where the engine ends; its last line says why.
+        If the engine ends; its last line gives the reason.
     """
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (open as long as the process)
     process = subprocess.Popen(

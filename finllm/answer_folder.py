@@ -52,7 +52,7 @@ def answer_folder(
     The prompt is made as the pipeline makes it, from reading to the chat format, in the template's
     first wording. No transcript is dropped: one that cannot be read or does not fit has an empty
     text and the reason. Answers are kept as they come below ``FINLLM_CHECKPOINTS``, so a killed run
-    goes on where it was; the output appears whole, at the end.
+    resumes where it stopped; the output appears whole, at the end.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def questions(folder: Path, *, params: Params, template: str) -> tuple[list[Exam
     Raises
     ------
     ValueError
-        Where not one transcript can be asked about; says why the first cannot.
+        If not one transcript can be asked about; gives the reason the first cannot.
     """
     ask = partial(
         asker,

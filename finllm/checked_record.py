@@ -35,7 +35,7 @@ def checked_record(kind: type, raw: object, prefix: str = "") -> typing.Any:
     Raises
     ------
     ValueError
-        Where a key is unknown or missing, or a value is of another type or not allowed; names the
+        If a key is unknown or missing, or a value is of another type or not allowed; names the
         key, the value and what is allowed.
     """
     if not isinstance(raw, dict):

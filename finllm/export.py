@@ -59,7 +59,7 @@ def export_model(
     Raises
     ------
     ValueError
-        Where something is missing, or the model is of a kind that the format cannot hold.
+        If something is missing, or the model is of a kind that the format cannot hold.
     """
     if not (adapter / "adapter_config.json").is_file():
         raise ValueError(f"{adapter}: no adapter there; run `dvc repro train` first")

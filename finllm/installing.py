@@ -28,7 +28,7 @@ PATIENCE = "the first installation takes some minutes, mostly for torch"
 
 
 def main(dev: bool) -> None:
-    """Install what is not there yet; at once where nothing changed since the last time."""
+    """Install missing packages; return at once if nothing changed since the last time."""
     wanted = {name: digest(name) for name in (*PINNED, *([DEV] if dev else []))}
     done = dict(line.split() for line in _lines(STAMP) if len(line.split()) == 2)
     if all(done.get(name) == value for name, value in wanted.items()):

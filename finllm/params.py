@@ -343,7 +343,7 @@ def load_params(path: Path) -> Params:
     Raises
     ------
     ValueError
-        Where the file is missing, is not YAML, or a key or value is not allowed. The message names
+        If the file is missing, is not YAML, or a key or value is not allowed. The message names
         the key, the value and what is allowed.
     """
     if not path.is_file():

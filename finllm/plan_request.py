@@ -42,12 +42,12 @@ def plan_params(
         the device's peak.
     train_set, metrics
         data/split/train.jsonl and the folder of metrics of an earlier run of these parameters;
-        None, or what is not there, where none can be trusted.
+        None, or what does not exist, where none can be trusted.
 
     Raises
     ------
     ValueError
-        Where the model's shape cannot be found.
+        If the model's shape cannot be found.
     """
     m, t, hardware = params.model, params.templatize, params.plan
     model = find_architecture(m.name, revision=m.revision)
@@ -150,7 +150,7 @@ def _tokens(
 
 
 def _last_run(metrics: Path | None, trained: int, effective_batch: int) -> LastRun | None:
-    """The last training, where it had as many trainable parameters and examples a step."""
+    """The last training, where it had as many trainable parameters and examples per step."""
     if metrics is None or not all((metrics / name).is_file() for name in (DETAILS, COSTS)):
         return None
     try:

@@ -26,7 +26,7 @@ def apply_preset(name: str, *, folder: Path, params: Path) -> list[str]:
     Raises
     ------
     ValueError
-        Where there is no such preset, it names a key that params.yaml has not, or the result is
+        If there is no such preset, it names a key that params.yaml has not, or the result is
         not allowed.
     """
     text, changed = _with_preset(name, folder, params)

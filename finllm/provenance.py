@@ -51,12 +51,12 @@ def provenance(*, processor: str, dtype: str, folder: Path = Path()) -> Provenan
 
 
 def from_costs(costs: Mapping[str, object], *, file: str = "") -> Provenance | None:
-    """What a stage's costs say of it; None where they are of an older version and say nothing.
+    """What a stage's costs say of it; None if they are of an older version and say nothing.
 
     Raises
     ------
     ValueError
-        Where it cannot be read; names the file.
+        If it cannot be read; names the file.
     """
     found = costs.get(KEY)
     if found is None:

@@ -152,7 +152,7 @@ def read_references(folder: Path) -> dict[str, str]:
     Raises
     ------
     ValueError
-        Where there is no such file, or one cannot be read or is empty: names it.
+        If there is no such file, or one cannot be read or is empty: names it.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; expected one reference <id>.txt per call")
@@ -175,7 +175,7 @@ def read_calls(folder: Path, ids: AbstractSet[str]) -> dict[str, Transcript]:
     Raises
     ------
     ValueError
-        Where an id has none: names it, and why its file could not be read.
+        If an id has none: names it, and why its file could not be read.
     """
     found: dict[str, Transcript] = {}
     reasons: dict[str, str] = {}

@@ -119,7 +119,7 @@ def load_models(names: Sequence[str], *, adapter: Path, params: Params) -> dict[
     Raises
     ------
     ValueError
-        Where there is no tuned model yet; says how to get one.
+        If there is no tuned model yet; says how to get one.
     """
     weights = {name: weights_of(name, adapter) for name in names}  # all, before any is loaded
     return {name: load_answerer(params, weights=folder) for name, folder in weights.items()}

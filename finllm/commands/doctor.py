@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Print each finding as it is made; 1 where there is a problem."""
+    """Print each finding as it is made; 1 if there is a problem."""
     from finllm.doctor.examination import examine, line, summary
     from finllm.doctor.finding import PROBLEM
     from finllm.terminal import has_colour, print_json

@@ -95,7 +95,7 @@ def remove(turns: Sequence[Turn], *, kinds: tuple[str, ...]) -> tuple[list[Turn]
     Raises
     ------
     ValueError
-        Where a kind is not one of ``KINDS``.
+        If a kind is not one of ``KINDS``.
     """
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise ValueError(f"boilerplate kind {unknown[0]!r}; allowed: {', '.join(KINDS)}")

@@ -26,7 +26,7 @@ def find_call(transcripts: Path, rejects: Path, call_id: str) -> Transcript:
     Raises
     ------
     ValueError
-        Where there is none; says why, where it was rejected, or which ids are like it.
+        If there is none; gives the reason, where it was rejected, or which ids are like it.
     """
     if not transcripts.is_file():
         raise ValueError(f"{transcripts}: no such file; run `dvc repro clean` first")

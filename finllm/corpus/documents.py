@@ -85,7 +85,7 @@ def html_text(page: str) -> str:
     Raises
     ------
     ValueError
-        Where the page is nested too deeply to be read to its end.
+        If the page is nested too deeply to be read to its end.
     """
     if not page.strip():
         return ""

@@ -56,7 +56,7 @@ def group_signatures(
     Raises
     ------
     ValueError
-        Where an id repeats.
+        If an id repeats.
     """
     ids: dict[str, int] = {}
     rows = []

@@ -59,7 +59,7 @@ def map_batches(
     Raises
     ------
     OSError
-        Where a worker is killed, which is mostly for want of memory. Errors of the work itself are
+        If a worker is killed, which is mostly for want of memory. Errors of the work itself are
         raised as they are.
     """
     batches = _batches(iter(records), batch_size)

@@ -50,7 +50,7 @@ def read_source(folder: Path) -> Iterator[Transcript | Reject]:
     Raises
     ------
     ValueError
-        Where the source as a whole is unusable: see ``describe_source``, or it has no records.
+        If the source as a whole is unusable: see ``describe_source``, or it has no records.
     """
     yield from read_described(describe_source(folder), name=folder / "source.yaml")
 
@@ -83,7 +83,7 @@ def check_reject_share(
     Raises
     ------
     ValueError
-        Where more than ``max_reject_share`` of the records are rejects, or none was read.
+        If more than ``max_reject_share`` of the records are rejects, or none was read.
     """
     n_rejected = len(rejects)
     if n_read <= 0 or not 0 <= n_rejected <= n_read:

@@ -79,7 +79,7 @@ def _disks(root: Path) -> Iterator[Finding]:
 
 
 def parameters(file: Path) -> tuple[Finding, Params | None]:
-    """Whether the parameters are valid, and they; None where they are not."""
+    """Whether the parameters are valid, and they; None if they are not."""
     try:
         from finllm.params import load_params
 
@@ -217,7 +217,7 @@ def _pipeline(root: Path) -> Iterator[Finding]:
 
 
 def line(found: Finding, *, colour: bool) -> str:
-    """A finding as one line, and a second one with the command that mends it."""
+    """A finding as one line, and a second one with the command that fixes it."""
     state = painted(f"{found.state:8}", COLOURS[found.state] if colour else "")
     mend = f"\n{'':8} {'':{WIDTH}} fix: {found.mend}" if found.mend else ""
     return f"{state} {found.name:{WIDTH}} {found.says}{mend}"

@@ -11,7 +11,7 @@ INSTALL = "python -m pip install -r requirements.txt"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, and the command that mends it."""
+    """What was looked at, how it is, and the command that fixes it."""
 
     name: str
     state: str  # ok, warning (a run works, but), problem (a run fails)

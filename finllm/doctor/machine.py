@@ -30,7 +30,7 @@ def device(
     memory_gb
         What this process may use beside them.
     planned_gb
-        The peak of one device that `finllm plan` expects; None where it cannot say.
+        The peak of one device that `finllm plan` expects; None if it cannot say.
     """
     says, room = f"CPU with {memory_gb:.1f} GB", memory_gb
     if gpus:

@@ -54,7 +54,7 @@ def on_hub(
     Parameters
     ----------
     ask
-        Asks the Hub: empty where the model can be had, ``GATED``, ``UNKNOWN``, or what went wrong.
+        Asks the Hub: empty if the model can be had, ``GATED``, ``UNKNOWN``, or what went wrong.
     """
     pinned = f"{model} at {revision[:8]}" if revision else f"{model}, no revision pinned"
     fetch = f"hf download {model}" + (f" --revision {revision}" if revision else "")
@@ -147,7 +147,7 @@ def fused_layers(params: Params, reason: str, n_gpus: int) -> Finding:
 
 
 def why_not_fused(params: Params) -> str:
-    """Why a Llama with these parameters has no fused layers; empty where it has.
+    """Why a Llama with these parameters has no fused layers; empty if it has.
 
     Makes one of two small layers by the same functions as a training does.
     """

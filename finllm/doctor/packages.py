@@ -39,7 +39,7 @@ def pins(requirements: str) -> dict[str, str]:
 
 
 def installed_version(package: str) -> str | None:
-    """The installed version, without a build such as ``+cpu``; None where there is none."""
+    """The installed version, without a build such as ``+cpu``; None if there is none."""
     try:
         return importlib.metadata.version(package).split("+")[0]
     except importlib.metadata.PackageNotFoundError:

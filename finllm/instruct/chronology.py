@@ -19,7 +19,7 @@ _PERIOD = re.compile(r"(\d{4})Q([1-4])")
 
 
 def quarter_number(period: str) -> int | None:
-    """Quarters since year 0, None where the period is unknown.
+    """Quarters since year 0, None if the period is unknown.
 
     >>> quarter_number("2021Q3") - quarter_number("2020Q4")
     3
@@ -38,7 +38,7 @@ def choose_cutoff(
     Raises
     ------
     ValueError
-        Where no quarter leaves both some training and some test examples.
+        If no quarter leaves both some training and some test examples.
     """
     dates: dict[str, list[int]] = {"train": [], "test": []}
     for example in examples:

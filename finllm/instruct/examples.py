@@ -255,7 +255,7 @@ def choose(
     Raises
     ------
     ValueError
-        Where a template with a positive weight has no candidate.
+        If a template with a positive weight has no candidate.
     """
     by_template: dict[str, list[str]] = {name: [] for name in templates.TEMPLATES}
     for template, key in keys:

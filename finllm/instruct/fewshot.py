@@ -47,7 +47,7 @@ def few_shot_prompt(
     Raises
     ------
     ValueError
-        Where ``k`` is negative, or the prompt without shots is longer than ``max_tokens``.
+        If ``k`` is negative, or the prompt without shots is longer than ``max_tokens``.
     """
     if k < 0:
         raise ValueError(f"k is {k}; 0 or more examples can be shown")

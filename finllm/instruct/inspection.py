@@ -18,7 +18,7 @@ def pick(examples: Sequence[Example], *, template: str, index: int) -> Example:
     Raises
     ------
     ValueError
-        Where the template or the index does not exist; names what does.
+        If the template or the index does not exist; names what does.
     """
     rows = [example for example in examples if template in ("", example.template)]
     if not rows:

@@ -32,7 +32,7 @@ def audit_references(
     Raises
     ------
     ValueError
-        Where an example's call is not among the calls, or out of order.
+        If an example's call is not among the calls, or out of order.
     """
     totals: Totals = defaultdict(Counter)
     remaining = iter(calls)

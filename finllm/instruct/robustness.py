@@ -80,7 +80,7 @@ def with_typos(text: str, share: float, rng: np.random.Generator) -> str:
     Raises
     ------
     ValueError
-        Where the share is not in [0, 1].
+        If the share is not in [0, 1].
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share of words with typos {share}: must be in 0 to 1")

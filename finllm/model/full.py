@@ -51,7 +51,7 @@ def load_trained(model: PeftModel | PreTrainedModel, folder: Path) -> None:
     Raises
     ------
     KeyError
-        Where a weight is missing on disk.
+        If a weight is missing on disk.
     """
     if isinstance(model, PeftModel):
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))

@@ -24,7 +24,7 @@ def write_gguf(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, file:
     Raises
     ------
     ValueError
-        Where the model or the tokenizer is of a kind that is not written.
+        If the model or the tokenizer is of a kind that is not written.
     """
     config = model.config
     rope = config.rope_parameters

@@ -38,7 +38,7 @@ class Workspace:
         Raises
         ------
         RuntimeError
-            Where two forward passes came before a backward pass.
+            If two forward passes came before a backward pass.
         """
         if number != self._pass:
             raise RuntimeError(

@@ -59,7 +59,7 @@ def find_architecture(name: str, *, folder: str = "", revision: str = "") -> Arc
     Raises
     ------
     ValueError
-        Where the model is none of these, or not of a family that is counted here.
+        If the model is none of these, or not of a family that is counted here.
     """
     for place in (folder, name):
         if place and (Path(place) / "config.json").is_file():
@@ -92,7 +92,7 @@ def read_config(path: Path) -> Architecture:
     Raises
     ------
     ValueError
-        Where the file is not JSON, or describes something that is not counted here.
+        If the file is not JSON, or describes something that is not counted here.
     """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

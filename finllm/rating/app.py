@@ -186,7 +186,7 @@ def serve(pairs: Sequence[Pair], folder: Path, *, port: int) -> None:
     Raises
     ------
     ValueError
-        Where the port is taken, or none.
+        If the port is taken, or none.
     """
     import uvicorn
 

@@ -31,7 +31,7 @@ def pairs(
     Raises
     ------
     ValueError
-        Where a model has no answer, or two, to one of the examples.
+        If a model has no answer, or two, to one of the examples.
     """
     answers = {"base": _by_id("base", base), "tuned": _by_id("tuned", tuned)}
     found = []

@@ -19,7 +19,7 @@ def is_fictional(source: str, templatize: Mapping) -> bool:
 
 
 def cautions(found: Outcome, metrics: Mapping[str, Mapping]) -> list[str]:
-    """The cautions that apply to this run, the weightiest first; empty where there is none."""
+    """The cautions that apply to this run, the weightiest first; empty if there is none."""
     said = [
         _baselines(found, metrics["evaluate"]["test"]),
         _few_shot(found, metrics["evaluate"]["test"]),

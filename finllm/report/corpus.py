@@ -16,7 +16,7 @@ Rows = Sequence[Mapping[str, float]]
 
 @dataclass(frozen=True)
 class CorpusFigures:
-    """One figure a plot of the filter stage; None where the plot is not there or empty."""
+    """One figure per plot of the filter stage; None if the plot is missing or empty."""
 
     length: BarFigure | None
     term_density: BarFigure | None
@@ -65,7 +65,7 @@ def quarter(year: float) -> str:
 
 
 def funnel_table(steps: Sequence[FunnelStep]) -> Table:
-    """The funnel with a row a stage, and one a reason."""
+    """The funnel with one row per stage, and one per reason."""
     rows = []
     for step in steps:
         counts = [wording.count(n) for n in (step.n_read, step.n_kept)]

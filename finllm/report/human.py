@@ -62,7 +62,7 @@ def details(found: Mapping) -> list[Table]:
 
 
 def closest(found: Mapping) -> str:
-    """Which metric follows the preference best, and how sure that is; empty where unknown."""
+    """Which metric follows the preference best, and how sure that is; empty if unknown."""
     rows = found.get("correlation", {}).get("preference", {})
     if not rows:
         return ""

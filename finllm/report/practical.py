@@ -21,7 +21,7 @@ PART_LABELS = {
 def detectable_difference(n_companies: int, company_sd: float, *, alpha: float) -> float | None:
     """The smallest true difference that so many companies show with power 0.8, in metric units.
 
-    ``minimum_detectable_effect`` times the standard deviation of the company means. None where that
+    ``minimum_detectable_effect`` times the standard deviation of the company means. None if that
     is zero or unknown. Do not read it as the smallest *observed* difference that is significant.
     """
     if n_companies < 2 or not (math.isfinite(company_sd) and company_sd > 0):
@@ -54,7 +54,7 @@ def gain(found: Outcome, company_sd: float) -> Table:
 
 
 def parts_table(rows: Sequence[Mapping], *, primary: str) -> Table | None:
-    """What tuning, the rules of decoding, and both give; None where nothing was measured."""
+    """What tuning, the rules of decoding, and both give; None if nothing was measured."""
     chosen = [row for row in rows if row["metric"] == primary]
     if not chosen:
         return None
@@ -109,7 +109,7 @@ def price(metrics: Mapping[str, Mapping]) -> Table:
 
 
 def seconds_per_answer(predict: Mapping) -> float | None:
-    """Seconds an answer over the whole stage; None where the run was resumed or not counted.
+    """Seconds an answer over the whole stage; None if the run was resumed or not counted.
 
     Batches decode together, so that it is a share of throughput and no latency.
     """

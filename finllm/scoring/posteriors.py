@@ -63,7 +63,7 @@ def fit_pairs(
 
 
 def density(draws: np.ndarray) -> list[tuple[float, float]]:
-    """The draws as a histogram of area 1: (bin centre, density); empty where there are none."""
+    """The draws as a histogram of area 1: (bin centre, density); empty if there are none."""
     if not draws.size:
         return []
     heights, edges = np.histogram(draws, bins=N_BINS, density=True)

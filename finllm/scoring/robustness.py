@@ -73,7 +73,7 @@ def paired_change(
 ) -> dict[str, float]:
     """What a metric is before and after, over pairs of scores of one example each.
 
-    Empty where it is defined for both in fewer than two companies.
+    Empty if it is defined for both in fewer than two companies.
     """
     kept = [
         (first.values[metric], second.values[metric], first.company)

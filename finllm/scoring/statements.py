@@ -28,7 +28,7 @@ _BEHIND = 2  # tokens behind a figure in which "increase" still speaks of it
 
 @dataclass(frozen=True)
 class Statement:
-    """One claim; a field is empty where the text does not say."""
+    """One claim; a field is empty if the text does not say."""
 
     item: str  # canonical
     direction: str  # up, down, flat

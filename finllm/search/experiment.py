@@ -104,7 +104,7 @@ def repro_data(project: Path) -> None:
     Raises
     ------
     ValueError
-        Where a stage fails.
+        If a stage fails.
     """
     command = [sys.executable, "-m", "dvc", "repro", "--quiet", "split"]
     done = subprocess.run(
@@ -120,7 +120,7 @@ def read_loss(project: Path, name: str) -> float:
     Raises
     ------
     ValueError
-        Where the experiment is not there, or has none.
+        If the experiment does not exist, or has none.
     """
     try:
         return float(json.loads(read_result(project, name, METRICS))[METRIC])
@@ -137,7 +137,7 @@ def read_result(project: Path, name: str, path: str) -> str:
     Raises
     ------
     ValueError
-        Where there is no such experiment, or DVC has no such file of it.
+        If there is no such experiment, or DVC has no such file of it.
     """
     import dvc.api  # takes a second
     from dvc.exceptions import DvcException
@@ -155,7 +155,7 @@ def reference(project: Path, name: str) -> str:
     Raises
     ------
     ValueError
-        Where there is no such experiment.
+        If there is no such experiment.
     """
     listed = git(project, "for-each-ref", "--format=%(refname)", "refs/exps")
     found = [line for line in listed.splitlines() if line.endswith(f"/{name}")]
@@ -170,7 +170,7 @@ def git(project: Path, *arguments: str) -> str:
     Raises
     ------
     ValueError
-        Where it fails.
+        If it fails.
     """
     done = subprocess.run(
         ["git", *arguments], cwd=project, capture_output=True, text=True, check=False

@@ -78,7 +78,7 @@ def read_space(path: Path, *, params: Path) -> Space:
     Raises
     ------
     ValueError
-        Where the file is missing, is no mapping, names a parameter that does not exist or whose
+        If the file is missing, is no mapping, names a parameter that does not exist or whose
         trials could not be compared, or a value that is not allowed.
     """
     if not path.is_file():

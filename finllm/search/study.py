@@ -104,7 +104,7 @@ def search(
     Raises
     ------
     ValueError
-        Where the first ``FAILURES`` trials failed, with the message of the last.
+        If the first ``FAILURES`` trials failed, with the message of the last.
     """
     _settle(study, space)
     while (done := len(finished(study))) < n_trials and time.monotonic() < until:

@@ -138,7 +138,7 @@ def simulated_required_clusters(
     Raises
     ------
     ValueError
-        Where ``at_most`` companies are too few.
+        If ``at_most`` companies are too few.
     """
     _check_power(alpha, power)
 

@@ -89,7 +89,7 @@ def clusters_needed(
     alpha: float,
     power: float,
 ) -> int | None:
-    """How many clusters detect the smallest difference that matters; None where none can be named.
+    """How many clusters detect the smallest difference that matters; None if none can be named.
 
     None for a spread of zero or NaN, a ROPE without width around an estimate of zero, or more
     than ten million.

@@ -57,7 +57,7 @@ class Batching:
         Raises
         ------
         ValueError
-            Where an example is longer than the budget.
+            If an example is longer than the budget.
         """
         if not self.by_tokens:
             return math.ceil(len(lengths) / self.n_examples)
@@ -73,7 +73,7 @@ def plan(lengths: Sequence[int], batching: Batching, *, seed: int) -> list[list[
     Raises
     ------
     ValueError
-        Where an example is longer than the budget.
+        If an example is longer than the budget.
     """
     budget = batching.n_tokens
     if lengths and max(lengths) > budget:

@@ -78,7 +78,7 @@ def held(run: Path, *, wait: bool = False) -> Iterator[None]:
     Raises
     ------
     ValueError
-        Where another process is training the same run, such as one whose parent was killed.
+        If another process is training the same run, such as one whose parent was killed.
     """
     if os.environ.get("RANK", "0") != "0":
         yield
@@ -127,7 +127,7 @@ def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:
     Raises
     ------
     OSError
-        Where it cannot be written; those before it are intact, and nothing half-written is left.
+        If it cannot be written; those before it are intact, and nothing half-written is left.
     """
     folder = run / f"step-{step:06d}"
     temporary = folder.with_suffix(".tmp")
@@ -156,7 +156,7 @@ def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """The newest checkpoint whose files are what was written; None where there is none.
+    """The newest checkpoint whose files are what was written; None if there is none.
 
     One that is not whole is named on stderr, and the one before it is taken.
     """

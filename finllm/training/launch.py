@@ -30,7 +30,7 @@ def n_processes(launcher: str, devices: int) -> int:
     Raises
     ------
     ValueError
-        Where more devices are asked for than there are, or DeepSpeed is asked for and missing.
+        If more devices are asked for than there are, or DeepSpeed is asked for and missing.
     """
     import torch
 
@@ -91,7 +91,7 @@ def launch(module: str, arguments: Sequence[str], *, config: Path, n: int) -> No
     Raises
     ------
     ValueError
-        Where the file is missing, or a process failed; with its own message, where it left one.
+        If the file is missing, or a process failed; with its own message, where it left one.
     """
     if not config.is_file():
         raise ValueError(f"{config}: no such file; it says how Accelerate launches the training")

@@ -217,7 +217,7 @@ class Monitor(Remembering):
 def alarms_of(
     norm: float, layers: dict[str, float], recent: Sequence[float], *, near_zero: float
 ) -> list[tuple[str, str]]:
-    """What is wrong with the gradient of a step, as kinds and sentences; empty where nothing is.
+    """What is wrong with the gradient of a step, as kinds and sentences; empty if nothing is.
 
     Parameters
     ----------
