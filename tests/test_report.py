@@ -337,7 +337,7 @@ def test_the_foot_says_what_the_run_was_made_with_and_where_it_repeats():
     metrics = {**evidence.metrics, "predict_tuned": tuned}
     page = render(dataclasses.replace(evidence, metrics=metrics))
     assert f"Made with: {provenance.line(made_with)}" in page
-    assert "On the same kind of processor everything but the times" in page
+    assert "On the same kind of processor, everything except time" in page
 
 
 def test_cautions_name_a_baseline_that_wins_and_answers_that_were_cut():

@@ -45,7 +45,7 @@ def test_the_few_shot_base_stands_between_base_and_tuned_wherever_answers_have_a
     metrics |= {"predict_fewshot": asked, "bayes_stats": {}}
     label = "base, examples shown"
     found = fairness.answers(metrics)
-    assert found.rows[1] == [label, "96", "0.100", "0.000"] and "the test set only" in found.caption
+    assert found.rows[1] == [label, "96", "0.100", "0.000"] and "test set only" in found.caption
     assert [row[0] for row in fairness.efficiency(metrics).rows] == ["base", label, "tuned"]
     assert fairness.efficiency(metrics).rows[1][1:4] == ["510", "90", "1.00 s"]
     assert [row[0] for row in fairness.latency(metrics).rows] == [label]

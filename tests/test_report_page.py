@@ -283,7 +283,7 @@ def test_the_effect_size_has_its_own_name(whole):
 
 def test_the_foot_promises_the_same_only_on_the_same_kind_of_processor(whole):
     end = words(whole.split('<section id="run">')[1])
-    assert "On the same kind of processor everything but the times and the memory" in end
+    assert "On the same kind of processor, everything except time and memory" in end
     assert "answers can differ where two tokens are almost equally probable" in end
     shown = whole.split('<section id="run">')[1]
     for part in foot(""):
