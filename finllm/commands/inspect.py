@@ -1,4 +1,4 @@
-"""``finllm inspect``: a training example or pair as the model sees it, or a call as it is read."""
+"""``finllm inspect``: print a training example, a preference pair, or the speakers of a call."""
 
 from __future__ import annotations
 
@@ -17,36 +17,43 @@ if TYPE_CHECKING:
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "inspect",
         run,
-        summary="print a training example, a preference pair, or who says what in a call",
+        summary="print a training example, a preference pair, or the speakers of a call",
         description=(
-            "The prompt, the answer, the special tokens, and the token from which the loss counts: "
-            "on a terminal the prompt is dim, what carries loss is green, special tokens are "
-            "magenta; elsewhere a line says where the loss begins. With --call, who says what in a "
-            "call: a line a turn with role and section; executives are green, analysts yellow, "
-            "operators dim, and who is unknown is red. With --pair, a pair of preference tuning: "
-            "the prompt, the chosen and the rejected answer."
+            "Print prompt, answer and special tokens of a training example, and the token at "
+            "which the loss starts. On a terminal the prompt is dim, tokens with loss are "
+            "green and special tokens are magenta; elsewhere a line marks the start of the "
+            "loss. With --call, print one line per turn of a call, with speaker, role and "
+            "section: executives are green, analysts yellow, operators dim, unknown speakers "
+            "red. With --pair, print prompt, chosen and rejected answer of a preference pair."
         ),
-        example="inspect --template summarization --index 3\ninspect --call ACME_q3_2023",
-        reads="data/split/train.jsonl, params.yaml, the model's tokenizer; with --call "
-        "data/clean/transcripts.jsonl, with --pair data/prefer/pairs.jsonl",
+        example=("inspect --template summarization --index 3\ninspect --call ACME_q3_2023"),
+        reads=(
+            "data/split/train.jsonl, params.yaml, the model's tokenizer; with --call "
+            "data/clean/transcripts.jsonl, with --pair data/prefer/pairs.jsonl"
+        ),
         writes="nothing",
     )
-    command.add_argument("--call", default="", metavar="ID", help="print this call instead")
+    command.add_argument(
+        "--call", default="", metavar="ID", help="print this call instead of an example"
+    )
     command.add_argument(
         "--pair", type=int, metavar="N", help="print this preference pair instead, from 0"
     )
-    command.add_argument("--template", default="", help="of this template only")
+    command.add_argument("--template", default="", help="select examples of this template")
     command.add_argument(
-        "--index", type=int, default=0, help="which of them, from 0 (default: %(default)s)"
+        "--index",
+        type=int,
+        default=0,
+        help="index among the selected examples, from 0 (default: %(default)s)",
     )
-    add_path(command, "--examples", "data/split/train.jsonl", "the examples")
-    add_path(command, "--transcripts", "data/clean/transcripts.jsonl", "the calls")
-    add_path(command, "--pairs", "data/prefer/pairs.jsonl", "the preference pairs")
+    add_path(command, "--examples", "data/split/train.jsonl", "file of examples")
+    add_path(command, "--transcripts", "data/clean/transcripts.jsonl", "file of calls")
+    add_path(command, "--pairs", "data/prefer/pairs.jsonl", "file of preference pairs")
     add_params(command)
 
 

@@ -1,4 +1,4 @@
-"""What a process has used."""
+"""Peak memory of the process."""
 
 from __future__ import annotations
 

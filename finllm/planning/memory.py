@@ -226,7 +226,7 @@ def device_memory(model: Architecture, setting: Setting, *, launcher: str, devic
 def largest_batch(
     model: Architecture, setting: Setting, *, device_gb: float, at_most: int = 4096
 ) -> int:
-    """The most examples a forward pass that one device of ``device_gb`` holds; 0 is not even one.
+    """The most examples per forward pass that one device of ``device_gb`` holds; 0 is not even one.
 
     Memory grows with the batch, so the answer is found by halving.
     """

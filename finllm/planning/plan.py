@@ -1,4 +1,4 @@
-"""The plan of a training: one record with everything that ``finllm plan`` prints."""
+"""The plan of a training run: one record with everything that ``finllm plan`` prints."""
 
 from __future__ import annotations
 

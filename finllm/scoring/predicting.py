@@ -1,4 +1,4 @@
-"""A model that answers prompts: loaded, asked, and its answers recorded with what they rest on."""
+"""Load a model and generate answers, recorded with their settings."""
 
 from __future__ import annotations
 

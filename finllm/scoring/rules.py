@@ -1,4 +1,4 @@
-"""Rules that an answer obeys while it is written, whichever path decodes it.
+"""Rules enforced while an answer is decoded, on every decoding path.
 
 - grounding, ``figures``: no figure that the prompt's excerpt does not state
   (``finllm.scoring.grounding``);
@@ -71,7 +71,7 @@ class Rules:
         self._open: dict[int, _Open] = {}  # by the index of the prompt
 
     def writer(self) -> Write | None:
-        """What the decoder has to ask before it writes a token; None where all may be written."""
+        """What the decoder has to ask before it writes a token; None if all may be written."""
         ruled = self._grounded or self._distinct or self._stop_penalty
         return self.write if ruled else None
 
