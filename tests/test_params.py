@@ -204,7 +204,7 @@ def test_every_parameter_is_used_by_a_stage_or_in_the_pipelines_file():
         for name in re.findall(r"\$\{(\w+\.\w+)\}", (ROOT / "dvc.yaml").read_text())
     }
     library = ("corpus/cleaning.py", "instruct/drafting.py", "model/weights.py")
-    library += ("scoring/predicting.py", "training/run.py")
+    library += ("preference/run.py", "scoring/predicting.py", "training/run.py")
     for file in [
         *ROOT.glob("stages/*.py"),
         *ROOT.glob("finllm/*.py"),

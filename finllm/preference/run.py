@@ -179,7 +179,7 @@ def make_pairs(
 ) -> tuple[list[Pair], Counter[str]]:
     """The pairs of both kinds, mixed by weight; how many prompts gave none, by reason."""
     p = params.prefer
-    weights = vars(p.weights)
+    weights = {CORRUPTED: p.weights.corrupted, SAMPLED: p.weights.sampled}
     rng = np.random.default_rng(p.seed)
     examples = with_reference(train)
     found: list[Pair] = []
