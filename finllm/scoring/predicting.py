@@ -47,7 +47,7 @@ class Answerer:
     max_new_tokens: int
     batch_size: int
     grounding: str  # none, figures (finllm.scoring.rules)
-    repetition: str  # allow, bullets
+    repetition: str  # allow, bullets, figures
     stop_penalty: float  # nats
     loaded_as: Mapping[str, object]
 
@@ -57,7 +57,9 @@ class Answerer:
         plan = "fused and packed, any company" if can_decode(self.model) else "batches by length"
         limits = f"{self.max_new_tokens} tokens at most, {self.batch_size} rows"
         rules = ", figures of the excerpt alone" if self.grounding == "figures" else ""
-        rules += ", no bullet twice" if self.repetition == "bullets" else ""
+        rules += {"allow": "", "bullets": ", no bullet twice", "figures": ", no figure twice"}[
+            self.repetition
+        ]
         rules += f", {self.stop_penalty:g} nats against ending" if self.stop_penalty else ""
         return f"greedy, {limits}, {plan}, {self.compute_dtype}{rules}"
 
