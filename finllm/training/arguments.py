@@ -26,18 +26,23 @@ def training_arguments(
     seed: int,
     bfloat16: bool,
     float16: bool = False,
+    deepspeed: bool = False,
     restarts: int = 1,
     n_batches: int | None = None,
     n_devices: int = 1,
 ) -> SFTConfig:
     """The trainer's settings; at most ``evals_per_run`` evaluations, evenly spaced, one at the end.
 
-    On a CPU nothing runs under autocast: the frozen weights are in the compute dtype already, and
-    the casts would cost more than they save. float16 is trained with loss scaling (Micikevicius et
-    al. 2018, arXiv 1710.03740, section 3.2), which accelerate has on a GPU only.
+    bfloat16 runs under no autocast, on a CPU as on a GPU: the frozen weights are in the compute
+    dtype already, and the casts would cost more than they save. To Accelerate ``bf16`` also means
+    that FSDP reduces gradients, and returns the loss, in bfloat16. DeepSpeed alone needs it: it
+    would hold the frozen weights in float32. float16 is trained with loss scaling (Micikevicius et
+    al. 2018, arXiv 1710.03740, section 3.2), which Accelerate has on a GPU only.
 
     Parameters
     ----------
+    deepspeed
+        Whether DeepSpeed will hold the weights.
     restarts
         Cycles of ``cosine_with_restarts``; the other schedules have none.
     n_batches
@@ -61,36 +66,49 @@ def training_arguments(
         )
     passes = math.ceil((n_batches or math.ceil(n_train / batch_size)) / n_devices)
     n_steps = max_steps or max(1, math.ceil(epochs * math.ceil(passes / accumulation)))
-    return SFTConfig(
-        output_dir=output_dir,
-        per_device_train_batch_size=batch_size,
-        per_device_eval_batch_size=batch_size,
-        gradient_accumulation_steps=accumulation,
-        learning_rate=learning_rate,
-        lr_scheduler_type="constant_with_warmup" if schedule == "constant" else schedule,
-        lr_scheduler_kwargs={"num_cycles": restarts} if "restarts" in schedule else None,
-        warmup_steps=math.ceil(warmup_share * n_steps),
-        max_steps=n_steps,
-        max_grad_norm=max_grad_norm,
-        weight_decay=weight_decay,
-        optim="adamw_torch_fused" if optimizer == "adamw" else optimizer,
-        train_sampling_strategy="group_by_length",
-        seed=seed,
-        data_seed=seed,
-        bf16=on_gpu and bfloat16,
-        fp16=on_gpu and float16,
-        use_cpu=not on_gpu,
-        activation_checkpointing=False,  # switched on with the adapter, where asked for
-        ddp_find_unused_parameters=False,  # every adapter's weight is used in every step
-        eval_strategy="steps",
-        eval_steps=math.ceil(n_steps / evals_per_run),
-        eval_on_start=True,
-        prediction_loss_only=True,
-        include_num_input_tokens_seen="non_padding",
-        save_strategy="no",
-        logging_steps=1,
-        report_to="none",
-        disable_tqdm=True,  # `finllm.training.progress` shows how far it is
-        max_length=None,
-        dataloader_pin_memory=on_gpu,
+    return _on_one_device(
+        SFTConfig(
+            output_dir=output_dir,
+            per_device_train_batch_size=batch_size,
+            per_device_eval_batch_size=batch_size,
+            gradient_accumulation_steps=accumulation,
+            learning_rate=learning_rate,
+            lr_scheduler_type="constant_with_warmup" if schedule == "constant" else schedule,
+            lr_scheduler_kwargs={"num_cycles": restarts} if "restarts" in schedule else None,
+            warmup_steps=math.ceil(warmup_share * n_steps),
+            max_steps=n_steps,
+            max_grad_norm=max_grad_norm,
+            weight_decay=weight_decay,
+            optim="adamw_torch_fused" if optimizer == "adamw" else optimizer,
+            train_sampling_strategy="group_by_length",
+            seed=seed,
+            data_seed=seed,
+            bf16=on_gpu and bfloat16 and deepspeed,
+            fp16=on_gpu and float16,
+            use_cpu=not on_gpu,
+            activation_checkpointing=False,  # switched on with the adapter, where asked for
+            ddp_find_unused_parameters=False,  # every adapter's weight is used in every step
+            eval_strategy="steps",
+            eval_steps=math.ceil(n_steps / evals_per_run),
+            eval_on_start=True,
+            prediction_loss_only=True,
+            include_num_input_tokens_seen="non_padding",
+            save_strategy="no",
+            logging_steps=1,
+            report_to="none",
+            disable_tqdm=True,  # `finllm.training.progress` shows how far it is
+            max_length=None,
+            dataloader_pin_memory=on_gpu,
+        )
     )
+
+
+def _on_one_device(arguments: SFTConfig) -> SFTConfig:
+    """The arguments of a process that trains on one GPU, also where it sees several.
+
+    Without a launch transformers counts all visible GPUs as the process's own and wraps the model
+    in ``DataParallel``, which TRL refuses. It sets this count itself for models in parts.
+    """
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1
+    return arguments
