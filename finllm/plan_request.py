@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finllm.params import Params
-from finllm.planned_memory import launcher_of, setting_of
+from finllm.planned_memory import launcher_of, planned_dtype, setting_of
+from finllm.planning.answering import AnswerSetting
 from finllm.planning.architecture import Architecture, find_architecture, lora_parameters
 from finllm.planning.cost import Cost, attainable_speed, training_cost
 from finllm.planning.memory import Setting
@@ -77,7 +78,38 @@ def plan_params(
         devices=devices,
         device_gb=hardware.device_gb,
         cost=cost,
+        answers=answer_settings(params, model),
     )
+
+
+def answer_settings(params: Params, model: Architecture) -> dict[str, AnswerSetting]:
+    """What answers need, by which prompts; empty where ``plan.device`` is ``cpu``.
+
+    Behind shown examples a prompt is at most as long as all of them, and as the context leaves it.
+    """
+    m, t, p = params.model, params.templatize, params.predict
+    if params.plan.device == "cpu":
+        return {}
+    own = t.max_tokens - t.max_answer_tokens
+    lengths = {"their own prompts": own}
+    if p.few_shot:
+        room = model.context - p.max_new_tokens
+        lengths[f"prompts behind {p.few_shot} examples"] = min(
+            room, own + p.few_shot * t.max_tokens
+        )
+    return {
+        prompts: AnswerSetting(
+            quantization=p.quantization,
+            double_quantization=m.double_quantization,
+            compute_dtype=planned_dtype(m.compute_dtype, params.plan.device),
+            r=params.lora.r,
+            targets=params.lora.targets,
+            batch_size=p.batch_size,
+            length=length,
+            new_tokens=p.max_new_tokens,
+        )
+        for prompts, length in lengths.items()
+    }
 
 
 def _cost(
