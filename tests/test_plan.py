@@ -11,7 +11,7 @@ import pytest
 
 from finllm import cli
 from finllm.params import load_params
-from finllm.plan_request import plan_params
+from finllm.plan_request import plan_params, planned_answers_gb
 from finllm.planned_memory import planned_peak_gb
 from finllm.planning.cost import attainable_speed, training_cost
 from finllm.planning.page import page
@@ -270,3 +270,12 @@ def test_help_explains_the_units_and_gives_examples(capsys):
         cli.main(["plan", "--help"])
     text = capsys.readouterr().out
     assert "10^9 bytes" in text and "--preset gpu-llama3-8b-qlora" in text
+
+
+def test_the_doctors_device_has_to_hold_the_answers_too(gpu, shipped):
+    plan = planned(gpu)
+    most = max(each.memory.peak for each in plan.answers.values()) / 1e9
+    assert planned_answers_gb(gpu, device="cuda") == most
+    assert planned_answers_gb(shipped, device="cpu") is None
+    unknown = dataclasses.replace(gpu.model, name="nobody/nothing")
+    assert planned_answers_gb(dataclasses.replace(gpu, model=unknown), device="cuda") is None
