@@ -21,7 +21,7 @@ CPU_PRESET = "python -m finllm preset cpu-smollm2"
 def device(
     gpus: Sequence[tuple[str, float]], memory_gb: float, *, planned_gb: float | None
 ) -> Finding:
-    """The device that will train, and whether the planned training fits its memory.
+    """The device that a run will use, and whether what is planned fits its memory.
 
     Parameters
     ----------
@@ -30,7 +30,8 @@ def device(
     memory_gb
         What this process may use beside them.
     planned_gb
-        The peak of one device that `finllm plan` expects; None where it cannot say.
+        The peak of one device that `finllm plan` expects, answers included on a GPU; None where it
+        cannot say.
     """
     says, room = f"CPU with {memory_gb:.1f} GB", memory_gb
     if gpus:
@@ -38,10 +39,11 @@ def device(
         says = f"{len(gpus)} x {gpus[0][0]} with {room:.1f} GB, {memory_gb:.1f} GB beside"
     if planned_gb is None:
         return ok("device", says)
-    says += f"; training is planned to take {planned_gb:.1f} GB"
+    says += f"; a run is planned to take {planned_gb:.1f} GB"
     if planned_gb <= room:
         return ok("device", says)
     mend = "dvc exp run -S train.batch_size=1 -S train.checkpoint_layers=1"
+    mend += " -S predict.batch_size=1" if gpus else ""
     return problem("device", says, mend)
 
 
