@@ -155,13 +155,13 @@ def test_of_several_gpus_a_process_without_a_launch_trains_on_one(monkeypatch, t
     assert on_gpus(monkeypatch, tmp_path, n=1)._n_gpu == 1
 
 
-def test_transformers_takes_the_count_that_is_set(tmp_path):
+def test_transformers_takes_the_count_that_is_set(tmp_path):  # as training_arguments does
     found = SFTConfig(
         output_dir=str(tmp_path), use_cpu=True, bf16=False, activation_checkpointing=False
     )
     found._n_gpu = 2
     assert (found.n_gpu, found.train_batch_size) == (2, 2 * found.per_device_train_batch_size)
-    arguments._on_one_device(found)
+    found._n_gpu = 1
     assert (found.n_gpu, found.train_batch_size) == (1, found.per_device_train_batch_size)
 
 

@@ -89,17 +89,15 @@ def reading_attention(
     the fused kernels would have to be given the keys once for every query head.
     """
     n_query, n_key = query.shape[2], key.shape[2]
-    if attention_mask is not None or n_query == 1 or n_query != n_key or dropout > 0:
+    if attention_mask is not None or n_query == 1 or n_query != n_key:
         return matmul_attention(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout
         )
     groups = query.shape[1] // key.shape[1]
-    if (
-        groups > 1
-    ):  # not every fused kernel takes grouped queries, and the one that is left holds all
+    if groups > 1:  # not every fused kernel takes grouped queries, and the plain one holds scores
         key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
     output = torch.nn.functional.scaled_dot_product_attention(
-        query, key, value, is_causal=True, scale=scaling
+        query, key, value, dropout_p=dropout, is_causal=True, scale=scaling
     )
     return output.transpose(1, 2), None
 

@@ -150,10 +150,10 @@ def _verdict(plan: Plan) -> str:
             f"Training fits {where}: {peak:.2f} GB planned on each. Answers do not fit one device: "
             f"{most:.2f} GB planned; {advice}."
         )
-    if plan.loading > plan.device_gb * GB:
+    if plan.memory.peak <= plan.device_gb * GB < plan.loading:
         return (
-            f"Does not fit {where}: {peak:.2f} GB planned on each until the model is loaded, whole "
-            "and in shards; use larger devices, or a smaller model."
+            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned on each until the model is "
+            "loaded, whole and in shards; use larger devices, or a smaller model."
         )
     advice = "lower train.batch_size or templatize.max_tokens"
     if not plan.setting.recompute_every:

@@ -70,8 +70,13 @@ class Answerer:
 
     @property
     def stop_ids(self) -> list[int]:
-        """The ids that end an answer: of the chat template, the tokenizer and the model's own."""
-        return stop_ids(self.model, self.tokenizer)
+        """The ids that end an answer: of the chat template, the tokenizer and the model's own.
+
+        Llama-3-Instruct's generation settings name two, of which its tokenizer knows one.
+        """
+        own = self.model.generation_config.eos_token_id
+        own = own if isinstance(own, list) else [own]
+        return sorted({*chat.stop_ids(self.tokenizer), *(i for i in own if i is not None)})
 
     @property
     def compute_dtype(self) -> str:
@@ -180,16 +185,6 @@ class Answerer:
     def text(self, answer: Answer) -> str:
         """What was written, without special tokens."""
         return self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip()
-
-
-def stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Those of the prompt's format and those that the model's generation settings name.
-
-    Llama-3-Instruct has two, of which its tokenizer knows one.
-    """
-    own = model.generation_config.eos_token_id if model.generation_config else None
-    own = own if isinstance(own, list) else [own]
-    return sorted({*chat.stop_ids(tokenizer), *(i for i in own if i is not None)})
 
 
 def load_answerer(params: Params, *, weights: Path) -> Answerer:

@@ -66,49 +66,41 @@ def training_arguments(
         )
     passes = math.ceil((n_batches or math.ceil(n_train / batch_size)) / n_devices)
     n_steps = max_steps or max(1, math.ceil(epochs * math.ceil(passes / accumulation)))
-    return _on_one_device(
-        SFTConfig(
-            output_dir=output_dir,
-            per_device_train_batch_size=batch_size,
-            per_device_eval_batch_size=batch_size,
-            gradient_accumulation_steps=accumulation,
-            learning_rate=learning_rate,
-            lr_scheduler_type="constant_with_warmup" if schedule == "constant" else schedule,
-            lr_scheduler_kwargs={"num_cycles": restarts} if "restarts" in schedule else None,
-            warmup_steps=math.ceil(warmup_share * n_steps),
-            max_steps=n_steps,
-            max_grad_norm=max_grad_norm,
-            weight_decay=weight_decay,
-            optim="adamw_torch_fused" if optimizer == "adamw" else optimizer,
-            train_sampling_strategy="group_by_length",
-            seed=seed,
-            data_seed=seed,
-            bf16=on_gpu and bfloat16 and deepspeed,
-            fp16=on_gpu and float16,
-            use_cpu=not on_gpu,
-            activation_checkpointing=False,  # switched on with the adapter, where asked for
-            ddp_find_unused_parameters=False,  # every adapter's weight is used in every step
-            eval_strategy="steps",
-            eval_steps=math.ceil(n_steps / evals_per_run),
-            eval_on_start=True,
-            prediction_loss_only=True,
-            include_num_input_tokens_seen="non_padding",
-            save_strategy="no",
-            logging_steps=1,
-            report_to="none",
-            disable_tqdm=True,  # `finllm.training.progress` shows how far it is
-            max_length=None,
-            dataloader_pin_memory=on_gpu,
-        )
+    arguments = SFTConfig(
+        output_dir=output_dir,
+        per_device_train_batch_size=batch_size,
+        per_device_eval_batch_size=batch_size,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=learning_rate,
+        lr_scheduler_type="constant_with_warmup" if schedule == "constant" else schedule,
+        lr_scheduler_kwargs={"num_cycles": restarts} if "restarts" in schedule else None,
+        warmup_steps=math.ceil(warmup_share * n_steps),
+        max_steps=n_steps,
+        max_grad_norm=max_grad_norm,
+        weight_decay=weight_decay,
+        optim="adamw_torch_fused" if optimizer == "adamw" else optimizer,
+        train_sampling_strategy="group_by_length",
+        seed=seed,
+        data_seed=seed,
+        bf16=on_gpu and bfloat16 and deepspeed,
+        fp16=on_gpu and float16,
+        use_cpu=not on_gpu,
+        activation_checkpointing=False,  # switched on with the adapter, where asked for
+        ddp_find_unused_parameters=False,  # every adapter's weight is used in every step
+        eval_strategy="steps",
+        eval_steps=math.ceil(n_steps / evals_per_run),
+        eval_on_start=True,
+        prediction_loss_only=True,
+        include_num_input_tokens_seen="non_padding",
+        save_strategy="no",
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,  # `finllm.training.progress` shows how far it is
+        max_length=None,
+        dataloader_pin_memory=on_gpu,
     )
-
-
-def _on_one_device(arguments: SFTConfig) -> SFTConfig:
-    """The arguments of a process that trains on one GPU, also where it sees several.
-
-    Without a launch transformers counts all visible GPUs as the process's own and wraps the model
-    in ``DataParallel``, which TRL refuses. It sets this count itself for models in parts.
-    """
     if arguments.n_gpu > 1:
+        # without a launch transformers counts all visible GPUs as this process's and would wrap the
+        # model in DataParallel, which TRL refuses; it sets this count itself for models in parts
         arguments._n_gpu = 1
     return arguments
