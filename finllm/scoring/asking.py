@@ -183,6 +183,7 @@ def summary(answerer: Answerer, asked: Asked, *, n_alone: int) -> dict[str, obje
             "batch_size": answerer.batch_size,
             "grounding": answerer.grounding,
             "repetition": answerer.repetition,
+            "stop_penalty": answerer.stop_penalty,
         },
         "provenance": dataclasses.asdict(answerer.provenance()),
         "cost": {

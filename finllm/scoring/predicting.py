@@ -48,6 +48,7 @@ class Answerer:
     batch_size: int
     grounding: str  # none, figures (finllm.scoring.rules)
     repetition: str  # allow, bullets
+    stop_penalty: float  # nats
     loaded_as: Mapping[str, object]
 
     @property
@@ -57,16 +58,17 @@ class Answerer:
         limits = f"{self.max_new_tokens} tokens at most, {self.batch_size} rows"
         rules = ", figures of the excerpt alone" if self.grounding == "figures" else ""
         rules += ", no bullet twice" if self.repetition == "bullets" else ""
+        rules += f", {self.stop_penalty:g} nats against ending" if self.stop_penalty else ""
         return f"greedy, {limits}, {plan}, {self.compute_dtype}{rules}"
 
     @property
     def has_rules(self) -> bool:
         """Whether anything but the length limit holds while an answer is written."""
-        return (self.grounding, self.repetition) != ("none", "allow")
+        return (self.grounding, self.repetition, self.stop_penalty) != ("none", "allow", 0)
 
     def free(self) -> Answerer:
         """The same model, writing what it finds most probable."""
-        return replace(self, grounding="none", repetition="allow")
+        return replace(self, grounding="none", repetition="allow", stop_penalty=0.0)
 
     @property
     def stop_ids(self) -> list[int]:
@@ -109,6 +111,7 @@ class Answerer:
             "code": _code_sha256(ruled=self.has_rules),
             "grounding": self.grounding,
             "repetition": self.repetition,
+            "stop penalty": self.stop_penalty,
         }
 
     def provenance(self) -> Provenance:
@@ -180,6 +183,7 @@ class Answerer:
             excerpts=excerpts,
             grounding=self.grounding,
             repetition=self.repetition,
+            stop_penalty=self.stop_penalty,
         )
 
     def text(self, answer: Answer) -> str:
@@ -209,7 +213,7 @@ def load_answerer(params: Params, *, weights: Path) -> Answerer:
         "tuned": _settings_of(weights),
     }
     sha256 = weights_sha256(base, m.revision, weights)
-    decoding = p.max_new_tokens, p.batch_size, p.grounding, p.repetition
+    decoding = p.max_new_tokens, p.batch_size, p.grounding, p.repetition, p.stop_penalty
     return Answerer(model, tokenizer, sha256, *decoding, loaded_as)
 
 
