@@ -8,7 +8,7 @@ import torch
 from conftest import tiny_llama
 
 from finllm import cli
-from finllm.gpu_check import check, large, layers, models, writing
+from finllm.gpu_check import check, fits, large, layers, models, writing
 from finllm.gpu_check.bounds import allowed, distance, gamma
 from finllm.gpu_check.finding import FAILED, MISSED, NOT_RUN, OK, Finding, bounded, table
 from finllm.model import export
@@ -24,8 +24,6 @@ def tiny(tmp_path_factory):
 def test_without_a_gpu_all_that_a_cpu_can_run_is_within_its_bounds(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(check, "_packaged", lambda: iter(()))  # half a minute
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(check.fits, "STEPS", 6)
-    monkeypatch.setattr(check.fits, "UNLIKE", 0.5)  # of so few steps
     file = tmp_path / "found.json"
     cli.main(["gpu-check", "--output", str(file)])
     printed = capsys.readouterr().out
@@ -185,3 +183,18 @@ def test_the_lead_of_a_chosen_token_is_none():
     best = writing.generated(model, prompt, 4)
     assert writing.largest_lead(model, prompt, best) == 0
     assert writing.largest_lead(model, prompt, [(best[0] + 1) % 320, *best[1:]]) > 0
+
+
+def test_the_adapter_of_the_fits_is_held_in_8_bits_and_large_enough_to_be_paged(tiny):
+    adapter = models.with_lora(models.loaded(tiny, "float32"), r=fits.R)
+    sizes = [p.numel() for p in adapter.parameters() if p.requires_grad]
+    assert max(sizes) >= 100_000 > 4096 and min(sizes) >= 4096
+
+
+def test_an_optimizer_that_learns_half_as_fast_is_missed(tiny, monkeypatch):
+    usual = {"quantization": "none", "optimizer": "adamw"}
+    reference = fits.trained(tiny, "float32", **usual)
+    fall = 1 - reference.best_val_loss_nats / reference.initial_val_loss_nats
+    assert 0.1 < fall < 0.9  # neither nothing nor all is learned
+    monkeypatch.setattr(fits, "RATE", fits.RATE / 2)
+    assert fits.falls_alike("slow", tiny, reference, dtype="float32", **usual).state == MISSED

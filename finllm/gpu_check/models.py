@@ -77,13 +77,13 @@ def loaded(
 
 
 def with_lora(
-    model: PreTrainedModel, *, dropout: float = 0.0, checkpoint_layers: int = 0
+    model: PreTrainedModel, *, r: int = 8, dropout: float = 0.0, checkpoint_layers: int = 0
 ) -> PeftModel:
     """The model with an adapter whose A and B are the same on every device, and not zero."""
     tuned = add_lora(
         model,
-        r=8,
-        alpha=16,
+        r=r,
+        alpha=2 * r,
         dropout=dropout,
         targets="all-linear",
         checkpoint_layers=checkpoint_layers,
@@ -151,7 +151,7 @@ def random_on_device(
             module.weight = torch.nn.Parameter(values(module.weight.shape))
         elif "weight" in module._parameters and module.weight.dim() == 1:  # of a norm
             module.weight = torch.nn.Parameter(torch.ones_like(module.weight, device=device))
-    model.model.rotary_emb = LlamaRotaryEmbedding(config, device=device)
+    model.model.rotary_emb = LlamaRotaryEmbedding(config).to(device)
     model.config._attn_implementation = "sdpa"
     model.is_loaded_in_4bit = four_bit  # what PEFT chooses its layers by
     return model
