@@ -10,7 +10,7 @@ from finllm.training.arguments import training_arguments
 from finllm.training.trainer import Fit, fit
 
 # Few steps of a low rate: where the loss is all gone, every optimizer has come as far.
-STEPS, RATE = 8, 1e-4
+STEPS, RATE = 8, 3e-5
 R = 512  # of an adapter whose tensors are large enough to be held in 8 bits (4,096) and paged (1e5)
 UNLIKE = 0.25  # of the fall; the states of eight bits and the skipped steps of a scaler
 
