@@ -12,6 +12,7 @@ from finllm.gpu_check import check, fits, large, layers, models, writing
 from finllm.gpu_check.bounds import allowed, distance, gamma
 from finllm.gpu_check.finding import FAILED, MISSED, NOT_RUN, OK, Finding, bounded, table
 from finllm.model import export
+from finllm.scoring import generate
 
 CPU = torch.device("cpu")
 
@@ -113,8 +114,8 @@ def test_a_cache_that_mixes_its_rows_up_is_missed(tiny, monkeypatch):
         self.rows = self.rows.roll(1) if key.shape[2] == 1 and layer == 0 else self.rows
         return update(self, key, value, layer)
 
-    update = writing.greedy_batch.__globals__["RowCache"].update
-    monkeypatch.setattr(writing.greedy_batch.__globals__["RowCache"], "update", shifted)
+    update = generate.RowCache.update
+    monkeypatch.setattr(generate.RowCache, "update", shifted)
     for dtype in ("float32", "bfloat16"):
         assert writing.answers_agree("wrong", tiny, dtype).state == MISSED
 

@@ -20,7 +20,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from finllm.instruct.chat import Encoded
 from finllm.model import attention
-from finllm.model.loading import add_lora, load_base
+from finllm.model.loading import add_lora, keep_differentiable, load_base
 
 SEED = 7
 
@@ -153,5 +153,6 @@ def random_on_device(
             module.weight = torch.nn.Parameter(torch.ones_like(module.weight, device=device))
     model.model.rotary_emb = LlamaRotaryEmbedding(config).to(device)
     model.config._attn_implementation = "sdpa"
+    keep_differentiable(model)
     model.is_loaded_in_4bit = four_bit  # what PEFT chooses its layers by
     return model
