@@ -1,4 +1,4 @@
-"""``python -m finllm export``: write the tuned model, load it again, compare its answers."""
+"""``python -m finllm export``: write the tuned model, reload it, and compare its answers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def export_model(
     Raises
     ------
     ValueError
-        Where something is missing, or the model is of a kind that the format cannot hold.
+        If something is missing, or the model is of a kind that the format cannot hold.
     """
     if not (adapter / "adapter_config.json").is_file():
         raise ValueError(f"{adapter}: no adapter there; run `dvc repro train` first")

@@ -1,4 +1,4 @@
-"""From params.yaml, and what earlier runs left on disk, to a plan."""
+"""Build a plan from params.yaml and from the results of earlier runs."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def plan_params(
         the device's peak.
     train_set, metrics
         data/split/train.jsonl and the folder of metrics of an earlier run of these parameters;
-        None, or what is not there, where none can be trusted.
+        None, or what does not exist, where none can be trusted.
 
     Raises
     ------
     ValueError
-        Where the model's shape cannot be found.
+        If the model's shape cannot be found.
     """
     m, t, hardware = params.model, params.templatize, params.plan
     model = find_architecture(m.name, revision=m.revision)
@@ -144,7 +144,7 @@ def _cost(
     if not n:
         return None
     flops = planned_flops(model, setting)
-    speed, speed_from = tokens_per_second, "as given"
+    speed, speed_from = tokens_per_second, "given"
     if not speed and last and last.compute_dtype in ("", setting.compute_dtype):
         speed, speed_from = last.tokens_per_second, f"measured by the last run ({metrics / COSTS})"
     if not speed:
@@ -188,14 +188,14 @@ def _tokens(
             mean = sum(row.n_prompt_tokens + row.n_answer_tokens for row in rows) / len(rows)
             return examples or len(rows), mean, f"mean of {train_set}"
     if last:
-        return examples or last.examples, last.tokens_per_example, "those of the last run"
+        return examples or last.examples, last.tokens_per_example, "the last run"
     limits = (examples, params.split.max_train_examples, params.templatize.max_examples)
     n = next((limit for limit in limits if limit), 0)
-    return n, float(params.templatize.max_tokens), "templatize.max_tokens, so at most this many"
+    return n, float(params.templatize.max_tokens), "templatize.max_tokens, an upper bound"
 
 
 def _last_run(metrics: Path | None, trained: int, effective_batch: int) -> LastRun | None:
-    """The last training, where it had as many trainable parameters and examples a step."""
+    """The last training, where it had as many trainable parameters and examples per step."""
     if metrics is None or not all((metrics / name).is_file() for name in (DETAILS, COSTS)):
         return None
     try:

@@ -132,7 +132,7 @@ def test_what_is_read_is_what_was_written_and_the_last_two_stay(tmp_path):
     newest = newest_checkpoint(tmp_path)
     assert newest.name == "step-000010"
     assert read_checkpoint(newest) == {"a": b"first" * 10, "b": b"second" * 10}
-    assert continues_from(tmp_path).endswith("goes on from step 10")
+    assert continues_from(tmp_path).endswith("resumes from step 10")
 
 
 def test_no_checkpoint_is_none(tmp_path):
@@ -189,7 +189,7 @@ def test_a_disk_that_is_really_full_leaves_the_checkpoints_before(tmp_path):
         pytest.skip("this machine does not let tests mount")
     try:
         write_checkpoint(tmp_path / "run", 1, {"a": bytes(100_000)})
-        with pytest.raises(OSError, match="step 2 .*the disk is full.*goes on from step 1"):
+        with pytest.raises(OSError, match="step 2 .*the disk is full.*resumes from step 1"):
             write_checkpoint(tmp_path / "run", 2, {"a": bytes(200_000)})
         assert names(tmp_path / "run") == ["step-000001"]
         assert newest_checkpoint(tmp_path / "run").name == "step-000001"
@@ -243,7 +243,7 @@ def test_experiments_side_by_side_train_the_same_run_one_after_the_other(tmp_pat
     ]
     said = [other.communicate(timeout=120)[0] for other in others]
     assert [other.returncode for other in others] == [0, 0, 0]
-    assert any("this one waits for it" in text for text in said)
+    assert any("this run waits for it" in text for text in said)
     assert names(tmp_path) == []
 
 

@@ -139,7 +139,7 @@ def test_two_processes_go_on_after_a_kill_to_the_same_adapter(folder, launcher):
     assert written == ["step-000002", "step-000004", "step-000006.tmp"]
     again = run_again(work)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("training goes on from step 4") == 1
+    assert again.stdout.count("training resumes from step 4") == 1
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         assert (work / "adapter" / name).read_bytes() == (
             uninterrupted / "adapter" / name

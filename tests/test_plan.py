@@ -71,7 +71,7 @@ def test_tokens_and_time_follow_from_examples_and_speed(gpu):
     assert cost.steps == 30  # 3 epochs of 320 / 32 steps
     assert cost.tokens == 3 * 320 * 4096
     assert cost.hours == pytest.approx(3 * 320 * 4096 / 1000 / 3600)
-    assert cost.speed_from == "as given"
+    assert cost.speed_from == "given"
 
 
 def test_without_a_speed_it_is_a_share_of_the_devices_peak(gpu):
@@ -209,7 +209,7 @@ def test_a_model_that_no_device_loads_says_so():
     )
     small = dataclasses.replace(params, plan=dataclasses.replace(params.plan, device_gb=40.0))
     text = page(planned(small, launcher="fsdp"))
-    assert "Does not fit 4 x 40 GB (fsdp): 50.76 GB planned on each until the model" in text
+    assert "Does not fit 4 x 40 GB (fsdp): 50.76 GB planned per device until the model" in text
     assert max(map(len, text.splitlines()[:-1])) <= 100
 
 

@@ -1,4 +1,4 @@
-"""All that is looked at, in order, and the page of what was found."""
+"""All checks in order, and their output."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _disks(root: Path) -> Iterator[Finding]:
 
 
 def parameters(file: Path) -> tuple[Finding, Params | None]:
-    """Whether the parameters are valid, and they; None where they are not."""
+    """Whether the parameters are valid, and they; None if they are not."""
     try:
         from finllm.params import load_params
 
@@ -87,7 +87,7 @@ def parameters(file: Path) -> tuple[Finding, Params | None]:
     except ImportError as error:
         return problem("parameters", f"a package is missing: {error}", INSTALL), None
     except ValueError as error:
-        says = f"{error}; what depends on the parameters was not looked at"
+        says = f"{error}; checks that depend on the parameters were skipped"
         return problem("parameters", says, f"git diff {file}"), None
 
 
@@ -221,9 +221,9 @@ def _pipeline(root: Path) -> Iterator[Finding]:
 
 
 def line(found: Finding, *, colour: bool) -> str:
-    """A finding as one line, and a second one with the command that mends it."""
+    """A finding as one line, and a second one with the command that fixes it."""
     state = painted(f"{found.state:8}", COLOURS[found.state] if colour else "")
-    mend = f"\n{'':8} {'':{WIDTH}} mend: {found.mend}" if found.mend else ""
+    mend = f"\n{'':8} {'':{WIDTH}} fix: {found.mend}" if found.mend else ""
     return f"{state} {found.name:{WIDTH}} {found.says}{mend}"
 
 

@@ -1,4 +1,4 @@
-"""What rounding depends on beside the numbers: processor, limits set for it, threads, libraries.
+"""Description of what rounding depends on: processor, instruction set, threads, libraries.
 
 The same product comes out differently in its last bits where another instruction set adds its terms
 in another order, and a greedy answer then differs where two tokens are nearly as probable. So

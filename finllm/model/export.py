@@ -1,4 +1,4 @@
-"""The tuned model as others load it: merged weights, a GGUF file, or the adapter with its card."""
+"""Export formats of the tuned model: merged weights, a GGUF file, or the adapter with its card."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def leads(
     tuple
         For each pair of answers that differ, the logit of our token less that of theirs at the
         first difference (``stop_id`` where an answer ends there); and the median lead of all
-        tokens of ``ours`` over the second best, None where there is no token.
+        tokens of ``ours`` over the second best, None if there is no token.
     """
     found, usual = [], []
     for prompt, a, b in zip(prompts, ours, theirs, strict=True):
@@ -99,7 +99,7 @@ def new_folder(output: Path, *, force: bool) -> Iterator[Path]:
     Raises
     ------
     ValueError
-        Where ``output`` holds something already, or is a file.
+        If ``output`` holds something already, or is a file.
     """
     if output.is_file() or (output.is_dir() and any(output.iterdir()) and not force):
         raise ValueError(f"{output} is not empty; --force replaces it, or name another folder")

@@ -1,4 +1,4 @@
-"""Loading the base model and its tokenizer, quantized or not, and putting an adapter on it."""
+"""Load the base model, quantized or not, and add LoRA adapters."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def load_base(
     Raises
     ------
     ValueError
-        Where the kernels that are asked for cannot run on this machine.
+        If the kernels that are asked for cannot run on this machine.
     """
     on_gpu = torch.cuda.is_available()
     dtype = DTYPES[compute_dtype]
@@ -171,7 +171,7 @@ def add_lora(
     Raises
     ------
     ValueError
-        Where ``dora`` is asked for over int8 weights on a CPU.
+        If ``dora`` is asked for over int8 weights on a CPU.
     """
     if backend == "unsloth":
         return backends.unsloth_lora(

@@ -1,4 +1,4 @@
-"""What a process has used, and whether an error says that there was no more."""
+"""Peak memory of the process, and errors that say that there was no more."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def planned_peak(model: Architecture, setting: Setting, *, launcher: str, device
 def largest_batch(
     model: Architecture, setting: Setting, *, device_gb: float, at_most: int = 4096
 ) -> int:
-    """The most examples a forward pass that one device of ``device_gb`` holds; 0 is not even one.
+    """The most examples per forward pass that one device of ``device_gb`` holds; 0 is not even one.
 
     Memory grows with the batch, so the answer is found by halving.
     """

@@ -1,4 +1,4 @@
-"""A plan as aligned text for a terminal."""
+"""Terminal output of a plan."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finllm.planning.plan import DEVICE_COUNTS, HELD_AS, Plan
 
 PARTS = {
     "weights": "weights",
-    "dequantized": "weights again, dequantized",
+    "dequantized": "dequantized weights",
     "adapter": "adapter, float32",
     "best_adapter": "copy of the best adapter",
     "gradients": "gradients",
@@ -17,7 +17,7 @@ PARTS = {
     "gathered": "gathered shards, buckets",
     "activations": "activations and logits",
     "overhead": "process: libraries, compiled kernels",
-    "waste": "allocator, examples of many lengths",
+    "waste": "allocator overhead, varying lengths",
 }
 
 
@@ -35,7 +35,7 @@ def _model(plan: Plan) -> str:
     return (
         f"{plan.name}: {_count(n['total'])} parameters\n"
         f"  ({_count(n['linear'])} in linear layers, {_count(n['embeddings'])} in {head})\n"
-        f"1 GB is 10^9 bytes; * is what the parameters ask for."
+        f"1 GB is 10^9 bytes; * marks the configured setting."
     )
 
 
@@ -57,7 +57,7 @@ def _weights(plan: Plan) -> str:
         rest = bytes_.embeddings + bytes_.norms
         parts = [bytes_.linear, bytes_.constants, rest, bytes_.total]
         rows.append((_mark(HELD_AS[how] == asked, how), *map(_gb, parts)))
-    names = ["Weights held as", "linear", "constants", "embeddings, norms", "total GB"]
+    names = ["Weights stored as", "linear", "constants", "embeddings, norms", "total GB"]
     return _table(names, rows)
 
 
@@ -79,7 +79,7 @@ def _activations(plan: Plan) -> str:
     rows = [
         (_mark(asked == 0, "all kept"), _gb(plan.kept)),
         (_mark(asked == 1, "every block checkpointed"), _gb(plan.checkpointed)),
-        ("logits at the labels, in either", _gb(plan.logits)),
+        ("logits at the labels, in both cases", _gb(plan.logits)),
     ]
     return _table(["Activations", "GB"], rows)
 
@@ -92,7 +92,7 @@ def _peaks(plan: Plan) -> str:
         )
         for launcher, peaks in plan.peaks.items()
     ]
-    names = ["Peak GB on each of this many devices", *map(str, DEVICE_COUNTS)]
+    names = ["Peak GB per device, by number of devices", *map(str, DEVICE_COUNTS)]
     return _table(names, rows)
 
 
@@ -101,7 +101,7 @@ def _fits(plan: Plan) -> str:
         (f"{size} GB", *(str(n) if n else "does not fit" for n in batches.values()))
         for size, batches in plan.largest_batches.items()
     ]
-    head = f"Largest batch_size of {plan.setting.length} tokens on one device of"
+    head = f"Largest batch_size of {plan.setting.length} tokens, by memory of one device"
     return _table([head, "all kept", "checkpointed"], rows)
 
 
@@ -124,14 +124,14 @@ def _answers(plan: Plan) -> str:
 def _cost(plan: Plan) -> str:
     cost = plan.cost
     if cost is None:
-        return "Cost: the number of examples is not known yet; say it with --examples N"
+        return "Cost: the number of examples is not known yet; set it with --examples N"
     rows = [
         ("examples", f"{cost.examples:,}"),
-        ("tokens an example", f"{cost.tokens_per_example:,.0f}"),
+        ("tokens per example", f"{cost.tokens_per_example:,.0f}"),
         ("optimizer steps", f"{cost.steps:,}"),
-        ("tokens in all", f"{cost.tokens:,}"),
-        ("GFLOP a token", f"{cost.flops_per_token / 1e9:,.2f}"),
-        ("tokens a second", f"{cost.tokens_per_second:,.0f}"),
+        ("tokens in total", f"{cost.tokens:,}"),
+        ("GFLOP per token", f"{cost.flops_per_token / 1e9:,.2f}"),
+        ("tokens per second", f"{cost.tokens_per_second:,.0f}"),
         ("time", _time(cost.hours)),
     ]
     return f"{_table(['Cost', ''], rows)}\n  (tokens: {cost.tokens_from}; speed: {cost.speed_from})"
@@ -141,18 +141,18 @@ def _verdict(plan: Plan) -> str:
     peak = max(plan.memory.peak, plan.loading) / GB
     where = f"{plan.devices} x {plan.device_gb:g} GB ({plan.launcher})"
     if plan.fits:
-        return f"Fits {where}: {peak:.2f} GB planned on each."
+        return f"Fits {where}: {peak:.2f} GB planned per device."
     most = max((each.memory.peak for each in plan.answers.values()), default=0) / GB
     if peak <= plan.device_gb < most:
         lower = min(each.largest_batch for each in plan.answers.values())
         advice = f"lower predict.batch_size to {lower}" if lower else "use a larger device"
         return (
-            f"Training fits {where}: {peak:.2f} GB planned on each. Answers do not fit one device: "
+            f"Training fits {where}: {peak:.2f} GB planned per device. Answers do not fit one device: "
             f"{most:.2f} GB planned; {advice}."
         )
     if plan.memory.peak <= plan.device_gb * GB < plan.loading:
         return (
-            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned on each until the model is "
+            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned per device until the model is "
             "loaded, whole and in shards; use larger devices, or a smaller model."
         )
     advice = "lower train.batch_size or templatize.max_tokens"
@@ -160,7 +160,7 @@ def _verdict(plan: Plan) -> str:
         advice += ", set train.checkpoint_layers to 1"
     if plan.setting.quantization == "none":
         advice += ", set model.quantization to nf4"
-    return f"Does not fit {where}: {peak:.2f} GB planned on each; {advice}, or shard with fsdp."
+    return f"Does not fit {where}: {peak:.2f} GB planned per device; {advice}, or shard with fsdp."
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

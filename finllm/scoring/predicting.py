@@ -1,4 +1,4 @@
-"""A model that answers prompts: loaded, asked, and its answers recorded with what they rest on."""
+"""Load a model and generate answers, recorded with their settings."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
 from finllm.params import Params
 from finllm.provenance import Provenance, provenance
+from finllm.records import FREE
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
 from finllm.scoring.journal import Journal
@@ -119,9 +120,15 @@ class Answerer:
         processor = arithmetic.processor_in_words()
         return provenance(processor=processor, dtype=str(self.model.config.dtype))
 
-    def journal(self, root: Path, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> Journal:
+    def journal(
+        self,
+        root: Path,
+        ids: Sequence[Sequence[int]],
+        excerpts: Sequence[str],
+        parts: Sequence[str] = (),
+    ) -> Journal:
         """Where the answers to these encoded prompts are written as they come."""
-        named_by = [self.identity, [list(row) for row in ids], list(excerpts)]
+        named_by = [self.identity, [list(row) for row in ids], list(excerpts), list(parts)]
         digest = hashlib.sha256(json.dumps(named_by, sort_keys=True, default=str).encode())
         return Journal(root / f"answers-{digest.hexdigest()[:16]}.jsonl")
 
@@ -131,10 +138,12 @@ class Answerer:
         excerpts: Sequence[str],
         journal: Journal,
         watch: Stopwatch | None = None,
+        parts: Sequence[str] = (),
     ) -> Iterator[Answer]:
         """The answer to each encoded prompt; those of the journal first, then the rest.
 
-        ``excerpts`` are what the prompts show of their calls.
+        ``excerpts`` are what the prompts show of their calls; ``parts`` name what each prompt is
+        asked for, and those named ``FREE`` are answered without rules.
         """
         done = journal.read()
         yield from done.values()
@@ -147,7 +156,8 @@ class Answerer:
             batch_size=self.batch_size,
             done=done,
             on_read=watch.read if watch else None,
-            rules=self._rules(excerpts),
+            rules=self._rules(excerpts, [i for i, part in enumerate(parts) if part == FREE]),
+            parts=parts,
         )
         try:
             for answer in journal.keep(rest):
@@ -176,7 +186,7 @@ class Answerer:
             rules=[self._rules([excerpt]) for excerpt in excerpts],
         )
 
-    def _rules(self, excerpts: Sequence[str]) -> Rules:
+    def _rules(self, excerpts: Sequence[str], free: Sequence[int] = ()) -> Rules:
         return Rules(
             self.tokenizer,
             stop_ids=self.stop_ids,
@@ -184,6 +194,7 @@ class Answerer:
             grounding=self.grounding,
             repetition=self.repetition,
             stop_penalty=self.stop_penalty,
+            free=free,
         )
 
     def text(self, answer: Answer) -> str:

@@ -1,4 +1,4 @@
-"""Rules that an answer obeys while it is written, whichever path decodes it.
+"""Rules enforced while an answer is decoded, on every decoding path.
 
 - grounding, ``figures``: no figure that the prompt's excerpt does not state
   (``finllm.scoring.grounding``);
@@ -18,7 +18,7 @@ judged, and what is behind its last supported token is taken off.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -48,6 +48,8 @@ class Rules:
         ``none`` or ``figures``; ``allow`` or ``bullets``.
     stop_penalty
         In nats; 0 for none.
+    free
+        Indexes of prompts whose answers obey none of these.
     """
 
     def __init__(
@@ -59,16 +61,17 @@ class Rules:
         grounding: str,
         repetition: str,
         stop_penalty: float,
+        free: Collection[int] = (),
     ) -> None:
         self._tokenizer = tokenizer
         self._stops = frozenset(stop_ids)
         self._excerpts = excerpts
         self._grounded, self._distinct = grounding == "figures", repetition == "bullets"
-        self._stop_penalty = stop_penalty
+        self._stop_penalty, self._free = stop_penalty, frozenset(free)
         self._open: dict[int, _Open] = {}  # by the index of the prompt
 
     def writer(self) -> Write | None:
-        """What the decoder has to ask before it writes a token; None where all may be written."""
+        """What the decoder has to ask before it writes a token; None if all may be written."""
         ruled = self._grounded or self._distinct or self._stop_penalty
         return self.write if ruled else None
 
@@ -79,6 +82,8 @@ class Rules:
 
         ``token`` is the most probable one, and ``logits`` gives those of all, in float32.
         """
+        if index in self._free:
+            return [*ids, token]
         answer = self._open_answer(index)
         before = self._text_of(answer, ids)
         if self._stop_penalty and token in self._stops:
@@ -93,7 +98,7 @@ class Rules:
 
         Of one that hit the limit, what scoring reads of it is supported as well.
         """
-        if self.writer() is None:
+        if self.writer() is None or index in self._free:
             return list(ids)
         answer, kept = self._open_answer(index), list(ids)
         del self._open[index]

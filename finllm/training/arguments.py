@@ -51,7 +51,7 @@ def training_arguments(
     Raises
     ------
     ValueError
-        Where optimizer or dtype needs a GPU and there is none.
+        If optimizer or dtype needs a GPU and there is none.
     """
     on_gpu = torch.cuda.is_available()
     if optimizer == "paged_adamw_8bit" and not on_gpu:

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: each whole or not there, in a folder of the run that they belong to.
+"""Atomic checkpoints on disk, in a folder per run.
 
 A run is its parameters, its encoded examples, its base weights, its code, its libraries and the
 kind of processor that rounds; their hash names the folder, so that a checkpoint of anything else is
@@ -77,7 +77,7 @@ def held(run: Path, *, wait: bool = False) -> Iterator[None]:
     Raises
     ------
     ValueError
-        Where another process is training the same run, such as one whose parent was killed.
+        If another process is training the same run, such as one whose parent was killed.
     """
     if os.environ.get("RANK", "0") != "0":
         yield
@@ -111,8 +111,8 @@ def _locked(descriptor: int, run: Path, *, wait: bool) -> bool:
         text = f"another process is training the same run ({run}); "
         if not wait:
             os.close(descriptor)
-            raise ValueError(f"{text}wait for it or end it") from None
-        screen.say(f"{text}this one waits for it")
+            raise ValueError(f"{text}wait for it or stop it") from None
+        screen.say(f"{text}this run waits for it")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return run.is_dir() and os.path.samestat(os.fstat(descriptor), os.stat(run))
 
@@ -126,7 +126,7 @@ def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:
     Raises
     ------
     OSError
-        Where it cannot be written; those before it are intact, and nothing half-written is left.
+        If it cannot be written; those before it are intact, and nothing half-written is left.
     """
     folder = run / f"step-{step:06d}"
     temporary = folder.with_suffix(".tmp")
@@ -155,7 +155,7 @@ def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """The newest checkpoint whose files are what was written; None where there is none.
+    """The newest checkpoint whose files are what was written; None if there is none.
 
     One that is not whole is named on stderr, and the one before it is taken.
     """
@@ -194,7 +194,7 @@ def continues_from(run: Path | None) -> str:
     newest = newest_checkpoint(run) if run else None
     if newest is None:
         return "no checkpoint was written yet, so the next run starts from the first step"
-    return f"the next run of the same parameters and data goes on from step {int(newest.name[5:])}"
+    return f"the next run of the same parameters and data resumes from step {int(newest.name[5:])}"
 
 
 def _steps(run: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What differs where several processes train one model: the forward pass, the adapter, the loss.
+"""Multi-process specifics: the forward pass, the adapter, the loss.
 
 On one process every function here does the plain thing.
 """

@@ -1,4 +1,4 @@
-"""What goes wrong while training, in words that say where it happened and what to change."""
+"""Training failures explained: what happened, where, and what to change."""
 
 from __future__ import annotations
 

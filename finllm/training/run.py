@@ -1,4 +1,4 @@
-"""A training from its parameters: sets encoded, model made ready, fitted, saved and measured."""
+"""A training run from its parameters: encode the sets, prepare the model, fit, save, measure."""
 
 from __future__ import annotations
 
@@ -239,8 +239,8 @@ def _checkpointer(params: Params, folder: str, sets: Sets) -> Checkpointer | Non
     if launch.launched() and p.launcher.startswith("deepspeed"):
         if p.checkpoint_every:
             screen.say(
-                f"train: no checkpoints under {p.launcher}, whose own are pickles: a training that "
-                "is killed starts again; fsdp shards as well and goes on"
+                f"train: no checkpoints under {p.launcher}, which stores them as pickles: a killed "
+                "training starts again; fsdp also shards and can resume"
             )
         return None
     settings = {

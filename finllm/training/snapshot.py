@@ -1,4 +1,4 @@
-"""Everything that a training's future depends on, as JSON and safetensors, and back again.
+"""The complete state of a training run, stored as JSON and safetensors.
 
 PyTorch's and Transformers' own checkpoints are pickles, which run code when they are read.
 """

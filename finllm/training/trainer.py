@@ -191,7 +191,7 @@ def fit(
     Raises
     ------
     ValueError
-        Where a set is empty or an example longer than the model's context, the loss or a gradient
+        If a set is empty or an example longer than the model's context, the loss or a gradient
         is no longer finite, or the first step left every B at 0.
     KeyboardInterrupt
         Saying from which step the next run goes on.
@@ -251,7 +251,7 @@ def reloaded_val_loss(
     Raises
     ------
     ValueError
-        Where it is further than 1e-4 of itself from the loss that the saved adapter had.
+        If it is further than 1e-4 of itself from the loss that the saved adapter had.
     """
     gc.collect()  # the trainer of the fit, whose frozen weights would be held twice
     trainer = _trainer(model, tokenizer, train=val, val=val, arguments=arguments, callbacks=[])
