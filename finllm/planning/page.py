@@ -147,13 +147,13 @@ def _verdict(plan: Plan) -> str:
         lower = min(each.largest_batch for each in plan.answers.values())
         advice = f"lower predict.batch_size to {lower}" if lower else "use a larger device"
         return (
-            f"Training fits {where}: {peak:.2f} GB planned per device. Answers do not fit one device: "
+            f"Training fits {where}: {peak:.2f} GB planned per device. Answers do not fit one: "
             f"{most:.2f} GB planned; {advice}."
         )
     if plan.memory.peak <= plan.device_gb * GB < plan.loading:
         return (
-            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned per device until the model is "
-            "loaded, whole and in shards; use larger devices, or a smaller model."
+            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned per device until the model "
+            "is loaded, whole and in shards; use larger devices, or a smaller model."
         )
     advice = "lower train.batch_size or templatize.max_tokens"
     if not plan.setting.recompute_every:

@@ -1,4 +1,4 @@
-"""The plan of a training run and of answers: one record with everything that ``finllm plan`` prints."""
+"""The plan of training and answers: one record with everything that ``finllm plan`` prints."""
 
 from __future__ import annotations
 
