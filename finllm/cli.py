@@ -13,6 +13,7 @@ from finllm.commands import (
     crossvalidate,
     doctor,
     export,
+    gpu_check,
     inspect,
     plan,
     pool,
@@ -30,6 +31,7 @@ from finllm.terminal import bars_on_terminals_only
 
 COMMANDS = (  # in the order of the help: a first look, a setting, the model, its scores, the shell
     doctor,
+    gpu_check,
     repro,
     verdict,
     plan,

@@ -253,7 +253,7 @@ class Predict:
     batch_size: int = within(1, 4096)
     quantization: str = one_of("none", "nf4", "fp4", "int8")
     grounding: str = one_of("none", "figures")
-    repetition: str = one_of("allow", "bullets")
+    repetition: str = one_of("allow", "bullets", "figures")
     stop_penalty: float = within(0, 100)
     few_shot: int = within(0, 64)
     robustness_examples: int = within(0, 1_000_000)

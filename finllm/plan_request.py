@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finllm.params import Params
-from finllm.planned_memory import launcher_of, setting_of
+from finllm.planned_memory import launcher_of, planned_dtype, setting_of
+from finllm.planning.answering import AnswerSetting, answer_memory
 from finllm.planning.architecture import Architecture, find_architecture, lora_parameters
 from finllm.planning.cost import Cost, attainable_speed, training_cost
-from finllm.planning.memory import Setting
+from finllm.planning.memory import GB, Setting
 from finllm.planning.plan import Plan, make_plan, planned_flops
 from finllm.records import read_examples
 
@@ -78,7 +79,51 @@ def plan_params(
         device_gb=hardware.device_gb,
         cost=cost,
         preferred=preferred_setting(params, setting),
+        answers=answer_settings(params, model, device=hardware.device),
     )
+
+
+def answer_settings(
+    params: Params, model: Architecture, *, device: str
+) -> dict[str, AnswerSetting]:
+    """What decides the memory of answers, by which prompts; empty where ``device`` is ``cpu``.
+
+    Behind shown examples a prompt is at most as long as all of them, and as the context leaves it.
+    """
+    m, t, p = params.model, params.templatize, params.predict
+    if device == "cpu":
+        return {}
+    own = t.max_tokens - t.max_answer_tokens
+    lengths = {"their own prompts": own}
+    if p.few_shot:
+        room = model.context - p.max_new_tokens
+        lengths[f"prompts behind {p.few_shot} examples"] = min(
+            room, own + p.few_shot * t.max_tokens
+        )
+    return {
+        prompts: AnswerSetting(
+            quantization=p.quantization,
+            double_quantization=m.double_quantization,
+            compute_dtype=planned_dtype(m.compute_dtype, device),
+            r=params.lora.r,
+            targets=params.lora.targets,
+            batch_size=p.batch_size,
+            length=length,
+            new_tokens=p.max_new_tokens,
+        )
+        for prompts, length in lengths.items()
+    }
+
+
+def planned_answers_gb(params: Params, *, device: str) -> float | None:
+    """The planned peak of answers on one device in GB; None where none can be planned."""
+    m = params.model
+    try:
+        model = find_architecture(m.name, revision=m.revision)
+    except ValueError:
+        return None
+    settings = answer_settings(params, model, device=device).values()
+    return max((answer_memory(model, each).peak / GB for each in settings), default=None)
 
 
 def preferred_setting(params: Params, setting: Setting) -> Setting | None:

@@ -6,7 +6,7 @@ import dataclasses
 
 from finllm.params import Params
 from finllm.planning.architecture import find_architecture
-from finllm.planning.memory import GB, Setting, device_memory
+from finllm.planning.memory import GB, Setting, planned_peak
 
 
 def setting_of(
@@ -77,5 +77,4 @@ def planned_peak_gb(
         )
     except ValueError:
         return None
-    memory = device_memory(model, setting, launcher=launcher_of(params), devices=devices)
-    return memory.peak / GB
+    return planned_peak(model, setting, launcher=launcher_of(params), devices=devices) / GB

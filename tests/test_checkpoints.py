@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from finllm.instruct.chat import Encoded
+from finllm.model import arithmetic
 from finllm.model.weights import checkpoint_root
 from finllm.training import checkpoints
 from finllm.training.checkpoints import (
@@ -59,6 +60,31 @@ def test_other_numbers_of_threads_and_processes_have_another_folder(monkeypatch)
         torch.set_num_threads(n_threads)
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert len({before, on_more_threads, folder()}) == 3
+
+
+def test_a_start_anew_on_fewer_devices_names_the_checkpoint_of_more(tmp_path, monkeypatch):
+    def of(n):
+        monkeypatch.setenv("WORLD_SIZE", str(n))
+        return folder(root=tmp_path)
+
+    assert checkpoints.on_other_devices(of(2)) == ""
+    write_checkpoint(of(4), 20, {"a": b"1"})
+    said = checkpoints.on_other_devices(of(2))
+    assert "on 4 devices" in said and "step-000020" in said and "there are 2" in said
+    assert checkpoints.on_other_devices(of(4)) == ""  # its own is no other
+    assert checkpoints.on_other_devices(folder(root=tmp_path, seed=8)) == ""  # of other parameters
+
+
+def test_how_many_gpus_of_a_kind_are_visible_names_no_run(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda i: ["A", "A", "B"][i])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda i: (8, 0))
+
+    def kind(n):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: n)
+        return arithmetic.kind()["gpus"]
+
+    assert kind(1) == kind(2) == [["A", 8, 0]]
+    assert kind(3) == [["A", 8, 0], ["B", 8, 0]]
 
 
 def test_other_code_has_another_folder(monkeypatch, tmp_path):
@@ -249,3 +275,13 @@ def test_the_random_states_come_back():
     assert draws() != first
     set_random_state(unpacked(files))
     assert draws() == first
+
+
+def test_the_random_state_of_the_gpu_in_use_comes_back_whatever_others_are_visible(monkeypatch):
+    states = [torch.tensor([1], dtype=torch.uint8)]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: states[-1])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", states.append)
+    saved = unpacked(packed(random_state()))
+    set_random_state(saved)
+    assert len(saved["cuda"]) == 1 and torch.equal(states[1], states[0])

@@ -140,18 +140,22 @@ def n_gpus() -> int:
 def _device(params: Params) -> Finding:
     import torch
 
+    from finllm.plan_request import planned_answers_gb
     from finllm.planned_memory import planned_peak_gb
 
     properties = [torch.cuda.get_device_properties(i) for i in range(n_gpus())]
-    planned = planned_peak_gb(
+    device = "cuda" if properties else "cpu"
+    training = planned_peak_gb(
         params,
         params.model.name,
         length=params.templatize.max_tokens,
         labelled=params.templatize.max_answer_tokens,
-        device="cuda" if properties else "cpu",
+        device=device,
         mixed_lengths=True,
         devices=params.train.devices or max(1, len(properties)),
     )
+    peaks = [training, planned_answers_gb(params, device=device)]
+    planned = max((gb for gb in peaks if gb is not None), default=None)
     gpus = [(p.name, p.total_memory / machine.GB) for p in properties]
     return machine.device(gpus, machine.memory_gb(), planned_gb=planned)
 

@@ -38,10 +38,11 @@ def device(
         says = f"{len(gpus)} x {gpus[0][0]} with {room:.1f} GB, {memory_gb:.1f} GB of main memory"
     if planned_gb is None:
         return ok("device", says)
-    says += f"; planned peak of training: {planned_gb:.1f} GB"
+    says += f"; planned peak: {planned_gb:.1f} GB"
     if planned_gb <= room:
         return ok("device", says)
     mend = "dvc exp run -S train.batch_size=1 -S train.checkpoint_layers=1"
+    mend += " -S predict.batch_size=1" if gpus else ""
     return problem("device", says, mend)
 
 

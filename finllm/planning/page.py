@@ -24,7 +24,8 @@ PARTS = {
 def page(plan: Plan) -> str:
     """The plan in sections, all memory in GB of 10^9 bytes; ``*`` marks what params.yaml asks."""
     sections = [_model(plan), _trainable(plan), _weights(plan), _device(plan), _activations(plan)]
-    sections += [_peaks(plan), _fits(plan), _cost(plan), _verdict(plan)]
+    sections += [_peaks(plan), _fits(plan), *([_answers(plan)] if plan.answers else [])]
+    sections += [_cost(plan), _verdict(plan)]
     return "\n\n".join(sections)
 
 
@@ -63,7 +64,8 @@ def _weights(plan: Plan) -> str:
 def _device(plan: Plan) -> str:
     s = plan.setting
     rows = [(words, _gb(vars(plan.memory)[part])) for part, words in PARTS.items()]
-    rows.append(("peak", _gb(plan.memory.peak)))
+    rows.append(("peak in training", _gb(plan.memory.peak)))
+    rows.append(("peak until the model is loaded", _gb(plan.loading)))
     head = f"On each device: {plan.launcher}, {plan.devices} x {s.device}"
     note = (
         f"batch_size {s.batch_size} x {s.length} tokens, {s.labelled} of them labelled; "
@@ -105,6 +107,22 @@ def _fits(plan: Plan) -> str:
     return _table([head, "all kept", "checkpointed"], rows)
 
 
+def _answers(plan: Plan) -> str:
+    rows = [
+        (
+            f"{prompts}, {each.setting.length:,} tokens",
+            _gb(each.memory.weights + each.memory.adapter),
+            _gb(each.memory.cache),
+            _gb(each.memory.peak),
+            str(each.largest_batch) if each.largest_batch else "does not fit",
+        )
+        for prompts, each in plan.answers.items()
+    ]
+    n = next(iter(plan.answers.values())).setting.batch_size
+    names = [f"Answers to {n} prompts at a time, GB on one device", "weights", "keys, values"]
+    return _table([*names, "peak", f"most on {plan.device_gb:g} GB"], rows)
+
+
 def _cost(plan: Plan) -> str:
     cost = plan.cost
     if cost is None:
@@ -122,10 +140,24 @@ def _cost(plan: Plan) -> str:
 
 
 def _verdict(plan: Plan) -> str:
-    peak = max(plan.memory.peak, plan.preferred.peak if plan.preferred else 0) / GB
+    preferred = plan.preferred.peak if plan.preferred else 0
+    peak = max(plan.memory.peak, plan.loading, preferred) / GB
     where = f"{plan.devices} x {plan.device_gb:g} GB ({plan.launcher})"
     if plan.fits:
         return f"Fits {where}: {peak:.2f} GB planned per device."
+    most = max((each.memory.peak for each in plan.answers.values()), default=0) / GB
+    if peak <= plan.device_gb < most:
+        lower = min(each.largest_batch for each in plan.answers.values())
+        advice = f"lower predict.batch_size to {lower}" if lower else "use a larger device"
+        return (
+            f"Training fits {where}: {peak:.2f} GB planned per device. Answers do not fit one: "
+            f"{most:.2f} GB planned; {advice}."
+        )
+    if plan.memory.peak <= plan.device_gb * GB < plan.loading:
+        return (
+            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned per device until the model "
+            "is loaded, whole and in shards; use larger devices, or a smaller model."
+        )
     advice = "lower train.batch_size or templatize.max_tokens"
     if plan.preferred and plan.preferred.peak > plan.memory.peak:
         advice = "lower prefer.batch_size or templatize.max_tokens"

@@ -1,11 +1,18 @@
-"""The plan of a training run: one record with everything that ``finllm plan`` prints."""
+"""The plan of training and answers: one record with everything that ``finllm plan`` prints."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from finllm.planning.activations import flops_per_token
+from finllm.planning.answering import (
+    AnswerMemory,
+    AnswerSetting,
+    answer_memory,
+    largest_answer_batch,
+)
 from finllm.planning.architecture import (
     LORA_LAYERS,
     Architecture,
@@ -24,6 +31,8 @@ from finllm.planning.memory import (
     Weights,
     device_memory,
     largest_batch,
+    loading_memory,
+    planned_peak,
     setting_activations,
     weight_bytes,
 )
@@ -40,6 +49,15 @@ HELD_AS = {  # name: quantization, double quantization, compute type
 
 
 @dataclass(frozen=True)
+class Answers:
+    """The plan of answering some prompts on one device."""
+
+    setting: AnswerSetting
+    memory: AnswerMemory
+    largest_batch: int  # that the device holds
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that follows from the parameters; memory in bytes, on one device."""
 
@@ -50,10 +68,12 @@ class Plan:
     trainable: dict[str, int]  # by lora.targets
     weights: dict[str, Weights]  # by how they are held
     memory: Memory  # of the launcher and devices below
+    loading: int  # until the model is ready to train, on each device
+    answers: dict[str, Answers]  # by which prompts; empty on a CPU
     kept: int  # activations without checkpointing
     checkpointed: int  # activations with every block checkpointed
     logits: int  # of these, at the labelled positions
-    peaks: dict[str, dict[int, int]]  # by launcher and number of devices
+    peaks: dict[str, dict[int, int]]  # by launcher and number of devices, loading included
     largest_batches: dict[int, dict[str, int]]  # by GB of one device, kept or checkpointed
     launcher: str
     devices: int
@@ -64,7 +84,8 @@ class Plan:
 
     def to_json(self) -> dict:
         """The record for a JSON file."""
-        return {**dataclasses.asdict(self), "planned_peak_memory_gb": self.memory.peak / GB}
+        peak = max(self.memory.peak, self.loading) / GB
+        return {**dataclasses.asdict(self), "planned_peak_memory_gb": peak}
 
 
 def make_plan(
@@ -76,16 +97,33 @@ def make_plan(
     devices: int,
     device_gb: float,
     cost: Cost | None = None,
+    answers: Mapping[str, AnswerSetting] | None = None,
     preferred: Setting | None = None,
 ) -> Plan:
     """The plan of a setting, on ``devices`` devices of ``device_gb`` GB under ``launcher``.
 
+    It fits where training fits each device, loading included, and all ``answers`` fit one of them.
     ``preferred`` is the setting of preference tuning, which trains on one device.
     """
     kept = dataclasses.replace(setting, recompute_every=0)
     checkpointed = dataclasses.replace(setting, recompute_every=1)
     used = device_memory(model, setting, launcher=launcher, devices=devices)
     later = preferred and device_memory(model, preferred, launcher="single", devices=1)
+    loading = loading_memory(model, setting, launcher=launcher, devices=devices)
+    asked = {
+        prompts: Answers(
+            each,
+            answer_memory(model, each),
+            largest_answer_batch(model, each, device_gb=device_gb),
+        )
+        for prompts, each in (answers or {}).items()
+    }
+    largest = max(
+        used.peak,
+        loading,
+        later.peak if later else 0,
+        *(each.memory.peak for each in asked.values()),
+    )
     return Plan(
         name=name,
         model=model,
@@ -106,12 +144,14 @@ def make_plan(
             for how, (held, double, dtype) in HELD_AS.items()
         },
         memory=used,
+        loading=loading,
+        answers=asked,
         kept=setting_activations(model, kept).peak,
         checkpointed=setting_activations(model, checkpointed).peak,
         logits=setting_activations(model, setting).logits,
         peaks={
             each: {
-                n: device_memory(model, setting, launcher=each, devices=n).peak
+                n: planned_peak(model, setting, launcher=each, devices=n)
                 for n in (DEVICE_COUNTS if each != "single" else (1,))
             }
             for each in LAUNCHERS
@@ -126,7 +166,7 @@ def make_plan(
         launcher=launcher,
         devices=devices,
         device_gb=device_gb,
-        fits=max(used.peak, later.peak if later else 0) <= device_gb * GB,
+        fits=largest <= device_gb * GB,
         cost=cost,
         preferred=later,
     )

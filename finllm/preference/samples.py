@@ -72,7 +72,7 @@ def drawn_answers(
         answerer.model,
         prompts,
         max_new_tokens=answerer.max_new_tokens,
-        stop_ids=chat.stop_ids(tokenizer),
+        stop_ids=answerer.stop_ids,
         pad_id=tokenizer.pad_token_id,
         batch_size=answerer.batch_size,
         rules=Draws(temperature=temperature, seed=seed),

@@ -32,7 +32,7 @@ MANIFEST = "manifest.json"
 def run_folder(
     root: Path, *, settings: Mapping[str, object], sets: Mapping[str, Sequence[Encoded]]
 ) -> Path:
-    """The folder of one run, named by the hash of all that its result depends on.
+    """The folder of one run: the hash of all that its result depends on, and its processes.
 
     Parameters
     ----------
@@ -49,7 +49,6 @@ def run_folder(
         "libraries": arithmetic.libraries(),
         "arithmetic": arithmetic.kind(),
         "threads": torch.get_num_threads(),
-        "processes": os.environ.get("WORLD_SIZE", "1"),
     }
     digest.update(json.dumps(machine, sort_keys=True).encode())
     for package in (finllm.model, finllm.training):
@@ -58,7 +57,7 @@ def run_folder(
     for name, rows in sorted(sets.items()):
         encoded = [(row.n_prompt, row.input_ids, row.silent) for row in rows]
         digest.update(json.dumps([name, encoded]).encode())
-    return root / digest.hexdigest()[:16]
+    return root / f"{digest.hexdigest()[:16]}-{os.environ.get('WORLD_SIZE', '1')}"
 
 
 @contextmanager
@@ -171,6 +170,23 @@ def newest_checkpoint(run: Path) -> Path | None:
 def read_checkpoint(folder: Path) -> dict[str, bytes]:
     """The contents of a checkpoint's files, by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != MANIFEST}
+
+
+def on_other_devices(run: Path) -> str:
+    """That the same training has a checkpoint on another number of processes; empty otherwise.
+
+    Its steps have another effective batch, so a run with fewer or more of them is another run.
+    """
+    name, _, n = run.name.rpartition("-")
+    for other in sorted(run.parent.glob(f"{name}-*")) if name else []:
+        newest = newest_checkpoint(other) if other.name != run.name else None
+        if newest is not None:
+            was = other.name.rpartition("-")[2]
+            return (
+                f"a checkpoint of this training on {was} devices is at {newest}, and now there are "
+                f"{n}: this run starts from its first step; make {was} visible to go on from there"
+            )
+    return ""
 
 
 def continues_from(run: Path | None) -> str:

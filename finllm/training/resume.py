@@ -23,6 +23,7 @@ from trl import SFTConfig
 from finllm import screen
 from finllm.training.checkpoints import (
     newest_checkpoint,
+    on_other_devices,
     read_checkpoint,
     write_checkpoint,
 )
@@ -75,6 +76,8 @@ class Checkpointer(Remembering):
         """The checkpoint to resume from, None for a start from the first step."""
         folder = newest_checkpoint(self.run) if self.every else None
         if folder is None:
+            if self.every and (other := on_other_devices(self.run)):
+                screen.say(f"train: {other}")
             return None
         self._saved = unpacked(read_checkpoint(folder))
         screen.say(f"training resumes from step {int(folder.name[5:])} ({folder})")

@@ -106,6 +106,7 @@ def train(
             seed=p.seed,
             bfloat16=m.compute_dtype == "bfloat16",
             float16=m.compute_dtype == "float16",
+            deepspeed=launch.launched() and p.launcher.startswith("deepspeed"),
             restarts=p.restarts,
             n_batches=batches.count(sets.lengths),
             n_devices=launch.n_launched(),
