@@ -111,6 +111,11 @@ def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
     return Answer(verdict, tuple(findings), *needed)
 
 
+def results(study: Study, table: Table, *, planned: int = 0) -> list[str]:
+    """What ``answer`` says of each comparison, without its intervals and many times as fast."""
+    return [way.result for way in _said(study, table, planned)]
+
+
 def verdict(study: Study, table: Table, *, planned: int = 0) -> str:
     """The verdict of ``answer`` alone, many times as fast."""
     return _together(_said(study, table, planned), table)
