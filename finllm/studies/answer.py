@@ -188,11 +188,14 @@ def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
             _Way(f"at least {study.low:g} times", low.p_above(), 0.5, "confirmed"),
             _Way(f"less than {study.low:g} times", low.p_below(), 0.5, "refuted"),
         ]
-    inside = "equivalent" if question == "equivalent" else "between"
+    words = "equivalent", "more than the margin above", "more than the margin below"
+    if question == "between":
+        bounds = f"{study.low:g}", f"{study.high:g}"
+        words = "between", f"above {bounds[1]} times", f"below {bounds[0]} times"
     return [
-        _Way(inside, max(low.p_above(), high.p_below()), 1.0, "confirmed"),
-        _Way("above", high.p_above(), 0.5, "refuted"),
-        _Way("below", low.p_below(), 0.5, "refuted"),
+        _Way(words[0], max(low.p_above(), high.p_below()), 1.0, "confirmed"),
+        _Way(words[1], high.p_above(), 0.5, "refuted"),
+        _Way(words[2], low.p_below(), 0.5, "refuted"),
     ]
 
 

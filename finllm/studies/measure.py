@@ -141,6 +141,11 @@ def score_values(measure: Measure, scores: Iterable[Score]) -> Values:
     return found
 
 
+def line(example: str, company: str, value: float) -> str:
+    """What a study's command writes of an example; ``RUN`` is both names of a figure of the run."""
+    return json.dumps({"example": example, "company": company, "value": value})
+
+
 def _figure(tree: Mapping, keys: tuple[str, ...]) -> list[float]:
     """The number at a path, as a list of one; an empty one where there is none."""
     at: object = tree

@@ -91,19 +91,17 @@ def sentence(result: Mapping) -> str:
     deciding = [row for row in rows if row["verdict"] == verdict] or rows
     widest = max(deciding, key=lambda row: row["p_value"])
     shown = min(deciding, key=lambda row: row["p_value"]) if verdict == "refuted" else widest
-    said = f"{verdict.capitalize()}: {name}, {shown['name']}, {_estimate(result, shown)}"
+    said = f"{verdict.capitalize()}: {name}, {shown['name']}: {_estimate(result, shown)}"
     if shown["result"] != "undecided":
-        said += f" ({shown['result']})"
+        said += f", {shown['result']}"
     others = len([row for row in rows if row["verdict"] == verdict]) - 1
     if verdict != "undecided" and others > 0:
-        said += f", and {others} further comparison{'s' if others > 1 else ''} alike"
+        said += f" (and {others} further comparison{'s' if others > 1 else ''})"
     return f"{said}.{_needed(result)}"
 
 
 def markdown(result: Mapping) -> str:
     """One page: the answer, the picture, every level, every comparison, the failed runs."""
-    of = "ratio" if result["ratio"] else "difference"
-    confidence = f"{100 * (1 - result['alpha']):g}%"
     lines = [
         f"# {result['claim']}",
         "",
@@ -120,11 +118,23 @@ def markdown(result: Mapping) -> str:
         runs = ", ".join(_figure(run["mean"]) for run in level["runs"])
         row = [level["name"], _figure(level["mean"]), _figure(level["seed_sd"]), runs]
         lines.append(f"| {' | '.join(row)} |")
-    head = ["comparison", of, f"{confidence} interval", "over all comparisons", "p", "p (Holm)"]
-    lines += ["", f"| {' | '.join(head)} | Bayes factor | shown |"]
-    lines += ["| --- | --: | --: | --: | --: | --: | --: | --- |"]
-    for row in result["findings"]:
-        cells = [
+    lines += ["", *_comparisons(result)]
+    failed = [(one["name"], *run.values()) for one in result["levels"] for run in one["failed"]]
+    if failed:
+        lines += ["", "| failed run | seed | why |", "| --- | --- | --- |"]
+        lines += [f"| {name} | {seed} | {why.replace('|', '/')} |" for name, seed, why in failed]
+    lines += ["", _foot(result)]
+    return "\n".join(lines) + "\n"
+
+
+def _comparisons(result: Mapping) -> list[str]:
+    """The table of comparisons; what is counted has an estimate and no error."""
+    of = "ratio" if result["ratio"] else "difference"
+    confidence = f"{100 * (1 - result['alpha']):g}%"
+    heads = ["comparison", of, f"{confidence} interval", "over all comparisons", "p", "p (Holm)"]
+    heads += ["Bayes factor", "shown"]
+    rows = [
+        [
             row["name"],
             _figure(row.get("estimate")),
             _interval(row.get("low"), row.get("high")),
@@ -134,13 +144,12 @@ def markdown(result: Mapping) -> str:
             _figure(row.get("bayes_factor")),
             row["result"],
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    failed = [(one["name"], *run.values()) for one in result["levels"] for run in one["failed"]]
-    if failed:
-        lines += ["", "| failed run | seed | why |", "| --- | --- | --- |"]
-        lines += [f"| {name} | {seed} | {why.replace('|', '/')} |" for name, seed, why in failed]
-    lines += ["", _foot(result)]
-    return "\n".join(lines) + "\n"
+        for row in result["findings"]
+    ]
+    if result["exact"]:
+        heads, *rows = [[*row[:2], row[-1]] for row in (heads, *rows)]
+    lines = [heads, ["---", *["--:"] * (len(heads) - 2), "---"], *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
 def _sample(result: Mapping) -> str:
@@ -163,8 +172,10 @@ def _foot(result: Mapping) -> str:
         parts.append(f"Fixed: {fixed}.")
     if result["command"]:
         parts.append(f"Each run: `{result['command']}`.")
-    parts.append(f"Made with: {made}. The intervals count the variance between seeds and between")
-    parts.append("companies; see docs/statistics.md, which says when not to believe them.")
+    parts.append(f"Made with: {made}.")
+    if not result["exact"]:
+        parts.append("The intervals count the variance between seeds and between companies;")
+        parts.append("[statistics.md](../../statistics.md#studies) says when not to believe them.")
     return " ".join(parts)
 
 
@@ -197,7 +208,8 @@ def _mean(values: Mapping[str, tuple[str, float]]) -> float:
 def _figure(value: float | None) -> str:
     if value is None:
         return rounding.MISSING
-    return f"{value:,.4g}".replace("-", rounding.MINUS)
+    text = f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return text.replace("-", rounding.MINUS)
 
 
 def _interval(low: float | None, high: float | None) -> str:
