@@ -13,7 +13,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from finllm.params import check_params
+from finllm.checked_record import checked_record
+from finllm.params import Params
 from finllm.search.space import Value
 from finllm.studies.measure import Measure, read_measure
 
@@ -160,19 +161,31 @@ def checked(document: Mapping, settings: Mapping[str, Value], name: str) -> dict
         For a parameter that does not exist or a value that is not allowed; names the level.
     """
     changed = copy.deepcopy(dict(document))
+    every = _keys(document)
     for key, value in settings.items():
-        section, _, rest = key.partition(".")
-        if section not in changed or rest not in changed[section]:
-            every = [f"{s}.{k}" for s, rows in document.items() for k in rows]
+        if key not in every:
             close = difflib.get_close_matches(key, every, n=1, cutoff=0.5)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise ValueError(f"level {name}: params.yaml has no {key}{hint}")
-        changed[section][rest] = value
+        *path, last = key.split(".")
+        at = changed
+        for part in path:
+            at = at[part]
+        at[last] = value
     try:
-        check_params(json.dumps(changed), f"level {name}")
-    except TypeError:
-        raise ValueError(f"level {name}: {dict(settings)!r} holds a value that is none") from None
+        checked_record(Params, changed)
+    except ValueError as error:
+        raise ValueError(f"level {name}: {error}") from None
     return changed
+
+
+def _keys(tree: Mapping, before: str = "") -> list[str]:
+    """The dotted keys of all values."""
+    found = []
+    for key, value in tree.items():
+        is_mapping = isinstance(value, dict)
+        found += _keys(value, f"{before}{key}.") if is_mapping else [f"{before}{key}"]
+    return found
 
 
 def _check_distinct(levels: tuple[Level, ...], resolved: list[dict]) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from finllm.params import check_params
+from finllm.checked_record import checked_record
+from finllm.params import Params
 from finllm.plan_request import plan_params
 from finllm.studies import graph
 from finllm.studies.file import Level, Study, checked
@@ -109,7 +110,7 @@ class _Times:
         sets = self.found["split"].get("sets", {})
         limit = params["split"]["max_train_examples"]
         planned = plan_params(
-            check_params(json.dumps(params), "params.yaml"),
+            checked_record(Params, dict(params)),
             launcher="",
             devices=0,
             examples=0 if same_set else limit or sets.get("train", {}).get("examples", 0),
