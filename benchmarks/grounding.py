@@ -71,6 +71,7 @@ def ask(answerer: Answerer, examples: Sequence[Example], ids: list[list[int]], n
         excerpts=excerpts,
         grounding=grounding,
         repetition=repetition,
+        stop_penalty=0.0,
     )
     started = time.perf_counter()
     rows: list[Answer] = sorted(

@@ -69,6 +69,7 @@ def examples(calls: str, n: int, max_tokens: int) -> list[dict[str, list[int]]]:
         lambda instruction, excerpt: count([render(instruction, excerpt)])[0],
         max_tokens,
         96,
+        "rule",
     )
     rng, lexicon = np.random.default_rng(1), load_lexicon("")
     rows: list[dict[str, list[int]]] = []

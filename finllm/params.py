@@ -108,6 +108,7 @@ class Templatize:
     weights: Weights
     paraphrases: bool
     system_prompt: str
+    sentences: str = one_of("rule", "quoted")
     max_tokens: int = within(64, 1_000_000)
     max_answer_tokens: int = within(8, 100_000)
     max_examples: int = within(0)
@@ -200,6 +201,7 @@ class Train:
     weight_decay: float = within(0, 1)
     optimizer: str = one_of("adamw", "adamw_8bit", "paged_adamw_8bit")
     checkpoint_layers: int = within(0, 1000)
+    unstated_figures: str = one_of("learn", "mask")
     evals_per_run: int = within(1, 1000)
     early_stopping_patience: int = within(0, 1000)
     early_stopping_min_improvement: float = within(0)
@@ -218,6 +220,7 @@ class Predict:
     quantization: str = one_of("none", "nf4", "fp4", "int8")
     grounding: str = one_of("none", "figures")
     repetition: str = one_of("allow", "bullets")
+    stop_penalty: float = within(0, 100)
     few_shot: int = within(0, 64)
     robustness_examples: int = within(0, 1_000_000)
     typo_share: float = within(0, 1)

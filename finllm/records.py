@@ -86,6 +86,8 @@ class Example:
     answer: str
     n_prompt_tokens: int  # 0 where they were not counted
     n_answer_tokens: int
+    # spans of the answer's characters: figures that the excerpt does not state
+    unstated: Sequence[Sequence[int]] = ()
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from finllm.model.weights import checkpoint_root
 from finllm.records import FREE, read_examples, write_jsonl, write_metrics
 from finllm.scoring.asking import (
-    ask_plainly,
+    ask,
     ask_with_shots,
+    own_questions,
     reference_losses,
     summary,
 )
@@ -33,27 +34,29 @@ def main() -> str:
         answers, shown = ask_with_shots(
             answerer, test, train, k=k, system_prompt=system, seed=p.seed, **asking
         )
-        changed, losses = [], []
+        losses = []
     else:
-        asked = test + read_examples(at.transfer)
-        answers, shown = ask_plainly(answerer, asked, system, **asking), {}
-        reworded, noise = read_examples(at.reworded), read_examples(at.noise)
-        changed = [
-            ask_plainly(answerer, reworded, system, asked="reworded", **asking),
-            ask_plainly(answerer, noise, system, asked="noise", **asking),
+        noise = read_examples(at.noise)
+        drawn = {example.id for example in noise} if answerer.has_rules else set()
+        sets = {
+            "": test + read_examples(at.transfer),
+            "reworded": read_examples(at.reworded),
+            "noise": noise,
+            FREE: [example for example in test if example.id in drawn],
+        }
+        questions = [
+            question
+            for asked, rows in sets.items()
+            for question in own_questions(answerer, rows, system, asked)
         ]
-        if answerer.has_rules:
-            drawn = {example.id for example in noise}
-            same, free = [example for example in test if example.id in drawn], answerer.free()
-            changed.append(ask_plainly(free, same, system, asked=FREE, **asking))
+        answers, shown = ask(answerer, questions, **asking), {}
         losses = reference_losses(answerer, test, system, name=name)
-    write_jsonl(at.predictions, answers.predictions)
-    write_jsonl(at.changed, [row for answered in changed for row in answered.predictions])
+    write_jsonl(at.predictions, answers.own)
+    write_jsonl(at.changed, answers.changed)
     write_jsonl(at.references, losses)
     found = summary(answerer, answers, n_alone=p.latency_prompts) | shown
     write_metrics(at.metrics, at.costs, found)
-    for answered in (answers, *changed):
-        answered.journal.remove()
+    answers.journal.remove()
     return f"{found['answers']} answers in {answerer.compute_dtype}"
 
 

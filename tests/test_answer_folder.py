@@ -93,7 +93,12 @@ def test_a_call_that_cannot_be_read_is_counted_and_not_dropped(workspace, capsys
 def test_the_prompt_is_that_of_the_pipeline(chatml, tmp_path, template):
     chatml.save_pretrained(tmp_path)
     budget = token_budget(
-        str(tmp_path), revision="", system_prompt="Be exact.", max_tokens=500, max_answer_tokens=200
+        str(tmp_path),
+        revision="",
+        system_prompt="Be exact.",
+        max_tokens=500,
+        max_answer_tokens=200,
+        sentences="rule",
     )
     told = " ".join(f"Revenue of plant {n} rose {n}% to ${n} million." for n in range(2, 40))
     first, *others = make_call().turns
@@ -116,7 +121,12 @@ def test_the_prompt_is_that_of_the_pipeline(chatml, tmp_path, template):
 def test_a_call_without_any_reference_is_asked_for_every_template(chatml, tmp_path):
     chatml.save_pretrained(tmp_path)
     budget = token_budget(
-        str(tmp_path), revision="", system_prompt="", max_tokens=500, max_answer_tokens=200
+        str(tmp_path),
+        revision="",
+        system_prompt="",
+        max_tokens=500,
+        max_answer_tokens=200,
+        sentences="rule",
     )
     call = make_call(turns=[Turn("", "unknown", "unknown", "Cash rose.")], summary=None)
     for template in templates.TEMPLATES:

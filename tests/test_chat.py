@@ -107,3 +107,18 @@ def test_prompts_are_paired_by_a_hash_that_one_byte_changes():
 def test_an_encoding_is_a_value(chatml):
     row = encoded(chatml)
     assert row == encoded(chatml) and row != replace(row, n_prompt=row.n_prompt - 1)
+
+
+def test_a_silent_span_carries_no_loss_and_everything_else_of_the_answer_does(any_tokenizer):
+    start = ANSWER.index("$4.2 billion")
+    span = (start, start + len("$4.2 billion"))
+    prompt = chat.render_prompt(any_tokenizer, **ASK)
+    row = chat.encode_example(any_tokenizer, prompt, ANSWER, silent=[span])
+    plain = chat.encode_example(any_tokenizer, prompt, ANSWER)
+    assert (
+        row.input_ids == plain.input_ids
+        and plain.labels[plain.n_prompt :] == plain.input_ids[plain.n_prompt :]
+    )
+    learned = [token for token, label in zip(row.input_ids, row.labels, strict=True) if label >= 0]
+    said = text_of(any_tokenizer, learned).replace(" ", "")
+    assert said.startswith("Revenuerose12%to.") and "4.2" not in said

@@ -29,7 +29,12 @@ def make_drafter(chatml, folder):
 
     def budget():
         return drafting.token_budget(
-            str(folder), revision="", system_prompt=SYSTEM, max_tokens=600, max_answer_tokens=150
+            str(folder),
+            revision="",
+            system_prompt=SYSTEM,
+            max_tokens=600,
+            max_answer_tokens=150,
+            sentences="rule",
         )
 
     return drafting.drafter(budget=budget, lexicon="", paraphrases=True, seed=7)

@@ -56,6 +56,7 @@ def budget_for(tokenizer, *, max_tokens=1500, max_answer_tokens=400):
         ),
         max_tokens,
         max_answer_tokens,
+        "rule",
     )
 
 
@@ -280,3 +281,14 @@ def test_without_paraphrases_every_instruction_is_the_methods_own(chatml, calls,
     }
     varied = made(draft_all(calls, lexicon, budget))
     assert len({r.instruction for r in varied}) > len(templates.TEMPLATES)
+
+
+def test_an_example_says_which_of_its_references_figures_the_excerpt_lacks(chatml, lexicon):
+    call = make_call(summary="Revenue rose 12%.\nBacklog stood at $77 million.")
+    (row,) = (
+        row
+        for row in made(draft_all([call], lexicon, budget_for(chatml)))
+        if row.template == "summarization"
+    )
+    assert "12%" in row.excerpt
+    assert [row.answer[start:end] for start, end in row.unstated] == ["$77 million"]

@@ -120,6 +120,13 @@ def test_who_goes_on_gets_the_answers_of_who_was_not_killed(prompts, dtype):
         assert rest == {i: row for i, row in whole.items() if i not in done}
 
 
+def test_no_batch_of_a_plan_holds_two_parts_and_each_is_planned_as_if_alone():
+    parts, lengths = ["", "b", "", "b", "", "b"], [5, 1, 3, 9, 4, 2]
+    plan = plan_batches(lengths, 2, parts)
+    assert plan == [[2, 4], [0], [1, 5], [3]]
+    assert plan[:2] == [[2 * i for i in batch] for batch in plan_batches([5, 3, 4], 2)]
+
+
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 9))
 def test_a_plan_holds_every_prompt_once_in_full_batches_sorted_by_length(lengths, size):
     plan = plan_batches(lengths, size)

@@ -55,13 +55,14 @@ def smollm2():
     return packaged()
 
 
-def rules_for(tokenizer, excerpts, *, grounding="figures", repetition="allow"):
+def rules_for(tokenizer, excerpts, *, grounding="figures", repetition="allow", stop_penalty=0.0):
     return Rules(
         tokenizer,
         stop_ids=chat.stop_ids(tokenizer),
         excerpts=excerpts,
         grounding=grounding,
         repetition=repetition,
+        stop_penalty=stop_penalty,
     )
 
 
@@ -316,12 +317,29 @@ def asked(model, tokenizer, **which):
     return {row.index: row for row in rows}
 
 
-WAYS = [("figures", "allow"), ("none", "bullets"), ("figures", "bullets")]
+@pytest.mark.parametrize("lead", [1.4, 1.6])
+def test_an_answer_ends_where_ending_leads_by_more_than_the_penalty(chatml, lead):
+    stop, other = chat.stop_ids(chatml)[0], chatml("a", add_special_tokens=False)["input_ids"][0]
+    logits = np.full(len(chatml), -9, np.float32)
+    logits[other], logits[stop] = 2, 2 + lead
+    before = logits.copy()
+    rules = rules_for(chatml, [""], grounding="none", stop_penalty=1.5)
+    assert rules.write(0, [], stop, lambda: logits) == [stop if lead > 1.5 else other]
+    assert np.array_equal(logits, before)
 
 
-@pytest.mark.parametrize(("grounding", "repetition"), WAYS)
-def test_both_paths_write_the_same(model, chatml, monkeypatch, grounding, repetition):
-    which = {"grounding": grounding, "repetition": repetition}
+WAYS = [
+    ("figures", "allow", 0),
+    ("none", "bullets", 0),
+    ("figures", "bullets", 0),
+    ("none", "allow", 2),
+    ("figures", "bullets", 2),
+]
+
+
+@pytest.mark.parametrize(("grounding", "repetition", "stop_penalty"), WAYS)
+def test_both_paths_write_the_same(model, chatml, monkeypatch, grounding, repetition, stop_penalty):
+    which = {"grounding": grounding, "repetition": repetition, "stop_penalty": stop_penalty}
     fused = asked(model, chatml, **which)
     monkeypatch.setattr(generate, "can_decode", lambda _: False)
     assert asked(model, chatml, **which) == fused

@@ -22,6 +22,7 @@ SETTINGS = {
     "batch_size": 8,
     "grounding": "none",
     "repetition": "allow",
+    "stop_penalty": 0.0,
 }
 
 
@@ -79,6 +80,7 @@ def test_each_setting_in_turn_has_a_journal_of_its_own(answerer):
         {"grounding": "figures"},
         {"repetition": "bullets"},
         {"grounding": "figures", "repetition": "bullets"},
+        {"stop_penalty": 1.5},
         {"weights": "adapter"},
         {"model": {"compute_dtype": "float32"}},
         {"quantization": "nf4", "model": {"double_quantization": False}},

@@ -84,7 +84,7 @@ def test_two_processes_draft_as_one_does(chatml, tmp_path, lines):
     chatml.save_pretrained(tmp_path / "tokenizer")
     budget = partial(
         drafting.token_budget, str(tmp_path / "tokenizer"), revision="", system_prompt="",
-        max_tokens=600, max_answer_tokens=150,
+        max_tokens=600, max_answer_tokens=150, sentences="rule",
     )  # fmt: skip
     draft = partial(drafting.drafter, budget=budget, lexicon="", paraphrases=True, seed=7)
     one, two = in_one_and_in_two(draft, lines)
@@ -97,7 +97,7 @@ def test_the_four_stages_and_a_plain_tokenizer_import_no_torch(chatml, tmp_path)
         "import sys, stages.clean, stages.filter, stages.templatize, stages.split\n"
         "from finllm.instruct.drafting import token_budget\n"
         f"budget = token_budget({str(tmp_path)!r}, revision='', system_prompt='s',"
-        " max_tokens=9, max_answer_tokens=3)\n"
+        " max_tokens=9, max_answer_tokens=3, sentences='rule')\n"
         "assert budget.count_prompt('i', 'e') > 3\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )

@@ -3,7 +3,7 @@ from conftest import make_call
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finllm.corpus.support import Support, stated_figures, support, trim_summary
+from finllm.corpus.support import Support, stated_figures, support, trim_summary, unstated_spans
 
 
 def test_a_figure_is_supported_where_the_text_states_it_allowing_for_rounding():
@@ -40,3 +40,11 @@ def test_bullets_kept_and_trimmed_add_up_and_a_trimmed_call_passes(percents, bou
     left = trimmed_call.summary.split("\n") if trimmed_call.summary else []
     assert len(left) + len(rejects) == len(percents)
     assert trim_summary(trimmed_call, min_support=bound)[1] == []
+
+
+def test_spans_of_unstated_figures_are_where_the_reference_writes_them():
+    reference = "Revenue rose 12% to $4.2 billion; EPS $1.32."
+    known = stated_figures("revenue grew 12%, and earnings were $1.32 a share")
+    spans = unstated_spans(reference, known)
+    assert [reference[start:end] for start, end in spans] == ["$4.2 billion"]
+    assert unstated_spans("No figures at all.", known) == []

@@ -17,6 +17,7 @@ import numpy as np
 from finllm.corpus.languages.detection import spoken_in
 from finllm.corpus.numbers import Quantity, extract_quantities, is_stated, rules_for
 from finllm.corpus.numbers.foreign import has_comma_decimals
+from finllm.corpus.support import stated_figures, unstated_spans
 from finllm.instruct.templates import wordings
 from finllm.records import Example
 
@@ -70,12 +71,14 @@ def perturb(example: Example, names: Sequence[str], rng: np.random.Generator) ->
         answer = scale_money(example.answer, factor)
         if agreements(excerpt, answer, language) != before:
             continue
+        excerpt, answer = (_renamed(text, example.company, name) for text in (excerpt, answer))
         return dataclasses.replace(
             example,
             id=f"{example.id}:augmented",
             instruction=instruction,
-            excerpt=_renamed(excerpt, example.company, name),
-            answer=_renamed(answer, example.company, name),
+            excerpt=excerpt,
+            answer=answer,
+            unstated=unstated_spans(answer, stated_figures(excerpt, language)),
         )
     return None
 

@@ -8,6 +8,7 @@ prompt with answer), never a search for marker strings or for the padding id.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,19 @@ PLAIN_PROMPT = "{system}\n\n{user}\n\nAnswer: "  # for a base model without a ch
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of prompt and answer; the first ``n_prompt`` carry no loss."""
+    """Token ids of prompt and answer; the first ``n_prompt`` and the ``silent`` carry no loss."""
 
     input_ids: list[int]
     n_prompt: int
+    silent: tuple[int, ...] = ()  # places of the answer's tokens that are not to be learned
+
+    @property
+    def labels(self) -> list[int]:
+        """The ids that carry loss, and -100 in the places of the others."""
+        labels = [-100] * self.n_prompt + self.input_ids[self.n_prompt :]
+        for place in self.silent:
+            labels[place] = -100
+        return labels
 
 
 def render_prompt(
@@ -91,10 +101,28 @@ def encode_answer(tokenizer: PreTrainedTokenizerBase, answer: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-def encode_example(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> Encoded:
-    """Prompt and answer as the ids of one training example."""
+def encode_example(
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    answer: str,
+    *,
+    silent: Sequence[tuple[int, int]] = (),
+) -> Encoded:
+    """Prompt and answer as the ids of one training example.
+
+    ``silent`` are spans of characters of the answer; tokens that write a part of one carry no loss.
+    """
     prompt_ids = encode_prompt(tokenizer, prompt)
-    return Encoded(prompt_ids + encode_answer(tokenizer, answer), len(prompt_ids))
+    ids = prompt_ids + encode_answer(tokenizer, answer)
+    if not silent:
+        return Encoded(ids, len(prompt_ids))
+    offsets = tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)
+    places = tuple(
+        len(prompt_ids) + i
+        for i, (start, end) in enumerate(offsets["offset_mapping"])
+        if any(start < last and first < end for first, last in silent)
+    )
+    return Encoded(ids, len(prompt_ids), places)
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:

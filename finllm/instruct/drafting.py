@@ -41,7 +41,13 @@ class Drafts:
 
 
 def token_budget(
-    folder: str, *, revision: str, system_prompt: str, max_tokens: int, max_answer_tokens: int
+    folder: str,
+    *,
+    revision: str,
+    system_prompt: str,
+    max_tokens: int,
+    max_answer_tokens: int,
+    sentences: str,
 ) -> Budget:
     """A budget in the tokens of the model in a folder, chat format included."""
     tokenizer = load_tokenizer(folder, revision=revision)
@@ -56,7 +62,7 @@ def token_budget(
         )
         return len(chat.encode_prompt(tokenizer, prompt))
 
-    return Budget(count_tokens, count_prompt, max_tokens, max_answer_tokens)
+    return Budget(count_tokens, count_prompt, max_tokens, max_answer_tokens, sentences)
 
 
 def budget_maker(model: Model, templatize: Templatize) -> Callable[[], Budget]:
@@ -71,6 +77,7 @@ def budget_maker(model: Model, templatize: Templatize) -> Callable[[], Budget]:
         system_prompt=templatize.system_prompt,
         max_tokens=templatize.max_tokens,
         max_answer_tokens=templatize.max_answer_tokens,
+        sentences=templatize.sentences,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
@@ -11,7 +11,8 @@ import numpy as np
 
 from finllm.corpus.languages.files import ENGLISH
 from finllm.corpus.lexicon import Lexicon
-from finllm.instruct import references, templates, windows
+from finllm.corpus.support import stated_figures, unstated_spans
+from finllm.instruct import quoted, references, templates, windows
 from finllm.records import NO_SOURCE, Example, Reject, Transcript
 
 MIN_ANSWER_WORDS = 4
@@ -19,12 +20,13 @@ MIN_ANSWER_WORDS = 4
 
 @dataclass(frozen=True)
 class Budget:
-    """How tokens are counted, and how many there are."""
+    """How tokens are counted, how many there are, and which sentences get them."""
 
     count_tokens: Callable[[list[str]], list[int]]
     count_prompt: Callable[[str, str], int]  # tokens of a prompt with this instruction and excerpt
     max_tokens: int
     max_answer_tokens: int
+    sentences: str  # rule (windows.most_telling), quoted (windows.most_quoted, English)
 
     @cached_property
     def rooms(self) -> dict[str, int]:
@@ -66,7 +68,7 @@ def candidates(
         yield _finish(call, template, instruction, draft)
 
 
-def example_of(transcript: Transcript, **rest: str | int) -> Example:
+def example_of(transcript: Transcript, **rest: str | int | Sequence[Sequence[int]]) -> Example:
     """An example about a call: what the call says of itself, and ``rest``, the other fields."""
     return Example(
         transcript_id=transcript.id,
@@ -125,6 +127,10 @@ class _Call:
     sentences: list[str]
     costs: list[int]  # tokens of each sentence and of the space behind it
     contents: list[windows.Content]
+    figures: list[
+        quoted.Figures
+    ]  # of each sentence, and its log-odds; empty where the rule chooses
+    log_odds: list[float | None]
     n_prepared: int  # the first sentences come before any question
     lexicon: Lexicon
     budget: Budget
@@ -132,11 +138,23 @@ class _Call:
 
 def _call(transcript: Transcript, lexicon: Lexicon, budget: Budget) -> _Call:
     sentences = windows.sentences(transcript.text)
-    opening = takewhile(lambda t: t.section != "qa" and t.role != "analyst", transcript.turns)
-    n_prepared = len(windows.sentences("\n".join(turn.text for turn in opening)))
+    n_prepared = n_prepared_sentences(transcript)
     costs = [cost + 1 for cost in budget.count_tokens(sentences)]
     contents = [windows.content(s, (term for term, *_ in lexicon.find(s))) for s in sentences]
-    return _Call(transcript, sentences, costs, contents, n_prepared, lexicon, budget)
+    figures, log_odds = [], []
+    if budget.sentences == "quoted" and transcript.language in ("", ENGLISH):
+        figures = quoted.figures_of(sentences)
+        rows = quoted.inputs(sentences, figures, contents, costs, n_prepared)
+        log_odds = quoted.log_odds(rows, transcript.company)
+    return _Call(
+        transcript, sentences, costs, contents, figures, log_odds, n_prepared, lexicon, budget
+    )
+
+
+def n_prepared_sentences(transcript: Transcript) -> int:
+    """How many of a call's sentences come before the first question."""
+    opening = takewhile(lambda t: t.section != "qa" and t.role != "analyst", transcript.turns)
+    return len(windows.sentences("\n".join(turn.text for turn in opening)))
 
 
 def _understanding(call: _Call, room: int, rng: np.random.Generator) -> Draft | str:
@@ -187,7 +205,11 @@ _DRAFTS = {
 
 
 def _dense(call: _Call, room: int, until: int | None = None) -> list[str]:
-    indexes = windows.most_telling(call.contents[:until], call.costs[:until], room)
+    costs = call.costs[:until]
+    if call.log_odds:
+        indexes = windows.most_quoted(call.log_odds[:until], call.figures[:until], costs, room)
+    else:
+        indexes = windows.most_telling(call.contents[:until], costs, room)
     return [call.sentences[i] for i in indexes]
 
 
@@ -217,6 +239,7 @@ def _finish(call: _Call, template: str, instruction: str, draft: Draft | str) ->
         answer=draft.answer,
         n_prompt_tokens=n_prompt,
         n_answer_tokens=n_answer,
+        unstated=unstated_spans(draft.answer, stated_figures(excerpt, transcript.language)),
     )
 
 

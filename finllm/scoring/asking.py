@@ -12,7 +12,7 @@ from finllm import screen
 from finllm.instruct import chat
 from finllm.instruct.fewshot import FewShotPrompt, few_shot_prompt
 from finllm.model.memory import peak_memory_gb
-from finllm.records import Example, Prediction, ReferenceLoss
+from finllm.records import FREE, Example, Prediction, ReferenceLoss
 from finllm.scoring.efficiency import Stopwatch, latency, phases, spread
 from finllm.scoring.journal import Journal
 from finllm.scoring.perplexity import reference_nats
@@ -20,8 +20,17 @@ from finllm.scoring.predicting import Answerer
 
 
 @dataclass(frozen=True)
+class Question:
+    """An example and the rendered prompt that a model gets for it."""
+
+    example: Example
+    prompt: str
+    asked: str = ""  # how the prompt differs from the example's own, as in ``Prediction``
+
+
+@dataclass(frozen=True)
 class Asked:
-    """The answers to some prompts, in the order of the prompts, and what they took."""
+    """The answers to some questions, in the order of the questions, and what they took."""
 
     predictions: list[Prediction]
     ids: list[list[int]]  # of the prompts
@@ -31,41 +40,44 @@ class Asked:
     seconds: float
     watch: Stopwatch
 
+    @property
+    def own(self) -> list[Prediction]:
+        """The answers to the examples as they are."""
+        return [row for row in self.predictions if not row.asked]
 
-def ask(
-    answerer: Answerer,
-    examples: Sequence[Example],
-    prompts: Sequence[str],
-    *,
-    name: str,
-    root: Path,
-    asked: str = "",
-) -> Asked:
-    """The answers of a model called ``name`` to rendered prompts, one an example.
+    @property
+    def changed(self) -> list[Prediction]:
+        """The other answers."""
+        return [row for row in self.predictions if row.asked]
 
-    They are kept as they come below ``root``, so that a killed run goes on. ``asked`` says how the
-    prompts differ from the examples' own.
+
+def ask(answerer: Answerer, questions: Sequence[Question], *, name: str, root: Path) -> Asked:
+    """The answers of a model called ``name``.
+
+    They are kept as they come below ``root``, so that a killed run goes on. All questions are
+    decoded together where the model allows it, which is faster than one set after the other.
     """
-    ids = [chat.encode_prompt(answerer.tokenizer, prompt) for prompt in prompts]
-    excerpts = [example.excerpt for example in examples]
-    journal = answerer.journal(root, ids, excerpts)
+    ids = [chat.encode_prompt(answerer.tokenizer, question.prompt) for question in questions]
+    excerpts = [question.example.excerpt for question in questions]
+    parts = [question.asked for question in questions]
+    journal = answerer.journal(root, ids, excerpts, parts)
     n_before, watch = len(journal.read()), Stopwatch()
     started = time.perf_counter()
-    found = answerer.answer(ids, excerpts, journal, watch)
-    words = f"{name} {asked}" if asked else f"predict@{name}"
-    bar = screen.Bar(found, total=len(ids), desc=words, unit="answer", disable=not ids or None)
+    found = answerer.answer(ids, excerpts, journal, watch, parts)
+    bar = screen.Bar(found, total=len(ids), desc=f"predict@{name}", unit="answer")
+    ruled, free = answerer.decoding, answerer.free().decoding
     predictions = [
         Prediction(
-            example_id=examples[answer.index].id,
+            example_id=questions[answer.index].example.id,
             model=name,
             text=answerer.text(answer),
-            prompt_sha256=chat.prompt_sha256(prompts[answer.index]),
+            prompt_sha256=chat.prompt_sha256(questions[answer.index].prompt),
             n_prompt_tokens=len(ids[answer.index]),
             n_new_tokens=len(answer.ids),
             hit_limit=answer.hit_limit,
-            decoding=answerer.decoding,
+            decoding=free if parts[answer.index] == FREE else ruled,
             weights_sha256=answerer.weights_sha256,
-            asked=asked,
+            asked=parts[answer.index],
         )
         for answer in sorted(bar, key=lambda answer: answer.index)
     ]
@@ -74,18 +86,14 @@ def ask(
     )
 
 
-def ask_plainly(
-    answerer: Answerer,
-    examples: Sequence[Example],
-    system_prompt: str,
-    *,
-    name: str,
-    root: Path,
-    asked: str = "",
-) -> Asked:
-    """As ``ask`` with the examples' own prompts, which are those of training."""
-    prompts = [chat.render_example(answerer.tokenizer, row, system_prompt) for row in examples]
-    return ask(answerer, examples, prompts, name=name, root=root, asked=asked)
+def own_questions(
+    answerer: Answerer, examples: Sequence[Example], system_prompt: str, asked: str = ""
+) -> list[Question]:
+    """The examples' own prompts, which are those of training."""
+    return [
+        Question(row, chat.render_example(answerer.tokenizer, row, system_prompt), asked)
+        for row in examples
+    ]
 
 
 def ask_with_shots(
@@ -103,8 +111,10 @@ def ask_with_shots(
     prompts = few_shot_prompts(
         answerer, examples, train, k=k, system_prompt=system_prompt, seed=seed
     )
-    answers = ask(answerer, examples, [prompt.text for prompt in prompts], name=name, root=root)
-    return answers, shots_summary(prompts, k)
+    questions = [
+        Question(example, prompt.text) for example, prompt in zip(examples, prompts, strict=True)
+    ]
+    return ask(answerer, questions, name=name, root=root), shots_summary(prompts, k)
 
 
 def few_shot_prompts(
@@ -165,24 +175,26 @@ def summary(answerer: Answerer, asked: Asked, *, n_alone: int) -> dict[str, obje
     """The counts of the answers, and under ``cost`` what varies from run to run.
 
     ``n_alone`` prompts are asked once more, one at a time: the latency of a single request. The
-    other latency is that of an answer in its batch, from the start of its prompt's reading.
+    other latency is that of an answer in its batch, from the start of its prompt's reading. Costs
+    are those of all answers, the others only of those to the examples as they are.
     """
-    rows = asked.predictions
-    prompt_tokens = [row.n_prompt_tokens for row in rows]
-    new_tokens = [row.n_new_tokens for row in rows]
-    few = spread(prompt_tokens, n_alone)
+    rows = asked.own
+    prompt_tokens = [row.n_prompt_tokens for row in asked.predictions]
+    new_tokens = [row.n_new_tokens for row in asked.predictions]
+    few = spread([row.n_prompt_tokens for row in rows], n_alone)  # these are asked first
     alone = [asked.ids[i] for i in few], [asked.excerpts[i] for i in few]
     return {
         "answers": len(rows),
         "empty": sum(not row.text for row in rows),
         "hit_limit_share": sum(row.hit_limit for row in rows) / len(rows),
-        "mean_new_tokens": sum(new_tokens) / len(rows),
+        "mean_new_tokens": sum(row.n_new_tokens for row in rows) / len(rows),
         "weights_sha256": answerer.weights_sha256,
         "decoding": {
             "strategy": "greedy",
             "batch_size": answerer.batch_size,
             "grounding": answerer.grounding,
             "repetition": answerer.repetition,
+            "stop_penalty": answerer.stop_penalty,
         },
         "provenance": dataclasses.asdict(answerer.provenance()),
         "cost": {

@@ -87,6 +87,7 @@ def answers(
     done: Collection[int] = (),
     on_read: OnRead | None = None,
     rules: Rules | None = None,
+    parts: Sequence[str] = (),
 ) -> Iterator[Answer]:
     """The greedy answer to each prompt that is not ``done``, in the order in which they end.
 
@@ -94,7 +95,9 @@ def answers(
     written, and without an end that may not stand.
 
     Batches are planned over all prompts and answered whole, so that one who goes on after a kill
-    gets the same answers; fused layers answer a prompt alike in any company. ``on_read`` is told
+    gets the same answers. No batch holds prompts of two ``parts`` (a name a prompt), so that the
+    answers of one part do not depend on another; fused layers answer a prompt alike in any company
+    and decode all parts together. ``on_read`` is told
     after each reading which prompts were read, in how many seconds, and how many workers did such
     work at the same time.
 
@@ -128,7 +131,7 @@ def answers(
             elif on_read:
                 on_read([left[event.index]], event.seconds, event.n_workers)
         return
-    for batch in plan_batches([len(prompt) for prompt in prompts], batch_size):
+    for batch in plan_batches([len(prompt) for prompt in prompts], batch_size, parts):
         if all(i in done for i in batch):
             continue
         found = greedy_batch(
@@ -159,10 +162,21 @@ def _write_in_batch(batch: Sequence[int], write: Write | None) -> Write | None:
     return lambda index, *so_far: write(batch[index], *so_far)
 
 
-def plan_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Indexes of the prompts of each batch: sorted by length, so that padding is small."""
-    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+def plan_batches(
+    lengths: Sequence[int], batch_size: int, parts: Sequence[str] = ()
+) -> list[list[int]]:
+    """Indexes of the prompts of each batch: sorted by length, so that padding is small.
+
+    A batch is of one of the ``parts``, which are in the order of their first prompts.
+    """
+    by_part: dict[str, list[int]] = {}
+    for i in range(len(lengths)):
+        by_part.setdefault(parts[i] if parts else "", []).append(i)
+    batches = []
+    for members in by_part.values():
+        order = sorted(members, key=lambda i: (lengths[i], i))
+        batches += [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return batches
 
 
 @torch.inference_mode()

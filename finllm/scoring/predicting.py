@@ -25,6 +25,7 @@ from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
 from finllm.params import Params
 from finllm.provenance import Provenance, provenance
+from finllm.records import FREE
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
 from finllm.scoring.journal import Journal
@@ -47,6 +48,7 @@ class Answerer:
     batch_size: int
     grounding: str  # none, figures (finllm.scoring.rules)
     repetition: str  # allow, bullets
+    stop_penalty: float  # nats
     loaded_as: Mapping[str, object]
 
     @property
@@ -56,16 +58,17 @@ class Answerer:
         limits = f"{self.max_new_tokens} tokens at most, {self.batch_size} rows"
         rules = ", figures of the excerpt alone" if self.grounding == "figures" else ""
         rules += ", no bullet twice" if self.repetition == "bullets" else ""
+        rules += f", {self.stop_penalty:g} nats against ending" if self.stop_penalty else ""
         return f"greedy, {limits}, {plan}, {self.compute_dtype}{rules}"
 
     @property
     def has_rules(self) -> bool:
         """Whether anything but the length limit holds while an answer is written."""
-        return (self.grounding, self.repetition) != ("none", "allow")
+        return (self.grounding, self.repetition, self.stop_penalty) != ("none", "allow", 0)
 
     def free(self) -> Answerer:
         """The same model, writing what it finds most probable."""
-        return replace(self, grounding="none", repetition="allow")
+        return replace(self, grounding="none", repetition="allow", stop_penalty=0.0)
 
     @property
     def compute_dtype(self) -> str:
@@ -98,6 +101,7 @@ class Answerer:
             "code": _code_sha256(ruled=self.has_rules),
             "grounding": self.grounding,
             "repetition": self.repetition,
+            "stop penalty": self.stop_penalty,
         }
 
     def provenance(self) -> Provenance:
@@ -105,9 +109,15 @@ class Answerer:
         processor = arithmetic.processor_in_words()
         return provenance(processor=processor, dtype=str(self.model.config.dtype))
 
-    def journal(self, root: Path, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> Journal:
+    def journal(
+        self,
+        root: Path,
+        ids: Sequence[Sequence[int]],
+        excerpts: Sequence[str],
+        parts: Sequence[str] = (),
+    ) -> Journal:
         """Where the answers to these encoded prompts are written as they come."""
-        named_by = [self.identity, [list(row) for row in ids], list(excerpts)]
+        named_by = [self.identity, [list(row) for row in ids], list(excerpts), list(parts)]
         digest = hashlib.sha256(json.dumps(named_by, sort_keys=True, default=str).encode())
         return Journal(root / f"answers-{digest.hexdigest()[:16]}.jsonl")
 
@@ -117,10 +127,12 @@ class Answerer:
         excerpts: Sequence[str],
         journal: Journal,
         watch: Stopwatch | None = None,
+        parts: Sequence[str] = (),
     ) -> Iterator[Answer]:
         """The answer to each encoded prompt; those of the journal first, then the rest.
 
-        ``excerpts`` are what the prompts show of their calls.
+        ``excerpts`` are what the prompts show of their calls; ``parts`` name what each prompt is
+        asked for, and those named ``FREE`` are answered without rules.
         """
         done = journal.read()
         yield from done.values()
@@ -133,7 +145,8 @@ class Answerer:
             batch_size=self.batch_size,
             done=done,
             on_read=watch.read if watch else None,
-            rules=self._rules(excerpts),
+            rules=self._rules(excerpts, [i for i, part in enumerate(parts) if part == FREE]),
+            parts=parts,
         )
         for answer in journal.keep(rest):
             if watch:
@@ -151,13 +164,15 @@ class Answerer:
             rules=[self._rules([excerpt]) for excerpt in excerpts],
         )
 
-    def _rules(self, excerpts: Sequence[str]) -> Rules:
+    def _rules(self, excerpts: Sequence[str], free: Sequence[int] = ()) -> Rules:
         return Rules(
             self.tokenizer,
             stop_ids=chat.stop_ids(self.tokenizer),
             excerpts=excerpts,
             grounding=self.grounding,
             repetition=self.repetition,
+            stop_penalty=self.stop_penalty,
+            free=free,
         )
 
     def text(self, answer: Answer) -> str:
@@ -187,7 +202,7 @@ def load_answerer(params: Params, *, weights: Path) -> Answerer:
         "tuned": _settings_of(weights),
     }
     sha256 = weights_sha256(base, m.revision, weights)
-    decoding = p.max_new_tokens, p.batch_size, p.grounding, p.repetition
+    decoding = p.max_new_tokens, p.batch_size, p.grounding, p.repetition, p.stop_penalty
     return Answerer(model, tokenizer, sha256, *decoding, loaded_as)
 
 

@@ -4,7 +4,10 @@
   (``finllm.scoring.grounding``);
 - repetition, ``bullets``: no line that the answer has already. Such a line is taken back, and one
   that begins with another word is written in its place, or the answer ends: another word at the end
-  of the same line would be a wrong statement more often than a new one.
+  of the same line would be a wrong statement more often than a new one;
+- stop penalty, in nats: taken from the log-probability of every token that ends an answer. Greedy
+  decoding takes the mode of the length, which is shorter than the mean where lengths are skewed
+  (Murray and Chiang, 2018, arXiv 1808.10006, have the same reward for each word).
 
 A decoder asks for each token that the model finds most probable, and for those that follow in the
 order of probability only where it may not be written. So a rule that never speaks changes nothing
@@ -15,7 +18,7 @@ judged, and what is behind its last supported token is taken off.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -43,6 +46,10 @@ class Rules:
         The excerpt of each prompt.
     grounding, repetition
         ``none`` or ``figures``; ``allow`` or ``bullets``.
+    stop_penalty
+        In nats; 0 for none.
+    free
+        Indexes of prompts whose answers obey none of these.
     """
 
     def __init__(
@@ -53,16 +60,20 @@ class Rules:
         excerpts: Sequence[str],
         grounding: str,
         repetition: str,
+        stop_penalty: float,
+        free: Collection[int] = (),
     ) -> None:
         self._tokenizer = tokenizer
         self._stops = frozenset(stop_ids)
         self._excerpts = excerpts
         self._grounded, self._distinct = grounding == "figures", repetition == "bullets"
+        self._stop_penalty, self._free = stop_penalty, frozenset(free)
         self._open: dict[int, _Open] = {}  # by the index of the prompt
 
     def writer(self) -> Write | None:
         """What the decoder has to ask before it writes a token; None where all may be written."""
-        return self.write if self._grounded or self._distinct else None
+        ruled = self._grounded or self._distinct or self._stop_penalty
+        return self.write if ruled else None
 
     def write(
         self, index: int, ids: Sequence[int], token: int, logits: Callable[[], np.ndarray]
@@ -71,10 +82,14 @@ class Rules:
 
         ``token`` is the most probable one, and ``logits`` gives those of all, in float32.
         """
+        if index in self._free:
+            return [*ids, token]
         answer = self._open_answer(index)
         before = self._text_of(answer, ids)
+        if self._stop_penalty and token in self._stops:
+            token = int(np.argmax(self._weighed(logits())))
         if not self._may_follow(answer, ids, token):
-            token = self._best(answer, ids, logits())
+            token = self._best(answer, ids, self._weighed(logits()))
         written = [*ids, token]
         return self._without_repeat(answer, written, before) if self._distinct else written
 
@@ -83,7 +98,7 @@ class Rules:
 
         Of one that hit the limit, what scoring reads of it is supported as well.
         """
-        if self.writer() is None:
+        if self.writer() is None or index in self._free:
             return list(ids)
         answer, kept = self._open_answer(index), list(ids)
         del self._open[index]
@@ -124,6 +139,14 @@ class Rules:
             return False
         answer.ids, answer.text = written, text
         return True
+
+    def _weighed(self, logits: np.ndarray) -> np.ndarray:
+        """The logits with the penalty of those that end an answer."""
+        if not self._stop_penalty:
+            return logits
+        weighed = logits.copy()
+        weighed[list(self._stops)] -= self._stop_penalty
+        return weighed
 
     def _best(self, answer: _Open, ids: Sequence[int], logits: np.ndarray) -> int:
         """The most probable token that may follow; where none may, one that ends the answer."""

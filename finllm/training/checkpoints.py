@@ -56,7 +56,8 @@ def run_folder(
         for source in sorted(Path(package.__path__[0]).glob("*.py")):
             digest.update(source.read_bytes())
     for name, rows in sorted(sets.items()):
-        digest.update(json.dumps([name, [(row.n_prompt, row.input_ids) for row in rows]]).encode())
+        encoded = [(row.n_prompt, row.input_ids, row.silent) for row in rows]
+        digest.update(json.dumps([name, encoded]).encode())
     return root / digest.hexdigest()[:16]
 
 

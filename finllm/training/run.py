@@ -206,9 +206,14 @@ def train(
 def _encoded(
     tokenizer: PreTrainedTokenizerBase, rows: Sequence[Example], params: Params
 ) -> list[chat.Encoded]:
-    system = params.templatize.system_prompt
+    system, masks = params.templatize.system_prompt, params.train.unstated_figures == "mask"
     return [
-        chat.encode_example(tokenizer, chat.render_example(tokenizer, row, system), row.answer)
+        chat.encode_example(
+            tokenizer,
+            chat.render_example(tokenizer, row, system),
+            row.answer,
+            silent=row.unstated if masks else (),
+        )
         for row in rows
     ]
 

@@ -306,7 +306,7 @@ def _dataset(rows: Sequence[Encoded]) -> Dataset:
         [
             {
                 "input_ids": row.input_ids,
-                "labels": [-100] * row.n_prompt + row.input_ids[row.n_prompt :],
+                "labels": row.labels,
             }
             for row in rows
         ]

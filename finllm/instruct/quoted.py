@@ -1,0 +1,131 @@
+"""How likely a reporter is to quote a sentence of a call: a logistic regression over its words.
+
+The target is whether the bullets that reporters wrote about a call (ECTSum's training set) state a
+figure of the sentence. The inputs are the sentence's words and pairs of words, and where it stands
+in the call, how many figures it states, and how many of them are new. ``python -m
+benchmarks.quoted FOLDER --fit`` writes the weights to ``quoted.tsv``.
+
+The weights are cross-fitted. Companies fall into folds by a hash of their name, and the weights of
+a fold were fitted without its companies, so no excerpt is chosen with the help of its own
+reference, nor of another reference about its company.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from finllm.corpus.hashing import text_hash
+from finllm.corpus.numbers import ends
+from finllm.corpus.support import stated_figures
+from finllm.instruct.windows import Content
+
+WEIGHTS = Path(__file__).with_name("quoted.tsv")
+N_FOLDS = 5
+MOST_LIKELY = 3.0  # log-odds above which sentences are alike
+CONSTANT = "(constant)"
+_WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*|[$%€£]|\d[\d,.]*")
+
+Figures = frozenset[tuple[str, float, str]]  # kind, value, unit of each end of each quantity
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weight of each input in log-odds, one number a fold; an input without one has none."""
+
+    of: dict[str, tuple[float, ...]]
+
+    def log_odds(self, inputs: dict[str, float], company: str) -> float:
+        """The log-odds that a sentence of a company's call is quoted, at most ``MOST_LIKELY``."""
+        fold = fold_of(company)
+        total = self.of[CONSTANT][fold]
+        for name, value in inputs.items():
+            if name in self.of:
+                total += value * self.of[name][fold]
+        return min(total, MOST_LIKELY)
+
+
+@cache
+def load_weights() -> Weights:
+    """The weights of ``quoted.tsv``, read once a process."""
+    lines = WEIGHTS.read_text(encoding="utf-8").splitlines()
+    rows = (line.split("\t") for line in lines if not line.startswith("# "))
+    return Weights({name: tuple(map(float, values)) for name, *values in rows})
+
+
+def fold_of(company: str) -> int:
+    """The fold of a company, by its name alone."""
+    return text_hash(company) % N_FOLDS
+
+
+def figures_of(sentences: Sequence[str]) -> list[Figures]:
+    """The figures that each sentence states; periods and years are not among them."""
+    return [
+        frozenset((end.kind, end.value, end.unit) for q in stated_figures(s) for end in ends(q))
+        for s in sentences
+    ]
+
+
+def inputs(
+    sentences: Sequence[str],
+    figures: Sequence[Figures],
+    contents: Sequence[Content],
+    costs: Sequence[int],
+    n_prepared: int,
+) -> list[dict[str, float] | None]:
+    """What the regression reads of each sentence of a call; None for one without a figure.
+
+    Parameters
+    ----------
+    sentences
+        Of the whole call, in order.
+    figures, contents, costs
+        Of each sentence: what it states, its worth by rule, and its tokens.
+    n_prepared
+        The number of sentences before the first question.
+    """
+    n_said = Counter(figure for stated in figures for figure in stated)
+    known: set[tuple[str, float, str]] = set()
+    found: list[dict[str, float] | None] = []
+    for i, (sentence, stated) in enumerate(zip(sentences, figures, strict=True)):
+        if not stated:
+            found.append(None)
+            continue
+        n_new = len(stated - known)
+        known |= stated
+        kinds = Counter(kind for kind, *_ in stated)
+        row = dict.fromkeys(words(sentence), 1.0)
+        row |= {f"(figures: {kind})": n / 2 for kind, n in kinds.items()}
+        row |= {
+            "(place)": i / len(sentences),
+            "(log place)": math.log1p(i) / 6,
+            "(prepared)": float(i < n_prepared),
+            "(log figures)": math.log1p(len(stated)),
+            "(log new figures)": math.log1p(n_new),
+            "(log times said)": math.log1p(max(n_said[figure] for figure in stated)),
+            "(worth)": contents[i].worth / 4,
+            "(log tokens)": math.log1p(costs[i]) / 4,
+        }
+        found.append(row)
+    return found
+
+
+def words(sentence: str) -> set[str]:
+    """The words of a sentence and its pairs of neighbours, in lower case; a number is ``#``.
+
+    >>> sorted(words("Sales rose 5%"))
+    ['#', '# %', '%', 'rose', 'rose #', 'sales', 'sales rose']
+    """
+    single = ["#" if word[0].isdigit() else word for word in _WORD.findall(sentence.lower())]
+    return {*single, *(f"{one} {two}" for one, two in zip(single, single[1:], strict=False))}
+
+
+def log_odds(rows: Sequence[dict[str, float] | None], company: str) -> list[float | None]:
+    """The log-odds of each sentence from its ``inputs``; None for one without a figure."""
+    weights = load_weights()
+    return [None if row is None else weights.log_odds(row, company) for row in rows]
