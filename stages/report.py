@@ -13,6 +13,7 @@ from finllm.report.evidence import (
     read_series,
 )
 from finllm.report.forest import forest_csv, forest_rows
+from finllm.report.studies import read_studies
 from finllm.report.summary import summary
 from stages import adapter
 
@@ -20,7 +21,7 @@ from stages import adapter
 def main() -> str:
     """Decide, draw, write."""
     at = adapter.paths(
-        *("metrics", "plots", "examples", "base", "tuned", "scores"),
+        *("metrics", "plots", "examples", "base", "tuned", "scores", "studies"),
         *("summary", "verdict", "forest", "html", "markdown", "drawings"),
     )
     params = adapter.params()
@@ -35,6 +36,7 @@ def main() -> str:
         examples=read_examples(at.examples),
         base=read_predictions(at.base),
         tuned=read_predictions(at.tuned),
+        studies=read_studies(at.studies),
     )
     tests, posterior = evidence.metrics["significance"], evidence.metrics["bayes_stats"]
     found = outcome.outcome(tests, posterior, primary=v.primary_metric, alpha=v.alpha, rope=v.rope)

@@ -863,7 +863,7 @@ def write_run(folder, evidence):
     for name in ("examples", "base", "tuned", "scores"):
         lines = "".join(to_json(record) + "\n" for record in vars(evidence)[name])
         (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
-    inputs = {"metrics": "metrics", "plots": "plots"}
+    inputs = {"metrics": "metrics", "plots": "plots", "studies": "docs/studies"}
     inputs |= {name: f"{name}.jsonl" for name in ("examples", "base", "tuned", "scores")}
     outputs = {"summary": "metrics/summary.json", "verdict": "metrics/details/verdict.json"}
     outputs |= {"forest": "plots/forest.csv"}

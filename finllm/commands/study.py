@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finllm.commands.arguments import add_json, add_path, new_command
+
+if TYPE_CHECKING:
+    from finllm.studies.file import Study
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -87,26 +92,28 @@ def _dry(studies: list, *, as_json: bool) -> int:
     return 0
 
 
-def _check_results(file: Path, study: object, results: Path) -> None:
-    """Refuse to write over the result of another version of the file."""
-    from finllm.studies.file import file_digest
-
-    kept = results / study.name / "study.yaml"
-    if kept.is_file() and file_digest(kept) != study.digest:
+def _check_results(file: Path, study: Study, results: Path) -> None:
+    """Refuse to write over the result of another version of the file, or of other calls."""
+    kept = results / study.name / "result.json"
+    if not kept.is_file():
+        return
+    found = json.loads(kept.read_text(encoding="utf-8"))
+    if (found["yaml_sha256"], found["fixed"]) != (study.digest, study.fixed):
         raise ValueError(
-            f"{file} is not the file that {kept.parent} was made with ({kept.name} there); another "
-            "file is another study, and results are never mixed: give it another name, or remove "
-            "the folder"
+            f"{file} is not what {kept.parent} was made with (study.yaml there), or its calls are "
+            "others; another file is another study, and results are never mixed: give it another "
+            "name, or remove the folder"
         )
 
 
-def _conducted(file: Path, study: object, parsed: argparse.Namespace) -> dict:
+def _conducted(file: Path, study: Study, parsed: argparse.Namespace) -> dict:
     """Run one study and write its result."""
     from finllm.commands.search import alone
     from finllm.records import write_json, write_text
     from finllm.search import crossvalidation
     from finllm.studies import claims, running
     from finllm.studies.conduct import conduct
+    from finllm.studies.file import read_yaml
     from finllm.studies.picture import picture
     from finllm.studies.record import markdown, record
     from finllm.studies.schedule import present, schedule
@@ -114,7 +121,7 @@ def _conducted(file: Path, study: object, parsed: argparse.Namespace) -> dict:
     project, copied = Path(), []
     if not study.command:
         crossvalidation.check_project(project)
-        params = running.params_of(project)
+        params = read_yaml(project / "params.yaml")
         copied = crossvalidation.untracked(project, running.sources(study, params))
     prefix = running.identity(study, project)
     folder = parsed.folder / prefix

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finllm.records import Example, Prediction, Score
+from finllm.report.studies import StudyResult
 
 STAGES = (
     "clean",
@@ -39,6 +40,7 @@ class Evidence:
     examples: Sequence[Example]  # of the test set
     base: Sequence[Prediction]
     tuned: Sequence[Prediction]
+    studies: Sequence[StudyResult] = ()
 
 
 def read_metrics(folder: Path) -> dict[str, dict]:

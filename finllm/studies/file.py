@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -99,6 +100,16 @@ def read_study(path: Path, *, params: Path) -> Study:
         raise ValueError(f"{path}: {error}") from None
 
 
+def read_yaml(path: Path) -> dict:
+    """A file's content, parsed once while it does not change; not to be written to."""
+    return _parsed(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _parsed(text: str) -> dict:
+    return YAML(typ="safe").load(text)
+
+
 def file_digest(path: Path) -> str:
     """A hash of what the file says, whatever its comments and its order of keys."""
     raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
@@ -122,7 +133,7 @@ def _study(path: Path, raw: object, params: Path) -> Study:
             raise ValueError("command: levels and fixed cannot be parameters beside a command")
         _check_distinct(levels, [level.settings for level in levels])
     else:
-        document = YAML(typ="safe").load(params.read_text(encoding="utf-8"))
+        document = read_yaml(params)
         resolved = [checked(document, {**fixed, **one.settings}, one.name) for one in levels]
         _check_distinct(levels, resolved)
     margin, relative = _margin(raw, question)

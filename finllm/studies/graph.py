@@ -7,10 +7,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from ruamel.yaml import YAML
+from finllm.studies.file import read_yaml
 
 CHECK = "check"  # runs in every cell, in a second; its output holds nothing back
 
@@ -27,7 +26,7 @@ class Stage:
 
 def read_stages(project: Path, params: Mapping) -> dict[str, Stage]:
     """The stages of dvc.yaml by name, ``foreach`` unfolded as DVC names it (predict@base)."""
-    document = _document((project / "dvc.yaml").read_text(encoding="utf-8"))
+    document = read_yaml(project / "dvc.yaml")
     found = {}
     for name, raw in document["stages"].items():
         if "foreach" not in raw:
@@ -83,11 +82,6 @@ def code_of(stages: Mapping[str, Stage], order: Sequence[str]) -> list[str]:
     """The files and folders of code that these stages depend on."""
     deps = {dep for name in order for dep in stages[name].deps}
     return sorted(dep for dep in deps if dep.startswith(("finllm/", "stages/")))
-
-
-@cache
-def _document(text: str) -> dict:
-    return YAML(typ="safe").load(text)
 
 
 def _before(stages: Mapping[str, Stage], name: str) -> list[str]:

@@ -13,13 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from finllm.records import Score, read_jsonl, write_json
 from finllm.search import crossvalidation, experiment
 from finllm.search.identity import add_files
 from finllm.studies import graph
-from finllm.studies.file import Study
+from finllm.studies.file import Study, read_yaml
 from finllm.studies.measure import Values, figure_values, score_values
 from finllm.studies.schedule import Cell
 
@@ -53,7 +51,7 @@ def identity(study: Study, project: Path) -> str:
     if study.command:
         code = [name for name in ("finllm", "benchmarks") if (project / name).is_dir()]
     else:
-        params = YAML(typ="safe").load((project / "params.yaml").read_text(encoding="utf-8"))
+        params = read_yaml(project / "params.yaml")
         kept = {key: value for key, value in params.items() if key not in UNREAD}
         digest.update(json.dumps(kept, sort_keys=True).encode())
         digest.update((project / "dvc.yaml").read_bytes())
@@ -165,16 +163,14 @@ def _by_command(study: Study, cell: Cell, project: Path, at: Path) -> Values:
     if done.returncode or not out.is_file():
         said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise ValueError((said or [f"the command wrote no {out}"])[-1])
-    values = {row["example"]: (row["company"], float(row["value"])) for row in read_jsonl(out)}
+    try:
+        values = {row["example"]: (row["company"], float(row["value"])) for row in read_jsonl(out)}
+    except (KeyError, TypeError):
+        raise ValueError("the command wrote a line without example, company and value") from None
     out.unlink()
     if not values:
         raise ValueError("the command wrote no value")
     return values
-
-
-def params_of(project: Path) -> dict:
-    """The project's params.yaml."""
-    return YAML(typ="safe").load((project / "params.yaml").read_text(encoding="utf-8"))
 
 
 def forget_failed(folder: Path) -> None:

@@ -7,17 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from finllm.checked_record import checked_record
 from finllm.params import Params
 from finllm.plan_request import plan_params
 from finllm.studies import graph
-from finllm.studies.file import Level, Study, checked
+from finllm.studies.file import Level, Study, checked, read_yaml
 
-START_SECONDS = (
-    20.0  # to start a stage, import and load what it needs; of most stages all they take
-)
+START_SECONDS = 20.0  # to start a stage and load what it needs: all that most stages take
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ def schedule(study: Study, project: Path, *, done: set[str]) -> list[Cell]:
     order = [(level, seed) for seed in study.seeds for level in study.levels]
     if study.command:
         return [Cell(level, seed, 0.0, 1) for level, seed in order]
-    document = YAML(typ="safe").load((project / "params.yaml").read_text(encoding="utf-8"))
+    document = read_yaml(project / "params.yaml")
     times = _Times.read(project / "metrics")
     cells = []
     for level, seed in order:
@@ -63,7 +59,7 @@ def present(project: Path) -> set[str]:
     """The keys of the stages that the workspace's last run has left in DVC's cache."""
     if not (project / "dvc.lock").is_file():
         return set()
-    params = YAML(typ="safe").load((project / "params.yaml").read_text(encoding="utf-8"))
+    params = read_yaml(project / "params.yaml")
     stages = graph.read_stages(project, params)
     names = graph.upstream(stages, "evaluate")
     return set(graph.stage_keys(stages, names, params).values())
