@@ -16,9 +16,9 @@ INDEX = "claims.json"  # in the folder of results; the report reads it
 NOT_RUN = "not run yet"
 HEAD = """# The method's claims, put to the test
 
-Written by `python -m finllm study FILE`, from `studies/` and `docs/studies/`. A claim is tested on one
-data set and one model: it is confirmed or refuted there, and nowhere else. Undecided is an answer,
-too: the study's page says how many runs would settle it.
+Written by `python -m finllm study FILE`, from `studies/` and `docs/studies/`. A claim is tested on
+one data set and one model: it is confirmed or refuted there, and nowhere else. Undecided is an
+answer, too: the study's page says how many runs would settle it.
 
 | claim | answer | in figures | study |
 | --- | --- | --- | --- |

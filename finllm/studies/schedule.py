@@ -14,6 +14,7 @@ from finllm.studies import graph
 from finllm.studies.file import Level, Study, checked, read_yaml
 
 START_SECONDS = 20.0  # to start a stage and load what it needs: all that most stages take
+FULL_TIMES = 2.0  # the time of full fine-tuning over LoRA's, roughly: half as many products again
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,10 @@ class _Times:
         train_set = project / "data" / "split" / "train.jsonl"
         sets = self.found["split"].get("sets", {})
         limit = params["split"]["max_train_examples"]
+        is_full = params["train"]["method"] == "full"  # which `finllm plan` does not plan
+        trained = {**params["train"], "method": "lora"}
         planned = plan_params(
-            checked_record(Params, dict(params)),
+            checked_record(Params, {**params, "train": trained}),
             launcher="",
             devices=0,
             examples=0 if same_set else limit or sets.get("train", {}).get("examples", 0),
@@ -114,7 +117,8 @@ class _Times:
             train_set=train_set if same_set else None,
             metrics=self.metrics,
         )
-        return 3600 * planned.cost.hours if planned.cost else 0.0
+        hours = planned.cost.hours if planned.cost else 0.0
+        return 3600 * hours * (FULL_TIMES if is_full else 1.0)
 
     def _answers(self, params: Mapping) -> int:
         """Answers that are scored: of test and transfer set, and of changed questions."""
