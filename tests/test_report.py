@@ -41,6 +41,7 @@ from finllm.report.marked import marked
 from finllm.report.outcome import from_metrics, outcome, to_metrics
 from finllm.report.practical import detectable_difference, gain, power_sentence, price
 from finllm.report.showcase import Pair, extremes, paired_scores, showcase
+from finllm.report.studies import read_studies
 from finllm.report.verdict_text import sentence, terminal
 
 ROOT = Path(__file__).parent.parent
@@ -582,6 +583,15 @@ def test_claims_stand_beside_what_was_measured_and_what_was_not_has_no_row():
     assert ["40% of the training loss’s fall", "no, less than half"] in [row[1:] for row in rows]
     assert any(row[1] == "25% of the steps clipped, largest norm 3.21" for row in rows)
     assert len(rows) == 6
+
+
+def test_the_studies_of_the_repository_stand_among_the_claims():
+    evidence = make_evidence()
+    assert "put to the test by studies" not in render(evidence)
+    page = render(dataclasses.replace(evidence, studies=read_studies(ROOT / "docs/studies")))
+    assert "Claims put to the test by studies" in page and "not run yet" in page
+    assert "trainable parameters, full fine-tuning against LoRA: ratio 191.5" in page
+    assert "docs/studies/08b-activations" in page and '<svg class="s"' in page
 
 
 def test_figures_are_marked_and_the_pieces_join_to_the_text_again():

@@ -127,7 +127,9 @@ def test_known_effects_have_the_right_answers(question, levels, changes, answere
 
 def test_a_study_that_cannot_tell_is_undecided_and_says_how_many_runs_would():
     study = a_study()
-    found = answer(study, as_table(study, means(0.5, 0.51, noise=0.1)))
+    scores = means(0.5, 0.51)
+    scores[1] += np.tile([0.05, -0.05], 6)  # an effect that differs from company to company
+    found = answer(study, as_table(study, scores))
     assert found.verdict == "undecided" and found.findings[0].low < 0.01 < found.findings[0].high
     assert (found.seeds_needed or 0) > 3 or found.companies_needed
     seeds, companies = runs_needed(
