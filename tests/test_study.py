@@ -145,7 +145,7 @@ def test_a_killed_study_goes_on_past_a_failed_run_to_the_right_answer(project):
     assert any(" left" in line for line in said)
     done = study(project, "studies/rank.yaml")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Confirmed: number_accuracy, 16 against 8, 0.198")
+    assert done.stdout.startswith("Confirmed: number_accuracy, 16 against 8: 0.198")
     ran = starts(project)
     assert ran.count("split") == 1, "a stage that does not depend on the factor ran twice"
     assert ran.count("train 8 1") == 1 and ran.count("train 16 3") == 1
@@ -156,7 +156,9 @@ def test_a_killed_study_goes_on_past_a_failed_run_to_the_right_answer(project):
     assert result["findings"][0]["low"] < 0.2 < result["findings"][0]["high"]
     assert "| 8 | 4 | train: diverged" in (project / "docs/studies/rank/result.md").read_text()
     page = (project / "docs/claims.md").read_text()
-    assert "| Rank 16 is best. | confirmed | Confirmed: number_accuracy, 16 against 8" in page
+    assert (
+        "| Rank 16 is best. | confirmed | Confirmed: number_accuracy, 16 against 8: 0.198" in page
+    )
     assert (project / "docs/studies/rank/result.svg").read_text().count("<circle") == 7
     listed = wp.git(project, "for-each-ref", "--format=%(refname)", "refs/exps")
     assert listed.count("/rank-") == 7  # `dvc exp show` has them

@@ -22,12 +22,12 @@ PRIOR_SCALE = 0.707  # of the Cauchy prior on the standardised effect, as in par
 class Contrast:
     """A weighted sum of the levels' means, and how well it is known.
 
-    Its error has two parts, of ``df_seed`` and ``df_company`` degrees of freedom. The critical
-    value at a level is the mean of Student's two, weighted by the parts (Cochran's approximation to
-    the Behrens-Fisher problem: Cochran and Cox 1957, *Experimental Designs*, section 4.14), and the
-    p-value is the level at which the critical value is just reached. With few seeds Satterthwaite's
-    single number of degrees of freedom is too sanguine: where the seeds' part happens to be
-    estimated low, so is its weight in the df.
+    Its squared error has two parts, of ``df_seed`` and ``df_company`` degrees of freedom. Each part
+    alone would have an interval by Student's t, and the half-width of both together is the root of
+    the sum of their squares (Howe 1974, Journal of the American Statistical Association 69:789, for
+    the mean of a sum). The p-value is the level at which the critical value is just reached. With
+    few seeds Satterthwaite's single number of degrees of freedom is too sanguine: where the seeds'
+    part happens to be estimated low, so is its weight in the df.
     """
 
     estimate: float
@@ -37,14 +37,15 @@ class Contrast:
     df_company: int  # 0 where the scores are not of companies
 
     def critical(self, level: float) -> float:
-        """The one-sided critical value: P(t > critical) is at most about ``level``."""
+        """The one-sided critical value: P(t > critical) is about ``level``, of at most a half."""
         if self.seed_share == 0:
             return float(-scipy.special.stdtrit(self.df_company, level))
         of_seeds = -scipy.special.stdtrit(self.df_seed, level)
         if self.seed_share == 1:
             return float(of_seeds)
         of_companies = -scipy.special.stdtrit(self.df_company, level)
-        return float(self.seed_share * of_seeds + (1 - self.seed_share) * of_companies)
+        squared = self.seed_share * of_seeds**2 + (1 - self.seed_share) * of_companies**2
+        return math.sqrt(squared)
 
     def moved(self, by: float) -> Contrast:
         """The same with another estimate: what is shown of it is shown about another bound."""
