@@ -1,16 +1,16 @@
-# Two commands do everything: `make repro` (from raw calls to the verdict) and `make test`.
-# PYTHON=python3.12 names the Python of the environment (3.11 to 3.13); else the first that fits.
+# The main targets: `make repro` (from raw calls to the verdict) and `make test`.
+# PYTHON=python3.12 sets the Python of the environment (3.11 to 3.13); default: the first that fits.
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
-# Tests of what is compiled or packed for the processor, which run on a lesser one as well.
+# Tests of code that is compiled or packed for the processor; they also run with fewer instructions.
 KERNEL_TESTS := $(addprefix tests/test_,attention.py float32_path.py fused.py fused_decoder.py \
 	generate.py lora_linear.py)
 
-# A file of tests a process, on up to four processors, in order: reordered, the longest comes last.
+# One test file per process, on up to four processors, in file order: otherwise the longest runs last.
 PYTEST := python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: repro test test-avx2 lint format ectsum reproducibility environment environment-dev clean-venv
@@ -22,7 +22,7 @@ repro: environment  ## from raw calls to the verdict
 test: environment-dev  ## the whole test suite
 	$(PYTEST)
 
-test-avx2: environment-dev  ## the kernels' tests as on a processor with AVX2 alone
+test-avx2: environment-dev  ## the kernels' tests as on a processor with AVX2 only
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
 	NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES= $(PYTEST) $(KERNEL_TESTS)
 
@@ -30,7 +30,7 @@ lint: environment-dev  ## style and errors, as the CI checks them
 	ruff check .
 	ruff format --check .
 
-format: environment-dev  ## mend the style
+format: environment-dev  ## fix the style
 	ruff check --fix .
 	ruff format .
 
@@ -43,7 +43,7 @@ reproducibility: environment  ## two fresh clones must write the same metrics
 environment:  ## .venv with the pinned packages
 	@PYTHON="$(PYTHON)" sh environment.sh
 
-environment-dev:  ## and those for tests
+environment-dev:  ## .venv with the development pins as well
 	@PYTHON="$(PYTHON)" sh environment.sh dev
 
 clean-venv:

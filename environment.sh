@@ -1,6 +1,6 @@
 #!/bin/sh
-# The environment .venv: made where it is not there, made anew where its Python does not fit or its
-# making was interrupted. `make` calls it. usage: [PYTHON=python3.12] sh environment.sh [dev]
+# Create the environment .venv, or recreate it if its Python does not fit or its creation was
+# interrupted. `make` calls it. usage: [PYTHON=python3.12] sh environment.sh [dev]
 set -u
 cd "$(dirname "$0")" || exit 1
 venv=.venv
@@ -28,11 +28,11 @@ fitting() { # the first Python on the path that fits
 install_hint="install one (apt-get install python3.12 python3.12-venv; brew install python@3.12), then: make repro PYTHON=python3.12"
 
 if [ -n "$wanted" ]; then
-    command -v "$wanted" >/dev/null || die "PYTHON is $wanted, and there is no such program; $install_hint"
+    command -v "$wanted" >/dev/null || die "PYTHON is $wanted, but there is no such program; $install_hint"
     if ! fits "$wanted"; then
         other=$(fitting)
         [ -n "$other" ] && install_hint="this machine has one: make repro PYTHON=$(basename "$other")"
-        die "PYTHON is $wanted, which is Python $(version "$wanted"), and the pinned packages need 3.11 to 3.13; $install_hint"
+        die "PYTHON is $wanted, which is Python $(version "$wanted"), but the pinned packages need 3.11 to 3.13; $install_hint"
     fi
 fi
 
@@ -40,18 +40,18 @@ why=
 if [ -e $venv ] || [ -L $venv ]; then
     have=$(version $venv/bin/python)
     if [ -z "$have" ]; then
-        why="has no Python that starts"
+        why="has no working Python"
     elif ! fits $venv/bin/python; then
-        why="is of Python $have, and 3.11 to 3.13 are needed"
+        why="uses Python $have, but 3.11 to 3.13 are needed"
     elif [ -n "$wanted" ] && [ "$have" != "$(version "$wanted")" ]; then
-        why="is of Python $have, and PYTHON asks for $(version "$wanted")"
+        why="uses Python $have, but PYTHON is $(version "$wanted")"
     elif ! $venv/bin/python -m pip --version >/dev/null 2>&1; then
-        why="has no pip: its making was interrupted"
+        why="has no pip: its creation was interrupted"
     fi
 fi
 if [ -n "$why" ]; then
-    [ -L $venv ] && die "$venv $why, and it is a link; remove it: rm $venv"
-    echo "$venv $why; it is made anew"
+    [ -L $venv ] && die "$venv $why, and is a link; remove it: rm $venv"
+    echo "$venv $why; recreating it"
 fi
 
 if [ -n "$why" ] || [ ! -e $venv ]; then
@@ -59,7 +59,7 @@ if [ -n "$why" ] || [ ! -e $venv ]; then
     if [ -z "$python" ]; then
         found="there is no python3"
         command -v python3 >/dev/null && found="python3 is Python $(version python3)"
-        die "$found, and 3.11 to 3.13 are needed; $install_hint"
+        die "$found, but 3.11 to 3.13 are needed; $install_hint"
     fi
     "$python" -c 'import venv, ensurepip' 2>/dev/null ||
         die "$python cannot make environments: install its venv module (apt-get install python$(version "$python")-venv)"

@@ -1,1 +1,1 @@
-"""Scripts that measure what the documents claim; run them as ``python -m benchmarks.NAME``."""
+"""Scripts that measure the figures in the documentation; run ``python -m benchmarks.NAME``."""

@@ -1,4 +1,4 @@
-"""Is five per cent five per cent? The default procedure on differences as they really are.
+"""Calibration of the default procedure: error rates and coverage on realistic differences.
 
 Simulates score differences of five related metrics that are bounded, tied at zero, skewed or
 heavy-tailed, several per company with an intra-company correlation of 0.3, companies of unequal

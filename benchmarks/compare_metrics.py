@@ -1,4 +1,4 @@
-"""Whether two folders of metrics say the same, apart from what they cost.
+"""Compare two folders of metrics, ignoring costs.
 
 python -m benchmarks.compare_metrics FOLDER FOLDER
 """

@@ -7,7 +7,7 @@ what it has measured; the next run keeps the sizes that are complete and measure
 Each stage runs as the pipeline runs it, with its worker processes. Memory is the largest sum of
 their proportional set sizes (shared pages count once), sampled four times a second. CPU seconds are
 of all processes: on a busy machine only they can be compared. Linear means that CPU milliseconds a
-call stay level; the slope is of log CPU seconds on log calls, 1 where linear and below where the
+call stay level; the slope is of log CPU seconds on log calls, 1 if linear and below where the
 start of the processes still counts.
 """
 
@@ -52,7 +52,7 @@ def run_stage(name: str, folder: Path) -> dict[str, float]:
     Raises
     ------
     ValueError
-        Where the stage fails; has the end of what it wrote to stderr.
+        If the stage fails; has the end of what it wrote to stderr.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", f"stages.{name}", *PATHS[name].split()]
@@ -84,7 +84,7 @@ class Peak:
         self._thread.start()
 
     def stop(self) -> float:
-        """The peak so far in MB; 0 where the system has no /proc."""
+        """The peak so far in MB; 0 if the system has no /proc."""
         self._done.set()
         self._thread.join()
         return self._peak_mb

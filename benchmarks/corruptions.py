@@ -1,4 +1,4 @@
-"""Edits of a human summary: errors of a known kind, and rewordings that change no meaning.
+"""Edits of a human summary: known errors, and rewordings without a change of meaning.
 
 Written on the raw text, with tables of its own and none of the metrics' code, so that what the
 metrics know does not decide what they are asked.

@@ -1,4 +1,4 @@
-"""What parts the adapter's own answers from the merged model's: bfloat16, or the merge.
+"""Why answers of the merged model differ from the adapter's: bfloat16 rounding or the merge.
 
 The same prompts are answered greedily with the adapter beside the frozen weights and with the two
 merged, by the same decoder, in bfloat16 and in float32. Were the merge wrong, the answers would

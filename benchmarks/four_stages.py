@@ -1,11 +1,11 @@
-"""Whole sources through clean, filter, templatize and split: whether every count adds up.
+"""Run whole sources through clean, filter, templatize and split, and check all counts.
 
     python -m benchmarks.four_stages data/raw/ectsum data/raw/earnings21
 
 Each folder is a source with a ``source.yaml``. The stages run as the pipeline runs them, in a
-temporary project with the parameters of params.yaml, but for sectors and caps (none), and for
+temporary project with the parameters of params.yaml, except for sectors and caps (none), and for
 templates that the source has no reference for (weight 0, the others scaled). It ends with exit code
-1 where a count does not add up.
+1 if a count does not add up.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def run_stage(name: str, folder: Path, arguments: list[str]) -> dict:
     Raises
     ------
     ValueError
-        Where the stage fails.
+        If the stage fails.
     """
     out = folder / f"{name}.json"
     command = [sys.executable, "-m", f"stages.{name}", *arguments, "--metrics", str(out)]

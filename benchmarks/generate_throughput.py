@@ -1,4 +1,4 @@
-"""New tokens a second: the project's greedy decoding, transformers' own two, and llama.cpp.
+"""Generation speed in new tokens per second: finllm, transformers, llama.cpp and OpenVINO.
 
 The same prompts and stop tokens, reading included, one way after the other and several rounds of
 all, of which the median counts: so a busy machine is busy for all. ``generate`` has its prompts

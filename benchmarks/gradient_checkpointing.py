@@ -1,4 +1,4 @@
-"""What recomputing every k-th layer costs in time and saves in memory, at one length or several.
+"""Time and memory of recomputing every k-th layer, at one or several lengths.
 
 Every k and length is a process of its own (peak memory belongs to a process) that runs the same
 optimizer steps on the same random tokens, dropout on, with fused layers where they can be. The

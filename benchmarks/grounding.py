@@ -1,4 +1,4 @@
-"""What grounded decoding changes in the answers, and what it costs.
+"""Effect and cost of grounded decoding.
 
 The same prompts with each setting of ``predict.grounding`` and ``predict.repetition``: plain, with
 figures of the excerpt alone, and without a bullet twice as well. Choose by validation examples, and

@@ -1,4 +1,4 @@
-"""Whether the intervals of the rating stage hold, and what a click costs.
+"""Coverage of the intervals of the rating stage, and the cost of a click.
 
 ``python -m benchmarks.human_ratings --trials 1000``: how often the 95 % intervals hold the truth,
 where examples of a company resemble each other, beside those that take examples as independent;

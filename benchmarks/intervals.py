@@ -1,4 +1,4 @@
-"""Is there a better interval than the default one? Ten of them on many thousand studies.
+"""Comparison of ten interval procedures on many thousand simulated studies.
 
 Simulates company means in which nothing is true, as ``benchmarks/calibration.py`` does, for the
 primary metric alone: its gate holds the other metrics' claims back, so that a study makes a false

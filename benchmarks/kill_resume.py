@@ -1,8 +1,8 @@
 """Kill the train stage of a real run with SIGKILL, repeat it, and compare with a whole run.
 
 Runs ``dvc repro`` of the train stage in two copies of this repository: once whole; once killed
-after a step, DVC and the stage both, and started again. Adapters and metrics (but for their cost)
-must be the same, byte for byte. The sets must be there (``dvc repro split``).
+after a step, DVC and the stage both, and started again. Adapters and metrics, without costs, must
+be the same, byte for byte. The sets must exist (``dvc repro split``).
 
     python -m benchmarks.kill_resume --steps 60 --every 10 --kill-after 25
 """
@@ -101,7 +101,7 @@ def killed_run(folder: Path, *, kill_after: int) -> int:
 
 
 def main() -> None:
-    """Two runs, one of them killed; exit code 1 where their results differ."""
+    """Two runs, one of them killed; exit code 1 if their results differ."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--every", type=int, default=10)
@@ -116,7 +116,7 @@ def main() -> None:
         killed_at = killed_run(killed, kill_after=options.kill_after)
         (first, cost), (second, other) = result(whole), result(killed)
         lines = (killed / "log.txt").read_text().splitlines()
-        resumed = [line for line in lines if "training goes on from step" in line]
+        resumed = [line for line in lines if "training resumes from step" in line]
         left = list((killed / ".checkpoints").glob("*"))
     print(
         f"killed at step {killed_at} of {options.steps}; {resumed[0] if resumed else 'no resume'}"

@@ -1,4 +1,4 @@
-"""How long one waits for an answer: base, tuned and merged, tuned and not merged.
+"""Latency of single answers: base, tuned and merged, tuned and unmerged.
 
 Each of a few prompts alone (batch size 1), and the same prompts in one batch, where an answer's
 time runs from the start of its prompt's reading to its end. Merged is how the pipeline runs the

@@ -1,4 +1,4 @@
-"""A call written out as each publisher lays it out, for ``benchmarks/layouts.py``."""
+"""Write a call in the layout of each publisher, for ``benchmarks/layouts.py``."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def capital_iq(call: Call, dash: str) -> str:
 
 
 def name_colon(call: Call, dash: str) -> str:
-    """``Name: words``, a line a turn, as the public APIs give it."""
+    """``Name: words``, one line per turn, as the public APIs give it."""
     return "\n".join(f"{s.person.name}: {s.text}" for s in call.speeches)
 
 

@@ -1,4 +1,4 @@
-"""Calls of Earnings-21 written out as publishers lay them out, and read back.
+"""Write calls of Earnings-21 in each publisher's layout and read them back.
 
     python -m benchmarks.layouts --data ../shared/data/earnings21
 
@@ -229,7 +229,7 @@ def shares(counts: Counter[str]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print a row a layout and variant, then the totals as JSON."""
+    """Print one row per layout and variant, then the totals as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder of Earnings-21")
     parser.add_argument("--layout", default="", help="only this one")

@@ -31,7 +31,7 @@ class LlamaCpp:
     Raises
     ------
     ValueError
-        Where llama.cpp cannot load the file.
+        If llama.cpp cannot load the file.
     """
 
     def __init__(self, path: Path, *, n_threads: int) -> None:

@@ -1,4 +1,4 @@
-"""Whether each metric tells a human summary from a corrupted copy of it.
+"""How often each metric prefers a human summary to a corrupted copy.
 
 python -m benchmarks.metric_meta [--calls FOLDER] [--limit N] [--seed N] [--losses METRIC]
 
@@ -33,7 +33,7 @@ def read_folder(folder: Path, limit: int) -> dict[str, tuple[str, str]]:
     Raises
     ------
     ValueError
-        Where the folder has no summaries in ECTSum's layout.
+        If the folder has no summaries in ECTSum's layout.
     """
     found = {}
     for path in sorted((folder / "gt_summaries").glob("*.txt"))[: limit or None]:

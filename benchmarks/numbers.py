@@ -1,4 +1,4 @@
-"""Measure `finllm.corpus.numbers`: gold tags, mentions of the world, speed, beside two libraries.
+"""Evaluate `finllm.corpus.numbers`: labelled figures, speed, and comparison with two libraries.
 
     python benchmarks/numbers.py
     python benchmarks/numbers.py --libraries quantulum3 recognizers --calls 4

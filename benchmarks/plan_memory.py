@@ -1,4 +1,4 @@
-"""The planned peak of a CPU training beside the measured one, on the default model.
+"""Planned against measured peak memory of CPU training, on the default model.
 
 Every setting is a real run of the train stage, in a process of its own and by its command in
 dvc.yaml, on examples of one length. The measured peak is the process's resident set at most, as in

@@ -1,4 +1,4 @@
-"""Whether a model's greedy answers are the same on other kinds of processors, and how far.
+"""Agreement of greedy answers between kinds of processors.
 
 This processor is run as itself and as lesser ones: ATen, oneDNN, MKL and this project's kernels are
 each forbidden the instructions that those lack. Every run is a process of its own, since libraries

@@ -17,7 +17,7 @@ HEADS = ("type", "train tok/s", "SFTTrainer", "of limit", "peak GB", "new tok/s"
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """What the processor calls itself; empty where the system does not say."""
+    """What the processor calls itself; empty if the system does not say."""
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
     return next((line.split(":", 1)[1].strip() for line in lines if "model name" in line), "")
 

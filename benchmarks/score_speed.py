@@ -1,4 +1,4 @@
-"""How long scoring takes: every metric and baseline of a folder of ECTSum pairs.
+"""Scoring speed: every metric and baseline on a folder of ECTSum pairs.
 
 The pairs are drawn over the splits, and each reference is scored as its own answer by what
 ``python -m finllm score --semantic`` calls. Wall-clock seconds, and seconds of processor time of

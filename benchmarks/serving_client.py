@@ -1,4 +1,4 @@
-"""A serving engine in a process of its own environment, asked over pipes."""
+"""Client of a serving engine that runs in its own environment, over pipes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def serving_engine(
     Raises
     ------
     RuntimeError
-        Where the engine ends; its last line says why.
+        If the engine ends; its last line gives the reason.
     """
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (open as long as the process)
     process = subprocess.Popen(
@@ -49,7 +49,7 @@ def serving_engine(
             found = ""
         if not found:
             log.seek(0)
-            lines = log.read().strip().splitlines() or ["it said nothing"]
+            lines = log.read().strip().splitlines() or ["no output"]
             raise RuntimeError(f"{name}: {lines[-1]}")
         return found
 

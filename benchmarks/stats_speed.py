@@ -1,4 +1,4 @@
-"""How long the statistics take: the whole frequentist procedure, and one Bayesian model.
+"""Speed of the statistics: the whole frequentist procedure, and one Bayesian model.
 
 Simulated scores of ten metrics on 500 examples of 40 companies. The first figure is ``compare``
 (every interval, test, permutation and effect size of the report, clustered) after its imports, the

@@ -1,4 +1,4 @@
-"""A picture of what a command shows in a terminal, colours and all.
+"""Render the terminal output of a command as a picture.
 
 python -m benchmarks.terminal --output docs/images/exp-show.png -- COMMAND ...
 

@@ -69,7 +69,7 @@ def reference(call: tuple[Turn, ...], start: int) -> dict[str, bool]:
 
 
 def share(part: int, whole: int) -> float | None:
-    """A ratio, None where it has no denominator."""
+    """A ratio, None if it has no denominator."""
     return part / whole if whole else None
 
 
@@ -122,7 +122,7 @@ def summary(total: Counter[str]) -> dict[str, float | None]:
 
 
 def main() -> None:
-    """Print a row a call, then the totals as JSON."""
+    """Print one row per call, then the totals as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder of Earnings-21")
     folder = parser.parse_args().data

@@ -1,4 +1,4 @@
-"""How many of the figures in a call's summary the excerpt still shows, by token budget.
+"""Share of a summary's figures that the excerpt contains, by token budget.
 
     python -m benchmarks.windows data/raw/ectsum --calls 300 --max-tokens 384 1024
 

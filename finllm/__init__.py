@@ -1,3 +1,3 @@
-"""From earnings calls to a tuned language model, and to a verdict on whether tuning helped."""
+"""Fine-tune a language model on earnings calls and test whether fine-tuning helped."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""``python -m finllm``; outside the environment a sentence says how to enter it."""
+"""``python -m finllm``; explains how to activate the environment if it is not active."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""``python -m finllm predict``: a model's answer to every transcript of a folder."""
+"""``python -m finllm predict``: answer every transcript in a folder."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def answer_folder(
     The prompt is made as the pipeline makes it, from reading to the chat format, in the template's
     first wording. No transcript is dropped: one that cannot be read or does not fit has an empty
     text and the reason. Answers are kept as they come below ``FINLLM_CHECKPOINTS``, so a killed run
-    goes on where it was; the output appears whole, at the end.
+    resumes where it stopped; the output appears whole, at the end.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def answer_folder(
         For a folder with nothing to read, an unknown template or model, or no tuned model.
     """
     if template not in templates.TEMPLATES:
-        raise ValueError(f"template {template!r}; allowed are {', '.join(templates.TEMPLATES)}")
+        raise ValueError(f"template {template!r}; allowed: {', '.join(templates.TEMPLATES)}")
     weights = weights_of(model, adapter)
     examples, rejects = questions(folder, params=params, template=template)
     found = [
@@ -74,7 +74,7 @@ def answer_folder(
     excerpts = [example.excerpt for example in examples]
     journal = answerer.journal(checkpoint_root(), ids, excerpts)
     if n_before := len(journal.read()):
-        print(f"predict {model}: goes on after {n_before} of {len(prompts)} answers")
+        print(f"predict {model}: resuming after {n_before} of {len(prompts)} answers")
     bar = tqdm(
         answerer.answer(ids, excerpts, journal),
         total=len(ids),
@@ -111,7 +111,7 @@ def questions(folder: Path, *, params: Params, template: str) -> tuple[list[Exam
     Raises
     ------
     ValueError
-        Where not one transcript can be asked about; says why the first cannot.
+        If not one transcript can be asked about; gives the reason the first cannot.
     """
     ask = partial(
         asker,
@@ -127,7 +127,7 @@ def questions(folder: Path, *, params: Params, template: str) -> tuple[list[Exam
             (rejects if isinstance(row, Reject) else examples).append(row)
     if not examples:
         why = next((f"{r.file} {r.reason}: {r.detail}".strip() for r in rejects), "no record")
-        raise ValueError(f"{folder}: no transcript can be asked about; the first: {why}")
+        raise ValueError(f"{folder}: no usable transcript; first reason: {why}")
     examples.sort(key=lambda example: example.transcript_id)
     asked = {"", *(example.transcript_id for example in examples)}
     by_id = {reject.id: reject for reject in reversed(rejects)}
@@ -168,11 +168,11 @@ def weights_of(model: str, adapter: Path) -> Path:
         For an unknown model, or where there is no tuned one.
     """
     if model not in MODELS:
-        raise ValueError(f"model {model!r}; allowed are {', '.join(MODELS)}")
+        raise ValueError(f"model {model!r}; allowed: {', '.join(MODELS)}")
     if model == "base":
         return NO_ADAPTER
     if not any((adapter / name).is_file() for name in ("adapter_config.json", "config.json")):
         raise ValueError(
-            f"{adapter}: no tuned model there; run `dvc repro train` first, or ask --model base"
+            f"{adapter}: no tuned model; run `dvc repro train` first, or use --model base"
         )
     return adapter

@@ -1,4 +1,4 @@
-"""A mapping from a file as a typed, frozen record; what is not allowed is an error in words.
+"""Typed, frozen records from a mapping in a file; invalid values raise readable errors.
 
 A field's type is its annotation; what else is allowed stands beside it, as a range (``within``)
 or a list (``one_of``).
@@ -35,7 +35,7 @@ def checked_record(kind: type, raw: object, prefix: str = "") -> typing.Any:
     Raises
     ------
     ValueError
-        Where a key is unknown or missing, or a value is of another type or not allowed; names the
+        If a key is unknown or missing, or a value is of another type or not allowed; names the
         key, the value and what is allowed.
     """
     if not isinstance(raw, dict):

@@ -1,4 +1,4 @@
-"""What a run would fail over later, looked for before DVC removes the outputs of the run before it.
+"""Early checks of a run, before DVC removes the outputs of the previous run.
 
 DVC removes what a stage wrote right before it runs the stage. So the stage ``check``, on which all
 others depend, looks first: at params.yaml, at the sources and models that it names, at what this
@@ -85,7 +85,7 @@ def _sources(params: Params, root: Path) -> Iterator[Callable[[], None]]:
 def _source(params: Params, key: str, name: str, raw: Path) -> None:
     folder = raw / name
     if not folder.is_dir():
-        raise ValueError(f"{key} is {name!r}, and {folder} is not there; {list_sources(raw)}")
+        raise ValueError(f"{key} is {name!r}, but {folder} does not exist; {list_sources(raw)}")
     described = describe_source(folder)
     if described.format == "hub" and described.dataset:
         return  # not fetched here
@@ -126,7 +126,7 @@ def _lexicon(params: Params, root: Path) -> Iterator[Callable[[], None]]:
 
     def look() -> None:
         if not (root / file).is_file():
-            raise ValueError(f"filter.lexicon is {file!r}, and there is no such file")
+            raise ValueError(f"filter.lexicon is {file!r}, but the file does not exist")
         load_lexicon(str(root / file))
 
     if file:
@@ -182,9 +182,11 @@ def _encoder(params: Params, root: Path) -> Iterator[Callable[[], None]]:
 def _check_place(key: str, name: str, root: Path) -> None:
     if (root / name).is_dir():
         if not (root / name / "config.json").is_file():
-            raise ValueError(f"{key} is {name!r}, and that folder has no config.json")
+            raise ValueError(f"{key} is {name!r}, but that folder has no config.json")
     elif name.count("/") != 1 or name.startswith((".", "/")):
-        raise ValueError(f"{key} is {name!r}, which is no folder here and no Hub id (owner/name)")
+        raise ValueError(
+            f"{key} is {name!r}, which is neither a local folder nor a Hub id (owner/name)"
+        )
 
 
 def _machine(params: Params, _: Path) -> Iterator[Callable[[], None]]:
@@ -221,11 +223,11 @@ def _machine(params: Params, _: Path) -> Iterator[Callable[[], None]]:
 def _require_gpu(key: str, value: str, instead: str) -> None:
     if not _has_gpu():
         raise ValueError(
-            f"{key} is {value}, which needs a GPU, and this machine has none; use {instead}"
+            f"{key} is {value}, which needs a GPU; this machine has none; use {instead}"
         )
     modules = {"liger": "liger_kernel", "unsloth": "unsloth", "flash_attention_2": "flash_attn"}
     if value in modules and importlib.util.find_spec(modules[value]) is None:
-        raise ValueError(f"{key} is {value}, and {modules[value]} is not installed; use {instead}")
+        raise ValueError(f"{key} is {value}, but {modules[value]} is not installed; use {instead}")
 
 
 def _has_gpu() -> bool:
@@ -243,7 +245,7 @@ def _launch(params: Params, root: Path) -> Iterator[Callable[[], None]]:
         launch.n_processes(p.launcher, p.devices)
         config = root / "presets" / "accelerate" / f"{p.launcher}.yaml"
         if p.launcher != launch.SINGLE and not config.is_file():
-            raise ValueError(f"train.launcher is {p.launcher}, and {config} is not there")
+            raise ValueError(f"train.launcher is {p.launcher}, but {config} does not exist")
 
     if p.launcher != "single" or p.devices > 1:
         yield look

@@ -1,4 +1,4 @@
-"""The command line: ``python -m finllm COMMAND``; each command is a module of finllm/commands."""
+"""Command line ``python -m finllm COMMAND``; each command is a module of finllm/commands."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from finllm.commands import (
     crossvalidate,
     doctor,
     export,
+    gpu_check,
     inspect,
     plan,
     pool,
@@ -31,6 +32,7 @@ from finllm.terminal import bars_on_terminals_only
 
 COMMANDS = (  # in the order of the help: a first look, a setting, the model, its scores, the shell
     doctor,
+    gpu_check,
     repro,
     verdict,
     plan,
@@ -77,9 +79,10 @@ def parser(prog: str = "python -m finllm") -> argparse.ArgumentParser:
     """The parser of all commands, in the name that the user types."""
     found = argparse.ArgumentParser(
         prog=prog,
-        description="Did fine-tuning help? The pipeline itself is run by `dvc repro`.",
-        epilog=f"`{prog} COMMAND --help` has each command's example. Is all in order here? "
-        f"`{prog} doctor` says it.",
+        description="Fine-tune a language model on earnings calls and test whether it helped. "
+        "Run the pipeline with `repro` or `dvc repro`.",
+        epilog=f"Run `{prog} COMMAND --help` for options and examples, and `{prog} doctor` to "
+        "check the environment.",
     )
     commands = found.add_subparsers(dest="command", metavar="COMMAND")
     for command in COMMANDS:

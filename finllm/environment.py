@@ -1,4 +1,4 @@
-"""What to say where the packages are not: the environment is not active, or not made.
+"""Error messages for a missing or inactive environment.
 
 Imports the standard library alone, and is read by every Python since 3.6.
 """
@@ -16,11 +16,11 @@ def python_fits() -> bool:
 
 def outside(error: ImportError) -> str:
     """A missing package as what to do about it."""
-    missing = f"the package {error.name} is missing here"
+    missing = f"package {error.name} is missing"
     if not os.path.exists(os.path.join(".venv", "bin", "activate")):
-        return f"{missing}; `make repro` makes the environment"
+        return f"{missing}; run `make repro` to create the environment"
     if os.path.abspath(sys.prefix) == os.path.abspath(".venv"):
-        return f"{missing}, though the environment is active; mend it: make environment"
+        return f"{missing}, although the environment is active; repair it with: make environment"
     return f"{missing}; activate the environment first: source .venv/bin/activate"
 
 
@@ -35,6 +35,6 @@ def wrong_python() -> str:
     """A Python that does not fit as what to do about it."""
     found = ".".join(map(str, sys.version_info[:2]))
     return (
-        f"this is Python {found}, and 3.11 to 3.13 are needed; activate the environment: "
-        "source .venv/bin/activate (`make repro` makes it)"
+        f"Python {found} is not supported (3.11 to 3.13 are); activate the environment: "
+        "source .venv/bin/activate (create it with `make repro`)"
     )

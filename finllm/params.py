@@ -1,4 +1,4 @@
-"""params.yaml as typed, frozen records, which refuse what is unknown, missing or out of range.
+"""params.yaml as typed, frozen records that reject unknown, missing or out-of-range values.
 
 A field's type is its annotation; what else is allowed stands beside it, as a range (``within``)
 or a list (``one_of``). No field has a default value: params.yaml tells the whole truth.
@@ -219,7 +219,7 @@ class Predict:
     batch_size: int = within(1, 4096)
     quantization: str = one_of("none", "nf4", "fp4", "int8")
     grounding: str = one_of("none", "figures")
-    repetition: str = one_of("allow", "bullets")
+    repetition: str = one_of("allow", "bullets", "figures")
     stop_penalty: float = within(0, 100)
     few_shot: int = within(0, 64)
     robustness_examples: int = within(0, 1_000_000)
@@ -343,7 +343,7 @@ def load_params(path: Path) -> Params:
     Raises
     ------
     ValueError
-        Where the file is missing, is not YAML, or a key or value is not allowed. The message names
+        If the file is missing, is not YAML, or a key or value is not allowed. The message names
         the key, the value and what is allowed.
     """
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""From params.yaml, and what earlier runs left on disk, to a plan."""
+"""Build a plan from params.yaml and from the results of earlier runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finllm.params import Params
-from finllm.planned_memory import launcher_of, setting_of
+from finllm.planned_memory import launcher_of, planned_dtype, setting_of
+from finllm.planning.answering import AnswerSetting, answer_memory
 from finllm.planning.architecture import Architecture, find_architecture, lora_parameters
 from finllm.planning.cost import Cost, attainable_speed, training_cost
-from finllm.planning.memory import Setting
+from finllm.planning.memory import GB, Setting
 from finllm.planning.plan import Plan, make_plan, planned_flops
 from finllm.records import read_examples
 
@@ -42,12 +43,12 @@ def plan_params(
         the device's peak.
     train_set, metrics
         data/split/train.jsonl and the folder of metrics of an earlier run of these parameters;
-        None, or what is not there, where none can be trusted.
+        None, or what does not exist, where none can be trusted.
 
     Raises
     ------
     ValueError
-        Where the model's shape cannot be found.
+        If the model's shape cannot be found.
     """
     m, t, hardware = params.model, params.templatize, params.plan
     model = find_architecture(m.name, revision=m.revision)
@@ -77,7 +78,51 @@ def plan_params(
         devices=devices,
         device_gb=hardware.device_gb,
         cost=cost,
+        answers=answer_settings(params, model, device=hardware.device),
     )
+
+
+def answer_settings(
+    params: Params, model: Architecture, *, device: str
+) -> dict[str, AnswerSetting]:
+    """What decides the memory of answers, by which prompts; empty where ``device`` is ``cpu``.
+
+    Behind shown examples a prompt is at most as long as all of them, and as the context leaves it.
+    """
+    m, t, p = params.model, params.templatize, params.predict
+    if device == "cpu":
+        return {}
+    own = t.max_tokens - t.max_answer_tokens
+    lengths = {"their own prompts": own}
+    if p.few_shot:
+        room = model.context - p.max_new_tokens
+        lengths[f"prompts behind {p.few_shot} examples"] = min(
+            room, own + p.few_shot * t.max_tokens
+        )
+    return {
+        prompts: AnswerSetting(
+            quantization=p.quantization,
+            double_quantization=m.double_quantization,
+            compute_dtype=planned_dtype(m.compute_dtype, device),
+            r=params.lora.r,
+            targets=params.lora.targets,
+            batch_size=p.batch_size,
+            length=length,
+            new_tokens=p.max_new_tokens,
+        )
+        for prompts, length in lengths.items()
+    }
+
+
+def planned_answers_gb(params: Params, *, device: str) -> float | None:
+    """The planned peak of answers on one device in GB; None where none can be planned."""
+    m = params.model
+    try:
+        model = find_architecture(m.name, revision=m.revision)
+    except ValueError:
+        return None
+    settings = answer_settings(params, model, device=device).values()
+    return max((answer_memory(model, each).peak / GB for each in settings), default=None)
 
 
 def _cost(
@@ -99,7 +144,7 @@ def _cost(
     if not n:
         return None
     flops = planned_flops(model, setting)
-    speed, speed_from = tokens_per_second, "as given"
+    speed, speed_from = tokens_per_second, "given"
     if not speed and last and last.compute_dtype in ("", setting.compute_dtype):
         speed, speed_from = last.tokens_per_second, f"measured by the last run ({metrics / COSTS})"
     if not speed:
@@ -143,14 +188,14 @@ def _tokens(
             mean = sum(row.n_prompt_tokens + row.n_answer_tokens for row in rows) / len(rows)
             return examples or len(rows), mean, f"mean of {train_set}"
     if last:
-        return examples or last.examples, last.tokens_per_example, "those of the last run"
+        return examples or last.examples, last.tokens_per_example, "the last run"
     limits = (examples, params.split.max_train_examples, params.templatize.max_examples)
     n = next((limit for limit in limits if limit), 0)
-    return n, float(params.templatize.max_tokens), "templatize.max_tokens, so at most this many"
+    return n, float(params.templatize.max_tokens), "templatize.max_tokens, an upper bound"
 
 
 def _last_run(metrics: Path | None, trained: int, effective_batch: int) -> LastRun | None:
-    """The last training, where it had as many trainable parameters and examples a step."""
+    """The last training, where it had as many trainable parameters and examples per step."""
     if metrics is None or not all((metrics / name).is_file() for name in (DETAILS, COSTS)):
         return None
     try:

@@ -1,4 +1,4 @@
-"""From params.yaml to the memory plan of its training."""
+"""The memory plan of the training that params.yaml describes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 
 from finllm.params import Params
 from finllm.planning.architecture import find_architecture
-from finllm.planning.memory import GB, Setting, device_memory
+from finllm.planning.memory import GB, Setting, planned_peak
 
 
 def setting_of(
@@ -17,7 +17,7 @@ def setting_of(
     Raises
     ------
     ValueError
-        Where every weight is trained: only adapters are planned.
+        If every weight is trained: only adapters are planned.
     """
     m, p = params.model, params.train
     if p.method != "lora":
@@ -68,7 +68,7 @@ def planned_peak_gb(
 ) -> float | None:
     """The planned peak of one device in GB, to stand beside the measured one.
 
-    ``folder`` is where the weights are, or a Hub id; None where it cannot be planned.
+    ``folder`` is where the weights are, or a Hub id; None if it cannot be planned.
     """
     try:
         model = find_architecture(params.model.name, folder=folder, revision=params.model.revision)
@@ -77,5 +77,4 @@ def planned_peak_gb(
         )
     except ValueError:
         return None
-    memory = device_memory(model, setting, launcher=launcher_of(params), devices=devices)
-    return memory.peak / GB
+    return planned_peak(model, setting, launcher=launcher_of(params), devices=devices) / GB

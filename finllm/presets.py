@@ -1,4 +1,4 @@
-"""Presets: the values that differ for a setting, written into params.yaml."""
+"""Presets: values of params.yaml for a setting, and their application."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def apply_preset(name: str, *, folder: Path, params: Path) -> list[str]:
     Raises
     ------
     ValueError
-        Where there is no such preset, it names a key that params.yaml has not, or the result is
+        If there is no such preset, it names a key that params.yaml has not, or the result is
         not allowed.
     """
     text, changed = _with_preset(name, folder, params)
@@ -43,7 +43,7 @@ def preset_params(name: str, *, folder: Path, params: Path) -> Params:
 def _with_preset(name: str, folder: Path, params: Path) -> tuple[str, list[str]]:
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        raise ValueError(f"no preset {name!r}; there are: {', '.join(preset_names(folder))}")
+        raise ValueError(f"no preset {name!r}; available: {', '.join(preset_names(folder))}")
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 200

@@ -1,4 +1,4 @@
-"""Where a run's figures come from: commit, state of the tree, day, processor, libraries, type.
+"""Provenance of a run: commit, state of the tree, date, processor, libraries, compute type.
 
 Greedy answers hang on near-ties, which another kind of processor may round the other way, so
 figures repeat on the same kind of processor and are close on others. A reader is told which it was.
@@ -18,8 +18,8 @@ from pathlib import Path
 KEY = "provenance"  # in a stage's costs, since no two runs share it
 WRITTEN = ("metrics", "plots", "reports", "dvc.lock")  # by the pipeline itself, while it runs
 REPEATS = (
-    "On the same kind of processor everything but the times and the memory comes out the same; "
-    "on another one, answers can differ where two tokens are almost equally probable."
+    "On the same kind of processor, everything except time and memory is reproduced exactly; on "
+    "another kind, answers can differ where two tokens are almost equally probable."
 )
 
 
@@ -51,12 +51,12 @@ def provenance(*, processor: str, dtype: str, folder: Path = Path()) -> Provenan
 
 
 def from_costs(costs: Mapping[str, object], *, file: str = "") -> Provenance | None:
-    """What a stage's costs say of it; None where they are of an older version and say nothing.
+    """What a stage's costs say of it; None if they are of an older version and say nothing.
 
     Raises
     ------
     ValueError
-        Where it cannot be read; names the file.
+        If it cannot be read; names the file.
     """
     found = costs.get(KEY)
     if found is None:

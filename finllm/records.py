@@ -1,4 +1,4 @@
-"""What flows between the stages: plain frozen records, read and written as JSON lines."""
+"""Records that the stages exchange: frozen dataclasses, stored as JSON lines."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class ReferenceLoss:
 
 @dataclass(frozen=True)
 class Score:
-    """One model's scores on one example; None where a metric is not defined for the reference."""
+    """One model's scores on one example; None if a metric is not defined for the reference."""
 
     example_id: str
     model: str
@@ -162,7 +162,7 @@ class Line:
         Raises
         ------
         ValueError
-            Where the line is not JSON; names the file and the line.
+            If the line is not JSON; names the file and the line.
         """
         try:
             return json.loads(self.text)
@@ -187,7 +187,7 @@ def read_jsonl(path: Path) -> Iterator[dict]:
     Raises
     ------
     ValueError
-        Where a line is not JSON; names the file and the line.
+        If a line is not JSON; names the file and the line.
     """
     return (line.row() for line in read_lines(path))
 
@@ -290,10 +290,10 @@ def write_json(path: Path, value: object) -> None:
 
 
 def write_metrics(details: Path, costs: Path, found: Mapping[str, object]) -> None:
-    """What a stage found to one file, and what that took to another.
+    """Write the metrics of a stage to one file, and its costs to another.
 
-    The keys in ``COSTS`` hold seconds, memory and tokens a second, which no two runs share; without
-    them the same code, data and parameters give the same bytes.
+    The keys in ``COSTS`` hold seconds, memory and tokens per second, which differ between runs;
+    without them the same code, data and parameters give the same bytes.
     """
     write_json(details, {key: value for key, value in found.items() if key not in COSTS})
     write_json(costs, {key: value for key, value in found.items() if key in COSTS})

@@ -1,4 +1,4 @@
-"""Figures as people read them: one format for one quantity, in text, tables and on the console."""
+"""Number formats for display: one format per quantity, in text, tables and on the console."""
 
 from __future__ import annotations
 

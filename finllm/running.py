@@ -1,4 +1,4 @@
-"""The pipeline run by DVC: its messages in a log file, the lines of the stages on the screen."""
+"""Run the pipeline through DVC: its messages in a log file, one line per stage on the screen."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Listener(logging.FileHandler):
         text = record.getMessage()
         if FROM_CACHE in text:
             self.n_restored += 1
-            screen.say(f"{text.split(chr(39))[1]:<16}taken from DVC's cache of earlier runs")
+            screen.say(f"{text.split(chr(39))[1]:<16}restored from DVC's run cache")
 
 
 def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
@@ -47,7 +47,7 @@ def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
     logger.handlers[:] = [listener]  # in place of those that write to the terminal
     if not in_git(root):
         screen.say(
-            "Not in Git: the pipeline runs, `dvc exp` and `dvc metrics diff` do not. For them:"
+            "Not a Git repository: the pipeline runs; `dvc exp` and `dvc metrics diff` need one:"
         )
         screen.say("  git init && git add -A && git commit -m start")
     try:
@@ -61,19 +61,21 @@ def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
         return 130
     except DvcException as error:
         logger.exception("failed")
-        screen.warn(f"repro: {_words(error)} (DVC's log is {LOG})")
+        screen.warn(f"repro: {_words(error)} (DVC log: {LOG})")
         return 1
     finally:
         logger.removeHandler(listener)
         listener.close()
     seconds = screen.duration(time.perf_counter() - started)
     if ran:
-        again = f", {listener.n_restored} were taken from the cache," if listener.n_restored else ""
+        again = (
+            f", {listener.n_restored} were restored from the cache," if listener.n_restored else ""
+        )
         n_run = len(ran) - listener.n_restored
         n_stages = "1 stage" if n_run == 1 else f"{n_run} stages"
-        screen.say(f"\n{n_stages} ran{again} in {seconds}; their logs are in {screen.LOGS}/")
+        screen.say(f"\n{n_stages} ran{again} in {seconds}; logs are in {screen.LOGS}/")
     else:
-        screen.say("Nothing has changed: every stage is as dvc.lock says")
+        screen.say("Nothing has changed: all stages are up to date")
     return 0
 
 
@@ -105,7 +107,7 @@ def _failed(error: ReproductionError) -> int:
     """What the stage has not said itself; it names its own mistakes."""
     cause = error.__cause__
     if not isinstance(cause, StageCmdFailedError):
-        screen.warn(f"repro: {_words(cause or error)} (DVC's log is {LOG})")
+        screen.warn(f"repro: {_words(cause or error)} (DVC log: {LOG})")
         return 1
     name = str(error).split("'")[1]
     exited = re.search(r"exited with (-?\d+)$", str(cause))  # DVC keeps it in the message alone
@@ -114,9 +116,11 @@ def _failed(error: ReproductionError) -> int:
         return 130
     if code < 0 or code > 128:
         signal = -code if code < 0 else code - 128
-        hint = " (out of memory? `python -m finllm plan` says what it takes)" if signal == 9 else ""
+        hint = (
+            " (out of memory? `python -m finllm plan` estimates the memory)" if signal == 9 else ""
+        )
         screen.warn(f"{name}: ended by signal {signal}{hint}; {screen.GO_ON}")
-        screen.warn(f"{name}: its log is {screen.LOGS / name}.log")
+        screen.warn(f"{name}: see {screen.LOGS / name}.log")
     return 1
 
 

@@ -1,4 +1,4 @@
-"""``python -m finllm score``: answers from anywhere against references, baselines beside them."""
+"""``python -m finllm score``: score answers from any source, beside baselines."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def score_predictions(
         folder without texts; names them.
     """
     if template not in templates.TEMPLATES:
-        raise ValueError(f"template {template!r}; allowed are {', '.join(templates.TEMPLATES)}")
+        raise ValueError(f"template {template!r}; allowed: {', '.join(templates.TEMPLATES)}")
     started = time.perf_counter()
     wanted = read_references(references)
     said = read_answers(predictions)
@@ -129,7 +129,7 @@ def read_answers(path: Path) -> dict[str, str]:
     """
     if not path.is_file():
         raise ValueError(
-            f"{path}: no such file; it must have a JSON object with id and text a line"
+            f"{path}: no such file; expected one JSON object with id and text per line"
         )
     found: dict[str, str] = {}
     n_lines: Counter[str] = Counter()
@@ -152,16 +152,14 @@ def read_references(folder: Path) -> dict[str, str]:
     Raises
     ------
     ValueError
-        Where there is no such file, or one cannot be read or is empty: names it.
+        If there is no such file, or one cannot be read or is empty: names it.
     """
     if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder; it must hold a reference <id>.txt a call")
+        raise ValueError(f"{folder}: no such folder; expected one reference <id>.txt per call")
     below = folder / "gt_summaries"
     paths = sorted((below if below.is_dir() else folder).glob("*.txt"))
     if not paths:
-        raise ValueError(
-            f"{folder}: no references; it must hold <id>.txt, or gt_summaries/<id>.txt"
-        )
+        raise ValueError(f"{folder}: no references; expected <id>.txt, or gt_summaries/<id>.txt")
     found = {}
     for path in paths:
         text = readers.read_text_file(path, encoding="utf-8")
@@ -177,7 +175,7 @@ def read_calls(folder: Path, ids: AbstractSet[str]) -> dict[str, Transcript]:
     Raises
     ------
     ValueError
-        Where an id has none: names it, and why its file could not be read.
+        If an id has none: names it, and why its file could not be read.
     """
     found: dict[str, Transcript] = {}
     reasons: dict[str, str] = {}
@@ -295,7 +293,7 @@ def show(scores: Outside) -> str:
         f"{counts['missing']} without a prediction, {counts['empty']} empty",
         "mean [95 % interval, companies resampled]"
         if counts["companies"] >= MIN_CLUSTERS
-        else f"means; an interval takes at least {MIN_CLUSTERS} companies",
+        else f"means; an interval needs at least {MIN_CLUSTERS} companies",
     ]
     for row in rows:
         cells = zip(row, widths, strict=True)

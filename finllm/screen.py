@@ -1,4 +1,4 @@
-"""What a person sees of a stage: a line and a bar. What its libraries print goes to its log file.
+"""Screen output of a stage: one line and a progress bar; library output goes to a log file.
 
 Under DVC, which sets ``DVC_STAGE``, the standard streams of a stage are the file ``logs/NAME.log``,
 and only what is said here reaches the terminal. By hand (``python -m stages.NAME``), and in the
@@ -27,7 +27,7 @@ STAGE, ROOT, RANK = "DVC_STAGE", "DVC_ROOT", "RANK"  # set by DVC; by a launch o
 COPIES = "/.dvc/tmp/exps/"
 BAR = "{desc:<16}{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} {unit}s, {remaining} left{postfix}"
 CLEAR = "\r\x1b[K"
-GO_ON = "`make repro` or `dvc repro` goes on from here"
+GO_ON = "run `make repro` or `dvc repro` to resume"
 
 
 @dataclass
@@ -126,7 +126,7 @@ def fail(text: str) -> None:
     _screen.ended = bool(_screen.log)
     warn(f"{stage()}: {text}")
     if _screen.log:
-        _line(f"{stage()}: its log is {_screen.log}", _screen.err, also_log=False)
+        _line(f"{stage()}: see {_screen.log}", _screen.err, also_log=False)
 
 
 def interrupted(text: str = "") -> None:

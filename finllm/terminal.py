@@ -1,4 +1,4 @@
-"""What is printed where: colour for a terminal only, one JSON object for a script."""
+"""Terminal output: colour on terminals only, one JSON object for scripts."""
 
 from __future__ import annotations
 

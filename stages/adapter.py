@@ -1,4 +1,4 @@
-"""What every stage script shares: paths from the command line, and errors in words."""
+"""Shared code of the stage scripts: paths from the command line, and error messages."""
 
 from __future__ import annotations
 

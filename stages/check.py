@@ -1,4 +1,4 @@
-"""Parameters, sources and models looked at first: DVC has removed nothing yet."""
+"""Validate parameters, sources and models before DVC removes any output."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def main() -> str:
     at = adapter.paths("done")
     check(adapter.params(), Path())
     write_text(at.done, SAID)
-    return "parameters, sources and models are there"
+    return "parameters, sources and models are valid"
 
 
 if __name__ == "__main__":

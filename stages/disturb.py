@@ -1,4 +1,4 @@
-"""Some test questions asked otherwise: in other words, and with a noisy excerpt."""
+"""Reword some test questions with held-out instructions, and add noise to their excerpts."""
 
 from finllm.instruct.robustness import draw, noisy
 from finllm.records import read_examples, write_jsonl

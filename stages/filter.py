@@ -1,4 +1,4 @@
-"""Keep the transcripts that are long and financial enough; audit what was kept."""
+"""Filter transcripts by length, term density and outlier measures; audit the kept ones."""
 
 from functools import partial
 from itertools import chain

@@ -1,4 +1,4 @@
-"""One model's answers: to the test and transfer examples, to changed ones, and without rules."""
+"""Answers of one model: test and transfer sets, changed examples, and without decoding rules."""
 
 from finllm.model.weights import checkpoint_root
 from finllm.records import FREE, read_examples, write_jsonl, write_metrics

@@ -1,4 +1,4 @@
-"""Copies for Git of what the other stages wrote, which is in DVC's cache."""
+"""Copy the results of the other stages from DVC's cache to files in Git."""
 
 import argparse
 import os

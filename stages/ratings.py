@@ -1,4 +1,4 @@
-"""What people say about the answers, beside the metrics; nothing where nobody rated."""
+"""Analyse human ratings and compare them with the metrics; empty without ratings."""
 
 from finllm.rating.clicks import read_folder
 from finllm.records import read_predictions, read_scores, write_json

@@ -1,4 +1,4 @@
-"""The verdict, as figures, as a page, and as a pull request's comment."""
+"""Compute the verdict; render figures, the report and the pull-request comment."""
 
 import dataclasses
 
@@ -63,7 +63,7 @@ def main() -> str:
     for name, drawing in page.plots(found, rows, evidence).items():
         write_text(at.drawings / f"{name}.svg", drawing)
     write_text(at.markdown, page.markdown(found, rows, evidence, parameters=sections))
-    return f"{found.verdict}; the page is {at.html}"
+    return f"{found.verdict}; report: {at.html}"
 
 
 if __name__ == "__main__":

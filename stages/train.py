@@ -9,7 +9,7 @@ from stages import adapter
 
 
 def main() -> str | None:
-    """Train in this process, or in one process a device."""
+    """Train in this process, or in one process per device."""
     at = adapter.paths(
         *("train", "val", "launchers", "adapter", "curves", "metrics", "costs", "steps")
     )

@@ -78,7 +78,7 @@ def test_a_killed_run_goes_on_and_writes_the_same(workspace, monkeypatch, capsys
     assert not Path("out.jsonl").exists()
     capsys.readouterr()
     assert predict() == whole
-    assert "goes on after 1 of 3 answers" in capsys.readouterr().out
+    assert "resuming after 1 of 3 answers" in capsys.readouterr().out
 
 
 def test_a_call_that_cannot_be_read_is_counted_and_not_dropped(workspace, capsys):
@@ -173,9 +173,9 @@ def test_folders_are_known_by_their_files(tmp_path):
     [
         (["--input", "nowhere"], "nowhere: no such folder"),
         (["--input", "void"], "void: no transcripts; readable are"),
-        (["--template", "poetry"], "template 'poetry'; allowed are understanding"),
-        (["--model", "best"], "model 'best'; allowed are base, tuned"),
-        (["--model", "tuned"], "models/adapter: no tuned model there"),
+        (["--template", "poetry"], "template 'poetry'; allowed: understanding"),
+        (["--model", "best"], "model 'best'; allowed: base, tuned"),
+        (["--model", "tuned"], "models/adapter: no tuned model"),
         (["--input", "blank"], "blank/a.txt empty: no text"),
     ],
 )

@@ -2,9 +2,10 @@ import pytest
 import torch
 from bounds import assert_rounded, assert_within, gamma, n_roundings
 from conftest import tiny_llama
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from finllm.model import attention
-from finllm.model.attention import matmul_attention
+from finllm.model.attention import matmul_attention, reading_attention
 
 
 def tensors(n_query=7, n_key=7, *, batch=3, heads=6, kv_heads=2, head_dim=8, seed=0):
@@ -131,3 +132,49 @@ def test_bfloat16_stays_bfloat16_and_near_the_truth():
         + causal(7, 7), -1)  # fmt: skip
     allowed = (torch.expm1(2 * scores) + gamma(4, torch.bfloat16)) * (weights @ value)
     assert_within(rounded, exact, allowed.transpose(1, 2))
+
+
+@pytest.mark.parametrize("kv_heads", [1, 2, 6])
+def test_prompts_read_by_fused_kernels_are_those_read_by_products(kv_heads):
+    inputs = [x.detach() for x in tensors(kv_heads=kv_heads)]
+    exact, _ = matmul_attention(None, *inputs, None, scaling=0.3)
+    found, _ = reading_attention(None, *inputs, None, scaling=0.3)
+    assert found.shape == exact.shape
+    assert_rounded(found, exact, 8 + 2 * 7, torch.float64)
+
+
+def test_reading_holds_no_scores_and_a_step_of_decoding_repeats_no_keys():
+    class Largest(TorchDispatchMode):
+        numbers = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            found = function(*args, **(kwargs or {}))
+            for one in found if isinstance(found, tuple) else [found]:
+                if isinstance(one, torch.Tensor):
+                    self.numbers = max(self.numbers, one.numel())
+            return found
+
+    n, heads, kv_heads = 512, 8, 2
+
+    def largest(function, n_query, mask):
+        with Largest() as seen:
+            shapes = ((heads, n_query), (kv_heads, n), (kv_heads, n))
+            inputs = [torch.ones(1, h, length, 16) for h, length in shapes]
+            function(None, *inputs, mask, scaling=0.25)
+        return seen.numbers
+
+    assert largest(matmul_attention, n, None) >= heads * n * n
+    assert largest(reading_attention, n, None) == heads * n * 16
+    assert largest(reading_attention, 1, torch.zeros(1, 1, 1, n)) == kv_heads * n * 16
+
+
+def test_right_padding_needs_no_mask_where_attention_is_causal():
+    model = tiny_llama("sdpa")
+    ids = torch.randint(5, 300, (2, 9), generator=torch.Generator().manual_seed(0))
+    real = torch.ones(2, 9, dtype=torch.long)
+    real[1, 5:] = 0
+    with torch.no_grad():
+        masked, plain = (
+            model.model(ids, attention_mask=m, use_cache=False)[0] for m in (real, None)
+        )
+    torch.testing.assert_close(plain[real.bool()], masked[real.bool()], rtol=1e-4, atol=1e-5)

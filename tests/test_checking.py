@@ -41,8 +41,8 @@ REFUSED = {
     "lora.r=abc": ("lora.r is 'abc'", "whole number"),
     "lora.dropout=2": ("lora.dropout", "at most 0.9"),
     "verdict.primary_metric=accuracy": ("'accuracy'", "number_accuracy"),
-    "data.source=nowhere": ("data.source is 'nowhere'", "there are: ", "sample"),
-    "data.transfer_source=nowhere": ("data.transfer_source is 'nowhere'", "there are: "),
+    "data.source=nowhere": ("data.source is 'nowhere'", "available: ", "sample"),
+    "data.transfer_source=nowhere": ("data.transfer_source is 'nowhere'", "available: "),
     "split.test_share=0.05": ("2 of 30 companies", "Set split.test_share to 0.34"),
     "split.min_test_companies=60": ("No share can help", "about 150 companies"),
     "split.transfer_sectors=[whaling]": ("'whaling'", "banking"),
@@ -89,7 +89,7 @@ def test_a_bad_value_leaves_every_output_in_place(project, override):
     assert done.returncode != 0
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("check: ")]
     assert any(word in said[0] for word in REFUSED[override])
-    assert said[-1] == "check: its log is logs/check.log"
+    assert said[-1] == "check: see logs/check.log"
     assert "Traceback" not in done.stdout + done.stderr
     touched = {name for name in before | after if before.get(name) != after.get(name)}
     assert touched <= {"params.yaml"}
@@ -172,7 +172,7 @@ def test_a_list_of_sources_shows_what_a_mistyped_name_may_mean(own):
     (own / "data" / "raw" / "bare").mkdir()
     with pytest.raises(ValueError) as error:
         check(params_with(data={"source": "mien"}), own)
-    assert "there are: mine, sample; without a source.yaml: bare" in str(error.value)
+    assert "available: mine, sample; without a source.yaml: bare" in str(error.value)
 
 
 @pytest.mark.parametrize("section, values, word", [

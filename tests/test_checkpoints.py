@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from finllm.instruct.chat import Encoded
+from finllm.model import arithmetic
 from finllm.model.weights import checkpoint_root
 from finllm.training import checkpoints
 from finllm.training.checkpoints import (
@@ -61,6 +62,31 @@ def test_other_numbers_of_threads_and_processes_have_another_folder(monkeypatch)
     assert len({before, on_more_threads, folder()}) == 3
 
 
+def test_a_start_anew_on_fewer_devices_names_the_checkpoint_of_more(tmp_path, monkeypatch):
+    def of(n):
+        monkeypatch.setenv("WORLD_SIZE", str(n))
+        return folder(root=tmp_path)
+
+    assert checkpoints.on_other_devices(of(2)) == ""
+    write_checkpoint(of(4), 20, {"a": b"1"})
+    said = checkpoints.on_other_devices(of(2))
+    assert "on 4 devices" in said and "step-000020" in said and "there are 2" in said
+    assert checkpoints.on_other_devices(of(4)) == ""  # its own is no other
+    assert checkpoints.on_other_devices(folder(root=tmp_path, seed=8)) == ""  # of other parameters
+
+
+def test_how_many_gpus_of_a_kind_are_visible_names_no_run(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda i: ["A", "A", "B"][i])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda i: (8, 0))
+
+    def kind(n):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: n)
+        return arithmetic.kind()["gpus"]
+
+    assert kind(1) == kind(2) == [["A", 8, 0]]
+    assert kind(3) == [["A", 8, 0], ["B", 8, 0]]
+
+
 def test_other_code_has_another_folder(monkeypatch, tmp_path):
     before = folder()
     (tmp_path / "trainer.py").write_text("# another trainer\n")
@@ -106,7 +132,7 @@ def test_what_is_read_is_what_was_written_and_the_last_two_stay(tmp_path):
     newest = newest_checkpoint(tmp_path)
     assert newest.name == "step-000010"
     assert read_checkpoint(newest) == {"a": b"first" * 10, "b": b"second" * 10}
-    assert continues_from(tmp_path).endswith("goes on from step 10")
+    assert continues_from(tmp_path).endswith("resumes from step 10")
 
 
 def test_no_checkpoint_is_none(tmp_path):
@@ -163,7 +189,7 @@ def test_a_disk_that_is_really_full_leaves_the_checkpoints_before(tmp_path):
         pytest.skip("this machine does not let tests mount")
     try:
         write_checkpoint(tmp_path / "run", 1, {"a": bytes(100_000)})
-        with pytest.raises(OSError, match="step 2 .*the disk is full.*goes on from step 1"):
+        with pytest.raises(OSError, match="step 2 .*the disk is full.*resumes from step 1"):
             write_checkpoint(tmp_path / "run", 2, {"a": bytes(200_000)})
         assert names(tmp_path / "run") == ["step-000001"]
         assert newest_checkpoint(tmp_path / "run").name == "step-000001"
@@ -217,7 +243,7 @@ def test_experiments_side_by_side_train_the_same_run_one_after_the_other(tmp_pat
     ]
     said = [other.communicate(timeout=120)[0] for other in others]
     assert [other.returncode for other in others] == [0, 0, 0]
-    assert any("this one waits for it" in text for text in said)
+    assert any("this run waits for it" in text for text in said)
     assert names(tmp_path) == []
 
 
@@ -249,3 +275,13 @@ def test_the_random_states_come_back():
     assert draws() != first
     set_random_state(unpacked(files))
     assert draws() == first
+
+
+def test_the_random_state_of_the_gpu_in_use_comes_back_whatever_others_are_visible(monkeypatch):
+    states = [torch.tensor([1], dtype=torch.uint8)]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: states[-1])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", states.append)
+    saved = unpacked(packed(random_state()))
+    set_random_state(saved)
+    assert len(saved["cuda"]) == 1 and torch.equal(states[1], states[0])

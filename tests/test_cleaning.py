@@ -210,7 +210,7 @@ def test_operator_marks_go_and_the_sentence_beside_them_stays():
 
 
 def test_an_unknown_kind_of_boilerplate_is_an_error():
-    with pytest.raises(ValueError, match="kind 'jokes'; allowed are operator_instructions"):
+    with pytest.raises(ValueError, match="kind 'jokes'; allowed: operator_instructions"):
         clean(call("Sales rose."), removable=("jokes",))
 
 

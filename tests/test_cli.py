@@ -26,7 +26,9 @@ def parsers():
 
 
 COMMANDS = set(parsers())
-OURS = sorted(name for name in COMMANDS if (ROOT / f"finllm/commands/{name}.py").is_file())
+OURS = sorted(
+    name for name in COMMANDS if (ROOT / f"finllm/commands/{name.replace('-', '_')}.py").is_file()
+)
 
 
 def run(*arguments, **environment):

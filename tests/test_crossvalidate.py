@@ -116,10 +116,10 @@ def test_after_ctrl_c_the_same_command_goes_on(project):
     os.kill(running.pid, signal.SIGINT)
     rest = running.stderr.read()
     running.stderr.close()
-    assert running.wait(60) == 130 and "the same command goes on" in rest
+    assert running.wait(60) == 130 and "run the same command to resume" in rest
     done = crossvalidate(project, "--folds", "2")
     assert done.returncode == 0, done.stderr
-    assert "fold 1 of 2: there already" in done.stderr
+    assert "fold 1 of 2: already done" in done.stderr
     assert "14 companies" in done.stdout
 
 

@@ -43,7 +43,7 @@ def test_a_missing_package_is_a_problem_and_another_version_a_warning():
     found = packages.packages("packages", pinned, installed=(pinned | {"peft": None}).get)
     assert found.state == PROBLEM and "peft" in found.says and "pip install" in found.mend
     found = packages.packages("packages", pinned, installed=(pinned | {"trl": "0.9"}).get)
-    assert found.state == WARNING and "trl 0.9 for 1.16.0" in found.says
+    assert found.state == WARNING and "trl 0.9 instead of 1.16.0" in found.says
 
 
 def test_a_build_for_the_cpu_is_at_its_pin_and_a_package_that_is_none_has_no_version(monkeypatch):
@@ -278,7 +278,7 @@ def test_the_state_of_the_pipeline_is_what_dvc_status_says():
     ]
     assert states(*found) == [OK, WARNING, WARNING, WARNING]
     assert [one.mend for one in found] == ["", "dvc repro", "dvc pull", "dvc repro"]
-    assert "not here: sample, report" in found[1].says and "train" in found[3].says
+    assert "are missing: sample, report" in found[1].says and "train" in found[3].says
     failed = project.pipeline(255, "", "warn\nERROR: no lock\n", has_remote=False)
     assert failed.state == PROBLEM and "ERROR: no lock" in failed.says
     assert project.pipeline(0, "not json", "", has_remote=False).state == PROBLEM
@@ -323,13 +323,13 @@ def test_a_look_that_fails_is_a_problem_and_not_the_end():
 
     found = looked_at("torch", missing)
     assert found.state == PROBLEM and "'torch'" in found.says and "pip install" in found.mend
-    assert looked_at("x", lambda: 1 / 0).says == "cannot be looked at: division by zero"
+    assert looked_at("x", lambda: 1 / 0).says == "check failed: division by zero"
 
 
 def test_a_finding_is_a_line_and_the_command_below_it():
     bad = problem("data", "no such folder", "ls")
     plain, coloured = (examination.line(bad, colour=colour) for colour in (False, True))
-    assert plain.splitlines()[1].strip() == "mend: ls" and plain.startswith("problem  data ")
+    assert plain.splitlines()[1].strip() == "fix: ls" and plain.startswith("problem  data ")
     assert coloured.replace("\x1b[31m", "").replace("\x1b[0m", "") == plain != coloured
     assert len(examination.line(ok("data", "there"), colour=False).splitlines()) == 1
     counts = examination.summary([bad, bad, ok("a", "b"), warning("c", "d", "e")])

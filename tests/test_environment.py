@@ -62,12 +62,12 @@ def refusal(machine: Path, *arguments: str) -> str:
 
 def test_a_machine_without_python_is_told_what_to_install(machine):
     said = refusal(machine)
-    assert "there is no python3, and 3.11 to 3.13 are needed; install one" in said
+    assert "there is no python3, but 3.11 to 3.13 are needed; install one" in said
 
 
 def test_an_old_python3_alone_is_named_with_its_version(machine):
     program(machine, "python3", OLD)
-    assert "python3 is Python 3.10, and 3.11 to 3.13 are needed" in refusal(machine)
+    assert "python3 is Python 3.10, but 3.11 to 3.13 are needed" in refusal(machine)
 
 
 def test_a_wrong_python_is_refused_before_anything_is_made_and_a_right_one_named(machine):
@@ -80,7 +80,7 @@ def test_a_wrong_python_is_refused_before_anything_is_made_and_a_right_one_named
 
 
 def test_a_mistyped_python_is_named(machine):
-    assert "PYTHON is pyton3, and there is no such program" in refusal(machine, "PYTHON=pyton3")
+    assert "PYTHON is pyton3, but there is no such program" in refusal(machine, "PYTHON=pyton3")
 
 
 def test_a_python_without_venv_is_told_which_package_to_install(machine):
@@ -102,9 +102,9 @@ def test_the_first_python_that_fits_is_taken_where_python3_is_too_old(machine):
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
-        ("old", "is of Python 3.10, and 3.11 to 3.13 are needed"),
-        ("gone", "has no Python that starts"),
-        ("no pip", "has no pip: its making was interrupted"),
+        ("old", "uses Python 3.10, but 3.11 to 3.13 are needed"),
+        ("gone", "has no working Python"),
+        ("no pip", "has no pip: its creation was interrupted"),
     ],
 )
 def test_an_environment_that_does_not_fit_is_made_anew(machine, harm, why):
@@ -121,14 +121,14 @@ def test_an_environment_that_does_not_fit_is_made_anew(machine, harm, why):
         python.chmod(0o755)
     done = make(machine)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f".venv {why}; it is made anew\ninstalling\n"
+    assert done.stdout == f".venv {why}; recreating it\ninstalling\n"
 
 
 def test_a_link_is_never_removed(machine):
     this_python(machine, "python3")
     (machine / "elsewhere").mkdir()
     (machine / ".venv").symlink_to("elsewhere")
-    assert "and it is a link; remove it: rm .venv" in refusal(machine)
+    assert "and is a link; remove it: rm .venv" in refusal(machine)
     assert (machine / ".venv").is_symlink()
 
 
@@ -157,11 +157,11 @@ def test_a_command_outside_the_environment_is_one_sentence(tmp_path, arguments, 
     done = outside(tmp_path, *arguments.split())
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1 and done.stdout == ""
-    assert re.match(r"(finllm|stages): the package \w+ is missing here; ", done.stderr)
+    assert re.match(r"(finllm|stages): package \w+ is missing; ", done.stderr)
     assert hint in done.stderr
 
 
 def test_another_python_is_named_with_what_is_needed(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 4))
     assert not environment.python_fits()
-    assert "this is Python 3.10, and 3.11 to 3.13 are needed" in environment.wrong_python()
+    assert "Python 3.10 is not supported (3.11 to 3.13 are)" in environment.wrong_python()

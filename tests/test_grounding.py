@@ -269,6 +269,24 @@ def test_a_bullet_is_not_written_twice(chatml):
     assert said.count("sales rose") == 1 and len(set(said)) == len(said)
 
 
+@pytest.mark.parametrize("repetition", ["bullets", "figures"])
+def test_a_line_whose_figures_are_all_told_is_written_only_where_figures_may_be_repeated(
+    chatml, repetition
+):
+    text = "Sales rose 5% to $3 million.\nEarnings of $3 million, up 5%.\nCosts"
+    script = Scripted(chatml, text, otherwise="C")
+    answer = script.answer(rules_for(chatml, [""], grounding="none", repetition=repetition), 90)
+    assert answer.startswith("Sales rose 5% to $3 million.\n")
+    assert ("Earnings of $3 million, up 5%." in answer) == (repetition == "bullets")
+
+
+def test_a_line_with_one_new_figure_stays(chatml):
+    text = "Sales rose 5% to $3 million.\nEarnings of $4 million, up 5%.\nCosts"
+    script = Scripted(chatml, text, otherwise="C")
+    rules = rules_for(chatml, [""], grounding="none", repetition="figures")
+    assert "Earnings of $4 million, up 5%." in script.answer(rules, 90)
+
+
 def test_an_answer_that_does_nothing_but_repeat_ends_before_its_second_line(chatml):
     class Stubborn(Scripted):
         def answer(self, rules, limit):
@@ -334,6 +352,7 @@ WAYS = [
     ("figures", "bullets", 0),
     ("none", "allow", 2),
     ("figures", "bullets", 2),
+    ("figures", "figures", 1),
 ]
 
 

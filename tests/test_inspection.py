@@ -33,10 +33,10 @@ def test_without_colour_a_line_marks_the_loss_and_with_colour_the_text_is_the_sa
     _, encoded = encode(chatml, ROWS[0])
     plain = inspection.show(chatml, ROWS[0], encoded, colour=False)
     coloured = inspection.show(chatml, ROWS[0], encoded, colour=True)
-    assert "\x1b" not in plain and plain.count("--- loss begins here ---") == 1
+    assert "\x1b" not in plain and plain.count("--- loss starts here ---") == 1
     assert f"{inspection.ANSWER}{ROWS[0].answer}{inspection.RESET}" in coloured
     bare = re.sub(r"\x1b\[[\d;]*m", "", coloured)
-    assert bare == plain.replace("\n--- loss begins here ---\n", "")
+    assert bare == plain.replace("\n--- loss starts here ---\n", "")
 
 
 def test_an_example_is_picked_by_template_and_index():
@@ -44,5 +44,5 @@ def test_an_example_is_picked_by_template_and_index():
     assert inspection.pick(ROWS, template="questions", index=0) is ROWS[1]
     with pytest.raises(ValueError, match="index 1: must be in 0 to 0"):
         inspection.pick(ROWS, template="questions", index=1)
-    with pytest.raises(ValueError, match="'understanding'; there are: questions, summarization"):
+    with pytest.raises(ValueError, match="'understanding'; available: questions, summarization"):
         inspection.pick(ROWS, template="understanding", index=0)

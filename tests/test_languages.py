@@ -294,9 +294,9 @@ def test_a_column_can_state_the_language(tmp_path):
 
 def test_an_unknown_language_code_is_refused_with_those_that_exist(tmp_path):
     folder = source(tmp_path / "mine", "fields: {id: id, text: body}\nlanguage: german\n")
-    with pytest.raises(ValueError, match=f"language is 'german'; allowed are {ALLOWED}"):
+    with pytest.raises(ValueError, match=f"language is 'german'; allowed: {ALLOWED}"):
         describe_source(folder)
-    with pytest.raises(ValueError, match=f"mine is 'xx'; allowed are {ALLOWED}"):
+    with pytest.raises(ValueError, match=f"mine is 'xx'; allowed: {ALLOWED}"):
         check_language("xx", "mine")
 
 
@@ -321,7 +321,7 @@ def test_a_bad_line_of_a_lexicon_names_file_and_line(tmp_path, line, message):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("greeting\thallo", "line 2: cue 'greeting'; allowed are hand_over"),
+        ("greeting\thallo", "line 2: cue 'greeting'; allowed: hand_over"),
         ("asks\t(unclosed", r"line 2: pattern '\(unclosed'"),
         ("asks\tx*", "line 2: .*found in an empty text"),
     ],

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate import FullyShardedDataParallelPlugin
 from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
@@ -24,6 +25,7 @@ from finllm.params import load_params
 from finllm.records import write_jsonl
 from finllm.training import launch, run
 from finllm.training.arguments import training_arguments
+from finllm.training.distributed import reduce_in_float32
 from finllm.training.evaluation import unlabel, without_repeats
 
 ROOT = Path(__file__).parents[1]
@@ -137,7 +139,7 @@ def test_two_processes_go_on_after_a_kill_to_the_same_adapter(folder, launcher):
     assert written == ["step-000002", "step-000004", "step-000006.tmp"]
     again = run_again(work)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("training goes on from step 4") == 1
+    assert again.stdout.count("training resumes from step 4") == 1
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         assert (work / "adapter" / name).read_bytes() == (
             uninterrupted / "adapter" / name
@@ -170,6 +172,18 @@ def test_a_launcher_for_one_device_is_no_launch():
 def test_more_devices_than_the_launcher_takes_is_an_error():
     with pytest.raises(ValueError, match="train.devices is 2 and train.launcher is single"):
         launch.n_processes("single", 2)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_fsdp_reduces_gradients_and_leaves_the_loss_in_float32(precision):
+    plugin = FullyShardedDataParallelPlugin(fsdp_version=2)
+    plugin.set_mixed_precision(precision)
+    assert plugin.mixed_precision_policy.output_dtype in (torch.bfloat16, torch.float16)
+    accelerator = SimpleNamespace(is_fsdp2=True, state=SimpleNamespace(fsdp_plugin=plugin))
+    reduce_in_float32(accelerator)
+    policy = plugin.mixed_precision_policy
+    assert policy.reduce_dtype == torch.float32
+    assert policy.output_dtype is None and policy.param_dtype is None
 
 
 def test_a_missing_deepspeed_is_said_in_words(monkeypatch):

@@ -49,19 +49,23 @@ def test_the_models_of_the_tables_are_named():
 
 def test_the_lexical_sums_by_hand():
     candidate, reference = "revenue rose to 5", "revenues fell to 5"
-    said(f'C "{candidate}", R "{reference}"', "2·3/8 = .75", "2·1/6 = .33", "`word_overlap` = .33")
+    said(
+        f'C "{candidate}", R "{reference}"', "2·3/8 = 0.75", "2·1/6 = 0.33", "`word_overlap` = 0.33"
+    )
     found = lexical.rouge(candidate, reference)
     assert found["rouge1"] == found["rougeL"] == found["rougeLsum"] == 0.75
     assert found["rouge2"] == pytest.approx(1 / 3)
     assert lexical.word_overlap(candidate, reference) == pytest.approx(1 / 3)
-    said('"a b c d" against "a b c d e f g h"', "exp(1 - 8/4) = .37", '"ab" against "abc"', "= .64")
+    said(
+        '"a b c d" against "a b c d e f g h"', "exp(1 - 8/4) = 0.37", '"ab" against "abc"', "= 0.64"
+    )
     assert lexical.bleu("a b c d", "a b c d e f g h") == pytest.approx(0.37, abs=0.005)
     assert lexical.chrf("ab", "abc") == pytest.approx(0.64, abs=0.005)
 
 
 def test_rouge_is_as_blind_to_figures_as_the_page_says():
     pair = "rose 2.5% to $452.2 million", "fell 2.5% to $452.2 billion"
-    said(f'"{pair[0]}" against "{pair[1]}" has ROUGE-L .71')
+    said(f'"{pair[0]}" against "{pair[1]}" has ROUGE-L 0.71')
     assert lexical.rouge(*pair)["rougeL"] == pytest.approx(5 / 7)
 
 
@@ -75,13 +79,13 @@ def test_the_term_sums_by_hand():
 
 def test_the_number_sums_by_hand():
     reference, candidate = "Up 12% to $452.2 million", "Up 12% to $452.2 million, from $7 million"
-    said(f'R "{reference}": C "{candidate}"', "1.67 = .80")
+    said(f'R "{reference}": C "{candidate}"', "1.67 = 0.80")
     assert number_accuracy(candidate, reference, "") == pytest.approx(0.8)
 
 
 def test_the_coherence_sums_by_hand():
     reference = "q3 revenue rose 12 percent. q3 gross margin fell 50 basis points."
-    said(f'R "{reference}"', "`coherence` .50", '"q3 revenue rose 12%" alone', "`coherence` .67")
+    said(f'R "{reference}"', "`coherence` 0.50", '"q3 revenue rose 12%" alone', "`coherence` 0.67")
     wrong = coherence(reference.replace("margin fell", "margin rose"), reference, "")
     assert (wrong.consistency, wrong.coverage, wrong.score) == (0.5, 0.5, 0.5)
     alone = coherence("q3 revenue rose 12%", reference, "")
@@ -96,6 +100,6 @@ def test_a_text_without_a_statement_scores_as_the_page_says():
 
 
 def test_the_composite_by_hand():
-    said('R "Q3 revenue rose 12%", C "Q3 net income rose 12%"', "= .40")
+    said('R "Q3 revenue rose 12%", C "Q3 net income rose 12%"', "= 0.40")
     found = composite("Q3 net income rose 12%", "Q3 revenue rose 12%", "net income rose 12%")
     assert found == pytest.approx(0.40, abs=0.005)

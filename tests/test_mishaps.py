@@ -74,6 +74,8 @@ def test_a_gradient_that_is_not_finite_names_its_weights_before_they_are_touched
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes."),
     ],
 )

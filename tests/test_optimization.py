@@ -1,6 +1,7 @@
 """Schedules, optimizers, decay and clipping do what params.yaml says of them."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from conftest import tiny_llama
 from test_batching import examples
 from test_trainer import SETTINGS, Log, lora
 from transformers import TrainerCallback
+from trl import SFTConfig
 
 from finllm.model import attention
 from finllm.model.loading import add_lora
@@ -132,6 +134,37 @@ def test_float16_is_scaled_on_a_gpu_and_refused_in_words_on_a_cpu(tmp_path, monk
     with pytest.raises(ValueError, match="model.compute_dtype is float16.*use bfloat16"):
         training_arguments(**given)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(arguments, "SFTConfig", lambda **options: options)
-    options = training_arguments(**given)
-    assert options["fp16"] and not options["bf16"]  # accelerate scales the loss for fp16
+    monkeypatch.setattr(
+        arguments, "SFTConfig", lambda **options: SimpleNamespace(n_gpu=1, **options)
+    )
+    found = training_arguments(**given)
+    assert found.fp16 and not found.bf16  # accelerate scales the loss for fp16
+
+
+def on_gpus(monkeypatch, tmp_path, *, n, **changed):
+    """The trainer's settings where transformers counts ``n`` GPUs as this process's own."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    fake = lambda **options: SimpleNamespace(n_gpu=n, _n_gpu=n, **options)  # noqa: E731
+    monkeypatch.setattr(arguments, "SFTConfig", fake)
+    given = {**SETTINGS, "bfloat16": True, **changed}
+    return training_arguments(**{**given, "output_dir": str(tmp_path)})
+
+
+def test_of_several_gpus_a_process_without_a_launch_trains_on_one(monkeypatch, tmp_path):
+    assert on_gpus(monkeypatch, tmp_path, n=4)._n_gpu == 1  # what DataParallel is chosen by
+    assert on_gpus(monkeypatch, tmp_path, n=1)._n_gpu == 1
+
+
+def test_transformers_takes_the_count_that_is_set(tmp_path):  # as training_arguments does
+    found = SFTConfig(
+        output_dir=str(tmp_path), use_cpu=True, bf16=False, activation_checkpointing=False
+    )
+    found._n_gpu = 2
+    assert (found.n_gpu, found.train_batch_size) == (2, 2 * found.per_device_train_batch_size)
+    found._n_gpu = 1
+    assert (found.n_gpu, found.train_batch_size) == (1, found.per_device_train_batch_size)
+
+
+def test_bfloat16_on_a_gpu_is_no_mixed_precision_but_for_deepspeed(monkeypatch, tmp_path):
+    assert not on_gpus(monkeypatch, tmp_path, n=1).bf16  # FSDP would reduce in it
+    assert on_gpus(monkeypatch, tmp_path, n=1, deepspeed=True).bf16

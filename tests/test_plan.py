@@ -11,7 +11,7 @@ import pytest
 
 from finllm import cli
 from finllm.params import load_params
-from finllm.plan_request import plan_params
+from finllm.plan_request import plan_params, planned_answers_gb
 from finllm.planned_memory import planned_peak_gb
 from finllm.planning.cost import attainable_speed, training_cost
 from finllm.planning.page import page
@@ -71,7 +71,7 @@ def test_tokens_and_time_follow_from_examples_and_speed(gpu):
     assert cost.steps == 30  # 3 epochs of 320 / 32 steps
     assert cost.tokens == 3 * 320 * 4096
     assert cost.hours == pytest.approx(3 * 320 * 4096 / 1000 / 3600)
-    assert cost.speed_from == "as given"
+    assert cost.speed_from == "given"
 
 
 def test_without_a_speed_it_is_a_share_of_the_devices_peak(gpu):
@@ -178,6 +178,41 @@ def test_what_does_not_fit_says_what_to_change(gpu):
     assert "lower train.batch_size" in text
 
 
+def test_answers_that_do_not_fit_name_the_batch_that_does(gpu):
+    asked = dataclasses.replace(gpu.predict, batch_size=16)
+    plan = planned(dataclasses.replace(gpu, predict=asked))
+    most = min(each.largest_batch for each in plan.answers.values())
+    assert not plan.fits and 0 < most < 16
+    text = page(plan)
+    assert "Training fits 1 x 24 GB (single)" in text
+    assert f"lower predict.batch_size to {most}." in text
+    fewer = dataclasses.replace(gpu.predict, batch_size=most)
+    assert planned(dataclasses.replace(gpu, predict=fewer)).fits
+
+
+def test_prompts_behind_examples_are_as_long_as_all_of_them_or_as_the_context(gpu):
+    def lengths(few_shot):
+        predict = dataclasses.replace(gpu.predict, few_shot=few_shot)
+        plan = planned(dataclasses.replace(gpu, predict=predict))
+        return [each.setting.length for each in plan.answers.values()]
+
+    assert lengths(0) == [4096 - 512]
+    assert lengths(2) == [4096 - 512, 8192 - 512]  # the context, less the answer
+    short = dataclasses.replace(gpu.templatize, max_tokens=1024)
+    plan = planned(dataclasses.replace(gpu, templatize=short))
+    assert [each.setting.length for each in plan.answers.values()] == [512, 512 + 2 * 1024]
+
+
+def test_a_model_that_no_device_loads_says_so():
+    params = preset_params(
+        "multi-gpu-llama3-70b-qlora-fsdp", folder=ROOT / "presets", params=ROOT / "params.yaml"
+    )
+    small = dataclasses.replace(params, plan=dataclasses.replace(params.plan, device_gb=40.0))
+    text = page(planned(small, launcher="fsdp"))
+    assert "Does not fit 4 x 40 GB (fsdp): 50.76 GB planned per device until the model" in text
+    assert max(map(len, text.splitlines()[:-1])) <= 100
+
+
 def finllm(folder, *arguments):
     return subprocess.run(
         [sys.executable, "-m", "finllm", "plan", *arguments],
@@ -235,3 +270,12 @@ def test_help_explains_the_units_and_gives_examples(capsys):
         cli.main(["plan", "--help"])
     text = capsys.readouterr().out
     assert "10^9 bytes" in text and "--preset gpu-llama3-8b-qlora" in text
+
+
+def test_the_doctors_device_has_to_hold_the_answers_too(gpu, shipped):
+    plan = planned(gpu)
+    most = max(each.memory.peak for each in plan.answers.values()) / 1e9
+    assert planned_answers_gb(gpu, device="cuda") == most
+    assert planned_answers_gb(shipped, device="cpu") is None
+    unknown = dataclasses.replace(gpu.model, name="nobody/nothing")
+    assert planned_answers_gb(dataclasses.replace(gpu, model=unknown), device="cuda") is None

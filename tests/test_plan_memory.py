@@ -11,6 +11,8 @@ from finllm.planning.memory import (
     Setting,
     device_memory,
     largest_batch,
+    loading_memory,
+    planned_peak,
     weight_bytes,
 )
 
@@ -213,3 +215,20 @@ def test_activations_do_not_depend_on_the_devices():
         recompute_every=1,
     ).peak
     assert {on(launcher, n).activations for launcher in LAUNCHERS for n in (1, 8)} == {expected}
+
+
+def test_every_process_holds_the_whole_model_and_its_shards_until_all_is_sharded():
+    whole = loading_memory(LLAMA_8B, GPU, launcher="single", devices=1)
+    weights = held(LLAMA_8B, "nf4", double=True)
+    parameters = weights.total + 4 * LORA_8B
+    assert whole == parameters + OVERHEAD["cuda"].base
+    assert loading_memory(LLAMA_8B, GPU, launcher="ddp", devices=4) == whole
+    shards = (parameters - weights.constants) // 4
+    assert loading_memory(LLAMA_8B, GPU, launcher="fsdp", devices=4) == whole + shards
+
+
+def test_the_planned_peak_is_that_of_loading_where_it_is_more():
+    small = dataclasses.replace(GPU, batch_size=1, length=8, labelled=4)
+    many = {"launcher": "fsdp", "devices": 8}
+    assert planned_peak(LLAMA_8B, small, **many) == loading_memory(LLAMA_8B, small, **many)
+    assert planned_peak(LLAMA_8B, GPU, launcher="single", devices=1) == on("single", 1).peak

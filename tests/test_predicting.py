@@ -9,7 +9,8 @@ import torch
 from conftest import tiny_llama
 from peft import LoraConfig, get_peft_model
 
-from finllm.model import arithmetic
+from finllm.instruct import chat
+from finllm.model import arithmetic, attention, loading
 from finllm.params import load_params
 from finllm.scoring import predicting
 from finllm.scoring.predicting import load_answerer
@@ -148,3 +149,47 @@ def test_the_number_of_threads_counts_where_rounding_depends_on_it(answerer, mon
         assert (name(one) == before) == fused
     finally:
         torch.set_num_threads(n_threads)
+
+
+def test_answers_end_at_every_id_that_template_tokenizer_or_model_name(answerer, tmp_path):
+    one = answerer()
+    usual = one.stop_ids
+    assert list(range(320)) != usual
+    one.model.generation_config.eos_token_id = list(range(320))
+    assert one.stop_ids == one.identity["stops"] == list(range(320))
+    journal = one.journal(tmp_path, IDS, EXCERPTS)
+    assert [(a.ids, a.hit_limit) for a in one.answer(IDS, EXCERPTS, journal)] == [([], False)] * 2
+    one.model.generation_config.eos_token_id = 7
+    assert one.stop_ids == sorted({7, *usual} - {2} | set(chat.stop_ids(one.tokenizer)))
+
+
+def test_the_memory_that_answers_lack_is_said_with_what_to_lower(answerer, monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")
+        yield
+
+    monkeypatch.setattr(predicting, "answers", refuse)
+    one = answerer()
+    with pytest.raises(ValueError, match="2 prompts of up to 3 tokens.*halve predict.batch_size"):
+        list(one.answer(IDS, EXCERPTS, one.journal(tmp_path, IDS, EXCERPTS)))
+
+
+def test_on_a_gpu_answers_read_prompts_without_holding_scores(folder, monkeypatch):
+    asked = {}
+
+    def loaded(*_, **options):
+        asked.update(options)
+        return tiny_llama()
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(loading.AutoModelForCausalLM, "from_pretrained", loaded)
+    for kernel, name_on_gpu in {"answers": attention.READING, "auto": "sdpa"}.items():
+        loading.load_base(
+            "any",
+            revision="",
+            quantization="none",
+            double_quantization=False,
+            compute_dtype="bfloat16",
+            attention_kernel=kernel,
+        )
+        assert asked["attn_implementation"] == name_on_gpu and asked["device_map"] == {"": 0}

@@ -1,4 +1,4 @@
-"""The README says the truth: commands shown to work, parameters, files and links that exist.
+"""README and CONTRIBUTING are true: commands shown to work, parameters, files and links that exist.
 
 docs/commands.md registers what shows each command; nothing is in one and not in the other.
 """
@@ -21,14 +21,18 @@ from finllm.records import Reject
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+SHOWN = f"{README}\n{CONTRIBUTING}"  # the pages whose every command is registered
 REGISTER = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 PAGES = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
     ROOT / "presets" / "README.md",
     *sorted((ROOT / "docs").glob("**/*.md")),
     *sorted((ROOT / "data").glob("*/README.md")),
 ]
-PROGRAMS = "make|dvc|python|finllm|source|git|pip|ln|mkdir|cp|benchmarks/[a-z_]+\\.sh"
+PROGRAMS = "make|pytest|dvc|python|finllm|source|git|pip|ln|mkdir|cp|benchmarks/[a-z_]+\\.sh"
 TEST_ID = re.compile(r"`(tests/\w+\.py)::(\w+)`")
 BY_HAND = re.compile(r"by hand, 20\d\d-\d\d-\d\d: \S")
 
@@ -73,14 +77,14 @@ def test_the_search_for_commands_sees_blocks_spans_chains_and_comments():
     assert len(commands(README)) > 40
 
 
-@pytest.mark.parametrize("command", commands(README))
+@pytest.mark.parametrize("command", commands(SHOWN))
 def test_every_command_is_registered(command):
     assert command in register()
 
 
 @pytest.mark.parametrize("command", register())
-def test_every_registered_command_is_in_the_readme_and_shown_to_work(command):
-    assert command in commands(README), "a stale row"
+def test_every_registered_command_is_on_a_page_and_shown_to_work(command):
+    assert command in commands(SHOWN), "a stale row"
     shown = register()[command]
     ids = TEST_ID.findall(shown)
     assert ids or BY_HAND.search(shown), f"neither a test nor a dated run by hand: {shown}"
@@ -152,7 +156,7 @@ def test_every_override_is_a_parameter_with_an_allowed_value(key, value, tmp_pat
 
 def test_every_make_target_is_in_the_makefile():
     targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
-    named = [command.split()[1] for command in commands(README) if command.startswith("make ")]
+    named = [command.split()[1] for command in commands(SHOWN) if command.startswith("make ")]
     assert named and set(named) <= set(targets)
 
 
@@ -180,7 +184,7 @@ def test_every_file_that_a_page_names_exists(page):
 
 
 def test_every_line_of_the_annotated_tree_exists():
-    tree = next(block for block in fences(README, "") if block.startswith("dvc.yaml"))
+    tree = next(block for block in fences(ARCHITECTURE, "") if block.startswith("dvc.yaml"))
     inside, named = Path(), []
     for line in tree.splitlines():
         names = re.match(r"( *)((?:[\w.]+/?(?:, )?)+)", line)

@@ -338,7 +338,7 @@ def test_the_foot_says_what_the_run_was_made_with_and_where_it_repeats():
     metrics = {**evidence.metrics, "predict_tuned": tuned}
     page = render(dataclasses.replace(evidence, metrics=metrics))
     assert f"Made with: {provenance.line(made_with)}" in page
-    assert "On the same kind of processor everything but the times" in page
+    assert "On the same kind of processor, everything except time" in page
 
 
 def test_cautions_name_a_baseline_that_wins_and_answers_that_were_cut():
@@ -562,11 +562,11 @@ def test_the_price_is_of_training_once_and_of_every_answer():
     metrics |= {"predict_base": {**costly, "cost": {"seconds": 60.0}}, "predict_tuned": costly}
     rows = {row[0]: row[1:] for row in price(metrics).rows}
     assert rows["training, once"] == ["5.49 min", "58,018 tokens"]
-    assert rows["an answer of tuned"] == ["0.900 s", "40 new tokens"]
-    assert rows["tuned against base, an answer"][0] == "× 1.50"
-    assert rows["time of the training"][0] == "366"
+    assert rows["one answer, tuned"] == ["0.900 s", "40 new tokens"]
+    assert rows["tuned relative to base, per answer"][0] == "× 1.50"
+    assert rows["training time, in answers"][0] == "366"
     costly["cost"]["answers_before_a_kill"] = 3  # its seconds are not those of all answers
-    assert "an answer of tuned" not in {row[0] for row in price(metrics).rows}
+    assert "one answer, tuned" not in {row[0] for row in price(metrics).rows}
 
 
 def test_claims_stand_beside_what_was_measured_and_what_was_not_has_no_row():
@@ -684,7 +684,7 @@ def test_transfer_appears_only_when_there_is_a_transfer_set():
 def test_missing_curves_are_said_to_be_missing():
     evidence = make_evidence()
     bare = Evidence(**{**vars(evidence), "curves": {**evidence.curves, "gradient_norm": []}})
-    assert "left no curves of its gradient norm." in render(bare)
+    assert "No training curves were recorded for the gradient norm." in render(bare)
 
 
 def test_the_fictional_source_is_announced_and_a_real_one_is_not():
@@ -778,7 +778,7 @@ def test_ratings_reach_both_reports_with_their_intervals_and_the_closest_metric(
     assert said in words and said in render_markdown(evidence)
     for part in (
         "2 raters judged 16 pairs",
-        "3 earlier clicks are about answers that the models no longer give",
+        "3 earlier clicks were ignored because the answers have changed",
         "Accuracy of figures 2.500 3.000 +0.500 [0.100, 0.900] 16",
         "Fluency – – – – 0",
         "Preference 0.710 [0.500, 0.900] 0.660 16",
@@ -895,7 +895,7 @@ def test_the_stage_writes_its_four_files_and_the_command_prints_them(tmp_path, m
     assert verdict["verdict"] == "inconclusive" and verdict["n_clusters_needed"] > 18
     assert Path("plots/forest.csv").read_text().startswith("metric,difference,low,high\n")
     text = Path("reports/report.html").read_text()
-    assert "lora.r" in text and "validation set" in text and "left no curves" not in text
+    assert "lora.r" in text and "validation set" in text and "No training curves" not in text
     comment = Path("reports/report.md").read_text()
     assert comment.startswith("**Inconclusive: ")
     for name in ("forest", "posterior"):

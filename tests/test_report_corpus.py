@@ -46,7 +46,7 @@ def test_the_corpus_figures_hold_the_plots_of_the_filter_stage():
 def test_a_run_without_plots_says_so():
     evidence = make_evidence()
     text = render(Evidence(**{**vars(evidence), "corpus": {}, "gradient_by_layer": []}))
-    assert "left no plots of the corpus" in text and "Gradient norm of the adapter" not in text
+    assert "No corpus plots were recorded" in text and "Gradient norm of the adapter" not in text
 
 
 def test_the_funnel_has_a_row_for_every_reason():
@@ -92,7 +92,7 @@ def test_robustness_shows_the_primary_metric_and_folds_the_others():
         {**CHANGE, "metric": "bleu"},
     ]
     said = robustness.robustness_summary(rows, primary=PRIMARY)
-    assert "in words that the training never saw: tuned −0.060 [−0.100, −0.020]." in said
+    assert "in held-out wording: tuned −0.060 [−0.100, −0.020]." in said
     first, others = robustness.robustness_tables(rows, primary=PRIMARY)
     assert [row[:2] for row in first.rows] == [
         ["noise: Number accuracy", "base"],

@@ -45,15 +45,15 @@ def test_the_few_shot_base_stands_between_base_and_tuned_wherever_answers_have_a
     metrics |= {"predict_fewshot": asked, "bayes_stats": {}}
     label = "base, examples shown"
     found = fairness.answers(metrics)
-    assert found.rows[1] == [label, "96", "0.100", "0.000"] and "the test set only" in found.caption
+    assert found.rows[1] == [label, "96", "0.100", "0.000"] and "test set only" in found.caption
     assert [row[0] for row in fairness.efficiency(metrics).rows] == ["base", label, "tuned"]
     assert fairness.efficiency(metrics).rows[1][1:4] == ["510", "90", "1.00 s"]
     assert [row[0] for row in fairness.latency(metrics).rows] == [label]
     costs = {row[0]: row[1:] for row in tables.costs({**metrics, "train": {}}).rows}
     assert list(costs) == ["predict base", f"predict {label}", "predict tuned"]
     assert costs[f"predict {label}"] == ["96 s", "90", "2.19 GB", "–"]
-    prices = [row for row in practical.price(metrics).rows if row[0].startswith("an answer of")]
-    assert prices[1] == [f"an answer of {label}", "1.00 s", "90 new tokens"] and len(prices) == 3
+    prices = [row for row in practical.price(metrics).rows if row[0].startswith("one answer,")]
+    assert prices[1] == [f"one answer, {label}", "1.00 s", "90 new tokens"] and len(prices) == 3
 
 
 def test_where_no_examples_are_shown_the_few_shot_base_has_no_row(metrics):

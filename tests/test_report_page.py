@@ -283,7 +283,7 @@ def test_the_effect_size_has_its_own_name(whole):
 
 def test_the_foot_promises_the_same_only_on_the_same_kind_of_processor(whole):
     end = words(whole.split('<section id="run">')[1])
-    assert "On the same kind of processor everything but the times and the memory" in end
+    assert "On the same kind of processor, everything except time and memory" in end
     assert "answers can differ where two tokens are almost equally probable" in end
     shown = whole.split('<section id="run">')[1]
     for part in foot(""):
@@ -334,8 +334,8 @@ def test_a_small_run_has_a_whole_page_that_says_what_is_missing(tmp_path, includ
         "No human ratings yet",
         "Not measured in this run: how the answers change",
         "The gain in other sectors was not measured",
-        "left no curves of its loss and its gradient norm",
-        "left no plots of the corpus",
+        "No training curves were recorded for the loss and the gradient norm",
+        "No corpus plots were recorded",
         "number accuracy moved by +0.030.",
         "Difference +0.030 no interval",
     ):

@@ -210,7 +210,7 @@ def test_a_truncated_checkpoint_is_skipped_in_words_and_the_one_before_is_used(t
     again = train(tmp_path)
     out, err = capsys.readouterr()
     assert "step-000006 is skipped: tensors.safetensors is not what was written" in err
-    assert "goes on from step 5" in out
+    assert "resumes from step 5" in out
     assert same(whole, again)
 
 
@@ -225,7 +225,7 @@ def test_an_interrupted_training_says_where_it_goes_on(tmp_path):
             if state.global_step == 6:
                 raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match="interrupted after step 6; .* goes on from step 4"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted after step 6; .* resumes from step 4"):
         train(tmp_path, every=4, callbacks=[Interrupt()])
     with pytest.raises(KeyboardInterrupt, match="no checkpoint was written yet"):
         train(tmp_path / "other", every=7, callbacks=[Interrupt()])
@@ -276,7 +276,7 @@ def test_kill_9_at_a_random_moment_and_within_a_write_leaves_the_same_adapter(tm
     last = script(tmp_path)
     out, _ = last.communicate()
     assert last.returncode == 0, out
-    assert "goes on from step" in out and "step 3\n" not in out
+    assert "resumes from step" in out and "step 3\n" not in out
     assert (tmp_path / "adapter" / "adapter_model.safetensors").read_bytes() == whole
 
 

@@ -63,7 +63,7 @@ def change(project):
 def test_an_unchanged_pipeline_is_a_sentence(project):
     done = finllm(project, "repro")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Nothing has changed: every stage is as dvc.lock says\n"
+    assert done.stdout == "Nothing has changed: all stages are up to date\n"
 
 
 def test_dvc_s_own_messages_are_in_its_log_and_not_on_the_screen(project, change):
@@ -72,7 +72,7 @@ def test_dvc_s_own_messages_are_in_its_log_and_not_on_the_screen(project, change
     assert done.returncode == 0 and done.stderr == ""
     # stages that only write say nothing; the constants that they write end the run at once
     assert done.stdout.strip().startswith("2 stages ran in ")
-    assert done.stdout.strip().endswith("; their logs are in logs/")
+    assert done.stdout.strip().endswith("; logs are in logs/")
     log = (project / "logs" / "dvc.log").read_text()
     assert "Running stage 'bayes_stats'" in log and "git add" in log
 
@@ -83,9 +83,9 @@ def test_a_killed_stage_is_named_with_the_signal_and_how_to_go_on(project, chang
     assert done.returncode == 1
     said = [line for line in done.stderr.splitlines() if line != "Killed"]  # that is the shell's
     assert said == [
-        "train: ended by signal 9 (out of memory? `python -m finllm plan` says what it takes); "
-        "`make repro` or `dvc repro` goes on from here",
-        "train: its log is logs/train.log",
+        "train: ended by signal 9 (out of memory? `python -m finllm plan` estimates the memory); "
+        "run `make repro` or `dvc repro` to resume",
+        "train: see logs/train.log",
     ]
     changed = {line.split()[-1] for line in git(project, "status", "--short").splitlines()}
     assert changed <= {"params.yaml", "dvc.lock"}  # the committed figures are of one run
@@ -99,8 +99,8 @@ def test_a_value_that_was_run_before_is_taken_from_the_cache(project, change):
     done = finllm(project, "repro")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert "train           taken from DVC's cache of earlier runs" in lines
-    assert lines[-1].startswith("1 stage ran, 2 were taken from the cache, in ")
+    assert "train           restored from DVC's run cache" in lines
+    assert lines[-1].startswith("1 stage ran, 2 were restored from the cache, in ")
     assert max(map(len, lines)) <= 100
 
 
@@ -119,7 +119,7 @@ def test_what_dvc_itself_fails_over_is_a_line_with_its_log(project):
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("repro: ") and "data/lexicon" in line
-    assert line.endswith("(DVC's log is logs/dvc.log)")
+    assert line.endswith("(DVC log: logs/dvc.log)")
 
 
 def test_an_unknown_stage_is_a_line(project):
@@ -156,8 +156,8 @@ def test_a_current_verdict_says_nothing_of_it(project):
 def test_a_verdict_from_before_a_change_says_so_first(project, change):
     change("verdict", "primary_metric", "rougeL")
     first, empty, *_ = screen_of(project)
-    assert first.startswith("Not current: ") and first.endswith(
-        " changed since the run; `make repro`"
+    assert first.startswith("Out of date: ") and first.endswith(
+        " changed since the run; run `make repro`"
     )
     assert "significance" in first and len(first) <= 100 and empty == ""
     found = not_current(project)
@@ -172,7 +172,7 @@ def test_a_verdict_beside_an_interrupted_run_says_so(project):
     first = screen_of(project)[0]
     found = not_current(project)
     lost.write_bytes(before)
-    assert first.startswith("These are the committed figures: outputs of ") and "train" in first
+    assert first.startswith("Results are from the last commit: outputs of ") and "train" in first
     assert len(first) <= 100
     assert "train" in found and "report" in found
 
@@ -185,4 +185,4 @@ def test_a_verdict_where_dvc_cannot_say_is_printed_with_the_reason(tmp_path):
         env={**environment(), "PYTHONPATH": str(ROOT)}, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Not checked whether this is current: ")
+    assert done.stdout.startswith("Could not check whether the results are up to date: ")

@@ -70,7 +70,7 @@ def test_the_references_as_answers_score_best_and_the_lead_stands_beside(workspa
     lines = [line for line in table.splitlines() if line.startswith(METRICS)]
     assert len(lines) == len(LEXICAL + DOMAIN) and lines[0].startswith("rouge1 ")
     assert "1.000" in lines[0] and "[" not in "".join(lines)
-    assert "means; an interval takes at least 5 companies" in table
+    assert "means; an interval needs at least 5 companies" in table
     score("--json")  # the last one counts: no file, standard output
     printed = json.loads(capsys.readouterr().out)
     assert printed | {"seconds": 0} == found | {"seconds": 0}
@@ -213,7 +213,7 @@ def test_bad_input_is_one_line_that_names_it(workspace, name):
         (["--references", "nowhere"], "nowhere: no such folder"),
         (["--sources", "nowhere"], "nowhere: no such folder"),
         (["--sources", "void"], "void: no transcripts; readable are"),
-        (["--template", "poetry"], "template 'poetry'; allowed are"),
+        (["--template", "poetry"], "template 'poetry'; allowed:"),
     ],
 )
 def test_a_wrong_argument_is_named(workspace, words, says):

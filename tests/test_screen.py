@@ -115,7 +115,7 @@ def test_a_mistake_is_a_line_and_the_place_of_the_log(tmp_path):
     code, said = ran(tmp_path, body="raise ValueError('lora.r is 0')", terminal=False)
     assert code == 1
     assert said.splitlines() == [
-        "work: alarm", "work: lora.r is 0", "work: its log is logs/work.log",
+        "work: alarm", "work: lora.r is 0", "work: see logs/work.log",
     ]  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def test_a_defect_is_a_line_and_its_traceback_is_in_the_log(tmp_path):
     code, said = ran(tmp_path, body="raise RuntimeError('no such\\nkernel')", terminal=False)
     assert code == 1
     assert said.splitlines()[1:] == [
-        "work: failed with RuntimeError: no such", "work: its log is logs/work.log",
+        "work: failed with RuntimeError: no such", "work: see logs/work.log",
     ]  # fmt: skip
     assert "Traceback" in (tmp_path / "logs" / "work.log").read_text()
 
@@ -135,9 +135,7 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on(tmp_path):
     process.send_signal(signal.SIGINT)
     said = read_all(descriptor)
     assert process.wait() == 130
-    assert said.splitlines()[1:] == [
-        "work: interrupted; `make repro` or `dvc repro` goes on from here"
-    ]
+    assert said.splitlines()[1:] == ["work: interrupted; run `make repro` or `dvc repro` to resume"]
 
 
 def test_ctrl_c_during_a_bar_leaves_that_line_and_nothing_after_it(tmp_path):
@@ -163,7 +161,7 @@ def test_ctrl_c_while_the_libraries_are_loaded_is_one_line_too(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT), "DVC_STAGE": "work"},
     )  # fmt: skip
     assert done.returncode != 0
-    assert done.stderr == "work: interrupted; `make repro` or `dvc repro` goes on from here\n"
+    assert done.stderr == "work: interrupted; run `make repro` or `dvc repro` to resume\n"
 
 
 def test_by_hand_and_in_the_copy_of_a_queued_experiment_nothing_is_redirected(tmp_path):

@@ -56,7 +56,7 @@ def test_a_range_is_whole_where_the_parameter_is(tmp_path):
         ("train.seed: {values: [1, 2]}", "the best of several seeds is luck"),
         ("model.name: {values: [a]}", "of one tokenizer is not that of another"),
         ("split.val_share: {low: 0.1, high: 0.3}", "of one set of examples"),
-        ("evaluate.encoder_layer: {values: [4]}", "evaluate.encoder_layer is not searched over"),
+        ("evaluate.encoder_layer: {values: [4]}", "evaluate.encoder_layer cannot be searched"),
         ("[lora.r]", "it must be a mapping of parameters"),
         ("lora.r: {values: [4", "not YAML"),
     ],

@@ -432,14 +432,14 @@ def test_a_dangling_link_costs_that_file(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"format": "xml"}, "format 'xml'; allowed are calls"),
+        ({"format": "xml"}, "format 'xml'; allowed: calls"),
         ({}, "format None"),
         ({"format": "text", "path": "../x"}, "path '../x' leaves the folder"),
         ({"format": "text", "path": "/etc"}, "path '/etc' leaves the folder"),
         ({"format": "text", "path": "gone"}, "does not exist"),
         ({"format": "text", "colour": "red"}, "unknown key 'colour'"),
         ({"format": "jsonl"}, "must map at least `text`"),
-        ({"format": "jsonl", "fields": {"text": "t", "body": "b"}}, "'body'; allowed are"),
+        ({"format": "jsonl", "fields": {"text": "t", "body": "b"}}, "'body'; allowed:"),
         ({"format": "text", "fields": {"text": "t"}}, "`fields` belongs to"),
         ({"format": "text", "encoding": "utf-9"}, "encoding 'utf-9'"),
         ({"format": "text", "name_pattern": "("}, "name_pattern '('"),

@@ -153,7 +153,7 @@ def test_data_without_a_scale_are_refused_with_what_to_do():
         fit([0.0] * 12 + [1.0, -1.0, 0.5], likelihood="student_t")
     with pytest.raises(ValueError, match="variation between companies"):
         fit([0.1, 0.2, 0.3], ["a"] * 3)
-    with pytest.raises(ValueError, match="it must hold zero"):
+    with pytest.raises(ValueError, match="it must include zero"):
         fit([0.1, 0.2, 0.3], rope_low=0.1, rope_high=0.2)
     with pytest.raises(ValueError, match="one of normal, student_t"):
         fit([0.1, 0.2, 0.3], likelihood="laplace")

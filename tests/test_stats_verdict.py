@@ -150,5 +150,5 @@ def test_every_input_has_one_verdict_and_swapping_arms_mirrors_it(
 def test_impossible_inputs_are_refused():
     with pytest.raises(ValueError, match="p_better is 1.2"):
         verdict_of(p_better=1.2)
-    with pytest.raises(ValueError, match="it must hold zero"):
+    with pytest.raises(ValueError, match="it must include zero"):
         verdict_of(rope_low=0.01)

@@ -106,7 +106,7 @@ def test_an_interrupted_stage_goes_on_and_ends_as_if_nothing_had_been(
     assert "train: interrupted after step 5; the next run" in capsys.readouterr().err
     assert not (workspace / "models" / "adapter").exists()
     again = run(monkeypatch)
-    assert "goes on from step 4" in capsys.readouterr().out
+    assert "resumes from step 4" in capsys.readouterr().out
     assert whole.pop("cost")["n_resumes"] == 0 and again.pop("cost")["n_resumes"] == 1
     assert whole == again
     assert len(whole_curve) == 1 + whole["n_steps"] and curve(workspace / "plots") == whole_curve
@@ -135,7 +135,7 @@ def test_a_checkpoint_of_other_parameters_data_weights_or_processors_is_not_used
     else:
         change(workspace, **changes)
     assert run(monkeypatch)["cost"]["n_resumes"] == 0
-    assert "goes on" not in capsys.readouterr().out
+    assert "resumes" not in capsys.readouterr().out
     (left,) = (workspace / ".checkpoints").iterdir()  # that of the interrupted run, for its return
     assert [path.name for path in left.iterdir()] == ["step-000002"]
 
@@ -163,7 +163,7 @@ def test_an_experiment_killed_in_its_copy_goes_on_in_another_copy(workspace, mon
     assert run(monkeypatch)["cost"]["n_resumes"] == 0  # other settings, another folder
     enter("tmpsame")
     assert run(monkeypatch)["cost"]["n_resumes"] == 1
-    assert "goes on from step 4" in capsys.readouterr().out
+    assert "resumes from step 4" in capsys.readouterr().out
     assert list((workspace / ".checkpoints").iterdir()) == []
 
 

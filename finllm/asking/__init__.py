@@ -1,1 +1,1 @@
-"""One call and two models: what base and tuned answer, side by side."""
+"""Answers of base and tuned model about one call, side by side (``finllm chat``)."""

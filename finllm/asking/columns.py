@@ -1,4 +1,4 @@
-"""An exchange on a terminal: the answers beside each other, their figures marked."""
+"""Terminal output of an exchange: the answers in columns, their figures marked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = {"": "", SUPPORTED: GREEN, CONTRADICTED: YELLOW, INVENTED: RED}
 SIGNS = {"": "", SUPPORTED: "", CONTRADICTED: "[?]", INVENTED: "[!]"}  # without colours
 SAYS = {
     SUPPORTED: "in the call",
-    CONTRADICTED: "with another sign or magnitude there",
+    CONTRADICTED: "with another sign or magnitude",
     INVENTED: "not in the call",
 }
 

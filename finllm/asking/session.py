@@ -1,4 +1,4 @@
-"""A call, the models that are asked about it, and their answers with what the call says of them."""
+"""A call, the loaded models, and their answers with each figure checked against the call."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ class Session:
         context = first.model.config.max_position_embeddings
         if len(ids) + first.max_new_tokens > context:
             raise ValueError(
-                f"the question makes a prompt of {len(ids)} tokens, and the model reads {context} "
-                f"with the answer's {first.max_new_tokens}; ask a shorter one"
+                f"the prompt has {len(ids)} tokens; the model reads {context}, of which the "
+                f"answer needs {first.max_new_tokens}; shorten the question"
             )
         return Exchange(
             template=template,
@@ -103,7 +103,7 @@ def example_of(call: Transcript, params: Params, template: str) -> Example:
         For an unknown template, or where nothing of the call can be asked about.
     """
     if template not in templates.TEMPLATES:
-        raise ValueError(f"template {template!r}; allowed are {', '.join(templates.TEMPLATES)}")
+        raise ValueError(f"template {template!r}; allowed: {', '.join(templates.TEMPLATES)}")
     with tempfile.TemporaryDirectory() as folder:
         write_jsonl(Path(folder) / "calls.jsonl", [call])
         try:
@@ -119,7 +119,7 @@ def load_models(names: Sequence[str], *, adapter: Path, params: Params) -> dict[
     Raises
     ------
     ValueError
-        Where there is no tuned model yet; says how to get one.
+        If there is no tuned model yet; says how to get one.
     """
     weights = {name: weights_of(name, adapter) for name in names}  # all, before any is loaded
     return {name: load_answerer(params, weights=folder) for name, folder in weights.items()}

@@ -1,4 +1,4 @@
-"""One transcript from a file of any readable format."""
+"""Read one transcript from a file in any supported format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAPPED = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parque
 READABLE_FILE = (
     "plain text, HTML, PDF, Earnings-21's .nlp, a .jsonl of calls with turns, and .jsonl, "
     ".json, .csv or "
-    ".parquet below a folder whose source.yaml maps the fields"
+    ".parquet in a folder whose source.yaml maps the fields"
 )
 
 
@@ -43,7 +43,7 @@ def read_call(path: Path, call_id: str = "") -> Transcript:
         bad = records[0]
         raise ValueError(f"{path}: no transcript: {bad.reason}: {bad.detail}")
     if call_id and call_id not in calls:
-        raise ValueError(f"{path}: no call {call_id!r}; there are: {_some(calls)}")
+        raise ValueError(f"{path}: no call {call_id!r}; available: {_some(calls)}")
     if not call_id and len(calls) > 1:
         raise ValueError(f"{path}: {len(calls)} calls; name one with --id: {_some(calls)}")
     return calls[call_id or next(iter(calls))]
@@ -68,8 +68,8 @@ def _described(path: Path, form: str) -> Description:
                 return replace(found, base=path)
     if form not in (".jsonl", ".nlp"):
         raise ValueError(
-            f"{path}: no source.yaml beside it says which field of a {form} file is the text; "
-            f"readable are {READABLE_FILE}"
+            f"{path}: no source.yaml in its folder maps the text field of a {form} file; "
+            f"readable: {READABLE_FILE}"
         )
     return Description(
         name=path.stem,

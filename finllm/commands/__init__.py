@@ -1,4 +1,4 @@
-"""The commands, a module each: ``add_parser`` says what it takes, ``run`` does it.
+"""The commands, one module each: ``add_parser`` defines the arguments, ``run`` executes it.
 
 A module imports at its top only what the help needs: ``python -m finllm --help`` is to come at
 once, so what a command works with is imported in its ``run``.

@@ -1,4 +1,4 @@
-"""What the commands share: the page that ``--help`` prints, and the arguments that many take."""
+"""Shared parts of the commands: the layout of ``--help`` and common arguments."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def add_params(command: argparse.ArgumentParser) -> None:
         "--params",
         type=Path,
         default=Path("params.yaml"),
-        help="the parameters (default: %(default)s)",
+        help="parameter file (default: %(default)s)",
     )
 
 
@@ -61,7 +61,7 @@ def add_adapter(command: argparse.ArgumentParser) -> None:
         "--adapter",
         type=Path,
         default=Path("models/adapter"),
-        help="what `train` wrote (default: %(default)s)",
+        help="folder of the trained adapter (default: %(default)s)",
     )
 
 
@@ -80,8 +80,8 @@ def add_path(command: argparse.ArgumentParser, name: str, default: str, what: st
 def add_comparison(command: argparse.ArgumentParser, scores: str) -> None:
     """What a comparison over several runs takes: their files of scores, and where it goes."""
     command.add_argument("scores", type=Path, nargs="+", help=scores)
-    command.add_argument("--out", type=Path, help="write the comparison here as JSON")
-    add_json(command, "what --out writes")
+    command.add_argument("--out", type=Path, help="write the comparison to this JSON file")
+    add_json(command, "the comparison")
     add_params(command)
 
 

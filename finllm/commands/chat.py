@@ -1,4 +1,4 @@
-"""``finllm chat``: base and tuned side by side about one call."""
+"""``finllm chat``: question base and tuned model about one call."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ BOTH = "both"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "chat",
         run,
-        summary="ask base and tuned side by side about a transcript",
+        summary="question base and tuned model about a transcript, side by side",
         description=(
-            "Both models get the same prompt: the system prompt, the question, and the part of the "
-            "call that the template shows, cut and cleaned as the pipeline does it. Answers are "
-            "greedy. A figure of an answer is marked by whether the call states it. On a terminal "
-            "without --question it asks for questions until an empty line; elsewhere it asks the "
-            "template's own. Both models are in memory together."
+            "Both models get the same prompt: the system prompt, the question, and the "
+            "excerpt of the call that the template selects, prepared as in the pipeline. "
+            "Decoding is greedy. Each figure in an answer is marked by whether the call "
+            "states it. On a terminal without --question, prompts for questions until an "
+            "empty line; otherwise asks the template's own question. Both models are in "
+            "memory at the same time."
         ),
         example=(
             "chat --transcript call.txt\n"
@@ -40,28 +41,31 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             "chat --transcript data/filter/kept.jsonl --id CALL --template questions --json"
         ),
         reads=(
-            "the transcript: plain text, Earnings-21's .nlp, a .jsonl of calls, or .json, .jsonl, "
-            ".csv, .parquet below a source.yaml; models/adapter, params.yaml"
+            "the transcript (plain text, Earnings-21's .nlp, a .jsonl of calls, or a .json, "
+            ".jsonl, .csv or .parquet in a folder with a source.yaml), models/adapter, "
+            "params.yaml"
         ),
         writes="nothing",
     )
-    command.add_argument("--transcript", type=Path, required=True, help="the call's file")
-    command.add_argument("--id", default="", help="which call, where the file holds several")
+    command.add_argument("--transcript", type=Path, required=True, help="file of the call")
+    command.add_argument("--id", default="", help="id of the call, if the file holds several")
     command.add_argument(
         "--question",
         action="append",
         default=[],
-        help="in place of the template's; may be repeated",
+        help="question to ask instead of the template's; may be repeated",
     )
     command.add_argument(
         "--template",
         choices=TEMPLATES,
         default=SUMMARIZATION,
-        help="which part of the call is shown, and what is asked without a question "
-        "(default: %(default)s)",
+        help="template that selects the excerpt and the default question (default: %(default)s)",
     )
     command.add_argument(
-        "--model", choices=(BOTH, "base", "tuned"), default=BOTH, help="default: %(default)s"
+        "--model",
+        choices=(BOTH, "base", "tuned"),
+        default=BOTH,
+        help="model to ask (default: %(default)s)",
     )
     add_adapter(command)
     add_params(command)
@@ -93,7 +97,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 def _converse(session: Session, template: str) -> None:
     """Ask what is typed; a mistake is said and the next question is asked for."""
-    print(f"{session.call.id}: ask, or /{' /'.join(TEMPLATES)}; an empty line ends")
+    print(f"{session.call.id}: type a question, or /{' /'.join(TEMPLATES)}; an empty line ends")
     for text in _typed():
         name = text.removeprefix("/") if text.startswith("/") else ""
         try:
@@ -124,7 +128,7 @@ def _print(session: Session, template: str, question: str) -> None:
     colour = has_colour(sys.stdout)
     found = session.ask(template, question)
     n_shown, n_words = len(found.excerpt.split()), len(session.call.text.split())
-    print(f"{found.question}\n({n_shown} of the call's {n_words} words are in the prompt)\n")
+    print(f"{found.question}\n(the prompt contains {n_shown} of the call's {n_words} words)\n")
     width = shutil.get_terminal_size((100, 24)).columns
     print(columns.page(found, width=width, colour=colour))
     print(f"\n{columns.legend(colour=colour)}")

@@ -1,4 +1,4 @@
-"""``finllm completion``: the Tab key in a shell, by shtab."""
+"""``finllm completion``: shell completion scripts, by shtab."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ FISH_CALL = "type -q finllm; or function finllm; python -m finllm $argv; end\n"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "completion",
         run,
-        summary="print a script that completes commands and options in a shell",
+        summary="print a shell completion script",
         description=(
-            "The script completes commands, options and files on Tab, and makes `finllm` short for "
-            "`python -m finllm` where there is no command of that name. It is fixed text: Python "
-            "does not run when Tab is pressed. Print it again after an update."
+            "The script completes commands, options and files on Tab, and defines `finllm` as "
+            "a shorthand for `python -m finllm` unless that command exists. It is static: "
+            "Python does not run on Tab. Print it again after an update."
         ),
         example=(
             "completion bash > ~/.finllm.bash && source ~/.finllm.bash\n"
@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         reads="nothing",
         writes="nothing; the script goes to standard output",
     )
-    command.add_argument("shell", choices=SHELLS, help="which shell it is for")
+    command.add_argument("shell", choices=SHELLS, help="shell to complete in")
 
 
 def run(parsed: argparse.Namespace) -> None:

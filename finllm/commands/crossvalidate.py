@@ -1,4 +1,4 @@
-"""``finllm crossvalidate``: the folds of a cross-validation, and one verdict over all of them."""
+"""``finllm crossvalidate``: run all folds and print the pooled verdict."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ from finllm.commands.arguments import add_json, add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "crossvalidate",
         run,
-        summary="run the folds of a cross-validation, and give one verdict",
+        summary="cross-validate by company and print the pooled verdict",
         description=(
             "For a source with too few companies for one test set: every company is tested "
-            "once, by "
-            "a model that never saw it. Each fold is a DVC experiment in a copy of the project, up "
-            "to the stage `evaluate`; the folds' scores are then compared together, by "
-            "company. The "
-            "working folder does not change. Ctrl-C loses nothing: the same command goes on, the "
-            "running fold from its last checkpoint."
+            "once, by a model that was trained without it. Each fold is a DVC experiment in a "
+            "copy of the project, up to the stage `evaluate`; the scores of all folds are "
+            "then compared together, by company. The workspace does not change. After Ctrl-C, "
+            "run the same command again to resume, including the running fold from its last "
+            "checkpoint."
         ),
-        example="crossvalidate --folds 5\n"
-        "crossvalidate --folds 5 -S data.source=mine -S 'split.transfer_sectors=[]'\n"
-        "crossvalidate --folds 10 --json --out pooled.json",
+        example=(
+            "crossvalidate --folds 5\n"
+            "crossvalidate --folds 5 -S data.source=mine -S 'split.transfer_sectors=[]'\n"
+            "crossvalidate --folds 10 --json --out pooled.json"
+        ),
         reads="params.yaml, dvc.yaml and the source",
-        writes="an experiment a fold, see `dvc exp show`; scores and logs in .search; --out",
+        writes=("one experiment per fold (see `dvc exp show`); scores and logs in .search; --out"),
     )
-    command.add_argument(
-        "--folds", type=int, required=True, help="parts of the companies, each tested once"
-    )
+    command.add_argument("--folds", type=int, required=True, help="number of folds")
     command.add_argument(
         "-S", "--set-param", action="append", default=[], metavar="KEY=VALUE",
-        help="another value of a parameter, as for `dvc exp run`",
+        help="override a parameter, as in `dvc exp run`",
     )  # fmt: skip
-    command.add_argument("--out", type=Path, help="write the comparison here as JSON")
-    add_path(command, "--folder", ".search", "scores and logs of the folds")
-    add_json(command, "the folds, the comparison and the verdict")
+    command.add_argument("--out", type=Path, help="write the comparison to this JSON file")
+    add_path(command, "--folder", ".search", "folder of scores and logs")
+    add_json(command, "folds, comparison and verdict")
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -62,7 +61,7 @@ def run(parsed: argparse.Namespace) -> int:
     folder = parsed.folder / name
     _say(f"crossvalidate: {name} in {folder}, {parsed.folds} folds")
     if copied:
-        _say(f"copied as it is, since neither Git nor DVC tracks it: {', '.join(copied)}")
+        _say(f"copied because neither Git nor DVC tracks it: {', '.join(copied)}")
     with alone(folder):
         try:
             with interruptible():
@@ -71,7 +70,7 @@ def run(parsed: argparse.Namespace) -> int:
                     copied=copied, say=_say,
                 )  # fmt: skip
         except KeyboardInterrupt:
-            _say("crossvalidate: interrupted; the same command goes on where it was")
+            _say("crossvalidate: interrupted; run the same command to resume")
             return 130
     record, page = _pooled(folds, params)
     if parsed.out:

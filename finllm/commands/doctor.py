@@ -1,4 +1,4 @@
-"""``finllm doctor``: is all in order here."""
+"""``finllm doctor``: check the environment and suggest fixes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from finllm.commands.arguments import add_json, add_params, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "doctor",
         run,
-        summary="look at all that a run needs, and say how to mend it",
+        summary="check the environment and suggest fixes",
         description=(
-            "Python, the pinned packages, torch, the device and its memory, what the processor "
-            "can do, threads, bitsandbytes, the fused layers, room on the disks, the parameters, "
-            "the model and the data that they name, and the state of the pipeline. Each is ok, a "
-            "warning (a run works, but) or a problem (a run fails), with the command that mends "
-            "it. The exit code is 1 where there is a problem."
+            "Check Python, the pinned packages, torch, the device and its memory, processor "
+            "features, threads, bitsandbytes, the fused layers, disk space, the parameters, "
+            "the model and the data that they name, and the state of the pipeline. Each "
+            "finding is ok, a warning (a run works with a limitation) or a problem (a run "
+            "fails), with a command that fixes it. The exit code is 1 if there is a problem."
         ),
-        example="doctor\ndoctor --json",
-        reads="params.yaml, requirements*.txt, data/raw, dvc.lock; asks the Hub where it must",
+        example=("doctor\ndoctor --json"),
+        reads=("params.yaml, requirements*.txt, data/raw, dvc.lock; queries the Hub if needed"),
         writes="nothing",
     )
     add_params(command)
@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Print each finding as it is made; 1 where there is a problem."""
+    """Print each finding as it is made; 1 if there is a problem."""
     from finllm.doctor.examination import examine, line, summary
     from finllm.doctor.finding import PROBLEM
     from finllm.terminal import has_colour, print_json

@@ -1,4 +1,4 @@
-"""``finllm export``: the tuned model for others."""
+"""``finllm export``: export the tuned model."""
 
 from __future__ import annotations
 
@@ -9,31 +9,40 @@ from finllm.commands.arguments import add_adapter, add_params, add_path, new_com
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "export",
         run,
-        summary="write the tuned model for others to load",
+        summary="export the tuned model",
         description=(
-            "`merged` is a folder that plain transformers loads, `gguf` a file for llama.cpp, "
-            "`adapter` the LoRA weights alone. A model card goes with each. The exported model is "
-            "loaded again and answers test prompts, and the last lines say how many of its greedy "
-            "answers are those of the model that was evaluated."
+            "Formats: `merged` is a folder for transformers, `gguf` a file for llama.cpp, "
+            "`adapter` the LoRA weights alone. Each comes with a model card. The exported "
+            "model is loaded again and answers test prompts; the last lines report how many "
+            "of its greedy answers equal those of the evaluated model."
         ),
         example="export --format merged --output tuned",
         reads="models/adapter, params.yaml, data/split/test.jsonl, metrics/",
-        writes="the folder --output, whole or not at all",
+        writes="the folder --output, complete or not at all",
     )
-    command.add_argument("--format", choices=("merged", "gguf", "adapter"), required=True)
-    command.add_argument("--output", type=Path, required=True, help="the folder to make")
-    command.add_argument("--force", action="store_true", help="replace what the folder holds")
     command.add_argument(
-        "--prompts", type=int, default=20, help="test prompts to compare on (default: %(default)s)"
+        "--format", choices=("merged", "gguf", "adapter"), required=True, help="output format"
+    )
+    command.add_argument("--output", type=Path, required=True, help="folder to create")
+    command.add_argument(
+        "--force", action="store_true", help="replace the content of an existing folder"
+    )
+    command.add_argument(
+        "--prompts",
+        type=int,
+        default=20,
+        help="number of test prompts to compare (default: %(default)s)",
     )
     add_adapter(command)
-    add_path(command, "--examples", "data/split/test.jsonl", "where the prompts are from")
-    add_path(command, "--metrics", "metrics", "what the card quotes")
+    add_path(
+        command, "--examples", "data/split/test.jsonl", "file of test examples for the prompts"
+    )
+    add_path(command, "--metrics", "metrics", "folder of metrics for the model card")
     add_params(command)
 
 

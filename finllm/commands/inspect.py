@@ -1,4 +1,4 @@
-"""``finllm inspect``: a training example as the model sees it, or a call as cleaning reads it."""
+"""``finllm inspect``: print a training example with its loss mask, or the speakers of a call."""
 
 from __future__ import annotations
 
@@ -11,31 +11,39 @@ from finllm.commands.arguments import add_params, add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "inspect",
         run,
-        summary="print a training example, or who says what in a call",
+        summary="print a training example, or the speakers of a call",
         description=(
-            "The prompt, the answer, the special tokens, and the token from which the loss counts: "
-            "on a terminal the prompt is dim, what carries loss is green, special tokens are "
-            "magenta; elsewhere a line says where the loss begins. With --call, who says what in a "
-            "call: a line a turn with role and section; executives are green, analysts yellow, "
-            "operators dim, and who is unknown is red."
+            "Print prompt, answer and special tokens of a training example, and the token at "
+            "which the loss starts. On a terminal the prompt is dim, tokens with loss are "
+            "green and special tokens are magenta; elsewhere a line marks the start of the "
+            "loss. With --call, print one line per turn of a call, with speaker, role and "
+            "section: executives are green, analysts yellow, operators dim, unknown speakers "
+            "red."
         ),
-        example="inspect --template summarization --index 3\ninspect --call ACME_q3_2023",
-        reads="data/split/train.jsonl, params.yaml, the model's tokenizer; with --call "
-        "data/clean/transcripts.jsonl",
+        example=("inspect --template summarization --index 3\ninspect --call ACME_q3_2023"),
+        reads=(
+            "data/split/train.jsonl, params.yaml, the model's tokenizer; with --call "
+            "data/clean/transcripts.jsonl"
+        ),
         writes="nothing",
     )
-    command.add_argument("--call", default="", metavar="ID", help="print this call instead")
-    command.add_argument("--template", default="", help="of this template only")
     command.add_argument(
-        "--index", type=int, default=0, help="which of them, from 0 (default: %(default)s)"
+        "--call", default="", metavar="ID", help="print this call instead of an example"
     )
-    add_path(command, "--examples", "data/split/train.jsonl", "the examples")
-    add_path(command, "--transcripts", "data/clean/transcripts.jsonl", "the calls")
+    command.add_argument("--template", default="", help="select examples of this template")
+    command.add_argument(
+        "--index",
+        type=int,
+        default=0,
+        help="index among the selected examples, from 0 (default: %(default)s)",
+    )
+    add_path(command, "--examples", "data/split/train.jsonl", "file of examples")
+    add_path(command, "--transcripts", "data/clean/transcripts.jsonl", "file of calls")
     add_params(command)
 
 

@@ -1,4 +1,4 @@
-"""``finllm plan``: memory and time of a training, before it runs."""
+"""``finllm plan``: estimate memory and time of a training run."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from finllm.commands.arguments import add_json, add_params, add_path, new_comman
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "plan",
         run,
-        summary="print the memory and the time that a training will take",
+        summary="estimate memory and time of a training run",
         description=(
-            "Parameters, bytes of weights, adapter, optimizer and activations, the peak on 1 to 8 "
-            "devices under each launcher, what fits which device, tokens and time: from the "
-            "parameters alone. Loads no weights and needs no network; a model that is not in "
-            "finllm/planning/models.toml has to be a local folder with a config.json, or in the "
-            "Hub's cache. Memory is in GB of 10^9 bytes. It says `does not fit` with exit code 0: "
-            "scripts read `fits` of --json."
+            "Estimate parameters, memory of weights, adapter, optimizer and activations, "
+            "peak memory on 1 to 8 devices under each launcher, the devices that fit, tokens "
+            "and time, from the parameters alone. Needs neither weights nor a network. A "
+            "model that is not in finllm/planning/models.toml must be a local folder with a "
+            "config.json or in the Hub's cache. 1 GB is 10^9 bytes. The exit code is 0 even "
+            "if the run does not fit; scripts read `fits` in the output of --json."
         ),
         example=(
             "plan\n"
@@ -29,38 +29,39 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             "plan --preset gpu-llama3-8b-qlora --launcher fsdp --devices 4 --json"
         ),
         reads=(
-            "params.yaml; without --preset also the training set and the speed that "
-            "data/split/train.jsonl and metrics/details/train.json have of the last run"
+            "params.yaml; without --preset also the training set and the speed of the last "
+            "run (data/split/train.jsonl, metrics/details/train.json)"
         ),
         writes="nothing",
     )
-    command.add_argument("--preset", default="", help="as if this preset were written first")
+    command.add_argument("--preset", default="", help="plan for this preset instead of params.yaml")
     add_params(command)
-    add_path(command, "--presets", "presets", "the folder of presets")
+    add_path(command, "--presets", "presets", "folder of presets")
     command.add_argument(
         "--launcher",
         default="",
         choices=["single", "ddp", "fsdp", "deepspeed-zero2", "deepspeed-zero3"],
-        help="how devices share the work; default: train.launcher",
+        help="launcher for several devices (default: train.launcher)",
     )
     command.add_argument(
-        "--devices", type=int, default=0, help="how many devices; default: plan.devices"
+        "--devices", type=int, default=0, help="number of devices (default: plan.devices)"
     )
     command.add_argument(
         "--examples",
         type=int,
         default=0,
-        help="training examples; default: data/split/train.jsonl, or the limit in the parameters",
+        help="number of training examples (default: size of data/split/train.jsonl, or the limit "
+        "in the parameters)",
     )
     command.add_argument(
         "--tokens-per-second",
         type=float,
         default=0.0,
-        help="of all devices; default: what metrics/costs/train.json measured for as many "
-        "trainable parameters and examples a step, or plan.utilisation of plan.peak_tflops (in "
-        "float32 those that end in _float32)",
+        help="training speed of all devices together (default: the speed in "
+        "metrics/costs/train.json if trainable parameters and batch size match, else "
+        "plan.utilisation of plan.peak_tflops; in float32 the values that end in _float32)",
     )
-    add_json(command, "the record, in bytes,")
+    add_json(command, "the plan, in bytes,")
 
 
 def run(parsed: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""``finllm pool``: base and tuned over the folds of a cross-validation."""
+"""``finllm pool``: compare base and tuned over the folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from finllm.commands.arguments import add_comparison, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "pool",
         run,
-        summary="compare over the folds of a cross-validation",
+        summary="pool the folds of a cross-validation into one comparison",
         description=(
-            "With split.n_folds each run tests another fold, and all folds together test every "
-            "company once. This puts their scores together and compares tuned with base as the "
-            "stage `significance` does: difference, interval and corrected p of every metric, the "
-            "primary one marked *."
+            "With split.n_folds, each run tests one fold, and all folds together test every "
+            "company once. Pool their scores and compare tuned with base as the stage "
+            "`significance` does: difference, interval and corrected p-value of every metric; "
+            "* marks the primary metric."
         ),
         example="pool fold-0.jsonl fold-1.jsonl fold-2.jsonl --out pooled.json",
-        reads="a data/evaluate/scores.jsonl of each fold, params.yaml",
-        writes="--out, where it is given",
+        reads="data/evaluate/scores.jsonl of each fold, params.yaml",
+        writes="the file of --out, if given",
     )
-    add_comparison(command, "each fold's scores.jsonl")
+    add_comparison(command, "scores.jsonl of each fold")
 
 
 def run(parsed: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""``finllm predict``: answers for a folder of transcripts."""
+"""``finllm predict``: answer a folder of transcripts."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from finllm.corpus.description import READABLE
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "predict",
         run,
-        summary="answer every transcript of a folder",
+        summary="answer every transcript in a folder",
         description=(
-            f"One JSON object a line with id and text, in order of id. A folder may hold {READABLE}"
-            "; the first that is there is read. The prompt is the pipeline's own; references are "
-            "not needed. A killed run goes on where it was when it is started again."
+            "Write one JSON object per line with id and text, ordered by id. The folder may "
+            f"hold {READABLE}; the first of these formats that is found is read. The prompt "
+            "is the pipeline's; references are not needed. After a kill, run the same command "
+            "again to resume."
         ),
         example="predict --input calls --output answers.jsonl",
         reads="the folder --input, models/adapter, params.yaml",
-        writes="--output, whole at the end; until then what is done is below .checkpoints/",
+        writes="--output, complete at the end; intermediate results in .checkpoints/",
     )
-    command.add_argument("--input", type=Path, required=True, help="the folder of transcripts")
-    command.add_argument("--output", type=Path, required=True, help="the JSON lines to write")
+    command.add_argument("--input", type=Path, required=True, help="folder of transcripts")
+    command.add_argument("--output", type=Path, required=True, help="JSON Lines file to write")
     command.add_argument(
-        "--template", default="summarization", help="what is asked (default: %(default)s)"
+        "--template", default="summarization", help="template of the prompt (default: %(default)s)"
     )
-    command.add_argument("--model", default="tuned", help="tuned (default) or base")
+    command.add_argument("--model", default="tuned", help="tuned or base (default: %(default)s)")
     add_adapter(command)
     add_params(command)
 
@@ -51,7 +52,7 @@ def run(parsed: argparse.Namespace) -> None:
     )
     for answer in found:
         if answer.unanswered:
-            print(f"{answer.id}: not asked, {answer.unanswered}", file=sys.stderr)
+            print(f"{answer.id}: skipped, {answer.unanswered}", file=sys.stderr)
     n_limit, n_empty = sum(a.hit_limit for a in found), sum(not a.text for a in found)
     print(
         f"{parsed.output}: {len(found)} answers, {n_limit} stopped by the length limit, "

@@ -1,4 +1,4 @@
-"""``finllm preset``: another setting, written into params.yaml."""
+"""``finllm preset``: write the values of a preset into params.yaml."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from finllm.commands.arguments import add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "preset",
         run,
-        summary="write a preset's values into params.yaml",
+        summary="write the values of a preset into params.yaml",
         description=(
-            "A preset is a whole setting: the model, its quantization, the batch, the sizes of the "
-            "sets. Its values go into params.yaml, whose comments and order stay, so that `git "
-            "diff params.yaml` shows what changed and `git checkout params.yaml` takes it back."
+            "A preset is a complete setting: the model, its quantization, the batch, the "
+            "sizes of the sets. Write its values into params.yaml and keeps comments and "
+            "order. Run `git diff params.yaml` to see the changes and `git checkout "
+            "params.yaml` to undo them."
         ),
         example="preset gpu-llama3-8b-qlora",
         reads="presets/NAME.yaml, params.yaml",
-        writes="params.yaml, and only where the result is valid",
+        writes="params.yaml, if the result is valid",
     )
-    command.add_argument("name", help="a file of presets/, without .yaml")
-    add_path(command, "--presets", "presets", "the folder of presets")
+    command.add_argument("name", help="name of a file in presets/, without .yaml")
+    add_path(command, "--presets", "presets", "folder of presets")
 
 
 def run(parsed: argparse.Namespace) -> None:

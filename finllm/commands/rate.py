@@ -1,4 +1,4 @@
-"""``finllm rate``: the page on which people rate the answers."""
+"""``finllm rate``: serve the page for human ratings."""
 
 from __future__ import annotations
 
@@ -8,27 +8,32 @@ from finllm.commands.arguments import add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "rate",
         run,
-        summary="rate answers, base against tuned, on a local page",
+        summary="rate answers of base and tuned model on a local page",
         description=(
-            "Serves a page for this machine only, which shows the source and both answers without "
-            "their names. Every click is on the disk before it is marked; Ctrl-C ends it, and who "
-            "comes back under the same name goes on. `dvc repro` then takes the ratings into the "
-            "report."
+            "Serve a page on this machine that shows the source and both answers without "
+            "model names. A click is marked only after it is saved. Press Ctrl-C to stop; a "
+            "rater who returns under the same name continues where they stopped. `dvc repro` "
+            "then adds the ratings to the report."
         ),
         example="rate --port 8017",
-        reads="data/split/test.jsonl, data/predict/base.jsonl, data/predict/tuned.jsonl",
-        writes="data/ratings/NAME.jsonl, one file a rater",
+        reads=("data/split/test.jsonl, data/predict/base.jsonl, data/predict/tuned.jsonl"),
+        writes="data/ratings/NAME.jsonl, one file per rater",
     )
-    add_path(command, "--examples", "data/split/test.jsonl", "the test examples")
-    add_path(command, "--base", "data/predict/base.jsonl", "the base model's answers")
-    add_path(command, "--tuned", "data/predict/tuned.jsonl", "the tuned model's answers")
-    add_path(command, "--ratings", "data/ratings", "where the clicks go")
-    command.add_argument("--port", type=int, default=8017, help="on 127.0.0.1; 0 for any free one")
+    add_path(command, "--examples", "data/split/test.jsonl", "file of test examples")
+    add_path(command, "--base", "data/predict/base.jsonl", "answers of the base model")
+    add_path(command, "--tuned", "data/predict/tuned.jsonl", "answers of the tuned model")
+    add_path(command, "--ratings", "data/ratings", "folder for the ratings")
+    command.add_argument(
+        "--port",
+        type=int,
+        default=8017,
+        help="port on 127.0.0.1, 0 for any free port (default: %(default)s)",
+    )
 
 
 def run(parsed: argparse.Namespace) -> None:

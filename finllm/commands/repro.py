@@ -1,4 +1,4 @@
-"""``finllm repro``: the pipeline, with a screen that a person can read."""
+"""``finllm repro``: run the pipeline with compact output."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from finllm.commands.arguments import new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "repro",
         run,
-        summary="run the pipeline: `dvc repro` with a line a stage and the rest in log files",
+        summary="run the pipeline with one line of output per stage",
         description=(
-            "Runs the stages that changed and what depends on them, as `dvc repro` does. The "
-            "terminal shows a line a stage, and a bar with the time left while one works; what DVC "
-            "and the libraries print is in logs/. Also runs where there is no Git repository."
+            "Run the stages that changed and those that depend on them, like `dvc repro`. "
+            "The terminal shows one line per stage and a progress bar with the time left; the "
+            "output of DVC and the libraries goes to logs/. Works without a Git repository."
         ),
-        example="repro\nrepro train",
-        reads="dvc.yaml, dvc.lock, params.yaml and what the stages depend on",
-        writes="what the stages write, dvc.lock, logs/",
+        example=("repro\nrepro train"),
+        reads="dvc.yaml, dvc.lock, params.yaml and the dependencies of the stages",
+        writes="the outputs of the stages, dvc.lock, logs/",
     )
-    command.add_argument("stages", nargs="*", help="only these, and what they depend on")
+    command.add_argument("stages", nargs="*", help="run only these stages and their dependencies")
 
 
 def run(parsed: argparse.Namespace) -> int:

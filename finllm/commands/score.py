@@ -1,4 +1,4 @@
-"""``finllm score``: answers from anywhere against references."""
+"""``finllm score``: score answers from any source against references."""
 
 from __future__ import annotations
 
@@ -13,47 +13,52 @@ STDOUT = Path("-")
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "score",
         run,
-        summary="score a file of answers against references, with the trivial baselines",
+        summary="score a file of answers against references, beside baselines",
         description=(
-            "Means with 95 % intervals of every metric, for the answers and the baselines: the "
-            "call's first and its most figure-laden sentences, a random and the nearest training "
-            "answer. References are <id>.txt or "
-            f"gt_summaries/<id>.txt; sources may be {READABLE}. A missing or empty answer scores 0."
+            "Print means of every metric with 95 % intervals, for the answers and for "
+            "baselines: the first sentences of the call, its sentences with the most figures, "
+            "a random and the nearest training answer. References are <id>.txt or "
+            f"gt_summaries/<id>.txt; sources may be {READABLE}. A missing or empty answer "
+            "scores 0."
         ),
         example=(
             "score --predictions answers.jsonl --references summaries --sources calls\n"
             "score --predictions answers.jsonl --references summaries --sources calls --json"
         ),
-        reads="--predictions, --references, --sources, data/split/train.jsonl, params.yaml",
-        writes="the file of --json, where one is named",
+        reads=("--predictions, --references, --sources, data/split/train.jsonl, params.yaml"),
+        writes="the file of --json, if given",
     )
-    command.add_argument("--predictions", type=Path, required=True, help="lines with id and text")
-    command.add_argument("--references", type=Path, required=True, help="a folder")
-    command.add_argument("--sources", type=Path, required=True, help="a folder")
+    command.add_argument(
+        "--predictions", type=Path, required=True, help="JSON Lines file with id and text"
+    )
+    command.add_argument("--references", type=Path, required=True, help="folder of references")
+    command.add_argument("--sources", type=Path, required=True, help="folder of calls")
     command.add_argument(
         "--json",
         type=Path,
         nargs="?",
         const=STDOUT,
         metavar="FILE",
-        help="write the table here; without a file, print it as one JSON object",
+        help="write the table to this file; without a file, print it as one JSON object",
     )
     command.add_argument(
-        "--semantic", action="store_true", help="BERTScore and similarity too, by evaluate.encoder"
+        "--semantic", action="store_true", help="add BERTScore and similarity (evaluate.encoder)"
     )
     add_path(
         command,
         "--train",
         "data/split/train.jsonl",
-        "training examples for the baselines that copy an answer; else they are left out",
+        "training examples for the baselines that copy an answer; omitted if the file is missing",
     )
     command.add_argument(
-        "--template", default="summarization", help="of the training answers (default: %(default)s)"
+        "--template",
+        default="summarization",
+        help="template of the training answers (default: %(default)s)",
     )
     add_params(command)
 

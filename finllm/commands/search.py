@@ -1,4 +1,4 @@
-"""``finllm search``: hyperparameters by validation loss, each trial a DVC experiment."""
+"""``finllm search``: search hyperparameters by validation loss, one DVC experiment per trial."""
 
 from __future__ import annotations
 
@@ -17,34 +17,43 @@ from finllm.commands.arguments import add_json, add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "search",
         run,
-        summary="find hyperparameters by validation loss",
+        summary="search hyperparameters by validation loss",
         description=(
-            "Draws settings (Optuna's TPE, seeded by search.seed), trains each as a DVC experiment "
-            "of the train stage in a copy of the project, and compares their lowest validation "
-            "loss. The stages that read the test set do not run. A trial behind the median of the "
-            "others at the same evaluation is stopped (search.prune) and leaves no experiment. "
-            "Ctrl-C loses nothing: the same command goes on, the running trial from its last "
-            "checkpoint."
+            "Sample settings (Optuna's TPE, seeded by search.seed), train each as a DVC "
+            "experiment of the train stage in a copy of the project, and rank them by their "
+            "lowest validation loss. Stages that read the test set do not run. With "
+            "search.prune, a trial that is worse than the median of the others at the same "
+            "evaluation is stopped and leaves no experiment. After Ctrl-C, run the same "
+            "command again to resume, including the running trial from its last checkpoint."
         ),
-        example="search --trials 20\nsearch --trials 40 --timeout 7200\n"
-        "search --trials 10 --space mine.yaml --json",
-        reads="params.yaml and what may change (--space)",
-        writes="an experiment a trial, see `dvc exp show`; what it remembers in .search",
+        example=(
+            "search --trials 20\n"
+            "search --trials 40 --timeout 7200\n"
+            "search --trials 10 --space mine.yaml --json"
+        ),
+        reads="params.yaml and the search space (--space)",
+        writes=(
+            "one experiment per trial (see `dvc exp show`); journal, logs and checkpoints in "
+            ".search"
+        ),
     )
     command.add_argument(
-        "--trials", type=int, required=True, help="in all, those of earlier calls among them"
+        "--trials",
+        type=int,
+        required=True,
+        help="total number of trials, including those of earlier calls",
     )
-    add_path(command, "--space", "presets/search/lora.yaml", "what may change")
+    add_path(command, "--space", "presets/search/lora.yaml", "search space")
     command.add_argument(
-        "--timeout", type=float, default=math.inf, help="seconds after which no trial begins"
+        "--timeout", type=float, default=math.inf, help="seconds after which no new trial starts"
     )
-    add_path(command, "--folder", ".search", "what it remembers")
-    add_json(command, "the trials and the best")
+    add_path(command, "--folder", ".search", "folder of journal, logs and checkpoints")
+    add_json(command, "all trials and the best one")
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -113,7 +122,9 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"{folder}: another one is running here; wait for it") from None
+            raise ValueError(
+                f"{folder}: another search or cross-validation is running here; wait until it ends"
+            ) from None
         yield
 
 

@@ -1,4 +1,4 @@
-"""``finllm seeds``: base and tuned over trainings that differ in their seed alone."""
+"""``finllm seeds``: compare base and tuned over trainings that differ only in their seed."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from finllm.commands.pool import metric_lines
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "seeds",
         run,
-        summary="compare over trainings that differ in their seed alone",
+        summary="pool trainings that differ only in their seed",
         description=(
-            "One training is one draw: another seed gives another model. From the scores of "
-            "several this says what a new seed on a new company would show, how much of the "
-            "variance is the seeds', and how probably a further seed is positive on these "
-            "companies."
+            "Each training is one draw of a random procedure: another seed gives another "
+            "model. From the scores of several seeds, estimate the difference for a new seed "
+            "on a new company, the share of variance between seeds, and the probability that "
+            "a further seed has a positive difference on these companies."
         ),
         example="seeds seed-7.jsonl seed-8.jsonl seed-9.jsonl --out seeds.json",
-        reads="a data/evaluate/scores.jsonl of each seed, params.yaml",
-        writes="--out, where it is given",
+        reads="data/evaluate/scores.jsonl of each seed, params.yaml",
+        writes="the file of --out, if given",
     )
-    add_comparison(command, "each run's scores.jsonl")
+    add_comparison(command, "scores.jsonl of each run")
 
 
 def run(parsed: argparse.Namespace) -> None:

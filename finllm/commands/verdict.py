@@ -1,4 +1,4 @@
-"""``finllm verdict``: what the last run says."""
+"""``finllm verdict``: print the verdict of the last run."""
 
 from __future__ import annotations
 
@@ -15,27 +15,34 @@ VERDICT = Path("metrics/details/verdict.json")
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "verdict",
         run,
         summary="print the verdict of the last run",
         description=(
-            "Whether fine-tuning helped, in one sentence, with the primary metric of both models, "
-            "their difference with its interval, the corrected p-value, the probability that the "
-            "tuned model is better, and the Bayes factor. A line says where code, parameters or "
-            "data have changed since."
+            "Print whether fine-tuning helped: the primary metric of both models, their "
+            "difference with its interval, the corrected p-value, the probability that the "
+            "tuned model is better, and the Bayes factor. Warn if code, parameters or data "
+            "have changed since the run."
         ),
-        example="verdict\nverdict --json",
-        reads="metrics/details/verdict.json, metrics/costs/predict_tuned.json, dvc.lock and what "
-        "it lists",
+        example=("verdict\nverdict --json"),
+        reads=(
+            "metrics/details/verdict.json, metrics/costs/predict_tuned.json, dvc.lock and the "
+            "files that it lists"
+        ),
         writes="nothing",
     )
-    add_path(command, "--verdict", str(VERDICT), "what the stage `report` wrote")
-    add_path(command, "--costs", "metrics/costs/predict_tuned.json", "which machine it ran on")
-    add_path(command, "--report", "reports/report.html", "the page that is named at the end")
-    add_json(command, "verdict.json, checked, and what it was made with,")
+    add_path(command, "--verdict", str(VERDICT), "verdict, as written by the stage `report`")
+    add_path(
+        command,
+        "--costs",
+        "metrics/costs/predict_tuned.json",
+        "costs of the run, which name its machine",
+    )
+    add_path(command, "--report", "reports/report.html", "path of the report, for the last line")
+    add_json(command, "the validated verdict and its provenance")
 
 
 def run(parsed: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Words that every call shares: which sentences they are, and what removing them costs."""
+"""Boilerplate sentences: their detection, and the number of words that removal costs."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ def remove(turns: Sequence[Turn], *, kinds: tuple[str, ...]) -> tuple[list[Turn]
     Raises
     ------
     ValueError
-        Where a kind is not one of ``KINDS``.
+        If a kind is not one of ``KINDS``.
     """
     if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise ValueError(f"boilerplate kind {unknown[0]!r}; allowed are {', '.join(KINDS)}")
+        raise ValueError(f"boilerplate kind {unknown[0]!r}; allowed: {', '.join(KINDS)}")
     counts: Counter[str] = Counter()
     kept = []
     for turn in turns:

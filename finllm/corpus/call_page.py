@@ -1,4 +1,4 @@
-"""A call at a glance: who says what, in which role and section, a line a turn."""
+"""Overview of a call: one line per turn with speaker, role and section."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def find_call(transcripts: Path, rejects: Path, call_id: str) -> Transcript:
     Raises
     ------
     ValueError
-        Where there is none; says why, where it was rejected, or which ids are like it.
+        If there is none; gives the reason, where it was rejected, or which ids are like it.
     """
     if not transcripts.is_file():
         raise ValueError(f"{transcripts}: no such file; run `dvc repro clean` first")
@@ -42,7 +42,7 @@ def find_call(transcripts: Path, rejects: Path, call_id: str) -> Transcript:
                 raise ValueError(f"{call_id} was rejected: {bad.reason}: {bad.detail} ({bad.file})")
     like = difflib.get_close_matches(call_id, ids, n=3, cutoff=0.3) or ids[:3]
     raise ValueError(
-        f"{transcripts}: no call {call_id!r} among {len(ids)}; there are {', '.join(like)}"
+        f"{transcripts}: no call {call_id!r} among {len(ids)}; available: {', '.join(like)}"
     )
 
 

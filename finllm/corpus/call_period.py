@@ -1,4 +1,4 @@
-"""The period of a call in the spellings that people use, as one: "2021Q3"."""
+"""Normalize the spellings of a call's period to one form: "2021Q3"."""
 
 from __future__ import annotations
 

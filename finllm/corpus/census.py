@@ -1,4 +1,4 @@
-"""A corpus in numbers: how long its calls are, whether their dates hold, which words they use."""
+"""Corpus statistics: length distribution, temporal consistency, vocabulary overlap."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def read_vocabulary(path: Path) -> dict[str, int]:
     Raises
     ------
     ValueError
-        Where a line is not a word, a tab and a whole number.
+        If a line is not a word, a tab and a whole number.
     """
     frequencies: dict[str, int] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):

@@ -1,4 +1,4 @@
-"""Text to clean text: Unicode, white space, HTML remnants; figures stay exactly as they were."""
+"""Text cleaning: Unicode, white space, HTML remnants; figures stay exactly as written."""
 
 from __future__ import annotations
 

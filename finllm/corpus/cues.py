@@ -1,4 +1,4 @@
-"""What people say when questions begin: operators, hand-overs, the opening of the floor."""
+"""Phrases that mark the start of the questions: operators, hand-overs, opening of the floor."""
 
 from __future__ import annotations
 

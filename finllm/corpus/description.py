@@ -1,4 +1,4 @@
-"""``source.yaml``: what a source folder says about itself."""
+"""Parse and validate ``source.yaml``, the description of a source folder."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def describe_source(folder: Path) -> Description:
     if not isinstance(raw, dict):
         raise ValueError(f"{file}: must be a mapping with the keys {', '.join(KEYS)}")
     if unknown := sorted(set(map(str, raw)) - set(KEYS)):
-        raise ValueError(f"{file}: unknown key {unknown[0]!r}; allowed are {', '.join(KEYS)}")
+        raise ValueError(f"{file}: unknown key {unknown[0]!r}; allowed: {', '.join(KEYS)}")
     form = raw.get("format")
     if form not in FORMATS:
-        raise ValueError(f"{file}: format {form!r}; allowed are {', '.join(FORMATS)}")
+        raise ValueError(f"{file}: format {form!r}; allowed: {', '.join(FORMATS)}")
     texts = {key: str(raw.get(key) or "") for key in KEYS if key != "fields"}
     _check_name_pattern(file, texts["name_pattern"])
     _check_encoding(file, texts["encoding"] or "utf-8")
@@ -93,7 +93,7 @@ def describe_source(folder: Path) -> Description:
 
 def _others(folder: Path) -> str:
     found = sorted(path.parent.name for path in folder.parent.glob("*/source.yaml"))
-    return f"; there are: {', '.join(found)}" if found else ""
+    return f"; available: {', '.join(found)}" if found else ""
 
 
 def _base(file: Path, folder: Path, path: str, *, needs_path: bool) -> Path:
@@ -124,7 +124,7 @@ def _fields(file: Path, form: str, fields: object) -> dict[str, str]:
             "speaker and text), or `prepared` and `questions` where they are apart"
         )
     if unknown := sorted(set(map(str, fields)) - set(FIELDS)):
-        raise ValueError(f"{file}: fields: {unknown[0]!r}; allowed are {', '.join(FIELDS)}")
+        raise ValueError(f"{file}: fields: {unknown[0]!r}; allowed: {', '.join(FIELDS)}")
     for ours, theirs in fields.items():
         if isinstance(theirs, list | dict) and not (ours == "period" and isinstance(theirs, list)):
             raise ValueError(
@@ -148,7 +148,7 @@ def _revision(file: Path, form: str, texts: dict[str, str]) -> str:
 
 def _provenance(file: Path, provenance: str) -> str:
     if provenance not in WRITERS:
-        raise ValueError(f"{file}: provenance {provenance!r}; allowed are {', '.join(WRITERS)}")
+        raise ValueError(f"{file}: provenance {provenance!r}; allowed: {', '.join(WRITERS)}")
     return provenance
 
 

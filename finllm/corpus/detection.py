@@ -1,4 +1,4 @@
-"""What a folder of transcripts is, where no ``source.yaml`` says it."""
+"""Detect the format of a transcript folder without a ``source.yaml``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def detect(folder: Path) -> Description:
     Raises
     ------
     ValueError
-        Where the folder is missing, or holds nothing that can be read; says what can.
+        If the folder is missing, or holds nothing that can be read; says what can.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")

@@ -1,4 +1,4 @@
-"""Disclaimers that calls repeat: which they are only the whole corpus shows."""
+"""Disclaimers repeated across calls, found by comparing the whole corpus."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def reads_like_one(paragraph: str) -> bool:
 
 
 def candidates(call: Transcript) -> list[Candidate]:
-    """The paragraphs of a call that read like a disclaimer, but for what analysts say."""
+    """The paragraphs of a call that read like a disclaimer, except for what analysts say."""
     lines = [line for turn in _speeches(call) for line in turn.text.split("\n")]
     plain = {_key(words): words for words in map(plain_words, filter(reads_like_one, lines))}
     rows = sketches(list(plain.values()))

@@ -1,4 +1,4 @@
-"""Files that people have to plain text: text, HTML pages and PDFs with a text layer.
+"""Extract plain text from text files, HTML pages and PDFs with a text layer.
 
 Nothing is fetched and nothing is run: scripts, styles, images, fonts and links are not looked at.
 """
@@ -85,7 +85,7 @@ def html_text(page: str) -> str:
     Raises
     ------
     ValueError
-        Where the page is nested too deeply to be read to its end.
+        If the page is nested too deeply to be read to its end.
     """
     if not page.strip():
         return ""

@@ -1,4 +1,4 @@
-"""Texts that are the same, or nearly: groups by MinHash and locality-sensitive hashing."""
+"""Groups of equal or nearly equal texts, by MinHash and locality-sensitive hashing."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def group_signatures(
     Raises
     ------
     ValueError
-        Where an id repeats.
+        If an id repeats.
     """
     ids: dict[str, int] = {}
     rows = []

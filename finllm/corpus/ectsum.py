@@ -1,4 +1,4 @@
-"""ECTSum (Mukherjee et al., EMNLP 2022, arXiv 2210.12467): a sentence a line, no speakers."""
+"""ECTSum (Mukherjee et al., EMNLP 2022, arXiv 2210.12467): one sentence per line, no speakers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flat text to turns: by the names in it, else by what is said when a question is handed over."""
+"""Flat text to turns: by speaker names if present, else by hand-over phrases."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def divide(turn: Turn) -> list[Turn]:
 
 
 def _flat_boundary(lines: Sequence[str]) -> int | None:
-    """The line with which the questions begin; None where nothing tells.
+    """The line with which the questions begin; None if nothing tells.
 
     It is the first hand-over, or what an operator says just before it; else the line after the last
     opening of the floor in the later three quarters (an early one is only a promise).

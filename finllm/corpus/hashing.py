@@ -1,4 +1,4 @@
-"""Hashes of words that are the same in every process, unlike Python's own."""
+"""Word hashes that are stable across processes, unlike Python's own."""
 
 from __future__ import annotations
 

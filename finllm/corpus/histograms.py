@@ -1,4 +1,4 @@
-"""The corpus in a few numbers a plot: rows of comma-separated files that ``dvc plots`` draws."""
+"""Corpus histograms as rows of CSV files for ``dvc plots``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def distribution(values: Sequence[float], kept: Sequence[bool], *, name: str) ->
 def outlier_distribution(measures: Sequence[CallMeasures]) -> Rows:
     """Calls by bin of the modified z-score of each measure, a column each.
 
-    Empty where no source has enough calls for a score.
+    Empty if no source has enough calls for a score.
     """
     edges = np.linspace(-Z_LIMIT, Z_LIMIT, N_BINS + 1)
     columns = {}

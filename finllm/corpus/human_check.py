@@ -1,4 +1,4 @@
-"""From the filter's verdicts to a sheet for raters, and from their ratings to metrics."""
+"""Rating sheets for the filter's decisions, and metrics from the completed ratings."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def rating_metrics(folder: Path, kept: dict[str, bool]) -> dict[str, object]:
     Raises
     ------
     ValueError
-        Where a sheet is malformed or a rater rated one call twice.
+        If a sheet is malformed or a rater rated one call twice.
     """
     every: list[Rating] = []
     for path in sorted(folder.glob("filled*.csv")):

@@ -1,4 +1,4 @@
-"""What came in: the counts, rejects and possible disclaimers of calls that pass by once."""
+"""Counts, rejects and candidate disclaimers, collected in one pass over the calls."""
 
 from __future__ import annotations
 

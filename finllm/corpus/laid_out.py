@@ -1,4 +1,4 @@
-"""A call whose text names its speakers: its turns, its layout, and what its head says."""
+"""Calls with named speakers: turns, layout and metadata from the page head."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def read_terms(path: Path) -> list[Term]:
     Raises
     ------
     ValueError
-        Where a line has the wrong number of cells, a form is empty or a canonical term repeats.
+        If a line has the wrong number of cells, a form is empty or a canonical term repeats.
     """
     terms: dict[str, Term] = {}
     header_seen = False
@@ -128,7 +128,7 @@ class Lexicon:
     Raises
     ------
     ValueError
-        Where the file is malformed, or one form belongs to two canonical terms.
+        If the file is malformed, or one form belongs to two canonical terms.
     """
 
     def __init__(self, path: Path, *more: Path, own: Sequence[Term] = ()) -> None:

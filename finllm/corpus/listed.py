@@ -1,4 +1,4 @@
-"""Turns as public APIs and Hub datasets list them: ``[{"speaker": ..., "text": ...}, ...]``."""
+"""Turns as listed by public APIs and Hub datasets: ``[{"speaker": ..., "text": ...}, ...]``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def turns(value: object, *, section: str, field: str) -> list[Turn]:
     Raises
     ------
     ValueError
-        Where an entry has no words, or it is not known which of its fields has them.
+        If an entry has no words, or it is not known which of its fields has them.
     """
     value = _parsed(value)
     if value is None or value != value:

@@ -1,4 +1,4 @@
-"""Paragraphs that are nearly the same: small MinHash sketches, and the groups that they form.
+"""Near-duplicate paragraphs: small MinHash sketches and their groups.
 
 For whole calls see ``duplicates``. A corpus has a hundred paragraphs to a call, so a sketch here is
 64 bytes and every paragraph is compared with few others.

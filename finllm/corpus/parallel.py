@@ -1,4 +1,4 @@
-"""The same work on many records, on every core, with the results in the order of the records."""
+"""Parallel map over batches of records on all cores, with results in input order."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def map_batches(
     Raises
     ------
     OSError
-        Where a worker is killed, which is mostly for want of memory. Errors of the work itself are
+        If a worker is killed, which is mostly for want of memory. Errors of the work itself are
         raised as they are.
     """
     batches = _batches(iter(records), batch_size)

@@ -1,4 +1,4 @@
-"""Which calls are worth training on: bounds on length and terms, and robust outliers."""
+"""Filter decisions for calls: bounds on length and term density, and robust outliers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def measure(
 
 
 def repetition(tokens: Sequence[str]) -> float:
-    """Share of the runs of four words that repeat an earlier run; 0 where there are none.
+    """Share of the runs of four words that repeat an earlier run; 0 if there are none.
 
     >>> repetition("we grew sales again we grew sales again".split())
     0.2
@@ -103,7 +103,7 @@ def judge(
     Raises
     ------
     ValueError
-        Where the bounds exclude everything, or two calls have one id.
+        If the bounds exclude everything, or two calls have one id.
     """
     if not 0 <= min_words < max_words:
         raise ValueError(f"min_words {min_words}, max_words {max_words}: need 0 <= min < max")
@@ -140,7 +140,7 @@ def outlier_scores(calls: Sequence[CallMeasures]) -> dict[str, np.ndarray]:
     """By measure the modified z-scores, shape (n_calls,), among a source's calls in one language.
 
     On the log of the length, and on the arcsine of the root of the share of words with digits, of
-    term density and of repetition, since raw shares are skewed. NaN where a source has fewer than
+    term density and of repetition, since raw shares are skewed. NaN if a source has fewer than
     ``MIN_CALLS_FOR_OUTLIERS`` calls.
     """
     of_source: dict[tuple[str, str], list[int]] = {}
@@ -175,7 +175,7 @@ def check_some_kept(n_calls: int, dropped: dict[str, Reject]) -> None:
     Raises
     ------
     ValueError
-        Where every call was dropped; names the reasons.
+        If every call was dropped; names the reasons.
     """
     if len(dropped) == n_calls:
         reasons = Counter(reject.reason for reject in dropped.values())

@@ -1,4 +1,4 @@
-"""Files to raw rows, a bad row at a time: bytes, lines, JSON, CSV, Parquet, text, Hub datasets."""
+"""Readers of bytes, lines, JSON, CSV, Parquet, text and Hub datasets; one reject per bad row."""
 
 from __future__ import annotations
 
@@ -281,7 +281,7 @@ def hub_rows(dataset: str, *, revision: str | None, split: str) -> Iterator[Row]
     Raises
     ------
     ValueError
-        Where the dataset cannot be read to its end: a connection that breaks must not make a
+        If the dataset cannot be read to its end: a connection that breaks must not make a
         smaller corpus.
     """
     from datasets import load_dataset

@@ -1,4 +1,4 @@
-"""People check the filter: a stratified sample to rate, and what the ratings say about it."""
+"""Human review of the filter: a stratified sample to rate, and the evaluation of the ratings."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def read_ratings(path: Path) -> list[Rating]:
     Raises
     ------
     ValueError
-        Where a column is missing, or a filled row has no rater or an answer but yes and no.
+        If a column is missing, or a filled row has no rater or an answer but yes and no.
     """
     ratings = []
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -140,7 +140,7 @@ def inter_rater_agreement(ratings: Sequence[Rating], question: str) -> dict[str,
     dict
         ``n_pairs`` of ratings, ``observed`` agreement, ``kappa`` = (observed - expected) /
         (1 - expected) with the expected agreement from each rater's own share of yes (Cohen 1960),
-        averaged over pairs of raters by their number of shared calls. None where nothing is
+        averaged over pairs of raters by their number of shared calls. None if nothing is
         shared, or where a pair leaves no room for chance (both always say the same). Do not
         believe kappa where nearly all answers are equal.
     """
@@ -206,7 +206,7 @@ def filter_error_rates(
     Raises
     ------
     ValueError
-        Where a rated call is not among the verdicts.
+        If a rated call is not among the verdicts.
     """
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for rating in ratings:

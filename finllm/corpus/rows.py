@@ -18,7 +18,7 @@ def value_of(row: dict, path: str) -> object:
     Raises
     ------
     KeyError
-        Where it has none.
+        If it has none.
     """
     if path in row:
         return row[path]
@@ -123,7 +123,7 @@ def call_from_row(
 
 
 def _call_fault(row: dict, call_id: str) -> str:
-    """What is wrong with a row of the format ``calls``, empty where nothing is."""
+    """What is wrong with a row of the format ``calls``, empty if nothing is."""
     if not call_id:
         return "no id"
     for key in ("company", "period", "turns"):

@@ -1,4 +1,4 @@
-"""The filter's two looks at every call, a batch at a time: to judge it, and to take stock of it."""
+"""The two passes of the filter over every call, in batches: decide, then collect statistics."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def looker(
 def lines_of(
     ids: Container[str], *, path: Path, measures: Sequence[CallMeasures]
 ) -> Iterator[Line]:
-    """The lines of the calls with these ids, one at a time; ``measures`` has a row a line."""
+    """The lines of the calls with these ids, one at a time; ``measures`` has one row per line."""
     lines = zip(measures, read_lines(path), strict=True)
     return (line for call, line in lines if call.id in ids)
 

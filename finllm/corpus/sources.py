@@ -1,4 +1,4 @@
-"""A source folder to transcripts and rejects, one at a time: ``source.yaml`` says how."""
+"""Read a source folder as transcripts and rejects, one at a time, as ``source.yaml`` describes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def list_sources(raw: Path) -> str:
     found = {path.parent.name for path in raw.glob("*/source.yaml")} | {"sample"}
     bare = {p.name for p in raw.glob("*/") if p.name not in found | {NO_SOURCE}}
     more = f"; without a source.yaml: {', '.join(sorted(bare))}" if bare else ""
-    return f"there are: {', '.join(sorted(found))}{more}"
+    return f"available: {', '.join(sorted(found))}{more}"
 
 
 def read_sources(folders: Sequence[Path]) -> Iterator[Transcript | Reject]:
@@ -50,7 +50,7 @@ def read_source(folder: Path) -> Iterator[Transcript | Reject]:
     Raises
     ------
     ValueError
-        Where the source as a whole is unusable: see ``describe_source``, or it has no records.
+        If the source as a whole is unusable: see ``describe_source``, or it has no records.
     """
     yield from read_described(describe_source(folder), name=folder / "source.yaml")
 
@@ -83,7 +83,7 @@ def check_reject_share(
     Raises
     ------
     ValueError
-        Where more than ``max_reject_share`` of the records are rejects, or none was read.
+        If more than ``max_reject_share`` of the records are rejects, or none was read.
     """
     n_rejected = len(rejects)
     if n_read <= 0 or not 0 <= n_rejected <= n_read:

@@ -1,4 +1,4 @@
-"""What the filter keeps: its sums over the kept calls, their groups, and the stage's figures."""
+"""Statistics of the kept calls, their groups, and the metrics of the filter stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a reference's figures are in the call: those that are not teach invention."""
+"""Whether a call supports the figures of its reference; unsupported ones teach invention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is counted about a corpus while its calls pass by once."""
+"""All corpus statistics that are collected in one pass over the calls."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Survey:
         return self._periods
 
     def _paragraphs(self) -> dict[str, float]:
-        """Paragraphs that several calls say: word for word, and but for a few words (``near``).
+        """Paragraphs that several calls say: word for word, and except for a few words (``near``).
 
         A call's own repetitions count once where they are word for word.
         """

@@ -73,7 +73,7 @@ def iter_calls(
     Raises
     ------
     ValueError
-        Where the language is none of these; where a company would have no call, or more than
+        If the language is none of these; where a company would have no call, or more than
         sixty; where duplicates outnumber calls.
     """
     if language not in LANGUAGES:

@@ -1,4 +1,4 @@
-"""Who speaks, and where the questions begin: roles and sections by rule.
+"""Speaker roles and the start of the questions, by rule.
 
 The rules read what an operator says ("our next question comes from ..."), who spoke before it and
 who speaks after it. ``benchmarks/turns.py`` measures them on Earnings-21.
@@ -79,7 +79,7 @@ def _is_brief(turns: Sequence[Turn], name: str) -> bool:
 
 
 def boundary(turns: Sequence[Turn]) -> int | None:
-    """The index of the turn with which the questions begin; None where none is found.
+    """The index of the turn with which the questions begin; None if none is found.
 
     It is the first hand-over by an operator, or else the turn after the last opening of the floor
     that an executive announces before anybody asks.
@@ -100,7 +100,7 @@ def boundary(turns: Sequence[Turn]) -> int | None:
 
 
 def _opened_before(turns: Sequence[Turn], hand_over: int) -> int | None:
-    """Where the floor was opened long before the first hand-over; None where it was not.
+    """Where the floor was opened long before the first hand-over; None if it was not.
 
     Somebody of the company may read the questions out, and the operator comes in at the end.
     """

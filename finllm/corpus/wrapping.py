@@ -1,4 +1,4 @@
-"""Lines that were broken at a column, joined again."""
+"""Join lines that were wrapped at a fixed column."""
 
 from __future__ import annotations
 

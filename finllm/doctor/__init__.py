@@ -1,1 +1,1 @@
-"""What a run needs: looked at piece by piece, each finding with the command that mends it."""
+"""Checks of everything that a run needs, each finding with a command that fixes it."""

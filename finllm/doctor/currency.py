@@ -1,4 +1,4 @@
-"""Whether what the last run found still belongs to what is in the folder."""
+"""Whether the results of the last run are up to date with the workspace."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ def currency(root: Path) -> Currency:
 
         code, output, errors = status(root)
     except (ImportError, OSError) as error:
-        return Currency(None, f"Not checked whether this is current: {error}")
+        return Currency(None, f"Could not check whether the results are up to date: {error}")
     found = project.pipeline(code, output, errors, has_remote=False)
     if found.state == OK:
         return Currency([], "")
     if code:
-        return Currency(None, f"Not checked whether this is current: {found.says}")
+        return Currency(None, f"Could not check whether the results are up to date: {found.says}")
     stages = project.stage_names(json.loads(output))
     names = project.some([name for name in stages if name != "check"] or stages, most=4)
     if found.says.startswith(project.ABSENT):
         return Currency(
-            stages, f"These are the committed figures: outputs of {names} are missing; `make repro`"
+            stages,
+            f"Results are from the last commit: outputs of {names} are missing; run `make repro`",
         )
-    return Currency(stages, f"Not current: {names} changed since the run; `make repro`")
+    return Currency(stages, f"Out of date: {names} changed since the run; run `make repro`")

@@ -1,4 +1,4 @@
-"""All that is looked at, in order, and the page of what was found."""
+"""All checks in order, and their output."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _disks(root: Path) -> Iterator[Finding]:
 
 
 def parameters(file: Path) -> tuple[Finding, Params | None]:
-    """Whether the parameters are valid, and they; None where they are not."""
+    """Whether the parameters are valid, and they; None if they are not."""
     try:
         from finllm.params import load_params
 
@@ -87,7 +87,7 @@ def parameters(file: Path) -> tuple[Finding, Params | None]:
     except ImportError as error:
         return problem("parameters", f"a package is missing: {error}", INSTALL), None
     except ValueError as error:
-        says = f"{error}; what depends on the parameters was not looked at"
+        says = f"{error}; checks that depend on the parameters were skipped"
         return problem("parameters", says, f"git diff {file}"), None
 
 
@@ -140,18 +140,22 @@ def n_gpus() -> int:
 def _device(params: Params) -> Finding:
     import torch
 
+    from finllm.plan_request import planned_answers_gb
     from finllm.planned_memory import planned_peak_gb
 
     properties = [torch.cuda.get_device_properties(i) for i in range(n_gpus())]
-    planned = planned_peak_gb(
+    device = "cuda" if properties else "cpu"
+    training = planned_peak_gb(
         params,
         params.model.name,
         length=params.templatize.max_tokens,
         labelled=params.templatize.max_answer_tokens,
-        device="cuda" if properties else "cpu",
+        device=device,
         mixed_lengths=True,
         devices=params.train.devices or max(1, len(properties)),
     )
+    peaks = [training, planned_answers_gb(params, device=device)]
+    planned = max((gb for gb in peaks if gb is not None), default=None)
     gpus = [(p.name, p.total_memory / machine.GB) for p in properties]
     return machine.device(gpus, machine.memory_gb(), planned_gb=planned)
 
@@ -217,9 +221,9 @@ def _pipeline(root: Path) -> Iterator[Finding]:
 
 
 def line(found: Finding, *, colour: bool) -> str:
-    """A finding as one line, and a second one with the command that mends it."""
+    """A finding as one line, and a second one with the command that fixes it."""
     state = painted(f"{found.state:8}", COLOURS[found.state] if colour else "")
-    mend = f"\n{'':8} {'':{WIDTH}} mend: {found.mend}" if found.mend else ""
+    mend = f"\n{'':8} {'':{WIDTH}} fix: {found.mend}" if found.mend else ""
     return f"{state} {found.name:{WIDTH}} {found.says}{mend}"
 
 

@@ -1,4 +1,4 @@
-"""One finding: in order, to be known, or in the way of a run."""
+"""The record of one finding: ok, warning or problem."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ INSTALL = "python -m pip install -r requirements.txt"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, and the command that mends it."""
+    """What was looked at, how it is, and the command that fixes it."""
 
     name: str
     state: str  # ok, warning (a run works, but), problem (a run fails)
@@ -38,7 +38,7 @@ def looked_at(name: str, look: Callable[[], Finding]) -> Finding:
     """What a look finds; one that fails is a problem in words, for others must still be looked at.
 
     >>> looked_at("disk", lambda: open("/nowhere")).says
-    "cannot be looked at: [Errno 2] No such file or directory: '/nowhere'"
+    "check failed: [Errno 2] No such file or directory: '/nowhere'"
     """
     try:
         return look()
@@ -47,4 +47,4 @@ def looked_at(name: str, look: Callable[[], Finding]) -> Finding:
     except ValueError as error:
         return problem(name, str(error), "git diff params.yaml")
     except Exception as error:  # whatever is broken here is what the user wants to hear of
-        return problem(name, f"cannot be looked at: {error}", "git status")
+        return problem(name, f"check failed: {error}", "git status")

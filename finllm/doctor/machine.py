@@ -1,4 +1,4 @@
-"""The device, its memory, what the processor can do, its threads, the room on the disks."""
+"""Checks of the device, its memory, the processor, threads and disk space."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ def device(
     memory_gb
         What this process may use beside them.
     planned_gb
-        The peak of one device that `finllm plan` expects; None where it cannot say.
+        The peak of one device that `finllm plan` expects; None if it cannot say.
     """
     says, room = f"CPU with {memory_gb:.1f} GB", memory_gb
     if gpus:
         room = min(gb for _, gb in gpus)
-        says = f"{len(gpus)} x {gpus[0][0]} with {room:.1f} GB, {memory_gb:.1f} GB beside"
+        says = f"{len(gpus)} x {gpus[0][0]} with {room:.1f} GB, {memory_gb:.1f} GB of main memory"
     if planned_gb is None:
         return ok("device", says)
-    says += f"; training is planned to take {planned_gb:.1f} GB"
+    says += f"; planned peak: {planned_gb:.1f} GB"
     if planned_gb <= room:
         return ok("device", says)
     mend = "dvc exp run -S train.batch_size=1 -S train.checkpoint_layers=1"
+    mend += " -S predict.batch_size=1" if gpus else ""
     return problem("device", says, mend)
 
 
@@ -104,7 +105,7 @@ def cpu_features(
     elif found and limit:
         says = f"no bfloat16 products under ONEDNN_MAX_CPU_ISA={limit}"
     if n_gpus:
-        return ok("processor", "a GPU computes in its place")
+        return ok("processor", "not used for training, which runs on a GPU")
     if compute_dtype == "auto":
         became = "bfloat16" if multiplies else "float32"
         return ok("processor", f"{says}: model.compute_dtype auto is {became}")
@@ -120,11 +121,11 @@ _BFLOAT16 = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX", "svebf16": "SVE-BF
 def threads(cores: int, torch_threads: int, omp: str) -> Finding:
     """Whether torch uses the cores that this process may use; ``omp`` is OMP_NUM_THREADS."""
     asked = f", OMP_NUM_THREADS is {omp}" if omp else ""
-    says = f"{torch_threads} of torch on {cores} cores{asked}"
+    says = f"{torch_threads} torch threads on {cores} cores{asked}"
     if torch_threads > cores:
-        return warning("threads", f"{says}: they wait for each other", _threads(cores))
+        return warning("threads", f"{says}: they compete for the cores", _threads(cores))
     if 2 * torch_threads <= cores:
-        return warning("threads", f"{says}: cores stand idle", _threads(cores))
+        return warning("threads", f"{says}: some cores are idle", _threads(cores))
     return ok("threads", says)
 
 

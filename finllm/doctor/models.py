@@ -1,4 +1,4 @@
-"""Whether the model and the encoder are at hand, and how fast their layers can run."""
+"""Checks of the model and the encoder, and of the fused layers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def packaged(name: str, package: str, file: str) -> Finding:
     """Whether the installed package that carries a model is there, with its file."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        return problem(name, f"package {package}, which carries it, is not installed", PACKAGES)
+        return problem(name, f"package {package}, which contains it, is not installed", PACKAGES)
     folder = Path(next(iter(spec.submodule_search_locations)))
     if file and not (folder / file).is_file():
         return problem(name, f"package {package} has no {file}", PACKAGES)
@@ -54,14 +54,14 @@ def on_hub(
     Parameters
     ----------
     ask
-        Asks the Hub: empty where the model can be had, ``GATED``, ``UNKNOWN``, or what went wrong.
+        Asks the Hub: empty if the model can be had, ``GATED``, ``UNKNOWN``, or what went wrong.
     """
     pinned = f"{model} at {revision[:8]}" if revision else f"{model}, no revision pinned"
     fetch = f"hf download {model}" + (f" --revision {revision}" if revision else "")
     if cached:
-        return ok(name, f"{pinned}: in the Hub's cache here")
+        return ok(name, f"{pinned}: in the local Hub cache")
     if offline:
-        says = f"{pinned}: not in the cache, and HF_HUB_OFFLINE forbids to fetch it"
+        says = f"{pinned}: not in the cache, and HF_HUB_OFFLINE prevents the download"
         return problem(name, says, f"env -u HF_HUB_OFFLINE {fetch}")
     answer = ask()
     if answer == GATED:
@@ -72,7 +72,7 @@ def on_hub(
         return problem(name, says, "git diff params.yaml")
     if answer:
         return problem(name, f"{pinned}: the Hub cannot be reached: {answer}", fetch)
-    return ok(name, f"{pinned}: on the Hub, fetched when it is needed")
+    return ok(name, f"{pinned}: on the Hub, downloaded when needed")
 
 
 def model(name: str, where: str, *, package: str, file: str, revision: str) -> Finding:
@@ -84,7 +84,7 @@ def model(name: str, where: str, *, package: str, file: str, revision: str) -> F
     import huggingface_hub as hub
 
     if where.count("/") != 1:
-        says = f"{where!r} is no folder here and no Hub id (owner/name)"
+        says = f"{where!r} is neither a local folder nor a Hub id (owner/name)"
         return problem(name, says, "git diff params.yaml")
     found = [hub.try_to_load_from_cache(where, file, revision=revision or None) for file in WEIGHTS]
     return on_hub(
@@ -124,9 +124,9 @@ def ask_hub(where: str, revision: str) -> str:
 def fused_layers(params: Params, reason: str, n_gpus: int) -> Finding:
     """Whether training runs on this project's fused layers; ``reason`` is why not."""
     if n_gpus:
-        return ok("fused layers", "not used: they are for a CPU, and a GPU is here")
+        return ok("fused layers", "not used: they run on a CPU, and this machine has a GPU")
     if not reason:
-        return ok("fused layers", "training runs on them")
+        return ok("fused layers", "used for training")
     if params.train.method == "full":
         return ok("fused layers", "not used: train.method is full")
     wanted = {
@@ -147,7 +147,7 @@ def fused_layers(params: Params, reason: str, n_gpus: int) -> Finding:
 
 
 def why_not_fused(params: Params) -> str:
-    """Why a Llama with these parameters has no fused layers; empty where it has.
+    """Why a Llama with these parameters has no fused layers; empty if it has.
 
     Makes one of two small layers by the same functions as a training does.
     """

@@ -1,4 +1,4 @@
-"""Python, the pinned packages, and what torch and bitsandbytes can do here."""
+"""Checks of Python, the pinned packages, torch and bitsandbytes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pins(requirements: str) -> dict[str, str]:
 
 
 def installed_version(package: str) -> str | None:
-    """The installed version, without a build such as ``+cpu``; None where there is none."""
+    """The installed version, without a build such as ``+cpu``; None if there is none."""
     try:
         return importlib.metadata.version(package).split("+")[0]
     except importlib.metadata.PackageNotFoundError:
@@ -58,10 +58,12 @@ def packages(
     missing = [package for package, version in found.items() if version is None]
     if missing:
         return problem(name, f"missing: {', '.join(missing)}", install)
-    others = [f"{key} {found[key]} for {pin}" for key, pin in pinned.items() if found[key] != pin]
+    others = [
+        f"{key} {found[key]} instead of {pin}" for key, pin in pinned.items() if found[key] != pin
+    ]
     if others:
         return warning(name, f"not as pinned, so results may differ: {', '.join(others)}", install)
-    return ok(name, f"{len(pinned)} at their pins")
+    return ok(name, f"{len(pinned)} packages at the pinned versions")
 
 
 def torch_build(version: str, *, cuda: str | None, n_gpus: int, has_driver: bool) -> Finding:
@@ -77,7 +79,7 @@ def torch_build(version: str, *, cuda: str | None, n_gpus: int, has_driver: bool
     if n_gpus or not has_driver:
         return ok("torch", f"{version}, {f'CUDA {cuda}' if cuda else 'built for the CPU'}")
     if cuda is None:
-        says = f"{version} is built for the CPU, and this machine has a GPU driver"
+        says = f"{version} is built for the CPU, but this machine has a GPU driver"
         again = f"python -m pip install --force-reinstall torch=={version.split('+')[0]}"
         return warning("torch", says, again)
     return warning("torch", f"{version} for CUDA {cuda} sees no GPU", "nvidia-smi")
@@ -93,7 +95,7 @@ def quantizer(version: str, quantization: str, error: float | None) -> Finding:
     """
     if error is None:
         return ok("bitsandbytes", f"{version}; not used, model.quantization is {quantization}")
-    says = f"{version}; {quantization} and back changes a matrix by {error:.1%}"
+    says = f"{version}; a {quantization} round trip changes a matrix by {error:.1%}"
     if error < MAX_NF4_ERROR:
         return ok("bitsandbytes", says)
     return problem("bitsandbytes", says, "dvc exp run -S model.quantization=none")

@@ -1,4 +1,4 @@
-"""The parameters, the sources that they name, and the state of the pipeline."""
+"""Checks of the sources, the repository and the state of the pipeline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from finllm.doctor.finding import INSTALL, Finding, ok, problem, warning
 
-ABSENT = "what dvc.lock lists is not here"
+ABSENT = "outputs listed in dvc.lock are missing"
 SAMPLE = "sample"  # the source that a stage writes
 WAIT_SECONDS = 120  # for DVC, which hashes what has changed
 
@@ -28,14 +28,14 @@ def source(key: str, name: str, raw: Path) -> Finding:
     if name == SAMPLE and not (folder / "source.yaml").is_file():
         return ok("data", f"{folder} is written by the stage `sample`")
     if not folder.is_dir():
-        says = f"{key} is {name!r}, and {folder} is not there; {list_sources(raw)}"
+        says = f"{key} is {name!r}, but {folder} does not exist; {list_sources(raw)}"
         instead = SAMPLE if key == "data.source" else "none"
         mend = f"dvc exp run -S {key}={instead}"
         return problem("data", says, mend)
     try:
         described = describe_source(folder)
         if described.format == "hub" and described.dataset:
-            return ok("data", f"{folder}: {described.dataset} of the Hub, not asked for")
+            return ok("data", f"{folder}: {described.dataset} on the Hub, not queried")
         first = next(iter(read_described(described, name=folder / "source.yaml")))
     except ValueError as error:
         return problem("data", str(error), "cat data/raw/README.md")
@@ -71,7 +71,7 @@ def pipeline(code: int, output: str, errors: str, *, has_remote: bool) -> Findin
     except json.JSONDecodeError:
         return problem("pipeline", f"dvc status: {output[:80]!r}", "dvc status --verbose")
     if not stages:
-        return ok("pipeline", "current: dvc.lock, code, parameters and data agree")
+        return ok("pipeline", "up to date: dvc.lock, code, parameters and data agree")
     names = stage_names(stages)
     made = [
         state
@@ -104,14 +104,16 @@ def remote(config: Mapping[str, str], root: Path) -> Finding:
     """Where results go beside this machine, from what ``dvc config --list`` printed."""
     urls = {key.split(".")[1]: url for key, url in config.items() if key.endswith(".url")}
     if not urls:
-        return ok("remote", "none: what is computed is on this machine only (`dvc remote add`)")
+        return ok("remote", "none: results exist on this machine only (`dvc remote add`)")
     name = config.get("core.remote", "")
     if name not in urls:
-        says = f"{', '.join(urls)}, and none is the default"
+        says = f"{', '.join(urls)}, but none is the default"
         return warning("remote", says, f"dvc remote default {next(iter(urls))}")
     url = urls[name]
     if "://" not in url and not (root / ".dvc" / url).is_dir():
-        return warning("remote", f"{name}: {url} is not there", f"dvc remote modify {name} url URL")
+        return warning(
+            "remote", f"{name}: {url} does not exist", f"dvc remote modify {name} url URL"
+        )
     return ok("remote", f"{name}: {url}")
 
 

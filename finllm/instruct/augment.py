@@ -1,4 +1,4 @@
-"""More training examples without new calls: other names and other amounts, consistently.
+"""Augmentation: copies of training examples with other names and consistently scaled amounts.
 
 All amounts of money in an example are scaled by one factor, so that growth rates, margins and
 ratios between them still hold; percentages, counts and periods stay. An augmented example is used
@@ -44,7 +44,7 @@ def augment(
     ----------
     texts
         Gives the examples of a set of ids with their texts, in the order of ``examples``, where
-        those are keys only; None where they have their texts.
+        those are keys only; None if they have their texts.
     """
     names = sorted({example.company for example in examples})
     n = round(share * len(examples))
@@ -58,7 +58,7 @@ def augment(
 
 
 def perturb(example: Example, names: Sequence[str], rng: np.random.Generator) -> Example | None:
-    """The example with another company name and scaled amounts, None where none is consistent."""
+    """The example with another company name and scaled amounts, None if none is consistent."""
     shorter = [name for name in names if len(name) <= len(example.company)]
     name = shorter[int(rng.integers(len(shorter)))] if shorter else example.company
     asked = [w for w in wordings(example.template) if len(w) <= len(example.instruction)]

@@ -66,7 +66,7 @@ def end_of_answer(tokenizer: PreTrainedTokenizerBase) -> str:
     Raises
     ------
     ValueError
-        Where the template does not render prompt + answer as an extension of the prompt: training
+        If the template does not render prompt + answer as an extension of the prompt: training
         would then see another prompt than prediction. Where nothing ends an answer.
     """
     if tokenizer.chat_template is None:

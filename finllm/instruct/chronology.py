@@ -1,4 +1,4 @@
-"""Splits in time: what is tested was said later than everything that training has seen.
+"""Chronological splits: test calls are later than all training calls.
 
 Companies are split as always; then one quarter, the cutoff, divides the calls. Test and transfer
 keep their calls from the cutoff on; train and validation keep those that are at least the embargo
@@ -19,7 +19,7 @@ _PERIOD = re.compile(r"(\d{4})Q([1-4])")
 
 
 def quarter_number(period: str) -> int | None:
-    """Quarters since year 0, None where the period is unknown.
+    """Quarters since year 0, None if the period is unknown.
 
     >>> quarter_number("2021Q3") - quarter_number("2020Q4")
     3
@@ -38,7 +38,7 @@ def choose_cutoff(
     Raises
     ------
     ValueError
-        Where no quarter leaves both some training and some test examples.
+        If no quarter leaves both some training and some test examples.
     """
     dates: dict[str, list[int]] = {"train": [], "test": []}
     for example in examples:

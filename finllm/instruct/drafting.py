@@ -1,4 +1,4 @@
-"""Calls to candidate examples, a batch at a time: what each worker of ``templatize`` does."""
+"""Draft candidate examples from calls in batches: the work of one ``templatize`` process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transcript to instruction examples, each within the token budget."""
+"""Build the instruction examples of a transcript, each within the token budget."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def choose(
     Raises
     ------
     ValueError
-        Where a template with a positive weight has no candidate.
+        If a template with a positive weight has no candidate.
     """
     by_template: dict[str, list[str]] = {name: [] for name in templates.TEMPLATES}
     for template, key in keys:

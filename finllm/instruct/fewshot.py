@@ -1,4 +1,4 @@
-"""Prompts that show answered training examples before the question, for an untuned model."""
+"""Few-shot prompts: answered training examples before the question, for the base model."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def few_shot_prompt(
     Raises
     ------
     ValueError
-        Where ``k`` is negative, or the prompt without shots is longer than ``max_tokens``.
+        If ``k`` is negative, or the prompt without shots is longer than ``max_tokens``.
     """
     if k < 0:
         raise ValueError(f"k is {k}; 0 or more examples can be shown")

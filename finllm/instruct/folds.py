@@ -22,7 +22,7 @@ def deal(
     Raises
     ------
     ValueError
-        Where there are fewer units than folds and one for training and validation each.
+        If there are fewer units than folds and one for training and validation each.
     """
     if len(units) < n_folds + 1:
         raise ValueError(
@@ -60,7 +60,7 @@ def assign_fold(
     Raises
     ------
     ValueError
-        Where the fold is not below ``n_folds``, or the companies are too few.
+        If the fold is not below ``n_folds``, or the companies are too few.
     """
     if not 0 <= fold < n_folds:
         raise ValueError(f"split.fold {fold}: must be in 0 to {n_folds - 1} (split.n_folds - 1)")

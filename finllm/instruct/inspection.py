@@ -1,4 +1,4 @@
-"""One training example as the model sees it: which tokens are prompt, answer and special."""
+"""Display of one training example: its prompt, answer and special tokens."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def pick(examples: Sequence[Example], *, template: str, index: int) -> Example:
     Raises
     ------
     ValueError
-        Where the template or the index does not exist; names what does.
+        If the template or the index does not exist; names what does.
     """
     rows = [example for example in examples if template in ("", example.template)]
     if not rows:
         known = ", ".join(sorted({example.template for example in examples})) or "none"
-        raise ValueError(f"no example of template {template!r}; there are: {known}")
+        raise ValueError(f"no example of template {template!r}; available: {known}")
     if not 0 <= index < len(rows):
         raise ValueError(f"index {index}: must be in 0 to {len(rows) - 1}")
     return rows[index]
@@ -66,7 +66,7 @@ def show(
     parts, marked = [], False
     for text, is_special, has_loss, _ in segments(tokenizer, encoded):
         if has_loss and not marked and not colour:
-            parts.append("\n--- loss begins here ---\n")
+            parts.append("\n--- loss starts here ---\n")
         marked |= has_loss
         tint = SPECIAL if is_special else ANSWER if has_loss else PROMPT
         parts.append(f"{tint}{text}{RESET}" if colour else text)

@@ -28,7 +28,7 @@ def left_out(
     Parameters
     ----------
     embargo_quarters
-        None where the split does not go by time.
+        None if the split does not go by time.
     """
     reasons = splits.shared_with_source(
         examples, groups, transfer_source=transfer_source, transfer_sectors=transfer_sectors
@@ -65,7 +65,7 @@ def gate(
     *,
     embargo_quarters: int | None,
 ) -> splits.Audit:
-    """What the sets share, all zeros but for the contamination.
+    """What the sets share, all zeros except for the contamination.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def gate(
     Raises
     ------
     ValueError
-        Where two sets share a company, a call or a near-duplicate, or a test is not late enough.
+        If two sets share a company, a call or a near-duplicate, or a test is not late enough.
     """
     audit = splits.audit(sets, groups, lambda name: texts({e.id for e in sets[name]}))
     n_early = 0

@@ -1,4 +1,4 @@
-"""How many of a reference's figures its call supports, and how many the excerpt still shows."""
+"""Support of a reference's figures by its call and by the excerpt."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def audit_references(
     Raises
     ------
     ValueError
-        Where an example's call is not among the calls, or out of order.
+        If an example's call is not among the calls, or out of order.
     """
     totals: Totals = defaultdict(Counter)
     remaining = iter(calls)

@@ -1,4 +1,4 @@
-"""What an example should be answered with, and where that answer comes from."""
+"""Reference answers of the examples, and their provenance."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def as_written(sentence: str, quantity: Quantity) -> str:
 
 
 def direction(sentence: str, quantity: Quantity) -> str:
-    """Up or down, by the words around a figure; empty where none or both are said."""
+    """Up or down, by the words around a figure; empty if none or both are said."""
     near = sentence[max(0, quantity.start - _REACH) : quantity.end + _REACH]
     up, down = UP.search(near) is not None, DOWN.search(near) is not None
     if up == down:
@@ -83,7 +83,7 @@ def direction(sentence: str, quantity: Quantity) -> str:
 def analysis(sentences: Sequence[str], lexicon: Lexicon) -> str:
     """A derived analysis of an excerpt: key figures, themes, outlook and tone, by rule.
 
-    It repeats what the excerpt says and nothing else; learning it is learning a rule. Empty where
+    It repeats what the excerpt says and nothing else; learning it is learning a rule. Empty if
     the excerpt has no key figure.
     """
     results: dict[tuple[str, str], str] = {}

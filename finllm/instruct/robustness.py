@@ -1,4 +1,4 @@
-"""Test examples asked otherwise: in other words, with typos, or as a speech recogniser writes.
+"""Changed test examples: held-out wording, typos, and text without punctuation.
 
 The excerpt's figures stay as they are, so that the same reference answers the changed prompt and a
 change of the score is due to the wording or the noise.
@@ -80,7 +80,7 @@ def with_typos(text: str, share: float, rng: np.random.Generator) -> str:
     Raises
     ------
     ValueError
-        Where the share is not in [0, 1].
+        If the share is not in [0, 1].
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share of words with typos {share}: must be in 0 to 1")

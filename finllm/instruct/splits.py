@@ -1,4 +1,4 @@
-"""Examples to train, validation, test and transfer sets that share no company and no text."""
+"""Assign examples to train, validation, test and transfer sets that share no company or text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Audit:
 
 
 def company_units(examples: Sequence[Example], groups: Mapping[str, str]) -> list[list[str]]:
-    """Companies that must stay together: one each, but for those joined by near-duplicate calls.
+    """Companies that must stay together: one each, except for those joined by near-duplicate calls.
 
     ``groups`` maps a transcript's id to its near-duplicate group, where it is in one.
     """
@@ -87,7 +87,7 @@ def assign_companies(
     Raises
     ------
     ValueError
-        Where a transfer sector or the transfer source does not occur, or a split would stay empty.
+        If a transfer sector or the transfer source does not occur, or a split would stay empty.
     """
     sectors = {example.company: example.sector for example in examples}
     check_transfer_sectors(transfer_sectors, sectors.values())
@@ -118,7 +118,7 @@ def assign_companies(
 
 
 def check_transfer_sectors(wanted: Iterable[str], sectors: Iterable[str]) -> None:
-    """Stop where a sector to be held out is none of the source's."""
+    """Stop if a sector to be held out is none of the source's."""
     found = set(sectors) - {""}
     for sector in wanted:
         if sector not in found:
@@ -227,7 +227,7 @@ def check_test_companies(
 def check_shares(
     n: int, *, val_share: float, test_share: float, minimum: int, n_folds: int = 0
 ) -> None:
-    """Stop where ``n`` companies cannot give three sets, the test set with ``minimum`` of them.
+    """Stop if ``n`` companies cannot give three sets, the test set with ``minimum`` of them.
 
     With ``n_folds`` above 0 the shares do not matter.
     """
@@ -301,7 +301,7 @@ def audit(
     ----------
     texts
         Gives the examples of "train" or "test" with their texts, one at a time and as often as
-        asked, where ``sets`` has only their keys; None where ``sets`` has the texts.
+        asked, where ``sets`` has only their keys; None if ``sets`` has the texts.
     """
     read = texts or sets.__getitem__
     return Audit(

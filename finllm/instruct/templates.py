@@ -65,7 +65,7 @@ def quotas(
     Raises
     ------
     ValueError
-        Where a template with a positive weight has no example at all.
+        If a template with a positive weight has no example at all.
 
     >>> quotas({"a": 50, "b": 12}, {"a": 0.8, "b": 0.2}, 0)
     {'a': 48, 'b': 12}
@@ -91,7 +91,7 @@ def offered(weights: Mapping[str, float], available: Collection[str]) -> dict[st
     Raises
     ------
     ValueError
-        Where it has none of a positive weight.
+        If it has none of a positive weight.
     """
     used = {name: weight for name, weight in weights.items() if name in available and weight > 0}
     if not used:

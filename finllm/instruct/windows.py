@@ -1,4 +1,4 @@
-"""Sentences, and the part of a call that fits the token budget."""
+"""Sentence splitting, and the choice of the excerpt within the token budget."""
 
 from __future__ import annotations
 

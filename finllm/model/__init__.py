@@ -1,4 +1,4 @@
-"""Weights: where they come from, how they are held, what is trained on them."""
+"""Model weights: origin, storage, and the trained parts."""
 
 import logging
 import os

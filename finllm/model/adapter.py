@@ -1,4 +1,4 @@
-"""Saving an adapter, and putting it on a base model for prediction."""
+"""Save an adapter, and attach it to a base model for prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rounding depends on beside the numbers: processor, limits set for it, threads, libraries.
+"""Description of what rounding depends on: processor, instruction set, threads, libraries.
 
 The same product comes out differently in its last bits where another instruction set adds its terms
 in another order, and a greedy answer then differs where two tokens are nearly as probable. So
@@ -59,7 +59,10 @@ def kind() -> dict[str, object]:
     Equal on two machines, it says that the same programs run there; not how fast.
     """
     capabilities = _capabilities()
-    gpus = range(torch.cuda.device_count())
+    gpus = {
+        (torch.cuda.get_device_name(i), *torch.cuda.get_device_capability(i))
+        for i in range(torch.cuda.device_count())
+    }
     return {
         "processor": processor_name(),
         "features": sorted(name for name, has in capabilities.items() if has is True),
@@ -67,9 +70,7 @@ def kind() -> dict[str, object]:
         "onednn": onednn_isa(capabilities),
         "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
         "float32_products": torch.get_float32_matmul_precision(),
-        "gpus": [
-            [torch.cuda.get_device_name(i), *torch.cuda.get_device_capability(i)] for i in gpus
-        ],
+        "gpus": sorted(map(list, gpus)),  # each kind once, however many of it are visible
     }
 
 

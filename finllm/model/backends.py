@@ -1,8 +1,8 @@
-"""Optional CUDA kernels behind ``model.backend``: Liger and Unsloth, imported when asked for.
+"""Optional CUDA kernels for ``model.backend``, Liger and Unsloth, imported on demand.
 
-Neither runs on a CPU, and no GPU was at hand: what is tested here is that they are refused in words
-where they cannot run, and that they are called with the arguments of their documentation. The
-project's own path (``auto``) needs neither.
+Neither runs on a CPU, and no GPU was available. Tests check that they are refused with an error
+message where they cannot run, and that they are called with the documented arguments. The project's
+own path (``auto``) needs neither.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def require(key: str, name: str, instead: str) -> None:
     Raises
     ------
     ValueError
-        Where there is no CUDA device, or the package is not installed.
+        If there is no CUDA device, or the package is not installed.
     """
     if not torch.cuda.is_available():
         raise ValueError(
@@ -96,7 +96,7 @@ def unsloth_lora(
     Raises
     ------
     ValueError
-        Where only some of the layers are to be recomputed: Unsloth knows all or none.
+        If only some of the layers are to be recomputed: Unsloth knows all or none.
     """
     if checkpoint_layers > 1:
         raise ValueError(

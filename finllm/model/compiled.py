@@ -1,4 +1,4 @@
-"""Numba's compilation with what it made kept on disk, so that only the first run waits for it.
+"""Numba compilation with an on-disk cache, so that only the first run compiles.
 
 Compiling all kernels takes some ten seconds. Numba keeps machine code by a function's own bytecode,
 its arguments' types and the processor, and knows neither the functions that it calls from other

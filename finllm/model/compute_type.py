@@ -1,4 +1,4 @@
-"""The type that a model computes in: what ``model.compute_dtype: auto`` stands for, and where.
+"""The compute type: resolution of ``model.compute_dtype: auto`` for this machine.
 
 bfloat16 is fast where the device multiplies in it. Elsewhere its products are emulated, on many
 processors ten times slower than those of float32 (docs/experiments.md).

@@ -1,4 +1,4 @@
-"""Attention of one new token a row over a key-value cache, and the choice of the next token.
+"""Decoding kernels: attention of one new token per row over a cache, and choice of the next token.
 
 The cache is read once a token and is too large for the processor's own memory, so its layout is
 what counts: 16 lanes that lie in the order in which they are read, of pairs of bfloat16, or of

@@ -1,4 +1,4 @@
-"""The tuned model as others load it: merged weights, a GGUF file, or the adapter with its card."""
+"""Export formats of the tuned model: merged weights, a GGUF file, or the adapter with its card."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from bitsandbytes.nn import Int8Params, Params4bit
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from finllm.model import attention
@@ -75,7 +76,7 @@ def leads(
     tuple
         For each pair of answers that differ, the logit of our token less that of theirs at the
         first difference (``stop_id`` where an answer ends there); and the median lead of all
-        tokens of ``ours`` over the second best, None where there is no token.
+        tokens of ``ours`` over the second best, None if there is no token.
     """
     found, usual = [], []
     for prompt, a, b in zip(prompts, ours, theirs, strict=True):
@@ -98,7 +99,7 @@ def new_folder(output: Path, *, force: bool) -> Iterator[Path]:
     Raises
     ------
     ValueError
-        Where ``output`` holds something already, or is a file.
+        If ``output`` holds something already, or is a file.
     """
     if output.is_file() or (output.is_dir() and any(output.iterdir()) and not force):
         raise ValueError(f"{output} is not empty; --force replaces it, or name another folder")
@@ -120,12 +121,35 @@ def write_merged(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, fol
     model.generation_config.save_pretrained(folder)
 
 
-def reload(folder: Path, *, dtype: torch.dtype, gguf_file: str = "") -> PreTrainedModel:
-    """What was exported, loaded as anyone would (a GGUF file by transformers' own reader)."""
+@contextlib.contextmanager
+def set_aside(model: PreTrainedModel) -> Iterator[None]:
+    """Leave the room of a model on a GPU to another one; quantized weights stay where they are."""
+    device = model.device
+    if device.type == "cpu" or any(
+        isinstance(p, (Int8Params, Params4bit)) for p in model.parameters()
+    ):
+        yield
+        return
+    model.to("cpu")
+    torch.cuda.empty_cache()
+    try:
+        yield
+    finally:
+        torch.cuda.empty_cache()
+        model.to(device)
+
+
+def reload(
+    folder: Path, *, dtype: torch.dtype, device: torch.device, gguf_file: str = ""
+) -> PreTrainedModel:
+    """What was exported, loaded as anyone would (a GGUF file by transformers' own reader).
+
+    On the device that wrote the answers to compare with: another one rounds otherwise.
+    """
     model = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
-        attn_implementation=attention.NAME,
+        attn_implementation=attention.NAME if device.type == "cpu" else attention.READING,
         **({"gguf_file": gguf_file} if gguf_file else {}),
     )
-    return model.eval()
+    return model.to(device).eval()

@@ -1,4 +1,4 @@
-"""Full fine-tuning, the comparison to LoRA: every weight is trained, and the whole model is saved.
+"""Full fine-tuning, for comparison with LoRA: all weights are trained and saved.
 
 The folder that holds the adapter otherwise then holds a model that plain ``from_pretrained`` loads,
 and prediction loads it in the place of the base.
@@ -51,7 +51,7 @@ def load_trained(model: PeftModel | PreTrainedModel, folder: Path) -> None:
     Raises
     ------
     KeyError
-        Where a weight is missing on disk.
+        If a weight is missing on disk.
     """
     if isinstance(model, PeftModel):
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))

@@ -25,7 +25,7 @@ DTYPES = (torch.bfloat16, torch.float32)
 
 
 def why_not_fused(model: torch.nn.Module) -> str:
-    """Empty where ``FusedLlama`` can run the model, else the reason why not."""
+    """Empty if ``FusedLlama`` can run the model, else the reason why not."""
     if not isinstance(model, PeftModel) or not isinstance(model.get_base_model(), LlamaForCausalLM):
         return "only a Llama with a LoRA adapter has fused layers"
     base, config = model.get_base_model(), model.get_base_model().config

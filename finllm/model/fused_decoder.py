@@ -380,7 +380,7 @@ def _write(task: _Task, answers: Sequence[_Answer]) -> None:
 
 
 def _taken(queue: deque[int]) -> int | None:
-    """The queue's next; None where another worker had the last."""
+    """The queue's next; None if another worker had the last."""
     try:
         return queue.popleft()
     except IndexError:

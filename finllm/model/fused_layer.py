@@ -193,7 +193,7 @@ class AttentionHalf(torch.autograd.Function):
         shape: Shape,
         *adapters: torch.Tensor | None,
     ) -> torch.Tensor:
-        """``adapters`` are A, B of q, k, v and o, None where there is none."""
+        """``adapters`` are A, B of q, k, v and o, None if there is none."""
         n, kv, dim = len(x), shape.kv_heads, shape.head_dim
         ctx.qkv_update = Update.of(qkv, adapters[:6], shape.scale)
         ctx.out_update = Update.of(out, adapters[6:], shape.scale)
@@ -302,7 +302,7 @@ class GatedHalf(torch.autograd.Function):
         shape: Shape,
         *adapters: torch.Tensor | None,
     ) -> torch.Tensor:
-        """``adapters`` are A, B of gate, up and down, None where there is none."""
+        """``adapters`` are A, B of gate, up and down, None if there is none."""
         ctx.gate_up_update = Update.of(gate_up, adapters[:4], shape.scale)
         ctx.down_update = Update.of(down, adapters[4:], shape.scale)
         normed, normed_dropped = _normed(x, norm_weight, shape, shape.seed ^ np.uint32(2))

@@ -1,4 +1,4 @@
-"""A Llama-architecture model as one GGUF file, for llama.cpp.
+"""Write a Llama-architecture model as one GGUF file for llama.cpp.
 
 llama.cpp's converter is a script of its repository, not a package; its package ``gguf``,
 which writes the format, is one. Here is the part of the converter that a plain Llama needs: names
@@ -24,7 +24,7 @@ def write_gguf(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, file:
     Raises
     ------
     ValueError
-        Where the model or the tokenizer is of a kind that is not written.
+        If the model or the tokenizer is of a kind that is not written.
     """
     config = model.config
     rope = config.rope_parameters

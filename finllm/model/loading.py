@@ -1,4 +1,4 @@
-"""Loading the base model and its tokenizer, quantized or not, and putting an adapter on it."""
+"""Load the base model, quantized or not, and add LoRA adapters."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def load_base(
         ``bfloat16``, ``float16`` or ``float32``, of the products and of the layers that are not
         quantized. int8 products are float16 inside, whatever is asked for.
     attention_kernel
-        ``auto``, ``matmul``, ``sdpa``, ``eager`` or ``flash_attention_2``.
+        ``auto``, ``matmul``, ``sdpa``, ``eager`` or ``flash_attention_2``; ``answers`` is what
+        writes answers: ``matmul`` on a CPU, and on a GPU fused kernels for the prompts.
     backend
         ``auto``, ``liger`` or ``unsloth`` (finllm/model/backends.py).
     max_tokens
@@ -68,12 +69,13 @@ def load_base(
     Raises
     ------
     ValueError
-        Where the kernels that are asked for cannot run on this machine.
+        If the kernels that are asked for cannot run on this machine.
     """
     on_gpu = torch.cuda.is_available()
     dtype = DTYPES[compute_dtype]
     if attention_kernel == "auto":
         attention_kernel = "sdpa" if on_gpu else "matmul"
+    own = {"matmul": attention.NAME, "answers": attention.READING if on_gpu else attention.NAME}
     if attention_kernel == "flash_attention_2":
         backends.require("model.attention", attention_kernel, "auto")
     if backend == "unsloth":
@@ -102,7 +104,7 @@ def load_base(
         revision=revision or None,
         dtype=dtype,
         quantization_config=config,
-        attn_implementation=attention.NAME if attention_kernel == "matmul" else attention_kernel,
+        attn_implementation=own.get(attention_kernel, attention_kernel),
         device_map={"": int(os.environ.get("LOCAL_RANK", 0)) if on_gpu else "cpu"},
     )
     keep_differentiable(model)
@@ -169,7 +171,7 @@ def add_lora(
     Raises
     ------
     ValueError
-        Where ``dora`` is asked for over int8 weights on a CPU.
+        If ``dora`` is asked for over int8 weights on a CPU.
     """
     if backend == "unsloth":
         return backends.unsloth_lora(

@@ -1,4 +1,4 @@
-"""Linear layers whose weights lie in the order in which the processor's units read them.
+"""Linear layers with weights packed in the memory order of the processor's matrix units.
 
 A product of few rows is as fast as its weight comes from memory, and without packing oneDNN sorts
 the weight anew in each call: half the time at 32 rows of bfloat16. What follows a product (a

@@ -1,4 +1,4 @@
-"""Where a base model's files come from: a Hub id, a local folder, or a GGUF file in a package."""
+"""Locations of a base model's files: a Hub id, a local folder, or a GGUF file in a package."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def package_folder(package: str, pip_name: str = "") -> Path:
     Raises
     ------
     ValueError
-        Where the package is not installed; says how to install it.
+        If the package is not installed; says how to install it.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -41,7 +41,7 @@ def model_folder(name: str, *, gguf_package: str, gguf_file: str) -> str:
     Raises
     ------
     ValueError
-        Where the package or its file is missing.
+        If the package or its file is missing.
     """
     if not gguf_package:
         return name

@@ -1,4 +1,4 @@
-"""Memory for what a forward pass keeps for its backward pass: taken anew each pass, never freed.
+"""Reusable memory for the activations that the backward pass needs.
 
 On the heap, batches of ever other sizes leave holes. What a pass keeps is allocated beside small
 blocks that stay (what oneDNN compiles and caches for every new shape), so that freed space does not
@@ -38,7 +38,7 @@ class Workspace:
         Raises
         ------
         RuntimeError
-            Where two forward passes came before a backward pass.
+            If two forward passes came before a backward pass.
         """
         if number != self._pass:
             raise RuntimeError(

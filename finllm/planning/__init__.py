@@ -1,1 +1,1 @@
-"""Memory, tokens and time of a training, from its parameters alone: no weights, no torch."""
+"""Memory, tokens and time of a training run from its parameters: no weights, no torch."""

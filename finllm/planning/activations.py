@@ -1,4 +1,4 @@
-"""What a training step holds besides weights and states: a list of what is kept, per token.
+"""Activation memory of a training step: a list of the stored tensors, per token.
 
 ``kept_by_block`` and ``kept_by_fused_block`` name every tensor that a block's forward pass keeps
 for its backward pass, with the bytes it takes a token; tests/test_plan_activations.py compares the

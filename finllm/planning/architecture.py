@@ -1,4 +1,4 @@
-"""A model's shape, from a config.json or the table of known models, and what it counts up to."""
+"""The shape of a model, from a config.json or the table of known models, and its sizes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def find_architecture(name: str, *, folder: str = "", revision: str = "") -> Arc
     Raises
     ------
     ValueError
-        Where the model is none of these, or not of a family that is counted here.
+        If the model is none of these, or not of a family that is counted here.
     """
     for place in (folder, name):
         if place and (Path(place) / "config.json").is_file():
@@ -92,7 +92,7 @@ def read_config(path: Path) -> Architecture:
     Raises
     ------
     ValueError
-        Where the file is not JSON, or describes something that is not counted here.
+        If the file is not JSON, or describes something that is not counted here.
     """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Tokens, steps and hours of a training."""
+"""Tokens, steps and hours of a training run."""
 
 from __future__ import annotations
 

@@ -223,10 +223,32 @@ def device_memory(model: Architecture, setting: Setting, *, launcher: str, devic
     )
 
 
+def loading_memory(model: Architecture, setting: Setting, *, launcher: str, devices: int) -> int:
+    """Bytes on each device until the model is ready to train: whole weights, and its shards beside.
+
+    Every process quantizes and holds the whole model on its device before FSDP or ZeRO-3 shards it,
+    and both are held until all is sharded. Accelerate 1.15 can load on one process and send shards
+    to the others (``fsdp_cpu_ram_efficient_loading``), but not four-bit weights: these it leaves
+    out (``accelerate.utils.fsdp_utils.fsdp2_prepare_model``).
+    """
+    weights = setting_weights(model, setting)
+    adapter = FLOAT32 * lora_parameters(model, r=setting.r, targets=setting.targets)
+    whole = weights.total + adapter
+    sharded = devices > 1 and launcher in ("fsdp", "deepspeed-zero3")
+    shards = (whole - weights.constants) // devices if sharded else 0
+    return whole + shards + OVERHEAD[setting.device].base
+
+
+def planned_peak(model: Architecture, setting: Setting, *, launcher: str, devices: int) -> int:
+    """The most bytes that one device holds, while the model is loaded or while it is trained."""
+    training = device_memory(model, setting, launcher=launcher, devices=devices).peak
+    return max(training, loading_memory(model, setting, launcher=launcher, devices=devices))
+
+
 def largest_batch(
     model: Architecture, setting: Setting, *, device_gb: float, at_most: int = 4096
 ) -> int:
-    """The most examples a forward pass that one device of ``device_gb`` holds; 0 is not even one.
+    """The most examples per forward pass that one device of ``device_gb`` holds; 0 is not even one.
 
     Memory grows with the batch, so the answer is found by halving.
     """

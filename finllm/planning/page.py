@@ -1,4 +1,4 @@
-"""A plan as aligned text for a terminal."""
+"""Terminal output of a plan."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finllm.planning.plan import DEVICE_COUNTS, HELD_AS, Plan
 
 PARTS = {
     "weights": "weights",
-    "dequantized": "weights again, dequantized",
+    "dequantized": "dequantized weights",
     "adapter": "adapter, float32",
     "best_adapter": "copy of the best adapter",
     "gradients": "gradients",
@@ -17,14 +17,15 @@ PARTS = {
     "gathered": "gathered shards, buckets",
     "activations": "activations and logits",
     "overhead": "process: libraries, compiled kernels",
-    "waste": "allocator, examples of many lengths",
+    "waste": "allocator overhead, varying lengths",
 }
 
 
 def page(plan: Plan) -> str:
     """The plan in sections, all memory in GB of 10^9 bytes; ``*`` marks what params.yaml asks."""
     sections = [_model(plan), _trainable(plan), _weights(plan), _device(plan), _activations(plan)]
-    sections += [_peaks(plan), _fits(plan), _cost(plan), _verdict(plan)]
+    sections += [_peaks(plan), _fits(plan), *([_answers(plan)] if plan.answers else [])]
+    sections += [_cost(plan), _verdict(plan)]
     return "\n\n".join(sections)
 
 
@@ -34,7 +35,7 @@ def _model(plan: Plan) -> str:
     return (
         f"{plan.name}: {_count(n['total'])} parameters\n"
         f"  ({_count(n['linear'])} in linear layers, {_count(n['embeddings'])} in {head})\n"
-        f"1 GB is 10^9 bytes; * is what the parameters ask for."
+        f"1 GB is 10^9 bytes; * marks the configured setting."
     )
 
 
@@ -56,14 +57,15 @@ def _weights(plan: Plan) -> str:
         rest = bytes_.embeddings + bytes_.norms
         parts = [bytes_.linear, bytes_.constants, rest, bytes_.total]
         rows.append((_mark(HELD_AS[how] == asked, how), *map(_gb, parts)))
-    names = ["Weights held as", "linear", "constants", "embeddings, norms", "total GB"]
+    names = ["Weights stored as", "linear", "constants", "embeddings, norms", "total GB"]
     return _table(names, rows)
 
 
 def _device(plan: Plan) -> str:
     s = plan.setting
     rows = [(words, _gb(vars(plan.memory)[part])) for part, words in PARTS.items()]
-    rows.append(("peak", _gb(plan.memory.peak)))
+    rows.append(("peak in training", _gb(plan.memory.peak)))
+    rows.append(("peak until the model is loaded", _gb(plan.loading)))
     head = f"On each device: {plan.launcher}, {plan.devices} x {s.device}"
     note = (
         f"batch_size {s.batch_size} x {s.length} tokens, {s.labelled} of them labelled; "
@@ -77,7 +79,7 @@ def _activations(plan: Plan) -> str:
     rows = [
         (_mark(asked == 0, "all kept"), _gb(plan.kept)),
         (_mark(asked == 1, "every block checkpointed"), _gb(plan.checkpointed)),
-        ("logits at the labels, in either", _gb(plan.logits)),
+        ("logits at the labels, in both cases", _gb(plan.logits)),
     ]
     return _table(["Activations", "GB"], rows)
 
@@ -90,7 +92,7 @@ def _peaks(plan: Plan) -> str:
         )
         for launcher, peaks in plan.peaks.items()
     ]
-    names = ["Peak GB on each of this many devices", *map(str, DEVICE_COUNTS)]
+    names = ["Peak GB per device, by number of devices", *map(str, DEVICE_COUNTS)]
     return _table(names, rows)
 
 
@@ -99,37 +101,66 @@ def _fits(plan: Plan) -> str:
         (f"{size} GB", *(str(n) if n else "does not fit" for n in batches.values()))
         for size, batches in plan.largest_batches.items()
     ]
-    head = f"Largest batch_size of {plan.setting.length} tokens on one device of"
+    head = f"Largest batch_size of {plan.setting.length} tokens, by memory of one device"
     return _table([head, "all kept", "checkpointed"], rows)
+
+
+def _answers(plan: Plan) -> str:
+    rows = [
+        (
+            f"{prompts}, {each.setting.length:,} tokens",
+            _gb(each.memory.weights + each.memory.adapter),
+            _gb(each.memory.cache),
+            _gb(each.memory.peak),
+            str(each.largest_batch) if each.largest_batch else "does not fit",
+        )
+        for prompts, each in plan.answers.items()
+    ]
+    n = next(iter(plan.answers.values())).setting.batch_size
+    names = [f"Answers to {n} prompts at a time, GB on one device", "weights", "keys, values"]
+    return _table([*names, "peak", f"most on {plan.device_gb:g} GB"], rows)
 
 
 def _cost(plan: Plan) -> str:
     cost = plan.cost
     if cost is None:
-        return "Cost: the number of examples is not known yet; say it with --examples N"
+        return "Cost: the number of examples is not known yet; set it with --examples N"
     rows = [
         ("examples", f"{cost.examples:,}"),
-        ("tokens an example", f"{cost.tokens_per_example:,.0f}"),
+        ("tokens per example", f"{cost.tokens_per_example:,.0f}"),
         ("optimizer steps", f"{cost.steps:,}"),
-        ("tokens in all", f"{cost.tokens:,}"),
-        ("GFLOP a token", f"{cost.flops_per_token / 1e9:,.2f}"),
-        ("tokens a second", f"{cost.tokens_per_second:,.0f}"),
+        ("tokens in total", f"{cost.tokens:,}"),
+        ("GFLOP per token", f"{cost.flops_per_token / 1e9:,.2f}"),
+        ("tokens per second", f"{cost.tokens_per_second:,.0f}"),
         ("time", _time(cost.hours)),
     ]
     return f"{_table(['Cost', ''], rows)}\n  (tokens: {cost.tokens_from}; speed: {cost.speed_from})"
 
 
 def _verdict(plan: Plan) -> str:
-    peak = plan.memory.peak / GB
+    peak = max(plan.memory.peak, plan.loading) / GB
     where = f"{plan.devices} x {plan.device_gb:g} GB ({plan.launcher})"
     if plan.fits:
-        return f"Fits {where}: {peak:.2f} GB planned on each."
+        return f"Fits {where}: {peak:.2f} GB planned per device."
+    most = max((each.memory.peak for each in plan.answers.values()), default=0) / GB
+    if peak <= plan.device_gb < most:
+        lower = min(each.largest_batch for each in plan.answers.values())
+        advice = f"lower predict.batch_size to {lower}" if lower else "use a larger device"
+        return (
+            f"Training fits {where}: {peak:.2f} GB planned per device. Answers do not fit one: "
+            f"{most:.2f} GB planned; {advice}."
+        )
+    if plan.memory.peak <= plan.device_gb * GB < plan.loading:
+        return (
+            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned per device until the model "
+            "is loaded, whole and in shards; use larger devices, or a smaller model."
+        )
     advice = "lower train.batch_size or templatize.max_tokens"
     if not plan.setting.recompute_every:
         advice += ", set train.checkpoint_layers to 1"
     if plan.setting.quantization == "none":
         advice += ", set model.quantization to nf4"
-    return f"Does not fit {where}: {peak:.2f} GB planned on each; {advice}, or shard with fsdp."
+    return f"Does not fit {where}: {peak:.2f} GB planned per device; {advice}, or shard with fsdp."
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,11 +1,18 @@
-"""The plan of a training: one record with everything that ``finllm plan`` prints."""
+"""The plan of training and answers: one record with everything that ``finllm plan`` prints."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from finllm.planning.activations import flops_per_token
+from finllm.planning.answering import (
+    AnswerMemory,
+    AnswerSetting,
+    answer_memory,
+    largest_answer_batch,
+)
 from finllm.planning.architecture import (
     LORA_LAYERS,
     Architecture,
@@ -24,6 +31,8 @@ from finllm.planning.memory import (
     Weights,
     device_memory,
     largest_batch,
+    loading_memory,
+    planned_peak,
     setting_activations,
     weight_bytes,
 )
@@ -40,6 +49,15 @@ HELD_AS = {  # name: quantization, double quantization, compute type
 
 
 @dataclass(frozen=True)
+class Answers:
+    """The plan of answering some prompts on one device."""
+
+    setting: AnswerSetting
+    memory: AnswerMemory
+    largest_batch: int  # that the device holds
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that follows from the parameters; memory in bytes, on one device."""
 
@@ -50,10 +68,12 @@ class Plan:
     trainable: dict[str, int]  # by lora.targets
     weights: dict[str, Weights]  # by how they are held
     memory: Memory  # of the launcher and devices below
+    loading: int  # until the model is ready to train, on each device
+    answers: dict[str, Answers]  # by which prompts; empty on a CPU
     kept: int  # activations without checkpointing
     checkpointed: int  # activations with every block checkpointed
     logits: int  # of these, at the labelled positions
-    peaks: dict[str, dict[int, int]]  # by launcher and number of devices
+    peaks: dict[str, dict[int, int]]  # by launcher and number of devices, loading included
     largest_batches: dict[int, dict[str, int]]  # by GB of one device, kept or checkpointed
     launcher: str
     devices: int
@@ -63,7 +83,8 @@ class Plan:
 
     def to_json(self) -> dict:
         """The record for a JSON file."""
-        return {**dataclasses.asdict(self), "planned_peak_memory_gb": self.memory.peak / GB}
+        peak = max(self.memory.peak, self.loading) / GB
+        return {**dataclasses.asdict(self), "planned_peak_memory_gb": peak}
 
 
 def make_plan(
@@ -75,11 +96,25 @@ def make_plan(
     devices: int,
     device_gb: float,
     cost: Cost | None = None,
+    answers: Mapping[str, AnswerSetting] | None = None,
 ) -> Plan:
-    """The plan of a setting, on ``devices`` devices of ``device_gb`` GB under ``launcher``."""
+    """The plan of a setting, on ``devices`` devices of ``device_gb`` GB under ``launcher``.
+
+    It fits where training fits each device, loading included, and all ``answers`` fit one of them.
+    """
     kept = dataclasses.replace(setting, recompute_every=0)
     checkpointed = dataclasses.replace(setting, recompute_every=1)
     used = device_memory(model, setting, launcher=launcher, devices=devices)
+    loading = loading_memory(model, setting, launcher=launcher, devices=devices)
+    asked = {
+        prompts: Answers(
+            each,
+            answer_memory(model, each),
+            largest_answer_batch(model, each, device_gb=device_gb),
+        )
+        for prompts, each in (answers or {}).items()
+    }
+    largest = max(used.peak, loading, *(each.memory.peak for each in asked.values()))
     return Plan(
         name=name,
         model=model,
@@ -100,12 +135,14 @@ def make_plan(
             for how, (held, double, dtype) in HELD_AS.items()
         },
         memory=used,
+        loading=loading,
+        answers=asked,
         kept=setting_activations(model, kept).peak,
         checkpointed=setting_activations(model, checkpointed).peak,
         logits=setting_activations(model, setting).logits,
         peaks={
             each: {
-                n: device_memory(model, setting, launcher=each, devices=n).peak
+                n: planned_peak(model, setting, launcher=each, devices=n)
                 for n in (DEVICE_COUNTS if each != "single" else (1,))
             }
             for each in LAUNCHERS
@@ -120,7 +157,7 @@ def make_plan(
         launcher=launcher,
         devices=devices,
         device_gb=device_gb,
-        fits=used.peak <= device_gb * GB,
+        fits=largest <= device_gb * GB,
         cost=cost,
     )
 

@@ -1,4 +1,4 @@
-"""The rating page: a small web application for this machine only."""
+"""The rating page: a small local web application."""
 
 from __future__ import annotations
 
@@ -37,10 +37,13 @@ MEANING = {
     "accuracy": ("Accuracy of figures", "Amounts, signs, units and periods agree with the source."),
     "completeness": (
         "Completeness",
-        "It says what was asked, and leaves out nothing that matters.",
+        "It answers the question and omits nothing important.",
     ),
     "usefulness": ("Usefulness", "An analyst could work with it."),
-    "fluency": ("Fluency", "It is clear and correct English, without repetition or a torn end."),
+    "fluency": (
+        "Fluency",
+        "It is clear and correct English, without repetition or a truncated ending.",
+    ),
 }
 HEADERS = {
     "Cache-Control": "no-store",
@@ -183,7 +186,7 @@ def serve(pairs: Sequence[Pair], folder: Path, *, port: int) -> None:
     Raises
     ------
     ValueError
-        Where the port is taken, or none.
+        If the port is taken, or none.
     """
     import uvicorn
 
@@ -196,12 +199,14 @@ def serve(pairs: Sequence[Pair], folder: Path, *, port: int) -> None:
     port = listener.getsockname()[1]
     app = application(pairs, folder, port=port)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    print(f"Rate {len(pairs)} pairs of answers: http://{HOST}:{port}/   (Ctrl-C ends)", flush=True)
+    print(
+        f"Rate {len(pairs)} pairs of answers: http://{HOST}:{port}/   (Ctrl-C to stop)", flush=True
+    )
     try:
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:  # how uvicorn passes Ctrl-C on, unless it came before it listened
         pass
-    print(f"Ratings are in {folder}; go on whenever you like")
+    print(f"Ratings are in {folder}; run the command again to continue")
 
 
 def _async(handler: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
@@ -223,7 +228,7 @@ def _rater(request: Request) -> str:
 def _number(request: Request, n_pairs: int) -> int:
     number = request.path_params["number"]
     if not 1 <= number <= n_pairs:
-        raise HTTPException(404, f"there is no pair {number}; there are {n_pairs}")
+        raise HTTPException(404, f"no pair {number}; there are {n_pairs} pairs")
     return number
 
 

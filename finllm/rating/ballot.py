@@ -1,4 +1,4 @@
-"""What a rater is shown: a source and two answers, nothing that tells whose they are."""
+"""The pairs shown to raters: a source and two answers without model names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pairs(
     Raises
     ------
     ValueError
-        Where a model has no answer, or two, to one of the examples.
+        If a model has no answer, or two, to one of the examples.
     """
     answers = {"base": _by_id("base", base), "tuned": _by_id("tuned", tuned)}
     found = []

@@ -1,4 +1,4 @@
-"""What raters clicked: one file a rater, one click a line, on the disk before it is answered."""
+"""Storage of ratings: one file per rater, one line per click, saved before the response."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rater_name(text: str) -> str:
     Raises
     ------
     ValueError
-        Where it is anything but 1 to 32 of ``a-z 0-9 - _``, so that no name is a path.
+        If it is anything but 1 to 32 of ``a-z 0-9 - _``, so that no name is a path.
     """
     name = text.strip().lower()
     if not RATER.fullmatch(name):
@@ -55,7 +55,7 @@ def check(click: Click) -> Click:
     Raises
     ------
     ValueError
-        Where a field has a value that no page offers; names it and what is allowed.
+        If a field has a value that no page offers; names it and what is allowed.
     """
     preference = click.question == PREFERENCE
     allowed = {
@@ -106,7 +106,7 @@ def read_clicks(path: Path) -> list[Click]:
     Raises
     ------
     ValueError
-        Where a whole line is no click, or belongs to another rater; names file and line.
+        If a whole line is no click, or belongs to another rater; names file and line.
     """
     if not path.is_file():
         return []
@@ -144,7 +144,7 @@ def model_points(click: Click) -> tuple[str, int]:
 
 
 def tuned_preferred(click: Click) -> float:
-    """1 where the tuned model's answer was preferred, 0 where the base's, 0.5 for a tie."""
+    """1 if the tuned model's answer was preferred, 0 if the base's, 0.5 for a tie."""
     if click.value == "tie":
         return 0.5
     return float((click.value == "A") == (click.a_model == "tuned"))

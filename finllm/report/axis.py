@@ -1,4 +1,4 @@
-"""A number line: round ticks, and where on it a value falls."""
+"""Axes: round ticks and the position of a value."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def bar_figure(
 ) -> BarFigure | None:
     """A bar a row, one part a series; empty rows at either end are left out.
 
-    About ``n_labels`` slots are named under the axis. None where every value is zero.
+    About ``n_labels`` slots are named under the axis. None if every value is zero.
     """
     filled = [i for i, (_, values) in enumerate(rows) if any(values)]
     if not filled:

@@ -1,4 +1,4 @@
-"""What limits the verdict: each a sentence, from the metrics alone."""
+"""Limits of the verdict, one sentence each, from the metrics alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_fictional(source: str, templatize: Mapping) -> bool:
 
 
 def cautions(found: Outcome, metrics: Mapping[str, Mapping]) -> list[str]:
-    """The cautions that apply to this run, the weightiest first; empty where there is none."""
+    """The cautions that apply to this run, the weightiest first; empty if there is none."""
     said = [
         _baselines(found, metrics["evaluate"]["test"]),
         _few_shot(found, metrics["evaluate"]["test"]),
@@ -67,7 +67,7 @@ def _few_companies(n_companies: int) -> str:
         return ""
     return (
         f"The test set has {n_companies} companies. The error rates of these tests were measured "
-        f"with {MIN_COMPANIES} companies or more only."
+        f"only with {MIN_COMPANIES} companies or more."
     )
 
 
@@ -97,8 +97,8 @@ def _grounded(found: Outcome, metrics: Mapping[str, Mapping]) -> str:
         return said
     tuning, decoding, both = (wording.estimate(parts[name]) for name in PART_LABELS)
     return (
-        f"{said} On the {parts['both']['n_examples']} examples that were also answered without the "
-        f"rules of decoding, tuning alone changed the base model’s score by {tuning}, the rules "
+        f"{said} On the {parts['both']['n_examples']} examples that were also answered without "
+        f"decoding rules, tuning alone changed the base model’s score by {tuning}, the rules "
         f"alone by {decoding}, and both by {both} (uncorrected intervals)."
     )
 

@@ -15,7 +15,7 @@ NOT_MEASURED = (
 
 
 def claims(found: Outcome, metrics: Mapping[str, Mapping]) -> Table:
-    """A row a claim of which this run's metrics can say something, in the method's order.
+    """One row per claim of which this run's metrics can say something, in the method's order.
 
     One run on one data set refutes no general claim, and supports none: the column says what was
     seen here.

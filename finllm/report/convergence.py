@@ -54,7 +54,7 @@ def slope(points: Curve) -> float:
 
 
 def gradient_by_layer(rows: Sequence[Mapping[str, float]]) -> BarFigure | None:
-    """The median gradient norm of each layer's adapter over the training, a bar a layer."""
+    """The median gradient norm of each layer's adapter over the training, one bar per layer."""
     return bar_figure([(f"{row['layer']:g}", [row["median"]]) for row in rows], ["gradient norm"])
 
 

@@ -1,4 +1,4 @@
-"""The corpus as figures and tables: funnel, lengths, vocabulary, periods, what repeats itself."""
+"""Corpus section: funnel, lengths, vocabulary, periods, repetition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rows = Sequence[Mapping[str, float]]
 
 @dataclass(frozen=True)
 class CorpusFigures:
-    """One figure a plot of the filter stage; None where the plot is not there or empty."""
+    """One figure per plot of the filter stage; None if the plot is missing or empty."""
 
     length: BarFigure | None
     term_density: BarFigure | None
@@ -65,7 +65,7 @@ def quarter(year: float) -> str:
 
 
 def funnel_table(steps: Sequence[FunnelStep]) -> Table:
-    """The funnel with a row a stage, and one a reason."""
+    """The funnel with one row per stage, and one per reason."""
     rows = []
     for step in steps:
         counts = [wording.count(n) for n in (step.n_read, step.n_kept)]
@@ -130,11 +130,11 @@ def _duplicates(filtered: Mapping, audit: Mapping) -> list[tuple[str, str]]:
     counts = {
         "n_paragraphs": "paragraphs",
         "n_in_several_calls": "distinct paragraphs that occur in several calls",
-        "n_near_in_several_places": "the same, up to a few words",
+        "n_near_in_several_places": "near repetitions (a few words differ)",
     }
     shares = {
         "share_of_words_repeated": "words in repeated paragraphs",
-        "share_of_words_near_repeated": "the same, up to a few words",
+        "share_of_words_near_repeated": "near repetitions (a few words differ)",
     }
     rows = []
     if "near_duplicate_groups" in filtered:
@@ -149,8 +149,8 @@ def _duplicates(filtered: Mapping, audit: Mapping) -> list[tuple[str, str]]:
     }
     rows += [(name, wording.count(audit[key])) for key, name in leaks.items() if key in audit]
     overlaps = {
-        "test_excerpt_contamination": "word sequences of test excerpts that training has too",
-        "test_answer_contamination": "word sequences of test references that training has too",
+        "test_excerpt_contamination": "word sequences of test excerpts also found in training",
+        "test_answer_contamination": "word sequences of test references also found in training",
     }
     rows += [(name, _percent(audit[key])) for key, name in overlaps.items() if key in audit]
     return rows
@@ -160,8 +160,8 @@ def _periods(found: Mapping[str, float]) -> list[tuple[str, str]]:
     shares = {
         "share_with_period": "calls with a known quarter",
         "share_naming_quarters": "calls that name a quarter",
-        "share_period_named": "of these, naming their own",
-        "share_period_latest": "of these, their own as the latest that they name",
+        "share_period_named": "of these, naming their own quarter",
+        "share_period_latest": "of these, naming no later quarter",
         "share_forward": "neighbouring calls of a company in the right order",
     }
     rows = [(name, _percent(found[key])) for key, name in shares.items() if key in found]

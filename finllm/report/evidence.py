@@ -1,4 +1,4 @@
-"""Everything that a report is made of, as the stages left it."""
+"""Load the inputs of the report as the stages wrote them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_metrics(folder: Path) -> dict[str, dict]:
     Raises
     ------
     ValueError
-        Where the details are missing, or one of the two is not JSON; names the file.
+        If the details are missing, or one of the two is not JSON; names the file.
     """
     found = {}
     for stage in STAGES:
@@ -68,7 +68,7 @@ def _json(path: Path) -> dict:
 
 
 def read_series(path: Path) -> list[tuple[float, float]]:
-    """The rows of a two-column CSV or TSV file under a header; empty where there is none."""
+    """The rows of a two-column CSV or TSV file under a header; empty if there is none."""
     if not path.is_file():
         return []
     delimiter = "\t" if path.suffix == ".tsv" else ","
@@ -77,7 +77,7 @@ def read_series(path: Path) -> list[tuple[float, float]]:
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """The rows of a CSV file of numbers by the names in its header; empty where there is none."""
+    """The rows of a CSV file of numbers by the names in its header; empty if there is none."""
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Tables on what the comparison rests on: ceilings, other sets, answers, memory, efficiency."""
+"""Tables of factors that affect the comparison: cut answers, speed, perplexity, memorisation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def answers(metrics: Mapping[str, Mapping]) -> Table:
     columns = ["model", "answers", "share cut by the length limit", "share empty"]
     caption = "Cut and empty answers, test and transfer sets"
     if len(rows) > len(TESTED):
-        caption += "; with examples shown, the test set only"
+        caption += "; few-shot base: test set only"
     return Table(caption, columns, rows)
 
 
@@ -162,7 +162,9 @@ def by_language(rows: list[Mapping]) -> Table:
         for row in rows
     ]
     caption = "The transfer set by the language of the call, uncorrected intervals"
-    columns = "metric|language|companies|examples|base|tuned|tuned minus base|that minus English"
+    columns = (
+        "metric|language|companies|examples|base|tuned|tuned minus base|difference from English"
+    )
     return Table(caption, columns.split("|"), cells)
 
 
@@ -199,7 +201,7 @@ def ceilings(found: Mapping[str, Mapping]) -> Table:
     ]
     columns = ["template", "figures in references", "share in the call", "share in the excerpt"]
     return Table(
-        "Figures of the test references that can be read at all (the ceiling of number recall)",
+        "Reference figures that call and excerpt state (the upper bound of number recall)",
         columns,
         rows,
     )

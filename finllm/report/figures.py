@@ -109,7 +109,7 @@ def posterior_figure(
 ) -> PosteriorFigure | None:
     """The histogram (bin centre, density) as steps; ``also`` are values that the axis must hold.
 
-    None where there is no posterior.
+    None if there is no posterior.
     """
     if len(histogram) < 2:
         return None
@@ -150,7 +150,7 @@ def company_figure(differences: Mapping[str, Sequence[float]]) -> CompanyFigure:
 def histogram_figure(differences: Sequence[float], *, n_bins: int = 24) -> HistogramFigure | None:
     """The paired differences of examples in bins of equal width, of which zero is an edge.
 
-    Exact ties are left out of the bars, since they would tower over them, and counted. None where
+    Exact ties are left out of the bars, since they would tower over them, and counted. None if
     nothing changed.
     """
     changed = [d for d in differences if abs(d) > ROUNDING]
@@ -183,7 +183,7 @@ def histogram_figure(differences: Sequence[float], *, n_bins: int = 24) -> Histo
 
 
 def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]]) -> CurveFigure | None:
-    """Lines over a common axis of steps; None where all are empty."""
+    """Lines over a common axis of steps; None if all are empty."""
     rows = {name: thin(points) for name, points in curves.items() if points}
     if not rows:
         return None

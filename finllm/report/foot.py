@@ -1,4 +1,4 @@
-"""The foot of the page: what the report was made with, and what a rebuild repeats."""
+"""The last paragraphs of the report: provenance and reproducibility."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from finllm import provenance
 def foot(made_with: str) -> list[str]:
     """The paragraphs at the foot of the page; `commands` stand in backticks.
 
-    ``made_with`` is ``finllm.provenance.line`` of the run, or empty where it was not recorded.
+    ``made_with`` is ``finllm.provenance.line`` of the run, or empty if it was not recorded.
     """
     known = [f"Made with: {made_with}."] if made_with else []
     return [*known, f"To reproduce: check out the commit, then `make repro`. {provenance.REPEATS}"]

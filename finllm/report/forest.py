@@ -11,7 +11,7 @@ from finllm.report.axis import Axis, axis
 
 @dataclass(frozen=True)
 class ForestRow:
-    """One metric, tuned minus base; None where nothing could be computed."""
+    """One metric, tuned minus base; None if nothing could be computed."""
 
     metric: str
     is_primary: bool
@@ -29,7 +29,7 @@ class ForestRow:
 def forest_rows(significance: Mapping, bayes_stats: Mapping, *, alpha: float) -> list[ForestRow]:
     """A row per metric, the primary one first, the others in the order of ``METRICS``.
 
-    ``p_better`` is None where the sampler's diagnostics failed.
+    ``p_better`` is None if the sampler's diagnostics failed.
     """
     primary, tests = significance["primary_metric"], significance["metrics"]
     names = [primary, *(name for name in METRICS if name != primary)]

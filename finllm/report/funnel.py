@@ -1,4 +1,4 @@
-"""The corpus from raw records to the split: what went in, what stayed, and why the rest did not."""
+"""The corpus funnel: records in, kept and removed at each stage, with reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people said about the answers, as tables and a sentence."""
+"""Human ratings as tables and sentences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def summary(found: Mapping, *, confidence: str) -> str:
     stale = ""
     if found["n_of_other_answers"]:
         clicks = wording.count(found["n_of_other_answers"])
-        stale = f" {clicks} earlier clicks are about answers that the models no longer give."
+        stale = f" {clicks} earlier clicks were ignored because the answers have changed."
     if not found["n_examples"]:
         return NOBODY + stale
     raters, examples = found["n_raters"], found["n_examples"]
@@ -34,7 +34,7 @@ def summary(found: Mapping, *, confidence: str) -> str:
         text += (
             f"The tuned answer was preferred in {wording.score(win['estimate'])} of "
             f"{_plural(win['n'], 'pair')} {wording.interval(win['low'], win['high'])} "
-            f"({confidence}; “neither” counts a half)."
+            f"({confidence}; “neither” counts as one half)."
         )
     else:
         text += "Nobody gave a preference."
@@ -62,7 +62,7 @@ def details(found: Mapping) -> list[Table]:
 
 
 def closest(found: Mapping) -> str:
-    """Which metric follows the preference best, and how sure that is; empty where unknown."""
+    """Which metric follows the preference best, and how sure that is; empty if unknown."""
     rows = found.get("correlation", {}).get("preference", {})
     if not rows:
         return ""

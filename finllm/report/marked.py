@@ -1,4 +1,4 @@
-"""The figures of a text, marked by what the reference and the source say of them."""
+"""Mark the figures of a text as supported, contradicted or invented."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FACTORS = (1e-6, 1e-3, 0.01, 1.0, 100.0, 1e3, 1e6)  # slips of unit
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a text; ``mark`` is empty where it is no figure."""
+    """A stretch of a text; ``mark`` is empty if it is no figure."""
 
     text: str
     mark: str

@@ -1,4 +1,4 @@
-"""The verdict on the primary metric with the figures behind it, as verdict.json holds them."""
+"""The verdict on the primary metric with its figures, as stored in verdict.json."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Copying:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict and its figures; None where the data do not give one."""
+    """The verdict and its figures; None if the data do not give one."""
 
     primary_metric: str
     verdict: str  # one of finllm.stats.verdict.VERDICTS
@@ -69,7 +69,7 @@ def outcome(
     Raises
     ------
     ValueError
-        Where one of the two was written for another primary metric: its correction is not for
+        If one of the two was written for another primary metric: its correction is not for
         this one.
     """
     for name, row in (("significance", significance), ("bayes_stats", bayes_stats)):
@@ -150,7 +150,7 @@ def _copying(tests: Mapping, *, alpha: float, rope: float) -> Copying | None:
 
 
 def to_metrics(found: Outcome) -> dict[str, object]:
-    """What verdict.json holds: what is not there is left out."""
+    """What verdict.json holds: what does not exist is left out."""
     fields = dataclasses.asdict(found)
     return {key: value for key, value in fields.items() if value is not None and value != ""}
 
@@ -161,7 +161,7 @@ def from_metrics(row: Mapping) -> Outcome:
     Raises
     ------
     ValueError
-        Where a key is missing or unknown: the file is another version's.
+        If a key is missing or unknown: the file is another version's.
     """
     try:
         copying = Copying(**row["copying"]) if row.get("copying") else None

@@ -1,4 +1,4 @@
-"""Evidence to the two reports: one HTML page, and one screen of Markdown."""
+"""Render the HTML report and the Markdown summary."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def html(
 
 
 def _made_with(evidence: Evidence) -> str:
-    """Commit, day and processor of the tuned model's answers; empty where nobody noted them."""
+    """Commit, day and processor of the tuned model's answers; empty if nobody noted them."""
     found = provenance.from_costs(evidence.metrics["predict_tuned"], file="costs of predict_tuned")
     return provenance.line(found) if found else ""
 

@@ -1,4 +1,4 @@
-"""An excerpt for the reader: its figures that the answers state are marked, and never cut away."""
+"""Excerpts for display: figures that the answers state are marked and never cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verdict in one paragraph, for a reader who is no statistician."""
+"""The verdict in one paragraph, for readers without a statistics background."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _question(found: Outcome) -> str:
     return (
         f"The base model and the fine-tuned model answered the same "
         f"{_counted(found.n_examples, 'prompt', 'prompts')} about earnings calls of "
-        f"{_counted(found.n_companies, 'company', 'companies')} that the training had not seen. "
+        f"{_counted(found.n_companies, 'company', 'companies')} not seen in training. "
         f"Every answer was scored from 0 to 1 by {wording.metric_in_sentence(name)}: "
         f"{MEANINGS[name]}."
     )

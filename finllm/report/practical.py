@@ -1,4 +1,4 @@
-"""The gain beside the smallest relevant and the smallest detectable one, and what it costs."""
+"""Practical significance: observed, relevant and detectable difference, and cost."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from finllm.stats.power import minimum_detectable_effect
 POWER = 0.8
 PART_LABELS = {
     "tuning": "tuning alone",
-    "decoding": "the rules of decoding alone",
-    "both": "tuning and the rules",
+    "decoding": "decoding rules alone",
+    "both": "tuning and decoding rules",
 }
 
 
 def detectable_difference(n_companies: int, company_sd: float, *, alpha: float) -> float | None:
     """The smallest true difference that so many companies show with power 0.8, in metric units.
 
-    ``minimum_detectable_effect`` times the standard deviation of the company means. None where that
+    ``minimum_detectable_effect`` times the standard deviation of the company means. None if that
     is zero or unknown. Do not read it as the smallest *observed* difference that is significant.
     """
     if n_companies < 2 or not (math.isfinite(company_sd) and company_sd > 0):
@@ -54,7 +54,7 @@ def gain(found: Outcome, company_sd: float) -> Table:
 
 
 def parts_table(rows: Sequence[Mapping], *, primary: str) -> Table | None:
-    """What tuning, the rules of decoding, and both give; None where nothing was measured."""
+    """What tuning, the rules of decoding, and both give; None if nothing was measured."""
     chosen = [row for row in rows if row["metric"] == primary]
     if not chosen:
         return None
@@ -69,7 +69,7 @@ def parts_table(rows: Sequence[Mapping], *, primary: str) -> Table | None:
         for row in chosen
     ]
     return Table(
-        f"Where the gain in {wording.metric_in_sentence(primary)} comes from",
+        f"Sources of the gain in {wording.metric_in_sentence(primary)}",
         "part|before|after|gain [uncorrected interval]|examples of companies".split("|"),
         cells,
     )
@@ -83,31 +83,33 @@ def price(metrics: Mapping[str, Mapping]) -> Table:
         tokens = wording.count(train["n_train_tokens"])
         rows.append(["training, once", wording.duration(cost["seconds"]), f"{tokens} tokens"])
     if "adapter_mb" in cost:
-        rows.append(["adapter to store", f"{cost['adapter_mb']:.1f} MB", "besides the base model"])
+        rows.append(
+            ["adapter to store", f"{cost['adapter_mb']:.1f} MB", "in addition to the base model"]
+        )
     models = asked_models(metrics)
     each = {model: seconds_per_answer(metrics[f"predict_{model}"]) for model in models}
     for model, seconds in each.items():
         if seconds is not None:
             n_new = metrics[f"predict_{model}"]["mean_new_tokens"]
-            label = f"an answer of {model_label(model)}"
+            label = f"one answer, {model_label(model)}"
             rows.append([label, wording.duration(seconds), f"{n_new:.0f} new tokens"])
     if each["base"] and each["tuned"]:
         ratio = each["tuned"] / each["base"]
         rows.append(
             [
-                "tuned against base, an answer",
+                "tuned relative to base, per answer",
                 f"× {ratio:.2f}",
                 "time, with the same number of answers decoded together",
             ]
         )
         if "seconds" in cost:
             n = wording.count(cost["seconds"] / each["tuned"])
-            rows.append(["time of the training", n, "answers of the tuned model take as long"])
-    return Table("Cost of the training and of an answer", ["item", "cost", "details"], rows)
+            rows.append(["training time, in answers", n, "tuned answers in the same time"])
+    return Table("Cost of training and of one answer", ["item", "cost", "details"], rows)
 
 
 def seconds_per_answer(predict: Mapping) -> float | None:
-    """Seconds an answer over the whole stage; None where the run was resumed or not counted.
+    """Seconds an answer over the whole stage; None if the run was resumed or not counted.
 
     Batches decode together, so that it is a share of throughput and no latency.
     """

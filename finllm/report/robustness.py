@@ -1,4 +1,4 @@
-"""What an answer loses when the question is reworded or the excerpt is noisy."""
+"""The effect of reworded questions and noisy excerpts on the scores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finllm.report import wording
 from finllm.report.tables import Table
 
 SET_LABELS = {
-    "reworded": "the question in words that the training never saw",
+    "reworded": "the question in held-out wording",
     "noise": "the excerpt with typing errors and lost punctuation",
 }
 NOT_MEASURED = (
@@ -19,7 +19,7 @@ NOT_MEASURED = (
 
 
 def robustness_summary(rows: Sequence[Mapping], *, primary: str) -> str:
-    """A sentence a changed set on the primary metric; says so where nothing was measured."""
+    """One sentence per changed set on the primary metric; says so where nothing was measured."""
     if not rows:
         return NOT_MEASURED
     said = []
@@ -56,7 +56,7 @@ def robustness_table(rows: Sequence[Mapping], *, metrics: Sequence[str], what: s
 
 
 def robustness_tables(rows: Sequence[Mapping], *, primary: str) -> tuple[Table, Table] | None:
-    """The primary metric, and all others; None where nothing was measured."""
+    """The primary metric, and all others; None if nothing was measured."""
     if not rows:
         return None
     others = [name for name in METRICS if name != primary]

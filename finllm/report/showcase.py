@@ -110,7 +110,7 @@ def showcase(
     Raises
     ------
     ValueError
-        Where a scored example is not among the examples or the answers.
+        If a scored example is not among the examples or the answers.
     """
     asked = {example.id: example for example in examples}
     by_base = {p.example_id: p for p in base}

@@ -1,4 +1,4 @@
-"""The few numbers of a run that a reviewer compares, as ``metrics/summary.json`` holds them.
+"""The numbers for reviewers, as stored in ``metrics/summary.json``.
 
 They are the only DVC metrics. DVC lists the files of a difference in no fixed order, so there is
 one file, and sorts its keys by character: capitals before small letters. The verdict's own numbers

@@ -258,7 +258,7 @@ def subgroups(found: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric:
 
 
 def costs(metrics: Mapping[str, Mapping]) -> Table:
-    """Seconds, tokens a second and peak memory, where a stage measured them."""
+    """Seconds, tokens per second and peak memory, where a stage measured them."""
     rows = []
     labels = {f"predict_{model}": f"predict {model_label(model)}" for model in ASKED}
     for stage in ("train", *labels, "evaluate", "bayes_stats"):

@@ -47,7 +47,7 @@ def sentence(found: Outcome) -> str:
 
 
 def copying_sentence(found: Outcome) -> str:
-    """The second question: is tuned better than copying? Empty where nothing was compared."""
+    """The second question: is tuned better than copying? Empty if nothing was compared."""
     one = found.copying
     if one is None:
         return ""

@@ -1,4 +1,4 @@
-"""Names, labels and figures as people read them; ``finllm.rounding`` has the figures' digits."""
+"""Display names and labels; ``finllm.rounding`` formats the figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The transfer set by the language of the call: does what tuning gave hold in another one."""
+"""The gain on the transfer set by language of the call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model is asked: test questions, the same ones changed, and how likely it finds references."""
+"""Answers to the test questions and their variants, and losses on the references."""
 
 from __future__ import annotations
 

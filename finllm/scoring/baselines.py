@@ -1,4 +1,4 @@
-"""Answers that took no model: what any tuning has to beat."""
+"""Baseline answers without a model."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def random_training_answers(
 ) -> dict[str, str]:
     """For each example, the answer of a training example of its template, drawn evenly.
 
-    What a model scores that knows the form of an answer and nothing of the call. Empty where the
+    What a model scores that knows the form of an answer and nothing of the call. Empty if the
     template has no training example.
     """
     by_template: dict[str, list[str]] = {}

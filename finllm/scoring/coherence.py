@@ -79,7 +79,7 @@ def coherence(candidate: str, reference: str, source: str) -> Coherence:
 
 
 def credit(said: Statement, wanted: Statement) -> float:
-    """How much of a statement another one makes: 0 where they conflict, 1 where all is the same.
+    """How much of a statement another one makes: 0 if they conflict, 1 if all is the same.
 
     The share of the fields that either fills in which they are equal.
     """

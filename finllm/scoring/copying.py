@@ -1,4 +1,4 @@
-"""Is tuned better than copying? Against the best baseline without a model, on unseen companies."""
+"""Test of the tuned model against the best baseline without a model, on unseen companies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def against_copying(
     The baseline is chosen on companies that are not tested, so the choice costs no correction. The
     question takes ``COPYING_SHARE`` of the error rate that the primary metric's test passes on:
     its interval has the confidence 1 - share * alpha, and ``p_corrected`` is p / share, behind the
-    primary's gate. Empty where no baseline has validation scores, or there is nothing to compare.
+    primary's gate. Empty if no baseline has validation scores, or there is nothing to compare.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What tuning gains on the test set and on the transfer set, and whether that is the same."""
+"""Gain on the test set and on the transfer set, and their difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics that know what a figure, a financial term and a claim are."""
+"""Domain metrics: financial terms, figures and the composite score."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WEIGHTS = {"number_accuracy": 0.3, "coherence": 0.3, "fidelity": 0.3, "items": 0
 def term_recall(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> float | None:
     """The share of the reference's financial terms that the candidate names.
 
-    By canonical term, so that a synonym counts. None where the reference names no term. It rewards
+    By canonical term, so that a synonym counts. None if the reference names no term. It rewards
     length: an answer that names every term scores 1.
     """
     return _share(_terms(candidate, lexicon), _terms(reference, lexicon))
@@ -31,7 +31,7 @@ def term_recall(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> 
 def term_precision(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> float | None:
     """The share of the candidate's financial terms that the reference names.
 
-    0 where the candidate names none, None where neither does. It rewards saying little.
+    0 if the candidate names none, None if neither does. It rewards saying little.
     """
     said, wanted = _terms(candidate, lexicon), _terms(reference, lexicon)
     if not said:

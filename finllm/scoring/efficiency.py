@@ -1,4 +1,4 @@
-"""What answers took: reading and generation apart, and how long one waits for an answer."""
+"""Cost of answers: reading and generation speed, and latency."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def latency(seconds: Sequence[float]) -> dict[str, float]:
 def phases(
     watch: Stopwatch, *, seconds: float, prompt_tokens: Sequence[int], new_tokens: Sequence[int]
 ) -> dict[str, dict[str, float]]:
-    """Seconds and tokens a second of reading prompts and of generation.
+    """Seconds and tokens per second of reading prompts and of generation.
 
-    Generation is all the time that is not reading. Empty where an earlier run, which was killed,
+    Generation is all the time that is not reading. Empty if an earlier run, which was killed,
     had read some of the prompts: its seconds are not known.
 
     Parameters
@@ -96,7 +96,7 @@ def time_alone(
     pad_id: int,
     rules: Sequence[Rules] = (),
 ) -> dict[str, float]:
-    """Latency of requests that come one at a time, and their tokens a second; empty of none.
+    """Latency of requests that come one at a time, and their tokens per second; empty of none.
 
     To the keys of ``latency`` come ``median_seconds_to_first_token`` and ``new_tokens_per_second``
     of generation. A request takes from the start of its reading; what makes the model ready, such

@@ -15,7 +15,7 @@ SIGNATURES = {"lexical": lexical.SIGNATURE, "domain": domain.SIGNATURE}
 def light_scores(
     candidate: str, reference: str, source: str, lexicon: Lexicons, *, cut: bool = False
 ) -> dict[str, float | None]:
-    """The lexical and the domain metrics; None where one is not defined for the reference.
+    """The lexical and the domain metrics; None if one is not defined for the reference.
 
     Of a candidate that the length limit ``cut`` the domain metrics leave out the last fragment.
     """

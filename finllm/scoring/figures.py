@@ -1,4 +1,4 @@
-"""The figures of a text with what they are attached to, and how those of two texts compare."""
+"""The figures of a text with their context, and their comparison between two texts."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def figures(text: str) -> tuple[Figure, ...]:
 
 
 def _quantity(token: Token) -> Quantity | None:
-    """The number of a token, None where it has none."""
+    """The number of a token, None if it has none."""
     if token.kind == "figure":
         return token.quantity
     if token.kind == "period" and token.quantity is not None and token.quantity.value:
@@ -98,7 +98,7 @@ def figures_agree(a: Figure, b: Figure) -> bool:
 
 
 def worth(a: Figure, b: Figure) -> float:
-    """1 for the same figure, half where it is attached otherwise, 0 where it is another one.
+    """1 for the same figure, half where it is attached otherwise, 0 if it is another one.
 
     Attached otherwise: both sentences name items and share none, both name periods and share none,
     or only one of two negative figures has a written sign ("a loss of $-3").
@@ -152,7 +152,7 @@ def number_report(candidate: str, reference: str, source: str) -> NumberReport:
     - wrong_period, wrong_item: the figure is right, its sentence names another period or item;
     - invented: none of these, and neither source nor reference state it.
 
-    A figure that only the source states is no error. Shares are 0 where there is nothing to share.
+    A figure that only the source states is no error. Shares are 0 if there is nothing to share.
     """
     said, wanted, known = figures(candidate), figures(reference), figures(source)
     pairs = match_figures(said, wanted)

@@ -23,7 +23,7 @@ def pool(folds: Mapping[str, Sequence[Score]]) -> list[Score]:
     Raises
     ------
     ValueError
-        Where fewer than two folds are given, a fold has no test scores, or two folds tested the
+        If fewer than two folds are given, a fold has no test scores, or two folds tested the
         same company: they are then not folds of one split.
     """
     if len(folds) < 2:

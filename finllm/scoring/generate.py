@@ -104,7 +104,7 @@ def answers(
     Raises
     ------
     ValueError
-        Where a prompt is empty.
+        If a prompt is empty.
     """
     for i, prompt in enumerate(prompts):
         if not prompt:

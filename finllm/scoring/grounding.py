@@ -1,4 +1,4 @@
-"""Whether a text, as far as it is written, states nothing but what an excerpt states.
+"""Whether a partial text states only figures that its excerpt states.
 
 The judge is what scores answers: ``extract_quantities`` with ``is_stated``, and the figures of
 ``finllm.scoring.figures``, whose direction counts. So what is a figure here is one there, number

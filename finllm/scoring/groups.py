@@ -1,4 +1,4 @@
-"""The groups of examples in which a difference is looked at, and what was found in them."""
+"""Differences by groups of examples."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def differences_by_group(
     Raises
     ------
     ValueError
-        Where a scored example is not among ``examples``.
+        If a scored example is not among ``examples``.
     """
     by_id = {example.id: example for example in examples}
     lost = [i for i in pairs.example_ids if i not in by_id]

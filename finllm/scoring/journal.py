@@ -1,4 +1,4 @@
-"""Answers on disk as they come, so that a killed prediction goes on where it was."""
+"""Journal of answers on disk, to resume a killed prediction."""
 
 from __future__ import annotations
 

@@ -55,6 +55,6 @@ def chrf(candidate: str, reference: str) -> float:
 
 
 def word_overlap(candidate: str, reference: str) -> float:
-    """Jaccard similarity of the two sets of lower-case words; 0 where both are empty."""
+    """Jaccard similarity of the two sets of lower-case words; 0 if both are empty."""
     a, b = set(words(candidate.lower())), set(words(reference.lower()))
     return len(a & b) / len(a | b) if a | b else 0.0

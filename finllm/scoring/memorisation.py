@@ -1,4 +1,4 @@
-"""Figures that a model writes from its training answers and not from the call it was shown."""
+"""Figures in answers that come from training answers and not from the excerpt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics themselves: how they correlate, and how firmly each one ranks the models."""
+"""Meta-evaluation of metrics: correlations, and stability of the models' ranking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Extractive oracles: sentences of the excerpt chosen with the reference in hand. No models."""
+"""Extractive oracles, not models: sentences of the excerpt chosen knowing the reference."""
 
 from __future__ import annotations
 

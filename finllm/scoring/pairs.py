@@ -15,7 +15,7 @@ from finllm.stats.comparison import compare
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two models on the same examples; NaN where a metric is not defined."""
+    """Two models on the same examples; NaN if a metric is not defined."""
 
     example_ids: list[str]
     companies: list[str]
@@ -24,7 +24,7 @@ class Pairs:
     tuned: dict[str, np.ndarray]
 
     def difference(self, metric: str) -> np.ndarray:
-        """Tuned minus base, NaN where not defined."""
+        """Tuned minus base, NaN if not defined."""
         return self.tuned[metric] - self.base[metric]
 
     def defined(self, metric: str) -> tuple[np.ndarray, list[str], list[str]]:
@@ -46,7 +46,7 @@ def pair(scores: Sequence[Score], *, split: str, base: str = "base") -> Pairs:
     Raises
     ------
     ValueError
-        Where one of the two has an example that the other has not, or has it twice; where there is
+        If one of the two has an example that the other has not, or has it twice; where there is
         no example at all, or a score is infinite. NaN is a score that is not defined.
     """
     seen: set[tuple[str, str]] = set()

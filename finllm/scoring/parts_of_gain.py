@@ -1,4 +1,4 @@
-"""How much of a gain is tuning, and how much is the rules that hold while an answer is written."""
+"""Decomposition of the gain into tuning and decoding rules."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parts_of_gain(
     """Every part and metric, over the test examples that were answered without rules as well.
 
     Intervals and what is left out are those of ``finllm.scoring.robustness``; nothing is corrected
-    for the number of metrics. Empty where no answer was written without rules.
+    for the number of metrics. Empty if no answer was written without rules.
     """
     values = {(s.model, False, s.example_id): s for s in free if s.split == FREE}
     drawn = {example_id for _, _, example_id in values}

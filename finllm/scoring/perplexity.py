@@ -1,4 +1,4 @@
-"""How unlikely a model finds the references: the loss of training, example by example."""
+"""Loss of a model on the references, example by example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Bayesian model fitted to every metric's differences, as details/bayes_stats.json holds it."""
+"""Fit the Bayesian model to every metric's differences, as stored in details/bayes_stats.json."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def fit_pairs(
 
 
 def density(draws: np.ndarray) -> list[tuple[float, float]]:
-    """The draws as a histogram of area 1: (bin centre, density); empty where there are none."""
+    """The draws as a histogram of area 1: (bin centre, density); empty if there are none."""
     if not draws.size:
         return []
     heights, edges = np.histogram(draws, bins=N_BINS, density=True)

@@ -1,4 +1,4 @@
-"""A model that answers prompts: loaded, asked, and its answers recorded with what they rest on."""
+"""Load a model and generate answers, recorded with their settings."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from finllm.model.compute_type import resolved
 from finllm.model.full import is_full
 from finllm.model.fused_decoder import can_decode
 from finllm.model.loading import load_base
+from finllm.model.memory import is_out_of_memory, peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
 from finllm.params import Params
@@ -47,7 +48,7 @@ class Answerer:
     max_new_tokens: int
     batch_size: int
     grounding: str  # none, figures (finllm.scoring.rules)
-    repetition: str  # allow, bullets
+    repetition: str  # allow, bullets, figures
     stop_penalty: float  # nats
     loaded_as: Mapping[str, object]
 
@@ -57,7 +58,9 @@ class Answerer:
         plan = "fused and packed, any company" if can_decode(self.model) else "batches by length"
         limits = f"{self.max_new_tokens} tokens at most, {self.batch_size} rows"
         rules = ", figures of the excerpt alone" if self.grounding == "figures" else ""
-        rules += ", no bullet twice" if self.repetition == "bullets" else ""
+        rules += {"allow": "", "bullets": ", no bullet twice", "figures": ", no figure twice"}[
+            self.repetition
+        ]
         rules += f", {self.stop_penalty:g} nats against ending" if self.stop_penalty else ""
         return f"greedy, {limits}, {plan}, {self.compute_dtype}{rules}"
 
@@ -69,6 +72,16 @@ class Answerer:
     def free(self) -> Answerer:
         """The same model, writing what it finds most probable."""
         return replace(self, grounding="none", repetition="allow", stop_penalty=0.0)
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """The ids that end an answer: of the chat template, the tokenizer and the model's own.
+
+        Llama-3-Instruct's generation settings name two, of which its tokenizer knows one.
+        """
+        own = self.model.generation_config.eos_token_id
+        own = own if isinstance(own, list) else [own]
+        return sorted({*chat.stop_ids(self.tokenizer), *(i for i in own if i is not None)})
 
     @property
     def compute_dtype(self) -> str:
@@ -94,7 +107,7 @@ class Answerer:
             "attention": self.model.config._attn_implementation,
             "device": self.model.device.type,
             "decoding": self.decoding,
-            "stops": sorted(chat.stop_ids(self.tokenizer)),
+            "stops": self.stop_ids,
             "threads": torch.get_num_threads() if plain else 0,
             "arithmetic": arithmetic.kind(),
             "libraries": arithmetic.libraries(),
@@ -140,7 +153,7 @@ class Answerer:
             self.model,
             ids,
             max_new_tokens=self.max_new_tokens,
-            stop_ids=chat.stop_ids(self.tokenizer),
+            stop_ids=self.stop_ids,
             pad_id=self.tokenizer.pad_token_id,
             batch_size=self.batch_size,
             done=done,
@@ -148,10 +161,21 @@ class Answerer:
             rules=self._rules(excerpts, [i for i, part in enumerate(parts) if part == FREE]),
             parts=parts,
         )
-        for answer in journal.keep(rest):
-            if watch:
-                watch.ended(answer.index)
-            yield answer
+        try:
+            for answer in journal.keep(rest):
+                if watch:
+                    watch.ended(answer.index)
+                yield answer
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            n, longest = min(self.batch_size, len(ids)), max(len(prompt) for prompt in ids)
+            raise ValueError(
+                f"out of memory, at a peak of {peak_memory_gb():.1f} GB so far, with "
+                f"{n} prompts of up to {longest} tokens and answers of up to "
+                f"{self.max_new_tokens} in a batch; halve predict.batch_size, or set "
+                "predict.quantization to nf4"
+            ) from None
 
     def alone(self, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> dict[str, float]:
         """What these prompts take when they come one at a time (``efficiency.time_alone``)."""
@@ -159,7 +183,7 @@ class Answerer:
             self.model,
             ids,
             max_new_tokens=self.max_new_tokens,
-            stop_ids=chat.stop_ids(self.tokenizer),
+            stop_ids=self.stop_ids,
             pad_id=self.tokenizer.pad_token_id,
             rules=[self._rules([excerpt]) for excerpt in excerpts],
         )
@@ -167,7 +191,7 @@ class Answerer:
     def _rules(self, excerpts: Sequence[str], free: Sequence[int] = ()) -> Rules:
         return Rules(
             self.tokenizer,
-            stop_ids=chat.stop_ids(self.tokenizer),
+            stop_ids=self.stop_ids,
             excerpts=excerpts,
             grounding=self.grounding,
             repetition=self.repetition,
@@ -191,7 +215,7 @@ def load_answerer(params: Params, *, weights: Path) -> Answerer:
         quantization=p.quantization,
         double_quantization=m.double_quantization,
         compute_dtype=m.compute_dtype,
-        attention_kernel="matmul",
+        attention_kernel="answers",
     ).eval()
     if weights.is_dir() and not full:
         model = with_adapter(model, weights, merge=p.quantization == "none")

@@ -1,4 +1,4 @@
-"""What people say about the answers: which are better, whether they agree, which metric follows."""
+"""Analysis of human ratings: win rate, agreement, and correlation with the metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text as the domain metrics read it: figures, periods, items and directions as tokens.
+"""Tokens of the domain metrics: figures, periods, items and directions of a text.
 
 Two texts that differ in wording only ("$452.2 million" and "$0.4522 billion", "rose" and
 "increased", "q3" and "third quarter") have the same tokens, so every metric that is built on them
@@ -141,7 +141,7 @@ def without_fragment(text: str) -> str:
     """An answer that the length limit cut, without its last word and the number before it.
 
     What the cut left of "$452.2 million" may be "$4", "$452." or "$452.2". An answer that was cut
-    behind a full stop is left as it is, but for the stop of "$452.".
+    behind a full stop is left as it is, except for the stop of "$452.".
 
     >>> without_fragment("Revenue rose 5% to $452.2 mil")
     'Revenue rose 5% to '
@@ -316,7 +316,7 @@ def _add_items(
     *,
     inflect: Callable[[str], Iterable[str]],
 ) -> None:
-    """Add what terms are called to ``meanings``, but for forms that have a meaning already."""
+    """Add what terms are called to ``meanings``, except for forms that have a meaning already."""
     taken = set(meanings)
     spoken = {form for form, (kind, _) in meanings.items() if kind in ("direction", "compare")}
     for term in terms:

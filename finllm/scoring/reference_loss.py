@@ -1,4 +1,4 @@
-"""Perplexity of the test references under base and tuned, and what tuning changed in it."""
+"""Perplexity of the test references under base and tuned model, and its change."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def reference_perplexity(
     exponential (Jelinek et al. 1977). The difference is that of each example's mean log-likelihood
     a token, as a mean of company means with the interval of ``infer_mean``: positive is better, and
     it is left out with fewer than two companies. Two models with other tokenizers cannot be
-    compared so. Empty where nothing was measured.
+    compared so. Empty if nothing was measured.
 
     Raises
     ------
     ValueError
-        Where a model's losses are not those of the examples, or the tokens differ between models.
+        If a model's losses are not those of the examples, or the tokens differ between models.
     """
     if not any(losses.values()):
         return {}

@@ -1,4 +1,4 @@
-"""What a model loses when the same question is asked in other words or over a noisy excerpt."""
+"""Change of the scores under reworded questions and noisy excerpts."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def paired_change(
 ) -> dict[str, float]:
     """What a metric is before and after, over pairs of scores of one example each.
 
-    Empty where it is defined for both in fewer than two companies.
+    Empty if it is defined for both in fewer than two companies.
     """
     kept = [
         (first.values[metric], second.values[metric], first.company)

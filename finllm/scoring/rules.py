@@ -1,10 +1,11 @@
-"""Rules that an answer obeys while it is written, whichever path decodes it.
+"""Rules enforced while an answer is decoded, on every decoding path.
 
 - grounding, ``figures``: no figure that the prompt's excerpt does not state
   (``finllm.scoring.grounding``);
 - repetition, ``bullets``: no line that the answer has already. Such a line is taken back, and one
   that begins with another word is written in its place, or the answer ends: another word at the end
-  of the same line would be a wrong statement more often than a new one;
+  of the same line would be a wrong statement more often than a new one. With ``figures`` a line
+  is also taken back when earlier lines state all of its figures;
 - stop penalty, in nats: taken from the log-probability of every token that ends an answer. Greedy
   decoding takes the mode of the length, which is shorter than the mean where lengths are skewed
   (Murray and Chiang, 2018, arXiv 1808.10006, have the same reward for each word).
@@ -24,6 +25,8 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from finllm.corpus.numbers import is_stated
+from finllm.corpus.support import stated_figures
 from finllm.model.fused_decoder import Write
 from finllm.scoring.grounding import Ground
 from finllm.scoring.reading import without_fragment
@@ -45,7 +48,7 @@ class Rules:
     excerpts
         The excerpt of each prompt.
     grounding, repetition
-        ``none`` or ``figures``; ``allow`` or ``bullets``.
+        ``none`` or ``figures``; ``allow``, ``bullets`` or ``figures``.
     stop_penalty
         In nats; 0 for none.
     free
@@ -66,12 +69,13 @@ class Rules:
         self._tokenizer = tokenizer
         self._stops = frozenset(stop_ids)
         self._excerpts = excerpts
-        self._grounded, self._distinct = grounding == "figures", repetition == "bullets"
+        self._grounded, self._distinct = grounding == "figures", repetition != "allow"
+        self._new_figures = repetition == "figures"
         self._stop_penalty, self._free = stop_penalty, frozenset(free)
         self._open: dict[int, _Open] = {}  # by the index of the prompt
 
     def writer(self) -> Write | None:
-        """What the decoder has to ask before it writes a token; None where all may be written."""
+        """What the decoder has to ask before it writes a token; None if all may be written."""
         ruled = self._grounded or self._distinct or self._stop_penalty
         return self.write if ruled else None
 
@@ -103,7 +107,7 @@ class Rules:
         answer, kept = self._open_answer(index), list(ids)
         del self._open[index]
         if self._distinct:
-            while (start := _repeated_from(self.text(kept), complete=True)) is not None:
+            while (start := self._repeated_from(self.text(kept), complete=True)) is not None:
                 kept = kept[: self._place(kept, start)]
         if self._grounded:
             while kept and not self._may_end(answer, kept, hit_limit):
@@ -169,7 +173,7 @@ class Rules:
         text = before if stops else self._text_of(answer, ids)
         if not stops and text.count("\n") == before.count("\n"):
             return ids
-        start = _repeated_from(text, complete=stops)
+        start = self._repeated_from(text, complete=stops)
         if start is None:
             return ids
         place = self._place(ids, start)
@@ -179,6 +183,10 @@ class Rules:
         answer.banned = {at: tokens for at, tokens in answer.banned.items() if at <= place}
         answer.banned.setdefault(place, set()).add(ids[place])
         return ids[:place]
+
+    def _repeated_from(self, text: str, *, complete: bool) -> int | None:
+        """Where the words of the last line begin, if it repeats lines before it; else None."""
+        return _repeated_from(text, complete=complete, new_figures=self._new_figures)
 
     def _place(self, ids: Sequence[int], start: int) -> int:
         """How many ids stand before the one that writes the character at an offset."""
@@ -209,7 +217,7 @@ def most_probable(logits: np.ndarray, n: int) -> list[int]:
     return found[np.argsort(-logits[found], kind="stable")][:n].tolist()
 
 
-def _repeated_from(text: str, *, complete: bool) -> int | None:
+def _repeated_from(text: str, *, complete: bool, new_figures: bool = False) -> int | None:
     """Where the words of the last line begin, if a line before it says the same; else None.
 
     Only lines that have ended count, and with ``complete`` the last one has. Case, marks of a list
@@ -218,10 +226,20 @@ def _repeated_from(text: str, *, complete: bool) -> int | None:
     lines = text.split("\n")
     ended = lines if complete else lines[:-1]
     last = max((i for i, line in enumerate(ended) if _said(line)), default=None)
-    if last is None or _said(ended[last]) not in map(_said, ended[:last]):
+    if last is None or not _repeats(ended[last], ended[:last], new_figures=new_figures):
         return None
     mark = _MARK.match(ended[last])
     return sum(len(line) + 1 for line in ended[:last]) + (mark.end() if mark else 0)
+
+
+def _repeats(line: str, before: Sequence[str], *, new_figures: bool) -> bool:
+    """Whether lines before this one say the same, or state all of its figures, if it has any."""
+    if _said(line) in map(_said, before):
+        return True
+    if not new_figures:
+        return False
+    figures = stated_figures(line)
+    return bool(figures) and all(is_stated(f, stated_figures("\n".join(before))) for f in figures)
 
 
 def _said(line: str) -> str:

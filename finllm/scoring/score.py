@@ -1,4 +1,4 @@
-"""Predictions to scores: paired, nothing dropped."""
+"""Score predictions: paired, without dropping any."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def changed_examples(
     Raises
     ------
     ValueError
-        Where a changed question belongs to no test example, or the models were asked differently.
+        If a changed question belongs to no test example, or the models were asked differently.
     """
     by_id = {example.id: example for example in test}
     found: dict[str, list[Example]] = {}

@@ -40,7 +40,7 @@ def side_by_side(runs: Mapping[str, Sequence[Score]]) -> SeedRuns:
         same scores on every metric).
     """
     if len(runs) < 2:
-        raise ValueError(f"{len(runs)} run(s): how seeds vary needs at least two")
+        raise ValueError(f"{len(runs)} run(s): variation between seeds needs at least two")
     pairs = {name: pair(scores, split="test") for name, scores in runs.items()}
     first = next(iter(pairs))
     ids = sorted(pairs[first].example_ids)

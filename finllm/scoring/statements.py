@@ -1,4 +1,4 @@
-"""What a text claims: an item, its direction, a value, a period, and what it is compared with.
+"""Statements of a text: item, direction, value, period, comparison.
 
 "q3 revenue rose 12 percent to $5 million" states (revenue, up, 12 %, Q3) and (revenue, up,
 $5 million, Q3). Rules over the tokens of ``finllm.scoring.reading``, sentence by sentence:
@@ -28,7 +28,7 @@ _BEHIND = 2  # tokens behind a figure in which "increase" still speaks of it
 
 @dataclass(frozen=True)
 class Statement:
-    """One claim; a field is empty where the text does not say."""
+    """One claim; a field is empty if the text does not say."""
 
     item: str  # canonical
     direction: str  # up, down, flat

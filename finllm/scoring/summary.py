@@ -1,4 +1,4 @@
-"""The scores of all models as what ``metrics/details/evaluate.json`` holds."""
+"""Aggregate the scores of all models as stored in ``metrics/details/evaluate.json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways in which a quantity may be written: as the text has it, rounded, and in other words.
+"""The possible written forms of a quantity: as in the text, rounded, and in words.
 
 A form is a suggestion. Whether it states the quantity where it is written is for
 ``finllm.scoring.grounding`` to judge, so a form too many costs time and no more.

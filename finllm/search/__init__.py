@@ -1,1 +1,1 @@
-"""Hyperparameters chosen on the validation loss; nothing here sees the test set."""
+"""Hyperparameter search on the validation loss; nothing here reads the test set."""

@@ -1,7 +1,7 @@
-"""The folds of a cross-validation as DVC experiments: each in a copy of the project, up to scores.
+"""Cross-validation folds as DVC experiments, each in a copy of the project, up to the scores.
 
 A fold that is done is an experiment with a name that says what it rests on, so the same command
-goes on where it was, and does not run a fold twice.
+resumes where it stopped, and does not run a fold twice.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Fold:
 
 
 def check_project(project: Path) -> None:
-    """Stop where experiments cannot be run.
+    """Stop if experiments cannot be run.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def run_name(n_folds: int, settings: Mapping[str, Value], params: Mapping, *, pr
     Raises
     ------
     ValueError
-        Where a source's folder is missing.
+        If a source's folder is missing.
     """
     digest = hashlib.sha256()
     kept = {key: value for key, value in params.items() if key not in ("search", "plan", "report")}
@@ -97,7 +97,7 @@ def untracked(project: Path, folders: Sequence[str]) -> list[str]:
     Raises
     ------
     ValueError
-        Where a source's folder is missing.
+        If a source's folder is missing.
     """
     found = []
     for folder in folders:
@@ -135,7 +135,7 @@ def run_folds(
     copied: Sequence[str],
     say: Callable[[str], None],
 ) -> list[Fold]:
-    """Run those folds that are not there yet, one after the other, and fetch the scores of all.
+    """Run those folds that do not exist yet, one after the other, and fetch the scores of all.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def run_folds(
     Raises
     ------
     ValueError
-        Where a fold fails, with the last words of its log.
+        If a fold fails, with the last words of its log.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folds: list[Fold] = []
@@ -158,7 +158,7 @@ def run_folds(
         label = f"fold {number + 1} of {n_folds}"
         if scores.is_file() and exists(project, one):
             folds.append(Fold(number, one, scores, 0.0))
-            say(f"{label}: there already")
+            say(f"{label}: already done")
             continue
         seconds = 0.0
         if not exists(project, one):
@@ -228,7 +228,7 @@ def last_words(log: Path) -> str:
     said = [line.strip() for line in lines if line.strip()]
     own = [line for line in said if re.match(r"(?:ERROR: )?[a-z_]+: \S.* ", line)
            and not line.startswith("ERROR: failed")]  # fmt: skip
-    return (own or said or ["it said nothing"])[-1]
+    return (own or said or ["no output"])[-1]
 
 
 def fetch_scores(project: Path, name: str, target: Path) -> None:
@@ -237,7 +237,7 @@ def fetch_scores(project: Path, name: str, target: Path) -> None:
     Raises
     ------
     ValueError
-        Where DVC has them no longer.
+        If DVC has them no longer.
     """
     revision = experiment.git(project, "rev-parse", experiment.reference(project, name)).strip()
     temporary = target.with_name(target.name + ".tmp")
@@ -248,7 +248,7 @@ def fetch_scores(project: Path, name: str, target: Path) -> None:
         cwd=project, env=experiment.own_environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode or not temporary.is_file():
-        why = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        why = (done.stderr.strip() or "no output").splitlines()[-1]
         raise ValueError(
             f"experiment {name}: no {SCORES} ({why}); `dvc exp remove {name}`, then run it again"
         )

@@ -1,4 +1,4 @@
-"""A trial as a DVC experiment: the train stage alone, in a copy of the project, watched.
+"""A search trial as a DVC experiment: the train stage alone, monitored, in a copy of the project.
 
 Only what the train stage wrote is read of the experiment, and only that stage runs, so that nothing
 here has seen an example of the test set.
@@ -104,7 +104,7 @@ def repro_data(project: Path) -> None:
     Raises
     ------
     ValueError
-        Where a stage fails.
+        If a stage fails.
     """
     command = [sys.executable, "-m", "dvc", "repro", "--quiet", "split"]
     done = subprocess.run(
@@ -120,7 +120,7 @@ def read_loss(project: Path, name: str) -> float:
     Raises
     ------
     ValueError
-        Where the experiment is not there, or has none.
+        If the experiment does not exist, or has none.
     """
     try:
         return float(json.loads(read_result(project, name, METRICS))[METRIC])
@@ -137,7 +137,7 @@ def read_result(project: Path, name: str, path: str) -> str:
     Raises
     ------
     ValueError
-        Where there is no such experiment, or DVC has no such file of it.
+        If there is no such experiment, or DVC has no such file of it.
     """
     import dvc.api  # takes a second
     from dvc.exceptions import DvcException
@@ -155,12 +155,12 @@ def reference(project: Path, name: str) -> str:
     Raises
     ------
     ValueError
-        Where there is no such experiment.
+        If there is no such experiment.
     """
     listed = git(project, "for-each-ref", "--format=%(refname)", "refs/exps")
     found = [line for line in listed.splitlines() if line.endswith(f"/{name}")]
     if not found:
-        raise ValueError(f"there is no experiment {name}")
+        raise ValueError(f"no experiment {name}")
     return found[0]
 
 
@@ -170,7 +170,7 @@ def git(project: Path, *arguments: str) -> str:
     Raises
     ------
     ValueError
-        Where it fails.
+        If it fails.
     """
     done = subprocess.run(
         ["git", *arguments], cwd=project, capture_output=True, text=True, check=False
@@ -239,4 +239,4 @@ def _last_words(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     said = [line.strip() for line in lines if line.strip()]
     own = [line for line in said if line.startswith(f"{STAGE}: ")]
-    return (own or said or ["it said nothing"])[-1]
+    return (own or said or ["no output"])[-1]

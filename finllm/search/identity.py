@@ -1,4 +1,4 @@
-"""Which trials may be held against each other: of one space, data, code and kind of processor."""
+"""Identity of a search: trials are comparable with the same space, data, code and processor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def study_name(space: Space, space_file: Path, *, project: Path, stage: str) -> 
     Raises
     ------
     ValueError
-        Where a dependency is missing.
+        If a dependency is missing.
     """
     from finllm.model import arithmetic  # torch, which takes seconds
 
@@ -56,7 +56,7 @@ def add_files(digest: hashlib._Hash, path: Path) -> None:
     Raises
     ------
     ValueError
-        Where there is no such path.
+        If there is no such path.
     """
     if not path.exists():
         raise ValueError(f"{path}: no such file; run `dvc repro split` first")

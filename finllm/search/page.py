@@ -1,4 +1,4 @@
-"""What a search found, as a table in words, and the commands that use it."""
+"""Results of a search as a table, and the commands that apply them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def page(trials: Sequence[Trial], best: Trial | None, space: Space) -> str:
     ]
     lines[-1] += " set; the test set was not read."
     if best.settings == space.current():
-        return "\n".join([*lines, "params.yaml has these values already."])
+        return "\n".join([*lines, "params.yaml already has these values."])
     return "\n".join([*lines, *(f"  {line}" for line in apply_commands(best))])
 
 

@@ -1,4 +1,4 @@
-"""What a search may change: a YAML file of parameters, each with values or a range."""
+"""The search space: a YAML file of parameters with values or ranges."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def read_space(path: Path, *, params: Path) -> Space:
     Raises
     ------
     ValueError
-        Where the file is missing, is no mapping, names a parameter that does not exist or whose
+        If the file is missing, is no mapping, names a parameter that does not exist or whose
         trials could not be compared, or a value that is not allowed.
     """
     if not path.is_file():
@@ -133,11 +133,11 @@ def _check_key(key: str, params: Mapping[str, object]) -> None:
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"unknown parameter {key}{hint} (allowed: {ALLOWED})")
     if key in REFUSED:
-        raise ValueError(f"{key} is not searched over: {REFUSED[key]} (allowed: {ALLOWED})")
+        raise ValueError(f"{key} cannot be searched: {REFUSED[key]} (allowed: {ALLOWED})")
     section, name = key.split(".")
     if section not in ("lora", "train") and not (section == "model" and name in OF_MODEL):
         raise ValueError(
-            f"{key} is not searched over: the validation loss must be of one set of examples and "
+            f"{key} cannot be searched: the validation loss must be of one set of examples and "
             f"one base model (allowed: {ALLOWED})"
         )
 

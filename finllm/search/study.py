@@ -1,4 +1,4 @@
-"""Trials asked and told: Optuna draws the settings, someone else trains, a journal remembers.
+"""The search loop: Optuna samples settings, a trainer runs them, a journal stores the results.
 
 Every trial is drawn by a fresh sampler, seeded by the search's seed and the number of trials
 finished, so that a search that was interrupted draws what it would have drawn anyway.
@@ -104,7 +104,7 @@ def search(
     Raises
     ------
     ValueError
-        Where the first ``FAILURES`` trials failed, with the message of the last.
+        If the first ``FAILURES`` trials failed, with the message of the last.
     """
     _settle(study, space)
     while (done := len(finished(study))) < n_trials and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Do raters agree beyond chance? Krippendorff's alpha and Cohen's kappa."""
+"""Agreement between raters beyond chance: Krippendorff's alpha and Cohen's kappa."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def krippendorff_alpha(
     n_bootstrap: int = 10000,
     rng: np.random.Generator | None = None,
 ) -> Agreement:
-    """Krippendorff's alpha of ``ratings``, shape (n_raters, n_units), NaN where none was given.
+    """Krippendorff's alpha of ``ratings``, shape (n_raters, n_units), NaN if none was given.
 
     ``1 - D_observed / D_expected`` from the coincidence matrix (Krippendorff 2011, "Computing
     Krippendorff's alpha-reliability", sections C and D), for nominal, ordinal, interval or ratio
@@ -41,7 +41,7 @@ def krippendorff_alpha(
 
     The interval is a percentile bootstrap over units (Krippendorff's own resamples pairs of
     ratings; his is narrower); without ``rng`` there is none, and its ends are NaN. The estimate is
-    NaN where all ratings are equal: without variation there is no
+    NaN if all ratings are equal: without variation there is no
     chance to agree against. Do not believe it below about twenty units. Krippendorff asks for
     0.8, and 0.667 for tentative conclusions.
     """
@@ -92,7 +92,7 @@ def cohen_kappa(
     not depend on the scale, and may go without it.
 
     The interval uses the large-sample standard error of Fleiss, Cohen and Everitt (1969) and is
-    cut at -1 and 1; do not believe it below about 50 units. NaN where expected agreement is
+    cut at -1 and 1; do not believe it below about 50 units. NaN if expected agreement is
     perfect (both raters always say the same one thing).
     """
     if weights not in WEIGHTS:
@@ -151,7 +151,7 @@ def _coincidences(table: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _alpha(coincidences: np.ndarray, values: np.ndarray, level: str) -> np.ndarray:
-    """Alpha for each of a stack of coincidence matrices; NaN where only one value occurs."""
+    """Alpha for each of a stack of coincidence matrices; NaN if only one value occurs."""
     totals = coincidences.sum(axis=2)
     n = totals.sum(axis=1)
     if level == "ordinal":

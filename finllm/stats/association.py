@@ -1,4 +1,4 @@
-"""Rank correlations with intervals, such as between a metric and what people say."""
+"""Rank correlations with intervals, such as between a metric and human ratings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def spearman(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correla
     scale, which covers better than Fisher's 1 / (n - 3) and Fieller's 1.06 / (n - 3). The p-value
     is scipy's, by t with n - 2 df.
 
-    NaN where one side is constant; no interval below n = 4. Do not believe the interval above
+    NaN if one side is constant; no interval below n = 4. Do not believe the interval above
     0.95 in size, nor when items are not independent (several answers to one call).
     """
     a, b = _paired(x, y)
@@ -46,7 +46,7 @@ def kendall(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correlat
 
     The interval is Fieller, Hartley and Pearson's (1957): variance ``0.437 / (n - 4)`` on the
     atanh scale, good for tau below 0.8 in size and few ties. The p-value is scipy's, exact for
-    small samples without ties. NaN where one side is constant; no interval below n = 5.
+    small samples without ties. NaN if one side is constant; no interval below n = 5.
     """
     a, b = _paired(x, y)
     if is_constant(a) or is_constant(b):
@@ -62,7 +62,7 @@ def weighted_spearman(x: ArrayLike, y: ArrayLike, weights: ArrayLike) -> np.ndar
 
     ``weights`` has shape (n_resamples, n). Pearson's correlation of mid-ranks in the sample that
     repeats each pair as often as its weight says: how a bootstrap over companies resamples it.
-    NaN where a side is constant.
+    NaN if a side is constant.
     """
     a, b = _paired(x, y)
     counts = np.asarray(weights, dtype=np.float64)

@@ -304,7 +304,7 @@ def _check_choices(
     if not 0 < prior_scale < np.inf:
         raise ValueError(f"prior_scale is {prior_scale}; a positive number is needed")
     if not rope_low <= 0 <= rope_high:
-        raise ValueError(f"the ROPE is [{rope_low}, {rope_high}]; it must hold zero")
+        raise ValueError(f"the ROPE is [{rope_low}, {rope_high}]; it must include zero")
     if is_constant(values):
         raise ValueError(f"all {len(values)} differences are {values[0]}; they have no scale")
     most_common = np.unique(values, return_counts=True)[1].max() / len(values)

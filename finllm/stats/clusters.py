@@ -1,4 +1,4 @@
-"""Examples that are not independent: companies as clusters, and what they cost in evidence."""
+"""Companies as clusters of dependent examples: cluster means, robust errors, design effects."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def finite_vector(values: ArrayLike, name: str, *, at_least: int = 1) -> np.ndar
     Raises
     ------
     ValueError
-        Where it is not one-dimensional, too short, or holds NaN or an infinity; names the first
+        If it is not one-dimensional, too short, or holds NaN or an infinity; names the first
         bad position. A score that could not be computed is not a zero: the caller decides.
     """
     array = np.asarray(values, dtype=np.float64)
@@ -62,7 +62,7 @@ def cluster_codes(
     Raises
     ------
     ValueError
-        Where there is not exactly one label per example, or a label is missing.
+        If there is not exactly one label per example, or a label is missing.
     """
     if clusters is None:
         return tuple(range(n)), np.arange(n)
@@ -131,7 +131,7 @@ def intraclass_correlation(values: ArrayLike, clusters: Sequence[Hashable]) -> f
     (Donner 1986, "A review of inference procedures for the intraclass correlation coefficient").
     Negative estimates are returned as they are: they say that clusters differ less than chance.
 
-    NaN where no cluster has two examples, or all values are equal. Do not believe it below about
+    NaN if no cluster has two examples, or all values are equal. Do not believe it below about
     twenty clusters: its standard error is then near 0.1 or worse.
     """
     array = finite_vector(values, "values")

@@ -52,7 +52,7 @@ def cohens_d(
     With ``rng`` the interval is a BCa bootstrap over whole clusters (pairs stay together), which
     covers less than it says below about 30 clusters. Without it, and without ``clusters``, it is
     Algina and Keselman's (2003) for normal pairs: that of d_z times sd(differences) / pooled sd.
-    The textbook noncentral-t interval assumes independent arms and is wrong here. NaN where neither
+    The textbook noncentral-t interval assumes independent arms and is wrong here. NaN if neither
     arm varies.
     """
     return _of_arms(tuned, base, clusters, _pooled_sd, confidence, n_bootstrap, rng)
@@ -91,7 +91,7 @@ def cohens_d_z(
 
     Without ``clusters`` the interval is exact for normal differences, by the noncentral t. With
     them it is a BCa bootstrap over whole clusters, needs ``rng``, and covers less than it says
-    below about 30 clusters. NaN where all differences are equal; zero where all are zero.
+    below about 30 clusters. NaN if all differences are equal; zero where all are zero.
     """
     values = finite_vector(differences, "differences", at_least=2)
     if clusters is not None:

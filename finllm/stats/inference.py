@@ -102,7 +102,7 @@ def _student_p(t: float, k: int) -> float:
 
 
 def _bootstrap_p(t: float, t_star: np.ndarray) -> float:
-    """Twice the smaller tail, the observed t counted in; a tie but for rounding is a tie."""
+    """Twice the smaller tail, the observed t counted in; a tie except for rounding is a tie."""
     slack = 1e-9 * (1 + abs(t))
     tail = 1 + min((t_star >= t - slack).sum(), (t_star <= t + slack).sum())
     return min(1.0, 2 * tail / (1 + len(t_star)))

@@ -1,4 +1,4 @@
-"""Several metrics, one error rate: p-values that allow for how many were looked at."""
+"""Corrections for multiple metrics with one family-wise error rate."""
 
 from __future__ import annotations
 

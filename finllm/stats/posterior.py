@@ -1,4 +1,4 @@
-"""What posterior draws say: intervals and shares."""
+"""Summaries of posterior draws: intervals and shares."""
 
 from __future__ import annotations
 

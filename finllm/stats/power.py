@@ -1,4 +1,4 @@
-"""How small a difference so many companies can show, and how many a difference needs."""
+"""Power: the smallest detectable difference, and the number of companies needed for one."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def simulated_required_clusters(
     Raises
     ------
     ValueError
-        Where ``at_most`` companies are too few.
+        If ``at_most`` companies are too few.
     """
     _check_power(alpha, power)
 

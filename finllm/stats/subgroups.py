@@ -1,4 +1,4 @@
-"""The difference by template, sector, quarter and length: where an average hides a regression."""
+"""The difference by template, sector, quarter and length, to find hidden regressions."""
 
 from __future__ import annotations
 

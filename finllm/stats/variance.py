@@ -1,4 +1,4 @@
-"""Several trainings that differ in their seed alone: what of a win is the seed's."""
+"""Variance between seeds: pooled trainings that differ only in their seed."""
 
 from __future__ import annotations
 
@@ -185,19 +185,18 @@ def in_words(pool: SeedPool, n_alone: int, *, alpha: float) -> str:
     spread = f"the seeds' standard deviation is {score(pool.seed_sd)} against a mean of "
     spread += signed(pool.estimate)
     if pool.p_value < alpha and pool.estimate > 0:
-        said = "The gain is the recipe's and not one seed's: the interval over seeds and companies"
+        said = "The gain holds across seeds: the interval over seeds and companies"
         said += " lies above zero"
     elif pool.p_value < alpha and pool.estimate < 0:
-        said = "The loss is the recipe's and not one seed's: the interval over seeds and companies"
+        said = "The loss holds across seeds: the interval over seeds and companies"
         said += " lies below zero"
     elif n_alone:
-        said = f"A win of {'a lucky seed' if n_alone == 1 else 'lucky seeds'}: {n_alone} of "
-        said += f"{pool.n_seeds} trainings would have been called better alone, and over all seeds"
-        said += " the interval holds zero"
+        said = f"The gain does not hold across seeds: {n_alone} of {pool.n_seeds} trainings would "
+        said += "have been called better alone, but over all seeds the interval includes zero"
     else:
-        said = "Not settled: over all seeds the interval holds zero, and no training alone would"
-        said += " have been called better"
-    few = " Below five seeds the seeds' part is hardly known." if pool.n_seeds < 5 else ""
+        said = "Inconclusive: over all seeds the interval includes zero, and no single training"
+        said += " would have been called better"
+    few = " Below five seeds, the variance of seeds is poorly known." if pool.n_seeds < 5 else ""
     return f"{said}; {counted}, {spread}.{few}"
 
 
@@ -206,7 +205,7 @@ def _checked(differences: ArrayLike, clusters: Sequence[Hashable]) -> tuple[np.n
     if matrix.ndim != 2:
         raise ValueError(f"differences has shape {matrix.shape}; (n_seeds, n_examples) is needed")
     if len(matrix) < 2:
-        raise ValueError(f"{len(matrix)} seed(s); how seeds vary needs at least two")
+        raise ValueError(f"{len(matrix)} seed(s); variation between seeds needs at least two")
     bad = np.argwhere(~np.isfinite(matrix))
     if len(bad):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Better, worse, equivalent or inconclusive: one answer from two schools, with its reasons."""
+"""The verdict: better, worse, equivalent or inconclusive, with its reasons."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def decide(
     """
     _check_shares(alpha, p_better, p_rope)
     if not rope_low <= 0 <= rope_high:
-        raise ValueError(f"the ROPE is [{rope_low}, {rope_high}]; it must hold zero")
+        raise ValueError(f"the ROPE is [{rope_low}, {rope_high}]; it must include zero")
     frequentist = _frequentist(low, high, p_value, alpha, rope_low, rope_high)
     bayesian = _bayesian(p_better, p_rope, alpha) if bayes_usable else "not usable"
     opposed = {frequentist, bayesian} == {"better", "worse"}
@@ -89,7 +89,7 @@ def clusters_needed(
     alpha: float,
     power: float,
 ) -> int | None:
-    """How many clusters detect the smallest difference that matters; None where none can be named.
+    """How many clusters detect the smallest difference that matters; None if none can be named.
 
     None for a spread of zero or NaN, a ROPE without width around an estimate of zero, or more
     than ten million.

@@ -26,18 +26,23 @@ def training_arguments(
     seed: int,
     bfloat16: bool,
     float16: bool = False,
+    deepspeed: bool = False,
     restarts: int = 1,
     n_batches: int | None = None,
     n_devices: int = 1,
 ) -> SFTConfig:
     """The trainer's settings; at most ``evals_per_run`` evaluations, evenly spaced, one at the end.
 
-    On a CPU nothing runs under autocast: the frozen weights are in the compute dtype already, and
-    the casts would cost more than they save. float16 is trained with loss scaling (Micikevicius et
-    al. 2018, arXiv 1710.03740, section 3.2), which accelerate has on a GPU only.
+    bfloat16 runs under no autocast, on a CPU as on a GPU: the frozen weights are in the compute
+    dtype already, and the casts would cost more than they save. To Accelerate ``bf16`` also means
+    that FSDP reduces gradients, and returns the loss, in bfloat16. DeepSpeed alone needs it: it
+    would hold the frozen weights in float32. float16 is trained with loss scaling (Micikevicius et
+    al. 2018, arXiv 1710.03740, section 3.2), which Accelerate has on a GPU only.
 
     Parameters
     ----------
+    deepspeed
+        Whether DeepSpeed will hold the weights.
     restarts
         Cycles of ``cosine_with_restarts``; the other schedules have none.
     n_batches
@@ -46,7 +51,7 @@ def training_arguments(
     Raises
     ------
     ValueError
-        Where optimizer or dtype needs a GPU and there is none.
+        If optimizer or dtype needs a GPU and there is none.
     """
     on_gpu = torch.cuda.is_available()
     if optimizer == "paged_adamw_8bit" and not on_gpu:
@@ -61,7 +66,7 @@ def training_arguments(
         )
     passes = math.ceil((n_batches or math.ceil(n_train / batch_size)) / n_devices)
     n_steps = max_steps or max(1, math.ceil(epochs * math.ceil(passes / accumulation)))
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=output_dir,
         per_device_train_batch_size=batch_size,
         per_device_eval_batch_size=batch_size,
@@ -77,7 +82,7 @@ def training_arguments(
         train_sampling_strategy="group_by_length",
         seed=seed,
         data_seed=seed,
-        bf16=on_gpu and bfloat16,
+        bf16=on_gpu and bfloat16 and deepspeed,
         fp16=on_gpu and float16,
         use_cpu=not on_gpu,
         activation_checkpointing=False,  # switched on with the adapter, where asked for
@@ -94,3 +99,8 @@ def training_arguments(
         max_length=None,
         dataloader_pin_memory=on_gpu,
     )
+    if arguments.n_gpu > 1:
+        # without a launch transformers counts all visible GPUs as this process's and would wrap the
+        # model in DataParallel, which TRL refuses; it sets this count itself for models in parts
+        arguments._n_gpu = 1
+    return arguments

@@ -1,4 +1,4 @@
-"""Which examples share a forward pass: buckets of a length, a budget of tokens, or one packed row.
+"""Composition of batches: length buckets, a token budget, or packed rows.
 
 ``length_buckets`` and ``shuffle`` take a number of examples a pass. ``token_budget`` takes as many
 of about one length as fit into a number of tokens, padding included, so that short examples fill a
@@ -57,7 +57,7 @@ class Batching:
         Raises
         ------
         ValueError
-            Where an example is longer than the budget.
+            If an example is longer than the budget.
         """
         if not self.by_tokens:
             return math.ceil(len(lengths) / self.n_examples)
@@ -73,7 +73,7 @@ def plan(lengths: Sequence[int], batching: Batching, *, seed: int) -> list[list[
     Raises
     ------
     ValueError
-        Where an example is longer than the budget.
+        If an example is longer than the budget.
     """
     budget = batching.n_tokens
     if lengths and max(lengths) > budget:

@@ -1,4 +1,4 @@
-"""What watches over a fit: the best adapter so far, early stopping, and whether it still learns."""
+"""Callbacks of a training run: best adapter, early stopping, checks for missing gradients."""
 
 from __future__ import annotations
 

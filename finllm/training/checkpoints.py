@@ -1,4 +1,4 @@
-"""Checkpoints on disk: each whole or not there, in a folder of the run that they belong to.
+"""Atomic checkpoints on disk, in a folder per run.
 
 A run is its parameters, its encoded examples, its base weights, its code, its libraries and the
 kind of processor that rounds; their hash names the folder, so that a checkpoint of anything else is
@@ -32,7 +32,7 @@ MANIFEST = "manifest.json"
 def run_folder(
     root: Path, *, settings: Mapping[str, object], sets: Mapping[str, Sequence[Encoded]]
 ) -> Path:
-    """The folder of one run, named by the hash of all that its result depends on.
+    """The folder of one run: the hash of all that its result depends on, and its processes.
 
     Parameters
     ----------
@@ -49,7 +49,6 @@ def run_folder(
         "libraries": arithmetic.libraries(),
         "arithmetic": arithmetic.kind(),
         "threads": torch.get_num_threads(),
-        "processes": os.environ.get("WORLD_SIZE", "1"),
     }
     digest.update(json.dumps(machine, sort_keys=True).encode())
     for package in (finllm.model, finllm.training):
@@ -58,7 +57,7 @@ def run_folder(
     for name, rows in sorted(sets.items()):
         encoded = [(row.n_prompt, row.input_ids, row.silent) for row in rows]
         digest.update(json.dumps([name, encoded]).encode())
-    return root / digest.hexdigest()[:16]
+    return root / f"{digest.hexdigest()[:16]}-{os.environ.get('WORLD_SIZE', '1')}"
 
 
 @contextmanager
@@ -78,7 +77,7 @@ def held(run: Path, *, wait: bool = False) -> Iterator[None]:
     Raises
     ------
     ValueError
-        Where another process is training the same run, such as one whose parent was killed.
+        If another process is training the same run, such as one whose parent was killed.
     """
     if os.environ.get("RANK", "0") != "0":
         yield
@@ -112,8 +111,8 @@ def _locked(descriptor: int, run: Path, *, wait: bool) -> bool:
         text = f"another process is training the same run ({run}); "
         if not wait:
             os.close(descriptor)
-            raise ValueError(f"{text}wait for it or end it") from None
-        screen.say(f"{text}this one waits for it")
+            raise ValueError(f"{text}wait for it or stop it") from None
+        screen.say(f"{text}this run waits for it")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return run.is_dir() and os.path.samestat(os.fstat(descriptor), os.stat(run))
 
@@ -127,7 +126,7 @@ def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:
     Raises
     ------
     OSError
-        Where it cannot be written; those before it are intact, and nothing half-written is left.
+        If it cannot be written; those before it are intact, and nothing half-written is left.
     """
     folder = run / f"step-{step:06d}"
     temporary = folder.with_suffix(".tmp")
@@ -156,7 +155,7 @@ def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """The newest checkpoint whose files are what was written; None where there is none.
+    """The newest checkpoint whose files are what was written; None if there is none.
 
     One that is not whole is named on stderr, and the one before it is taken.
     """
@@ -173,12 +172,29 @@ def read_checkpoint(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != MANIFEST}
 
 
+def on_other_devices(run: Path) -> str:
+    """That the same training has a checkpoint on another number of processes; empty otherwise.
+
+    Its steps have another effective batch, so a run with fewer or more of them is another run.
+    """
+    name, _, n = run.name.rpartition("-")
+    for other in sorted(run.parent.glob(f"{name}-*")) if name else []:
+        newest = newest_checkpoint(other) if other.name != run.name else None
+        if newest is not None:
+            was = other.name.rpartition("-")[2]
+            return (
+                f"a checkpoint of this training on {was} devices is at {newest}, and now there are "
+                f"{n}: this run starts from its first step; make {was} visible to go on from there"
+            )
+    return ""
+
+
 def continues_from(run: Path | None) -> str:
     """Where the next training of the same run starts, in words."""
     newest = newest_checkpoint(run) if run else None
     if newest is None:
         return "no checkpoint was written yet, so the next run starts from the first step"
-    return f"the next run of the same parameters and data goes on from step {int(newest.name[5:])}"
+    return f"the next run of the same parameters and data resumes from step {int(newest.name[5:])}"
 
 
 def _steps(run: Path) -> list[Path]:

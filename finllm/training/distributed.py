@@ -1,4 +1,4 @@
-"""What differs where several processes train one model: the forward pass, the adapter, the loss.
+"""Multi-process specifics: the forward pass, the adapter, the loss.
 
 On one process every function here does the plain thing.
 """
@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from accelerate import PartialState
+from accelerate import Accelerator, PartialState
 from accelerate.utils import DistributedType
 from peft import PeftModel
-from torch.distributed.fsdp import FSDPModule
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
@@ -59,6 +59,18 @@ def shard_on_cpu() -> None:
     state = PartialState()
     if state.distributed_type == DistributedType.MULTI_CPU:
         PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+
+
+def reduce_in_float32(accelerator: Accelerator) -> None:
+    """Let FSDP sum gradients, and leave the loss, in float32, whatever the mixed precision.
+
+    Accelerate's own policy takes the type of the mixed precision for both: in bfloat16 the loss of
+    a step is off by up to 0.4 %, and in float16 a sum beyond 65,504 is infinite. To be called
+    before the model is sharded; the adapter's weights are gathered in float32, their own type.
+    """
+    if accelerator.is_fsdp2:
+        policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
+        accelerator.state.fsdp_plugin.mixed_precision_policy = policy
 
 
 def share_held(model: torch.nn.Module) -> float:

@@ -1,4 +1,4 @@
-"""Batches over several processes, and the validation loss: nats a labelled token of a whole set."""
+"""Evaluation batches over several processes, and the validation loss in nats per labelled token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model forgets while it learns finance: its perplexity on a text that has none in it."""
+"""Forgetting: perplexity on general text before and after fine-tuning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process a device: the training stage starts itself again through Accelerate.
+"""Launch of one training process per device through Accelerate.
 
 `python -m stages.train ...` stays the command. On one device it trains in its own process; on
 several it becomes the launcher, and Accelerate starts the same command once a device with the
@@ -30,7 +30,7 @@ def n_processes(launcher: str, devices: int) -> int:
     Raises
     ------
     ValueError
-        Where more devices are asked for than there are, or DeepSpeed is asked for and missing.
+        If more devices are asked for than there are, or DeepSpeed is asked for and missing.
     """
     import torch
 
@@ -91,7 +91,7 @@ def launch(module: str, arguments: Sequence[str], *, config: Path, n: int) -> No
     Raises
     ------
     ValueError
-        Where the file is missing, or a process failed; with its own message, where it left one.
+        If the file is missing, or a process failed; with its own message, where it left one.
     """
     if not config.is_file():
         raise ValueError(f"{config}: no such file; it says how Accelerate launches the training")

@@ -1,4 +1,4 @@
-"""What goes wrong while training, in words that say where it happened and what to change."""
+"""Training failures explained: what happened, where, and what to change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from transformers import Trainer
 
 from finllm.instruct.chat import Encoded
-from finllm.model.memory import peak_memory_gb
+from finllm.model.memory import is_out_of_memory, peak_memory_gb
 
 REMEDY = (
     "lower train.learning_rate or train.max_grad_norm (the checkpoints of the old values "
@@ -75,7 +75,7 @@ def memory_explained(
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         also = "" if recomputes else ", or set train.checkpoint_layers to 1"
         longest = max(len(row.input_ids) for row in rows)
@@ -91,13 +91,6 @@ def memory_explained(
 
 def _first_line(error: Exception) -> str:
     return f"{str(error).splitlines()[0]:.120}" if str(error) else type(error).__name__
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    said = str(error).lower()
-    return any(s in said for s in ("out of memory", "not enough memory", "can't allocate memory"))
 
 
 def _first_not_finite(model: torch.nn.Module, run: Callable[[], object]) -> str:

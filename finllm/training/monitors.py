@@ -1,4 +1,4 @@
-"""What a training does to its gradients and weights, watched while it runs, with alarms in words.
+"""Monitoring of gradients and weights during training, with alarms.
 
 Norms are taken of all trained tensors in one fused call a step; what needs a copy of the weights or
 a pass over every gradient is looked at some fifty times a run. The time that watching takes is
@@ -217,7 +217,7 @@ class Monitor(Remembering):
 def alarms_of(
     norm: float, layers: dict[str, float], recent: Sequence[float], *, near_zero: float
 ) -> list[tuple[str, str]]:
-    """What is wrong with the gradient of a step, as kinds and sentences; empty where nothing is.
+    """What is wrong with the gradient of a step, as kinds and sentences; empty if nothing is.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How far a fit is: a bar with the loss and the time left on a terminal, a line a step in a log."""
+"""Training progress: a bar with loss and remaining time on a terminal, lines in a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going on after a kill with the same bits: what is written while training, and how it comes back.
+"""Bit-exact resumption of a killed training: checkpoint content and restoration.
 
 The trainer's own resume logic finds the epoch and skips the batches that were trained on. It draws
 their order anew from the global generators, so these are set to what they were when the epoch
@@ -23,6 +23,7 @@ from trl import SFTConfig
 from finllm import screen
 from finllm.training.checkpoints import (
     newest_checkpoint,
+    on_other_devices,
     read_checkpoint,
     write_checkpoint,
 )
@@ -48,7 +49,7 @@ class Remembering(TrainerCallback):
 
 
 class Checkpointer(Remembering):
-    """Writes a checkpoint every few steps, and finds the newest to go on from.
+    """Writes a checkpoint every few steps, and finds the newest to resume from.
 
     None is written where the training ends, for the adapter is saved then. What FSDP has sharded is
     brought together for it, and sharded again when it is read. DeepSpeed keeps its optimizer to
@@ -59,7 +60,7 @@ class Checkpointer(Remembering):
     run
         The folder of this run's checkpoints.
     every
-        Optimizer steps between two checkpoints; 0 writes none, and goes on from none.
+        Optimizer steps between two checkpoints; 0 writes none, and resumes from none.
     """
 
     def __init__(self, run: Path, *, every: int) -> None:
@@ -72,12 +73,14 @@ class Checkpointer(Remembering):
         self._saved: dict[str, Any] | None = None  # the checkpoint that is gone on from
 
     def find(self) -> str | None:
-        """The checkpoint to go on from, None for a start from the first step."""
+        """The checkpoint to resume from, None for a start from the first step."""
         folder = newest_checkpoint(self.run) if self.every else None
         if folder is None:
+            if self.every and (other := on_other_devices(self.run)):
+                screen.say(f"train: {other}")
             return None
         self._saved = unpacked(read_checkpoint(folder))
-        screen.say(f"training goes on from step {int(folder.name[5:])} ({folder})")
+        screen.say(f"training resumes from step {int(folder.name[5:])} ({folder})")
         return str(folder)
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""A training from its parameters: sets encoded, model made ready, fitted, saved and measured."""
+"""A training run from its parameters: encode the sets, prepare the model, fit, save, measure."""
 
 from __future__ import annotations
 
@@ -106,6 +106,7 @@ def train(
             seed=p.seed,
             bfloat16=m.compute_dtype == "bfloat16",
             float16=m.compute_dtype == "float16",
+            deepspeed=launch.launched() and p.launcher.startswith("deepspeed"),
             restarts=p.restarts,
             n_batches=batches.count(sets.lengths),
             n_devices=launch.n_launched(),
@@ -238,8 +239,8 @@ def _checkpointer(params: Params, folder: str, sets: Sets) -> Checkpointer | Non
     if launch.launched() and p.launcher.startswith("deepspeed"):
         if p.checkpoint_every:
             screen.say(
-                f"train: no checkpoints under {p.launcher}, whose own are pickles: a training that "
-                "is killed starts again; fsdp shards as well and goes on"
+                f"train: no checkpoints under {p.launcher}, which stores them as pickles: a killed "
+                "training starts again; fsdp also shards and can resume"
             )
         return None
     settings = {

@@ -1,4 +1,4 @@
-"""Everything that a training's future depends on, as JSON and safetensors, and back again.
+"""The complete state of a training run, stored as JSON and safetensors.
 
 PyTorch's and Transformers' own checkpoints are pickles, which run code when they are read.
 """
@@ -62,13 +62,17 @@ def _decoded(node: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
 
 
 def random_state() -> dict[str, object]:
-    """The states of all random generators: Python's, NumPy's, PyTorch's on the CPU and the GPUs."""
+    """The states of all random generators: Python's, NumPy's, PyTorch's on the CPU and the GPU.
+
+    Of several GPUs that of this process alone: it draws on no other, and how many are visible may
+    be another number when the training goes on.
+    """
     name, keys, *rest = np.random.get_state()  # noqa: NPY002 - Transformers draws from it
     return {
         "python": random.getstate(),
         "numpy": (name, keys.tolist(), *rest),
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
     }
 
 
@@ -78,4 +82,4 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     np.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(state["torch"])
     if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+        torch.cuda.set_rng_state(state["cuda"][0])

@@ -30,7 +30,7 @@ from finllm.training import evaluation, mishaps
 from finllm.training.batching import Batching, PlannedTrainer
 from finllm.training.callbacks import BestAdapter, SoundFit
 from finllm.training.checkpoints import continues_from, held
-from finllm.training.distributed import call_inside, put_saved_adapter
+from finllm.training.distributed import call_inside, put_saved_adapter, reduce_in_float32
 from finllm.training.resume import Checkpointer
 
 
@@ -132,7 +132,10 @@ class LabelledLossTrainer(PlannedTrainer):
             offsets = [0, *real.sum(dim=1).cumsum(0).tolist()]
             hidden = self.fused.hidden_states(ids[real], offsets)[labelled[real]]
             return HeadLoss.apply(hidden, base.lm_head.weight, labels[labelled])
-        hidden = base.model(input_ids=ids, attention_mask=real.long(), use_cache=False)
+        # padding is on the right, where causality alone hides it: without a mask the GPU's fused
+        # kernels run, which would have to be given the keys once for every query head
+        mask = None if ids.device.type == "cuda" else real.long()
+        hidden = base.model(input_ids=ids, attention_mask=mask, use_cache=False)
         logits = base.lm_head(hidden.last_hidden_state[labelled]).float()
         return torch.nn.functional.cross_entropy(logits, labels[labelled], reduction="sum")
 
@@ -188,7 +191,7 @@ def fit(
     Raises
     ------
     ValueError
-        Where a set is empty or an example longer than the model's context, the loss or a gradient
+        If a set is empty or an example longer than the model's context, the loss or a gradient
         is no longer finite, or the first step left every B at 0.
     KeyboardInterrupt
         Saying from which step the next run goes on.
@@ -248,7 +251,7 @@ def reloaded_val_loss(
     Raises
     ------
     ValueError
-        Where it is further than 1e-4 of itself from the loss that the saved adapter had.
+        If it is further than 1e-4 of itself from the loss that the saved adapter had.
     """
     gc.collect()  # the trainer of the fit, whose frozen weights would be held twice
     trainer = _trainer(model, tokenizer, train=val, val=val, arguments=arguments, callbacks=[])
@@ -288,6 +291,7 @@ def _trainer(
         callbacks=list(callbacks),
     )
     trainer.remove_callback(PrinterCallback)
+    reduce_in_float32(trainer.accelerator)
     for parameter in model.parameters():
         if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
             parameter.data = parameter.data.float()

@@ -24,7 +24,7 @@ def cue_patterns(path: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {cue: [] for cue in CUES}
     for where, (cue, pattern) in read_rows(path, HEADER):
         if cue not in CUES:
-            raise ValueError(f"{where}: cue {cue!r}; allowed are {', '.join(CUES)}")
+            raise ValueError(f"{where}: cue {cue!r}; allowed: {', '.join(CUES)}")
         try:
             matches_nothing = re.compile(pattern, re.IGNORECASE).search("") is None
         except re.error as error:

@@ -21,7 +21,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 def detect_language(text: str) -> str:
-    """The ISO 639 code of a text's language, which need not have files; empty where unsure.
+    """The ISO 639 code of a text's language, which need not have files; empty if unsure.
 
     Of a text in two languages it is the one with more of it. A text of fewer than twenty words is
     read as ``said_in`` reads it.

@@ -29,11 +29,11 @@ def check_language(code: str, where: str) -> str:
     Raises
     ------
     ValueError
-        Where it has none; ``where`` says where the code was, the message what there is.
+        If it has none; ``where`` says where the code was, the message what there is.
     """
     if code not in known_languages():
         raise ValueError(
-            f"{where} is {code!r}; allowed are {', '.join(known_languages())} "
+            f"{where} is {code!r}; allowed: {', '.join(known_languages())} "
             "(docs/data-card.md says how to add a language)"
         )
     return code
@@ -65,7 +65,7 @@ def read_rows(path: Path, header: tuple[str, ...]) -> Iterator[tuple[str, list[s
     Raises
     ------
     ValueError
-        Where the file is missing, is not UTF-8, or a line has too many cells or no first one.
+        If the file is missing, is not UTF-8, or a line has too many cells or no first one.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -38,7 +38,7 @@ def wording_rows(path: Path) -> list[tuple[str, str, tuple[str, ...]]]:
     Raises
     ------
     ValueError
-        Where a line has the wrong number of cells, or a class that is none.
+        If a line has the wrong number of cells, or a class that is none.
     """
     rows = []
     header_seen = False

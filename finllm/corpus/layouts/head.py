@@ -53,7 +53,7 @@ _EDITOR = re.compile(
 
 @dataclass(frozen=True)
 class Facts:
-    """What a head says; empty where it does not."""
+    """What a head says; empty if it does not."""
 
     company: str = ""
     ticker: str = ""

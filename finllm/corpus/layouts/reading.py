@@ -44,7 +44,7 @@ class Reading:
 
 
 def read(text: str) -> Reading | None:
-    """The turns of a text whose layout is known; None where no layout is found.
+    """The turns of a text whose layout is known; None if no layout is found.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class Roster:
         return names.key(names.bare(name)) in self.spelled
 
     def role(self, name: str) -> str:
-        """The role of a name, or of the only one that is the same but for initials and "Jr."."""
+        """The role of a name, or of the only one that is the same except for initials and "Jr."."""
         key = names.key(names.bare(name))
         if key in self.roles:
             return self.roles[key]
@@ -89,7 +89,7 @@ def _read_list(lines: Sequence[str], start: int, role: str, roster: Roster) -> i
 
 
 def _entry(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
-    """Name, title or firm, and number of lines of a list's entry; None where there is none."""
+    """Name, title or firm, and number of lines of a list's entry; None if there is none."""
     line = _BULLET.sub("", lines[index]).strip()
     if not line or len(line) > 180 or sections.section_of(line) or sections.list_role(line):
         return None

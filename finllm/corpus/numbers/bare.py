@@ -92,7 +92,7 @@ def _mark_local_cents(atoms: list[Atom]) -> None:
 
 
 def _noun_before(text: str, start: int) -> str | None:
-    """Return the last telling noun of the sentence before an amount, None where there is none."""
+    """Return the last telling noun of the sentence before an amount, None if there is none."""
     first = max(0, start - _REACH)
     window = text[text.rfind("\n", first, start) + 1 or first : start]
     nouns = _NOUN.findall(window[window.rfind(". ") + 1 :])
@@ -107,7 +107,7 @@ def _noun_after(text: str, end: int) -> str | None:
 
 
 def _noun_behind(text: str, end: int) -> str | None:
-    """Return what a number counts, or the account it is "of" or "in"; None where neither."""
+    """Return what a number counts, or the account it is "of" or "in"; None if neither."""
     unit = counted_unit(text, end)
     if unit:
         return unit

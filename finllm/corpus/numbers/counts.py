@@ -78,7 +78,7 @@ def counted_unit(text: str, end: int, reach: int = 4) -> str:
 
 
 def counted_in_words(text: str, end: int) -> str | None:
-    """Return what a number in words counts, None where nothing says that it counts.
+    """Return what a number in words counts, None if nothing says that it counts.
 
     It may stand behind more adjectives than digits allow, or behind "of our": "three of our
     largest hotels".

@@ -47,7 +47,7 @@ _FRACTION_OF = re.compile(
 
 
 def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
-    """Return the atom of a match of `NUMBER`, None where the digits are part of a word.
+    """Return the atom of a match of `NUMBER`, None if the digits are part of a word.
 
     `reach` is where the atom before it ended: the "rupees" of "5 rupees 3" belong to that.
     """

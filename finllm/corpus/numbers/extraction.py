@@ -73,7 +73,7 @@ def _lower(text: str) -> str:
 
 
 def _quantity(text: str, atom: Atom, setting: Plain) -> Quantity | None:
-    """Return the finished record of an atom, None where it counts nothing."""
+    """Return the finished record of an atom, None if it counts nothing."""
     kind, unit, value = atom.kind, atom.unit, atom.value
     if not kind:
         if is_year(atom, text) and atom.low is None:

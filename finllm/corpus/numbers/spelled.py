@@ -65,7 +65,7 @@ _YEAR = re.compile(
 
 
 def word_atom(text: str, match: re.Match[str]) -> Atom | None:
-    """Return the atom of a match of `WORD`, None where no number or period follows."""
+    """Return the atom of a match of `WORD`, None if no number or period follows."""
     start = match.start(1)
     if text[start - 1] == "-" and not text.endswith("-to-", 0, start):
         return None

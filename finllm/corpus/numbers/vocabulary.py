@@ -57,7 +57,7 @@ def language_of(code: str) -> Language:
     Raises
     ------
     ValueError
-        Where there is no file, or a line of it is not a form and its words.
+        If there is no file, or a line of it is not a form and its words.
     """
     path = FOLDER / f"{code}.tsv"
     if not path.is_file():

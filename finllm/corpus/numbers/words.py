@@ -54,7 +54,7 @@ _AND_FRACTION = re.compile(
 
 
 def parse_fraction(text: str) -> float | None:
-    """Return the value of "half", "a third", "three-quarters"; None where it is none.
+    """Return the value of "half", "a third", "three-quarters"; None if it is none.
 
     >>> parse_fraction("three quarters")
     0.75
@@ -80,7 +80,7 @@ def parse_spelled(text: str, start: int) -> tuple[float, float, int] | None:
     -------
     tuple of float, float, int, or None
         Value, the value of the last place said ("a hundred and fifty" has 1, "two hundred" has
-        100), and the offset behind the number. None where no number begins at `start`.
+        100), and the offset behind the number. None if no number begins at `start`.
 
     Examples
     --------
@@ -113,7 +113,7 @@ class _Reading:
         self.last = ""
 
     def take(self, word: str, text: str, end: int) -> int | None:
-        """Take in the next word; return where to go on, None where the number is over."""
+        """Take in the next word; return where to go on, None if the number is over."""
         if word in SCALES:
             if not self._scale(word):
                 return None

@@ -1,4 +1,4 @@
-"""Lines that a sentence goes on from: those that were broken at the page's edge."""
+"""Join lines that were wrapped at the edge of a page in the middle of a sentence."""
 
 from __future__ import annotations
 

@@ -1,0 +1,51 @@
+"""What a check found, and the table of all that were made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+OK, MISSED, FAILED, NOT_RUN, MEASURED = "ok", "missed", "failed", "not run", "measured"
+WRONG = (MISSED, FAILED)
+NAME, NUMBER, WIDTH = 44, 11, 100  # columns
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table."""
+
+    name: str
+    state: str
+    found: float | None = None
+    bound: float | None = None  # what is found may be at most this
+    note: str = ""
+
+
+def bounded(name: str, found: float, bound: float, note: str = "") -> Finding:
+    """``ok`` where what was found is at most the bound; a number that is none is no ``ok``."""
+    return Finding(name, OK if found <= bound else MISSED, found, bound, note)
+
+
+def table(findings: Sequence[Finding], *, head: str) -> str:
+    """All findings, one a line of at most 100 columns; the last line counts them."""
+    names = f"{'check':{NAME}}{'found':>{NUMBER}}{'at most':>{NUMBER}}  state"
+    lines = [head, names, *(_line(one) for one in findings)]
+    counts = {state: sum(one.state == state for one in findings) for state in (OK, *WRONG, NOT_RUN)}
+    return "\n".join([*lines, ", ".join(f"{n} {state}" for state, n in counts.items())])
+
+
+def _line(one: Finding) -> str:
+    numbers = f"{_number(one.found):>{NUMBER}}{_number(one.bound):>{NUMBER}}"
+    line = f"{one.name:{NAME}}{numbers}  {one.state}" + (f": {one.note}" if one.note else "")
+    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+
+
+def _number(value: float | None) -> str:
+    """Three digits that count, as few places as they take.
+
+    >>> _number(0.0000123), _number(0.5), _number(1234.5), _number(None)
+    ('1.23e-05', '0.5', '1,234', '')
+    """
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

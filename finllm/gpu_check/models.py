@@ -1,0 +1,158 @@
+"""The models and inputs of the checks: random weights, made here, so that no network is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from bitsandbytes.functional import dequantize_4bit
+from bitsandbytes.nn import Linear4bit, Params4bit
+from peft import PeftModel
+from tokenizers import Tokenizer, models
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from finllm.instruct.chat import Encoded
+from finllm.model import attention
+from finllm.model.loading import add_lora, keep_differentiable, load_base
+
+SEED = 7
+
+
+def tiny_config() -> LlamaConfig:
+    """A Llama whose heads are as wide as those that fused attention is written for."""
+    return LlamaConfig(
+        hidden_size=256,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=1024,
+        max_position_embeddings=2048,
+        initializer_range=0.05,
+    )
+
+
+def write_tiny(folder: Path) -> str:
+    """A model of ``tiny_config`` on disk, its weights rounded to bfloat16; the folder."""
+    torch.manual_seed(SEED)
+    LlamaForCausalLM(tiny_config()).bfloat16().save_pretrained(folder)
+    return str(folder)
+
+
+def tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
+    """A tokenizer with a word for every id, which the trainer asks for its padding."""
+    words = models.WordLevel({f"w{i}": i for i in range(vocabulary)}, unk_token="w0")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(words), eos_token="w2", pad_token="w2", unk_token="w0"
+    )
+
+
+def exact(folder: str) -> PreTrainedModel:
+    """The model on the CPU in float32, with plain products in its attention: the reference."""
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation=attention.NAME
+    )
+    return model.eval()
+
+
+def loaded(
+    folder: str, dtype: str, *, quantization: str = "none", kernel: str = "sdpa"
+) -> PreTrainedModel:
+    """The model as the stages load it: on the GPU, where there is one."""
+    return load_base(
+        folder,
+        revision="",
+        quantization=quantization,
+        double_quantization=True,
+        compute_dtype=dtype,
+        attention_kernel=kernel,
+    ).eval()
+
+
+def with_lora(
+    model: PreTrainedModel, *, r: int = 8, dropout: float = 0.0, checkpoint_layers: int = 0
+) -> PeftModel:
+    """The model with an adapter whose A and B are the same on every device, and not zero."""
+    tuned = add_lora(
+        model,
+        r=r,
+        alpha=2 * r,
+        dropout=dropout,
+        targets="all-linear",
+        checkpoint_layers=checkpoint_layers,
+        seed=SEED,
+    )
+    generator = torch.Generator().manual_seed(SEED)
+    for _, parameter in sorted(tuned.named_parameters()):
+        if parameter.requires_grad:
+            value = torch.randn(parameter.shape, generator=generator) * 0.02
+            parameter.data = value.to(parameter.device)
+    return tuned
+
+
+def copy_dequantized(four_bit: torch.nn.Module, model: PreTrainedModel) -> None:
+    """Give a float32 model the weights that a four-bit one really has."""
+    for name, module in four_bit.named_modules():
+        if isinstance(module, Linear4bit):
+            weight = dequantize_4bit(module.weight.data, module.weight.quant_state)
+            model.get_submodule(name).weight.data = weight.float().cpu()
+
+
+def random_ids(n_rows: int, n_tokens: int, vocabulary: int) -> torch.Tensor:
+    """Token ids, shape (n_rows, n_tokens), the same on every machine."""
+    generator = torch.Generator().manual_seed(SEED)
+    return torch.randint(3, vocabulary, (n_rows, n_tokens), generator=generator)
+
+
+def random_rows(n: int, n_tokens: int, n_labelled: int, vocabulary: int) -> list[Encoded]:
+    """Training examples that repeat a few tokens, so that a loss can fall on them."""
+    ids = random_ids(n, n_tokens, vocabulary)
+    ids[:, -n_labelled:] = ids[:1, :1]
+    return [Encoded(row.tolist(), n_tokens - n_labelled) for row in ids]
+
+
+def random_on_device(
+    config: LlamaConfig, device: torch.device, *, dtype: torch.dtype, four_bit: bool
+) -> PreTrainedModel:
+    """A model of random weights made on a device, a matrix at a time: never whole in 16 bits.
+
+    With ``four_bit`` its linear layers are those that a four-bit load has.
+    """
+    with torch.device("meta"):
+        model = LlamaForCausalLM(config).to(dtype)
+    generator = torch.Generator(device).manual_seed(SEED)
+
+    def values(shape: torch.Size) -> torch.Tensor:
+        made = torch.empty(shape, dtype=dtype, device=device)
+        return made.normal_(0, config.initializer_range, generator=generator)
+
+    for name, module in list(model.named_modules()):
+        if isinstance(module, torch.nn.Linear) and four_bit and "lm_head" not in name:
+            parent = model.get_submodule(name.rpartition(".")[0])
+            layer = Linear4bit(
+                module.in_features,
+                module.out_features,
+                bias=False,
+                compute_dtype=dtype,
+                quant_type="nf4",
+                device="meta",
+            )
+            weight = Params4bit(values(module.weight.shape), quant_type="nf4", module=layer)
+            layer.weight = weight._quantize(device)
+            setattr(parent, name.rpartition(".")[2], layer)
+        elif isinstance(module, (torch.nn.Linear, torch.nn.Embedding)):
+            module.weight = torch.nn.Parameter(values(module.weight.shape))
+        elif "weight" in module._parameters and module.weight.dim() == 1:  # of a norm
+            module.weight = torch.nn.Parameter(torch.ones_like(module.weight, device=device))
+    model.model.rotary_emb = LlamaRotaryEmbedding(config).to(device)
+    model.config._attn_implementation = "sdpa"
+    keep_differentiable(model)
+    model.is_loaded_in_4bit = four_bit  # what PEFT chooses its layers by
+    return model
