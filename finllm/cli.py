@@ -24,6 +24,7 @@ from finllm.commands import (
     score,
     search,
     seeds,
+    study,
     verdict,
 )
 from finllm.environment import in_words, outside
@@ -39,6 +40,7 @@ COMMANDS = (  # in the order of the help: a first look, a setting, the model, it
     inspect,
     search,
     crossvalidate,
+    study,
     chat,
     predict,
     export,

@@ -14,6 +14,7 @@ from finllm.report.evidence import (
     with_candidate,
 )
 from finllm.report.forest import forest_csv, forest_rows
+from finllm.report.studies import read_studies
 from finllm.report.summary import summary
 from stages import adapter
 
@@ -21,7 +22,7 @@ from stages import adapter
 def main() -> str:
     """Decide, draw, write."""
     at = adapter.paths(
-        *("metrics", "plots", "examples", "base", "tuned", "preferred", "scores"),
+        *("metrics", "plots", "examples", "base", "tuned", "preferred", "scores", "studies"),
         *("summary", "verdict", "forest", "html", "markdown", "drawings"),
     )
     params = adapter.params()
@@ -37,6 +38,7 @@ def main() -> str:
         examples=read_examples(at.examples),
         base=read_predictions(at.base),
         tuned=read_predictions(compared),
+        studies=read_studies(at.studies),
     )
     tests, posterior = evidence.metrics["significance"], evidence.metrics["bayes_stats"]
     found = outcome.outcome(

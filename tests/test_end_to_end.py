@@ -56,7 +56,7 @@ def commands(source: str) -> list[str]:
 def test_the_pipeline_goes_from_nothing_to_a_verdict(tmp_path):
     for file in ("params.yaml", "requirements-models.txt"):
         shutil.copy(ROOT / file, tmp_path)
-    data = ("data/lexicon", "data/raw/none", "data/ratings", "data/review/ratings")
+    data = ("data/lexicon", "data/raw/none", "data/ratings", "data/review/ratings", "docs/studies")
     for folder in (*data, "presets/accelerate"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     yaml = YAML()

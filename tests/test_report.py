@@ -41,6 +41,7 @@ from finllm.report.marked import marked
 from finllm.report.outcome import from_metrics, outcome, to_metrics
 from finllm.report.practical import detectable_difference, gain, power_sentence, price
 from finllm.report.showcase import Pair, extremes, paired_scores, showcase
+from finllm.report.studies import read_studies
 from finllm.report.verdict_text import sentence, terminal
 
 ROOT = Path(__file__).parent.parent
@@ -585,6 +586,15 @@ def test_claims_stand_beside_what_was_measured_and_what_was_not_has_no_row():
     assert len(rows) == 6
 
 
+def test_the_studies_of_the_repository_stand_among_the_claims():
+    evidence = make_evidence()
+    assert "put to the test by studies" not in render(evidence)
+    page = render(dataclasses.replace(evidence, studies=read_studies(ROOT / "docs/studies")))
+    assert "Claims put to the test by studies" in page and "not run yet" in page
+    assert "trainable parameters, full fine-tuning against LoRA: ratio 191.5" in page
+    assert "docs/studies/08b-activations" in page and '<svg class="s"' in page
+
+
 def test_figures_are_marked_and_the_pieces_join_to_the_text_again():
     text = "Sales of $2.1 billion, up 5%, a loss of $3 million and 7 new plants in 2021."
     known = ["Sales were $2.13 billion, a profit of $3 million, in 2021."]
@@ -864,7 +874,8 @@ def write_run(folder, evidence):
     for name in ("examples", "base", "tuned", "scores"):
         lines = "".join(to_json(record) + "\n" for record in vars(evidence)[name])
         (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
-    inputs = {"metrics": "metrics", "plots": "plots", "preferred": "preferred.jsonl"}
+    inputs = {"metrics": "metrics", "plots": "plots", "studies": "docs/studies"}
+    inputs |= {"preferred": "preferred.jsonl"}
     inputs |= {name: f"{name}.jsonl" for name in ("examples", "base", "tuned", "scores")}
     outputs = {"summary": "metrics/summary.json", "verdict": "metrics/details/verdict.json"}
     outputs |= {"forest": "plots/forest.csv"}

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 CODE = ("finllm", "stages")
-DATA = ("data/lexicon", "data/raw/none", "data/ratings", "data/review/ratings")
+DATA = ("data/lexicon", "data/raw/none", "data/ratings", "data/review/ratings", "docs/studies")
 
 FAKE = """
 import pathlib, sys

@@ -9,8 +9,7 @@ from finllm.report.outcome import Outcome
 from finllm.report.tables import Table
 
 NOT_MEASURED = (
-    "whether four bits keep 99% of the quality and what checkpointing saves (see the benchmarks)",
-    "which rank is best (dvc exp run -S lora.r=8,16,32)",
+    "what needs several settings and seeds, such as which rank is best (python -m finllm study)",
     "which metric agrees best with people (needs human ratings)",
 )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finllm.records import Example, Prediction, Score
+from finllm.report.studies import StudyResult
 
 STAGES = (
     "clean",
@@ -40,6 +41,7 @@ class Evidence:
     examples: Sequence[Example]  # of the test set
     base: Sequence[Prediction]
     tuned: Sequence[Prediction]
+    studies: Sequence[StudyResult] = ()
 
 
 def with_candidate(scores: Sequence[Score], candidate: str) -> list[Score]:

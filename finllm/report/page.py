@@ -10,7 +10,16 @@ from pathlib import Path
 import jinja2
 
 from finllm import provenance
-from finllm.report import convergence, corpus, figures, human, robustness, tables, wording
+from finllm.report import (
+    convergence,
+    corpus,
+    figures,
+    human,
+    robustness,
+    studies,
+    tables,
+    wording,
+)
 from finllm.report.cautions import cautions, is_fictional
 from finllm.report.claims import NOT_MEASURED, claims
 from finllm.report.contents import TITLES
@@ -69,6 +78,8 @@ def html(
             script=script(),
             script_source=script_source(script()),
             not_measured=NOT_MEASURED,
+            studies_table=studies.claims_table(evidence.studies),
+            studies=[(one, studies.comparisons(one)) for one in evidence.studies if one.result],
             include_text=include_text,
             foot=foot(_made_with(evidence)),
         )

@@ -49,11 +49,11 @@ def check_project(project: Path) -> None:
         experiment.git(project, "rev-parse", "--verify", "HEAD")
     except (ValueError, OSError):
         raise ValueError(
-            "the folds are DVC experiments, which need a Git repository with a commit: `git init`, "
+            "the runs are DVC experiments, which need a Git repository with a commit: `git init`, "
             "`git add -A` and `git commit` first"
         ) from None
     if not (project / ".dvc").is_dir():
-        raise ValueError("the folds are DVC experiments: run `dvc init` first")
+        raise ValueError("the runs are DVC experiments: run `dvc init` first")
 
 
 def run_name(n_folds: int, settings: Mapping[str, Value], params: Mapping, *, project: Path) -> str:
@@ -156,30 +156,48 @@ def run_folds(
     for number in range(n_folds):
         one, scores = f"{name}-fold{number}", folder / f"fold-{number}.jsonl"
         label = f"fold {number + 1} of {n_folds}"
-        if scores.is_file() and _exists(project, one):
+        if scores.is_file() and exists(project, one):
             folds.append(Fold(number, one, scores, 0.0))
             say(f"{label}: already done")
             continue
         seconds = 0.0
-        if not _exists(project, one):
+        if not exists(project, one):
             command = fold_command(one, number, n_folds, settings, copied)
-            seconds = _run(command, project, folder, number, label=label, say=say)
+            log, kept = folder / f"fold-{number}.log", folder / f"checkpoints-{number}"
+            try:
+                seconds = run_watched(
+                    command, project, log=log, checkpoints=kept, label=label, say=say
+                )
+            except ValueError as error:
+                raise ValueError(f"{label} failed: {error}") from None
         fetch_scores(project, one, scores)
         folds.append(Fold(number, one, scores, seconds))
         say(f"{label}: {duration(seconds)}{_left(folds, n_folds)}")
     return folds
 
 
-def _run(
-    command: list[str], project: Path, folder: Path, number: int, *, label: str,
+def run_watched(
+    command: list[str], project: Path, *, log: Path, checkpoints: Path, label: str,
     say: Callable[[str], None],
 ) -> float:  # fmt: skip
-    """Run a fold, saying which stage it is at; the seconds that it took."""
-    log = folder / f"fold-{number}.log"
+    """Run an experiment, saying which stage it is at; the seconds that it took.
+
+    Parameters
+    ----------
+    log
+        A new file for what it prints.
+    checkpoints
+        Where its training keeps them, to go on after Ctrl-C.
+
+    Raises
+    ------
+    ValueError
+        Where it fails, with the last words of its log.
+    """
     log.unlink(missing_ok=True)
     environment = {
         **experiment.own_environment(),
-        "FINLLM_CHECKPOINTS": str(folder.absolute() / f"checkpoints-{number}"),
+        "FINLLM_CHECKPOINTS": str(checkpoints.absolute()),
         "PYTHONUNBUFFERED": "1",
     }
     began, at = time.monotonic(), ""
@@ -194,7 +212,7 @@ def _run(
     finally:  # also of Ctrl-C
         experiment.halt(process)
     if process.returncode:
-        raise ValueError(f"{label} failed: {last_words(log)} ({log})")
+        raise ValueError(f"{last_words(log)} ({log})")
     return time.monotonic() - began
 
 
@@ -258,7 +276,8 @@ def _left(folds: Sequence[Fold], n_folds: int) -> str:
     return f"; about {duration(n_left * sum(times) / len(times))} left"
 
 
-def _exists(project: Path, name: str) -> bool:
+def exists(project: Path, name: str) -> bool:
+    """Whether there is an experiment of that name."""
     try:
         experiment.reference(project, name)
     except ValueError:

@@ -1,0 +1,57 @@
+"""What can be counted without a run, as a study's command: parameters and activations.
+
+python -m benchmarks.study_counts LoRA counts.jsonl
+
+Of the preset gpu-llama3-8b-qlora, by `finllm.planning`: nothing is loaded and nothing measured. The
+activations are those that a step keeps for its backward pass, recomputed or not; the tests of the
+planning hold them to what autograd keeps.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from finllm.plan_request import plan_params
+from finllm.presets import preset_params
+from finllm.records import write_lines
+from finllm.studies.measure import RUN, line
+
+PRESET = "gpu-llama3-8b-qlora"
+
+
+def count(what: str) -> int:
+    """The parameters that are trained, or the bytes that are kept.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    params = preset_params(PRESET, folder=Path("presets"), params=Path("params.yaml"))
+    planned = plan_params(
+        params, launcher="", devices=0, examples=0, tokens_per_second=0.0, train_set=None,
+        metrics=None,
+    )  # fmt: skip
+    found = {
+        "full fine-tuning": planned.parameters["total"],
+        "LoRA": planned.trainable[params.lora.targets],
+        "all kept": planned.kept,
+        "every layer recomputed": planned.checkpointed,
+    }
+    if what not in found:
+        raise ValueError(f"{what!r} is not counted; allowed: {', '.join(found)}")
+    return found[what]
+
+
+def main() -> None:
+    """Count and write one line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what")
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    write_lines(args.out, [line(RUN, RUN, count(args.what))])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The studies of the repository: what was claimed, what came of it, every run as a dot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from finllm import rounding
+from finllm.report.tables import Table
+
+INDEX = "claims.json"  # as `python -m finllm study` writes it
+NOT_RUN = "not run yet"
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A row of the index; figures and picture where the study has run."""
+
+    row: Mapping[str, object]
+    result: Mapping[str, object] | None
+    picture: str  # SVG; empty where it has not run
+
+
+def read_studies(folder: Path) -> list[StudyResult]:
+    """The studies in a folder of results; none where there is no index.
+
+    Raises
+    ------
+    ValueError
+        Where a file is not what the command writes; names it.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        return []
+    found = []
+    for row in _json(index):
+        at = folder / str(row["study"])
+        if row["verdict"] == NOT_RUN:
+            found.append(StudyResult(row, None, ""))
+            continue
+        picture = (at / "result.svg").read_text(encoding="utf-8")
+        found.append(StudyResult(row, _json(at / "result.json"), picture))
+    return found
+
+
+def claims_table(studies: Sequence[StudyResult]) -> Table:
+    """A row a claim: confirmed, refuted, undecided or not run yet, with its figure and file."""
+    rows = []
+    for one in studies:
+        row = one.row
+        ran = row["verdict"] != NOT_RUN
+        file = f"docs/studies/{row['study']}" if ran else f"studies/{row['study']}.yaml"
+        figures = str(row["sentence"]).partition(": ")[2] or rounding.MISSING
+        rows.append([str(row["claim"]), str(row["verdict"]), figures, file])
+    return Table(
+        "Claims put to the test by studies", ["claim", "answer", "in figures", "file"], rows
+    )
+
+
+def comparisons(one: StudyResult) -> Table:
+    """The comparisons of a study that has run."""
+    result = one.result or {}
+    of = "ratio" if result["ratio"] else "difference"
+    rows = [
+        [
+            row["name"],
+            f"{row['estimate']:.4g}" if "estimate" in row else rounding.MISSING,
+            f"[{row['low_all']:.4g}, {row['high_all']:.4g}]" if "low_all" in row else "",
+            rounding.MISSING if result["exact"] else rounding.p_value(row["p_holm"]),
+            row["result"],
+        ]
+        for row in result["findings"]
+    ]
+    columns = ["comparison", of, "interval over all comparisons", "p (Holm)", "shown"]
+    return Table(f"{one.row['study']}: {one.row['claim']}", columns, rows)
+
+
+def _json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON ({error}); run the study again") from None

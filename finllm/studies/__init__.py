@@ -1,0 +1,1 @@
+"""Ablations with error bars: a file says what is asked, a command runs it and answers."""

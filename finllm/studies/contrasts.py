@@ -1,0 +1,220 @@
+"""Contrasts between the levels of a study, with the variance between seeds in their error."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.special
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from finllm.stats.bayes_factor import jzs_from_t
+
+SMALLEST = 1e-280  # p-value that is told from zero
+PRIOR_SCALE = 0.707  # of the Cauchy prior on the standardised effect, as in params.yaml
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A weighted sum of the levels' means, and how well it is known.
+
+    Its squared error has two parts, of ``df_seed`` and ``df_company`` degrees of freedom. Each part
+    alone would have an interval by Student's t, and the half-width of both together is the root of
+    the sum of their squares (Howe 1974, Journal of the American Statistical Association 69:789, for
+    the mean of a sum). The p-value is the level at which the critical value is just reached. With
+    few seeds Satterthwaite's single number of degrees of freedom is too sanguine: where the seeds'
+    part happens to be estimated low, so is its weight in the df.
+    """
+
+    estimate: float
+    standard_error: float
+    seed_share: float  # of the squared error, what more seeds would shrink
+    df_seed: int
+    df_company: int  # 0 where the scores are not of companies
+
+    def critical(self, level: float) -> float:
+        """The one-sided critical value: P(t > critical) is about ``level``, of at most a half."""
+        if self.seed_share == 0:
+            return float(-scipy.special.stdtrit(self.df_company, level))
+        of_seeds = -scipy.special.stdtrit(self.df_seed, level)
+        if self.seed_share == 1:
+            return float(of_seeds)
+        of_companies = -scipy.special.stdtrit(self.df_company, level)
+        squared = self.seed_share * of_seeds**2 + (1 - self.seed_share) * of_companies**2
+        return math.sqrt(squared)
+
+    def moved(self, by: float) -> Contrast:
+        """The same with another estimate: what is shown of it is shown about another bound."""
+        return dataclasses.replace(self, estimate=self.estimate + by)
+
+    def p_above(self, bound: float = 0.0) -> float:
+        """The one-sided p-value of the claim that the contrast is above ``bound``."""
+        return self._tail(self.estimate - bound)
+
+    def p_below(self, bound: float = 0.0) -> float:
+        """The one-sided p-value of the claim that the contrast is below ``bound``."""
+        return self._tail(bound - self.estimate)
+
+    def p_inside(self, low: float, high: float) -> float:
+        """The p-value of the claim that it lies between: the larger of two one-sided tests.
+
+        Schuirmann (1987), "A comparison of the two one-sided tests procedure and the power
+        approach for assessing the equivalence of average bioavailability".
+        """
+        return max(self.p_above(low), self.p_below(high))
+
+    def p_value(self) -> float:
+        """Two-sided against zero."""
+        return min(1.0, 2 * min(self.p_above(), self.p_below()))
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """The two-sided interval; of width zero where nothing varied."""
+        reach = self.critical((1 - confidence) / 2) * self.standard_error
+        return self.estimate - reach, self.estimate + reach
+
+    def bayes_factor(self) -> float | None:
+        """BF10 of a contrast that is not zero, by ``jzs_from_t``; None where nothing varied.
+
+        The t is the estimate over its error, and n one more than the weighted degrees of freedom:
+        as many independent pairs would know the error as well. Read its order of magnitude.
+        """
+        if self.standard_error == 0:
+            return None
+        df = self.seed_share * self.df_seed + (1 - self.seed_share) * self.df_company
+        t = self.estimate / self.standard_error
+        return jzs_from_t(t, max(2, round(df) + 1), r=PRIOR_SCALE).bf10
+
+    def _tail(self, distance: float) -> float:
+        if self.standard_error == 0:
+            return 0.0 if distance > 0 else 1.0
+        t = distance / self.standard_error
+        p = self._upper_tail(abs(t))
+        return p if t >= 0 else 1 - p
+
+    def _upper_tail(self, t: float) -> float:
+        """The level whose critical value is t, for t of at least 0."""
+        if self.seed_share == 1:
+            return float(scipy.special.stdtr(self.df_seed, -t))
+        if self.seed_share == 0:
+            return float(scipy.special.stdtr(self.df_company, -t))
+        ends = [float(scipy.special.stdtr(df, -t)) for df in (self.df_seed, self.df_company)]
+        low, high = max(min(ends), SMALLEST), max(*ends, SMALLEST)
+        if self.critical(low) <= t:
+            return low
+        if self.critical(high) >= t:
+            return high
+        return float(brentq(lambda level: self.critical(level) - t, low, high, xtol=1e-300))
+
+
+def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False) -> Contrast:
+    """A weighted sum of levels, for a *new* training on a *new* company.
+
+    ``means`` has shape (levels, seeds, companies): every cell's mean score by company, every level
+    trained with the same seeds and tested on the same examples. A study of one value a run, such as
+    a loss, has one "company"; the error is then that of seeds alone.
+
+    The model is crossed, levels fixed, seeds and companies drawn at random::
+
+        m_lsc = mu_l + S_s + C_c + (LS)_ls + (LC)_lc + (SC)_sc + e_lsc
+
+    With weights w the contrast's table ``d_sc = sum_l w_l m_lsc`` has rows and columns, with the
+    mean squares ``MS_S`` (rows), ``MS_C`` (columns) and ``MS_R``, and its mean has the variance
+    ``(MS_S + MS_C - MS_R) / (S C)``, as in ``finllm.stats.variance.pool_seeds`` (Searle, Casella
+    and McCulloch 1992, *Variance Components*, sections 4.2 and 4.7), never taken below the larger
+    of the first two terms (Hillis 2007, Statistics in Medicine 26:596). The seeds' part of it is
+    ``MS_S - MS_R``, the companies' part ``MS_C``; see ``Contrast`` for what becomes of them.
+
+    Three seeds say little about their own variance. So where the weights add up to zero, ``MS_S``
+    is pooled over the levels: ``sum(w^2)`` times the mean square of levels by seeds, with
+    (L - 1) (S - 1) degrees of freedom in place of S - 1 (the error of a randomised block design:
+    Winer, Brown and Michels 1991, *Statistical Principles in Experimental Design*, chapter 4). The
+    companies' part is the contrast's own, so that effects may vary more over companies at one level
+    than at another. With two levels both are the paired analysis.
+
+    With ``exact`` the values are counted and not measured: the contrast has no error.
+
+    Do not believe it where one level is far less stable than the others (its seeds scatter several
+    times as much): pooled, its contrasts look too certain. Assumes near-normal company means.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two seeds, values that are not finite, or weights of another number.
+    """
+    table, w = np.asarray(means, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    if table.ndim != 3 or len(w) != len(table):
+        raise ValueError(f"means has shape {table.shape}; ({len(w)}, seeds, companies) is needed")
+    if table.shape[1] < 2 and not exact:
+        raise ValueError(f"{table.shape[1]} seed(s): how seeds vary needs at least two")
+    if not np.isfinite(table).all():
+        raise ValueError("means holds a value that is not finite; leave its company out")
+    if exact:
+        return Contrast(float(np.tensordot(w, table, axes=1).mean()), 0.0, 1.0, 1, 0)
+    n_levels, n_seeds, n_companies = table.shape
+    d = np.tensordot(w, table, axes=1)
+    by_seed, by_company, n = d.mean(axis=1), d.mean(axis=0), n_seeds * n_companies
+    ms_seed, df_seed = n_companies * by_seed.var(ddof=1), n_seeds - 1
+    if abs(w.sum()) < 1e-12:
+        ms_seed = float((w**2).sum()) * n_companies * _levels_by_seeds(table.mean(axis=2))
+        df_seed *= n_levels - 1
+    if n_companies == 1:
+        return Contrast(float(d.mean()), _root(ms_seed / n), 1.0, df_seed, 0)
+    ms_company = n_seeds * by_company.var(ddof=1)
+    rest = d - by_company - by_seed[:, None] + d.mean()
+    ms_rest = (rest**2).sum() / ((n_seeds - 1) * (n_companies - 1))
+    error = max(ms_seed + ms_company - ms_rest, ms_seed, ms_company)
+    of_seeds = max(0.0, ms_seed - ms_rest)
+    share = of_seeds / (of_seeds + ms_company) if of_seeds else 0.0
+    return Contrast(float(d.mean()), _root(error / n), float(share), df_seed, n_companies - 1)
+
+
+def ratio(
+    means: ArrayLike, a: int, b: int, *, rate: float, exact: bool = False
+) -> tuple[float, float, float]:
+    """Level a's mean over level b's, and the interval whose ends each miss it at ``rate``.
+
+    Fieller's interval (1954): all x for which ``a - x b`` is not shown to differ from zero. An end
+    is infinite where b is not shown to differ from zero; NaN where b's mean is not positive.
+    """
+    table = np.asarray(means, dtype=np.float64)
+    over = table.mean(axis=(1, 2))
+    if over[b] <= 0:
+        return math.nan, math.nan, math.nan
+    estimate = float(over[a] / over[b])
+
+    def beyond(x: float) -> float:
+        weights = np.zeros(len(table))
+        weights[a], weights[b] = 1.0, -x
+        at = contrast(table, weights, exact=exact)
+        return abs(at.estimate) - at.critical(rate) * at.standard_error
+
+    if exact:
+        return estimate, estimate, estimate
+    return estimate, *(_end(beyond, estimate, sign) for sign in (-1, 1))
+
+
+def _end(beyond: Callable[[float], float], estimate: float, sign: int) -> float:
+    """Where ``beyond`` becomes positive, going from the estimate in one direction."""
+    inside, reach = 0.0, 1e-6 * max(abs(estimate), 1e-6)
+    while beyond(estimate + sign * reach) <= 0:
+        inside, reach = reach, 2 * reach
+        if reach > 1e6 * max(abs(estimate), 1.0):
+            return sign * math.inf
+    if not inside:
+        return estimate
+    return float(brentq(beyond, estimate + sign * inside, estimate + sign * reach))
+
+
+def _levels_by_seeds(table: np.ndarray) -> float:
+    """The mean square of the interaction in a table of levels by seeds."""
+    rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+    return float((rest**2).sum() / ((table.shape[0] - 1) * (table.shape[1] - 1)))
+
+
+def _root(variance: float) -> float:
+    """The square root; what rounding leaves of a variance of zero is zero."""
+    return math.sqrt(variance) if variance > 1e-24 else 0.0

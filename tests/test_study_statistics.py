@@ -1,0 +1,261 @@
+"""A study's statistics: contrasts, looks, answers; its plan, and the study files of the project."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+from ruamel.yaml import YAML
+
+from finllm.records import METRICS, Score
+from finllm.report.studies import claims_table, comparisons, read_studies
+from finllm.stats.variance import pool_seeds
+from finllm.studies import claims, graph
+from finllm.studies.answer import answer, results, verdict
+from finllm.studies.contrasts import Contrast, contrast, ratio
+from finllm.studies.file import Level, Study, read_study
+from finllm.studies.looks import spent_levels
+from finllm.studies.measure import read_measure, score_values
+from finllm.studies.power import as_table, chances, draw, ending
+from finllm.studies.schedule import schedule
+from finllm.studies.settling import runs_needed
+from finllm.studies.table import table
+
+ROOT = Path(__file__).parents[1]
+STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
+NAN = float("nan")
+
+
+def a_study(question="better", n_levels=2, n_seeds=3, **changes) -> Study:
+    found = Study(
+        name="s", claim="A claim.", question=question,
+        levels=tuple(Level(f"l{i}", {}) for i in range(n_levels)),
+        reference=-1 if question == "trend" else 0, fixed={}, seeds=tuple(range(n_seeds)),
+        measure=read_measure("rougeL", with_command=False), higher_is_better=True, margin=0.02,
+        relative=False, low=NAN, high=NAN, rising=True, alpha=0.05, sequential=False, hours=1.0,
+        power=None, command="", exact=False, digest="",
+    )  # fmt: skip
+    return dataclasses.replace(found, **changes)
+
+
+def means(*levels: float, n_seeds=3, n_companies=12, noise=0.005, seed=0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    shape = len(levels), n_seeds, n_companies
+    return np.array(levels)[:, None, None] + noise * rng.standard_normal(shape)
+
+
+def said(study: Study, found: np.ndarray) -> tuple[str, list[str]]:
+    whole = as_table(study, found)
+    one = answer(study, whole)
+    assert one.verdict == verdict(study, whole)
+    assert [row.result for row in one.findings] == results(study, whole)
+    return one.verdict, [row.result for row in one.findings]
+
+
+def test_two_levels_are_the_pooled_seeds_of_their_differences():
+    found = means(0.5, 0.53, n_seeds=5, noise=0.05) + 0.02 * np.arange(5)[:, None]
+    companies = [f"c{i}" for i in range(12)]
+    pooled = pool_seeds(found[1] - found[0], companies, confidence=0.95)
+    one = contrast(found, [-1, 1])
+    assert one.estimate == pytest.approx(pooled.estimate)
+    assert one.standard_error == pytest.approx(pooled.standard_error)
+
+
+def test_one_value_a_run_is_the_randomised_block_analysis():
+    values = np.array([[1.0, 1.4, 1.2], [2.1, 2.0, 2.5], [3.3, 3.0, 3.2]])
+    one = contrast(values[:, :, None], [-1, 0, 1])
+    rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+    error = np.sqrt(2 * (rest**2).sum() / 4 / 3)
+    assert (one.df_seed, one.df_company) == (4, 0)
+    assert one.standard_error == pytest.approx(error)
+    t = one.estimate / error
+    assert one.p_value() == pytest.approx(2 * scipy.stats.t.sf(t, 4))
+
+
+def test_the_p_value_is_the_level_whose_interval_ends_at_the_bound():
+    one = Contrast(0.03, 0.012, 0.4, 2, 11)
+    for bound in (-0.01, 0.0, 0.02):
+        low, _ = one.interval(1 - 2 * one.p_above(bound))
+        assert low == pytest.approx(bound, abs=1e-9)
+    assert one.p_above() + one.p_below() == pytest.approx(1)
+    only = dataclasses.replace(one, seed_share=0.0)
+    assert only.p_above() == pytest.approx(scipy.stats.t.sf(0.03 / 0.012, 11))
+    assert only.p_above() < one.p_above() < dataclasses.replace(one, seed_share=1.0).p_above()
+
+
+def test_the_looks_of_lan_and_demets_are_the_published_ones():
+    # Five equally spaced looks, two-sided 0.05: 4.8769, 3.3569, 2.6803, 2.2898, 2.0310
+    # (R: ldbounds::ldBounds(t = (1:5) / 5, iuse = c(1, 1), alpha = c(0.025, 0.025)))
+    levels = spent_levels(0.025, (1, 2, 3, 4, 5), 5)
+    bounds = scipy.stats.norm.isf(levels)
+    assert bounds == pytest.approx([4.8769, 3.3569, 2.6803, 2.2898, 2.0310], abs=2e-4)
+    assert spent_levels(0.025, (4,), 4) == pytest.approx([0.025])
+    with pytest.raises(ValueError, match="they must rise up to 4"):
+        spent_levels(0.025, (3, 5), 4)
+
+
+@pytest.mark.parametrize(
+    ("question", "levels", "changes", "answered"),
+    [
+        ("better", (0.4, 0.5), {}, ("confirmed", ["better"])),
+        ("better", (0.5, 0.4), {}, ("refuted", ["worse"])),
+        ("better", (0.5, 0.501), {}, ("refuted", ["equivalent"])),
+        ("better", (0.5, 0.4), {"higher_is_better": False}, ("confirmed", ["better"])),
+        ("best", (0.5, 0.4, 0.45), {}, ("confirmed", ["better", "better"])),
+        ("best", (0.5, 0.4, 0.501), {}, ("refuted", ["better", "equivalent"])),
+        ("best", (0.5, 0.4, 0.6), {}, ("refuted", ["better", "worse"])),
+        ("equivalent", (0.5, 0.501), {}, ("confirmed", ["equivalent"])),
+        ("equivalent", (0.5, 0.6), {}, ("refuted", ["more than the margin above"])),
+        ("equivalent", (0.5, 0.51), {"margin": 0.04, "relative": True},
+         ("confirmed", ["equivalent"])),
+        ("equivalent", (0.5, 0.4), {"margin": 0.04, "relative": True},
+         ("refuted", ["more than the margin below"])),
+        ("at_least", (0.5, 0.3), {"low": 0.5, "high": 0.5}, ("confirmed", ["at least 0.5 times"])),
+        ("at_least", (0.5, 0.2), {"low": 0.5, "high": 0.5}, ("refuted", ["less than 0.5 times"])),
+        ("between", (1.0, 1.4), {"low": 1.3, "high": 1.5}, ("confirmed", ["between"])),
+        ("between", (1.0, 1.6), {"low": 1.3, "high": 1.5}, ("refuted", ["above 1.5 times"])),
+        ("trend", (0.4, 0.45, 0.5), {}, ("confirmed", ["rises"])),
+        ("trend", (0.4, 0.45, 0.5), {"rising": False}, ("refuted", ["rises"])),
+        ("trend", (0.5, 0.5, 0.5), {}, ("refuted", ["equivalent"])),
+    ],
+)  # fmt: skip
+def test_known_effects_have_the_right_answers(question, levels, changes, answered):
+    study = a_study(question, len(levels), **changes)
+    assert said(study, means(*levels)) == answered
+
+
+def test_a_study_that_cannot_tell_is_undecided_and_says_how_many_runs_would():
+    study = a_study()
+    scores = means(0.5, 0.51)
+    scores[1] += np.tile([0.05, -0.05], 6)  # an effect that differs from company to company
+    found = answer(study, as_table(study, scores))
+    assert found.verdict == "undecided" and found.findings[0].low < 0.01 < found.findings[0].high
+    assert (found.seeds_needed or 0) > 3 or found.companies_needed
+    seeds, companies = runs_needed(
+        [(0.02, Contrast(0.0, 0.01, 1.0, 4, 0))], rate=0.025, n_seeds=3, n_companies=1
+    )
+    z = scipy.stats.norm.isf(0.025) + scipy.stats.norm.ppf(0.8)
+    assert companies is None and seeds == int(np.ceil(3 * (0.01 * z / 0.02) ** 2))
+
+
+def test_the_ratio_has_fiellers_interval():
+    found = means(2.0, 1.0, noise=0.05)
+    estimate, low, high = ratio(found, 0, 1, rate=0.025)
+    assert low < estimate < high and estimate == pytest.approx(2.0, abs=0.1)
+    assert contrast(found, [1, -low]).p_above() == pytest.approx(0.025, abs=1e-6)
+    assert contrast(found, [1, -high]).p_below() == pytest.approx(0.025, abs=1e-6)
+    assert all(np.isnan(ratio(-found, 0, 1, rate=0.025)))
+
+
+def test_where_nothing_differs_few_studies_say_so_and_intervals_cover():
+    rng, n, false, covered = np.random.default_rng(5), 400, 0, 0
+    study = a_study(n_levels=3, margin=1e-12)
+    for _ in range(n):
+        found = rng.normal(0, 1, (3, 1, 12)) + rng.normal(0, 0.5, (3, 3, 1))
+        found = found + rng.normal(0, 1, (3, 3, 12))
+        false += verdict(study, as_table(study, found)) != "undecided"
+        low, high = contrast(found, [-1, 1, 0]).interval(0.95)
+        covered += low <= 0 <= high
+    error = np.sqrt(0.05 * 0.95 / n)
+    assert false / n <= 0.05 + 2 * error
+    assert 0.95 - 2 * error <= covered / n <= 0.95 + 2 * error
+
+
+def test_seeds_that_vary_widen_the_interval_and_are_not_taken_for_an_effect():
+    steady, lucky = means(0.5, 0.53), means(0.5, 0.53)
+    lucky[1] += np.array([0.06, -0.03, -0.03])[:, None]
+    a, b = contrast(steady, [-1, 1]), contrast(lucky, [-1, 1])
+    assert a.estimate == pytest.approx(b.estimate) and b.standard_error > 5 * a.standard_error
+    assert b.seed_share > 0.9 and said(a_study(), lucky)[0] == "undecided"
+
+
+def test_looking_after_every_seed_stops_a_clear_case_and_keeps_its_rate():
+    study = a_study(n_seeds=5, sequential=True)
+    assert ending(study, means(0.4, 0.5, n_seeds=5)) == ("confirmed", 3)
+    rng, n, null = np.random.default_rng(3), 300, dataclasses.replace(study, margin=1e-12)
+    false = sum(
+        ending(null, rng.normal(0, 1, (2, 1, 12)) + rng.normal(0, 1, (2, 5, 12)))[0] != "undecided"
+        for _ in range(n)
+    )
+    assert false / n <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / n)
+
+
+def test_the_power_is_that_of_the_very_analysis():
+    study = read_study(ROOT / "studies/10a-grounding-tuned.yaml", params=ROOT / "params.yaml")
+    found = chances(study, n_simulations=50)
+    assert found.confirmed + found.refuted + found.undecided == pytest.approx(1)
+    far = dataclasses.replace(study, power=dataclasses.replace(study.power, means=(0.3, 0.6)))
+    assert chances(far, n_simulations=20).confirmed == 1
+    rng = np.random.default_rng(0)
+    assert draw(study.power, n_seeds=3, rng=rng).shape == (2, 3, 30)
+
+
+def test_examples_that_a_run_lacks_are_left_out_of_all():
+    cells = {(level, s): {f"e{i}": (f"c{i % 3}", 1.0 * i) for i in range(6)}
+             for level in "ab" for s in range(3)}  # fmt: skip
+    del cells["a", 0]["e5"]
+    found = table(cells, "ab", range(3), at_least=3)
+    assert found.n_examples == 5 and found.means[0, 0].tolist() == [1.5, 2.5, 2.0]
+    del cells["b", 1]
+    assert table(cells, "ab", range(3), at_least=3) is None
+
+
+def test_a_gain_is_tuned_minus_base_and_the_set_is_the_one_that_is_named():
+    def score(model, split, value):
+        values = dict.fromkeys(METRICS, value)
+        return Score("e", model, split, "c", "", "", "summarization", "human", values)
+
+    rows = [score("base", "test", 0.25), score("tuned", "test", 0.5), score("tuned", "free", 0.1)]
+    assert score_values(read_measure("rougeL", with_command=False), rows) == {"e": ("c", 0.5)}
+    gain = read_measure("rougeL of gain", with_command=False)
+    assert score_values(gain, rows) == {"e": ("c", 0.25)}
+    free = read_measure("rougeL of tuned on free", with_command=False)
+    assert score_values(free, rows) == {"e": ("c", 0.1)}
+    with pytest.raises(ValueError, match="no such scores"):
+        score_values(read_measure("rougeL on noise", with_command=False), rows)
+
+
+def test_stages_that_do_not_depend_on_the_factor_have_one_key():
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    stages = graph.read_stages(ROOT, params)
+    order = graph.upstream(stages, "evaluate")
+    before = graph.stage_keys(stages, order, params)
+    params["lora"]["r"] = 8
+    after = graph.stage_keys(stages, order, params)
+    changed = {name for name in order if before[name] != after[name]}
+    assert changed == {"train", "predict@tuned", "evaluate"}
+    assert order.index("split") < order.index("train") < order.index("evaluate")
+    with pytest.raises(ValueError, match="dvc.yaml has no stage predict; it has"):
+        graph.upstream(stages, "predict")
+
+
+def test_the_studies_of_the_claims_can_run_and_take_six_hours_at_most():
+    assert len(STUDIES) >= 10
+    done, seconds = set(), 0.0
+    for path in STUDIES:
+        study = read_study(path, params=ROOT / "params.yaml")
+        cells = schedule(study, ROOT, done=done)
+        taken = sum(cell.seconds for cell in cells)
+        assert taken <= 3600 * study.hours, f"{path.name}: {taken / 3600:.2f} hours"
+        seconds += taken
+        assert study.exact or len(study.seeds) >= 3
+    assert 3600 < seconds <= 6 * 3600, f"{seconds / 3600:.2f} hours"
+
+
+def test_the_committed_results_are_those_of_the_committed_files():
+    rows = claims.rows(ROOT / "studies", ROOT / "docs/studies")
+    ran = {path.parent.name for path in (ROOT / "docs/studies").glob("*/result.json")}
+    assert ran == {row["study"] for row in rows if row["verdict"] != claims.NOT_RUN}
+    page = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
+    assert all(f"| {row['claim']} | {row['verdict']} |" in page for row in rows)
+    found = read_studies(ROOT / "docs/studies")
+    assert [one.row for one in found] == rows
+    shown = claims_table(found)
+    assert [row[1] for row in shown.rows] == [row["verdict"] for row in rows]
+    parameters = next(one for one in found if one.row["study"] == "08a-trainable-parameters")
+    assert comparisons(parameters).rows[0][1] == "191.5"
+
+
+def test_a_project_without_studies_has_no_table(tmp_path):
+    assert read_studies(tmp_path) == [] and claims_table([]).rows == []
