@@ -111,7 +111,7 @@ def options() -> list[tuple[str, str]]:
     """The commands of finllm in the README's tables, with the options named behind each."""
     found = []
     for line in README.splitlines():
-        for name, rest in re.findall(r"`python -m finllm (\w+)[^`]*` \(([^)]*)\)", line):
+        for name, rest in re.findall(r"`python -m finllm ([\w-]+)[^`]*` \(([^)]*)\)", line):
             found += [(name, option) for option in re.findall(r"--[a-z-]+", rest)]
     assert len(found) >= 4
     return found
