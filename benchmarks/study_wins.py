@@ -37,7 +37,7 @@ def read_calls(limit: int) -> tuple[Texts, dict[str, str]]:
     Raises
     ------
     ValueError
-        Where there are no calls.
+        If there are no calls.
     """
     if ECTSUM.is_dir():
         texts = read_folder(ECTSUM, 0)

@@ -29,7 +29,7 @@ def read_studies(folder: Path) -> list[StudyResult]:
     Raises
     ------
     ValueError
-        Where a file is not what the command writes; names it.
+        If a file is not what the command writes; names it.
     """
     index = folder / INDEX
     if not index.is_file():

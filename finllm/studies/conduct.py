@@ -45,7 +45,7 @@ def conduct(
     Raises
     ------
     ValueError
-        Where every level failed with the first seed, or the runs cannot be compared at all.
+        If every level failed with the first seed, or the runs cannot be compared at all.
     """
     runs: list[Run] = []
     spent = 0.0

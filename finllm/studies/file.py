@@ -85,7 +85,7 @@ def read_study(path: Path, *, params: Path) -> Study:
     Raises
     ------
     ValueError
-        Where the file is missing, or a key or value is not allowed; names file, key and value.
+        If the file is missing, or a key or value is not allowed; names file, key and value.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; see studies/ for some")

@@ -46,7 +46,7 @@ def upstream(stages: Mapping[str, Stage], last: str) -> list[str]:
     Raises
     ------
     ValueError
-        Where dvc.yaml has no such stage.
+        If dvc.yaml has no such stage.
     """
     if last not in stages:
         raise ValueError(f"dvc.yaml has no stage {last}; it has {', '.join(stages)}")

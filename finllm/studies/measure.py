@@ -88,7 +88,7 @@ def check_figure(measure: Measure, metrics: Path) -> None:
     Raises
     ------
     ValueError
-        Where the stage has written both files and neither holds the key.
+        If the stage has written both files and neither holds the key.
     """
     files = [metrics / kind / f"{measure.stage}.json" for kind in ("details", "costs")]
     found = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
@@ -105,7 +105,7 @@ def figure_values(measure: Measure, texts: Iterable[str]) -> Values:
     Raises
     ------
     ValueError
-        Where none does.
+        If none does.
     """
     for text in texts:
         found = _figure(json.loads(text), measure.keys)
@@ -120,7 +120,7 @@ def score_values(measure: Measure, scores: Iterable[Score]) -> Values:
     Raises
     ------
     ValueError
-        Where no example has one.
+        If no example has one.
     """
     by_model: dict[str, dict[str, tuple[str, float]]] = {"base": {}, "tuned": {}}
     for score in scores:

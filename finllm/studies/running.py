@@ -44,7 +44,7 @@ def identity(study: Study, project: Path) -> str:
     Raises
     ------
     ValueError
-        Where the folder of a source is missing.
+        If the folder of a source is missing.
     """
     digest = hashlib.sha256(study.digest.encode())
     digest.update(json.dumps(study.fixed, sort_keys=True).encode())

@@ -36,7 +36,7 @@ def schedule(study: Study, project: Path, *, done: set[str]) -> list[Cell]:
     Raises
     ------
     ValueError
-        Where a level's parameters cannot be planned.
+        If a level's parameters cannot be planned.
     """
     order = [(level, seed) for seed in study.seeds for level in study.levels]
     if study.command:

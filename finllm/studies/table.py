@@ -38,7 +38,7 @@ def table(
     Raises
     ------
     ValueError
-        Where the runs share no example, or their examples are of one company.
+        If the runs share no example, or their examples are of one company.
     """
     kept = [one for one in levels if sum((one, s) in cells for s in seeds) >= at_least]
     shared = [s for s in seeds if all((one, s) in cells for one in kept)]
