@@ -6,13 +6,12 @@ import shutil
 from finllm.records import read_examples, write_jsonl, write_metrics, write_text
 from stages import adapter
 
-SETS = ("train", "val", "test", "transfer")
-
 
 def main() -> str:
     """Make the pairs and train; where it is off, write that and nothing else."""
     at = adapter.paths(
-        *SETS, "groups", "adapter", "preferred", "pairs", "curve", "metrics", "costs"
+        *("train", "val", "test", "transfer", "groups", "adapter"),
+        *("preferred", "pairs", "curve", "metrics", "costs"),
     )
     params = adapter.params()
     if params.prefer.method == "none":
@@ -26,7 +25,7 @@ def main() -> str:
 
     done = prefer(
         params,
-        {name: read_examples(vars(at)[name]) for name in SETS},
+        {name: read_examples(vars(at)[name]) for name in ("train", "val", "test", "transfer")},
         json.loads(at.groups.read_text(encoding="utf-8")),
         adapter=at.adapter,
         preferred=at.preferred,
