@@ -86,7 +86,7 @@ def test_a_call_that_cannot_be_read_is_counted_and_not_dropped(workspace, capsys
     rows = {row["id"]: row for row in predict()}
     assert rows["EMPTY_q1_2021"]["text"] == "" and len(rows) == 4
     assert rows["EMPTY_q1_2021"]["unanswered"].startswith("empty")
-    assert "EMPTY_q1_2021: not asked" in capsys.readouterr().err
+    assert "EMPTY_q1_2021: skipped" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("template", templates.TEMPLATES)

@@ -92,7 +92,7 @@ def test_one_command_runs_the_folds_and_prints_the_pooled_verdict(project):
     assert "\x1b" not in done.stdout and "Traceback" not in done.stderr
     assert not wp.git(project, "status", "--porcelain")  # the working folder did not change
     again = crossvalidate(project, "--folds", "3", "--json", "--out", "pooled.json")
-    assert again.stderr.count("there already") == 3
+    assert again.stderr.count("already done") == 3
     record = json.loads(again.stdout)
     assert record == json.loads((project / "pooled.json").read_text())
     assert (record["n_folds"], record["n_companies"]) == (3, 14)
