@@ -43,12 +43,15 @@ def shipped(folder, **sections):
     return load_params(folder / "params.yaml")
 
 
+SETS = ("train", "val", "test", "transfer")
+
+
 def test_where_it_is_off_the_stage_says_so_and_loads_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shipped(tmp_path)
-    for name in prefer.SETS:
+    for name in SETS:
         write_jsonl(Path(f"{name}.jsonl"), [make_example()])
-    given = {name: f"{name}.jsonl" for name in prefer.SETS} | {"groups": "groups.json"}
+    given = {name: f"{name}.jsonl" for name in SETS} | {"groups": "groups.json"}
     given |= {"adapter": "adapter", "preferred": "preferred", "pairs": "pairs.jsonl"}
     given |= {"curve": "curve.csv", "metrics": "details.json", "costs": "costs.json"}
     argv = [part for flag, value in given.items() for part in (f"--{flag}", value)]
@@ -77,8 +80,8 @@ def run(tmp_path, chatml, monkeypatch):
         r=4, alpha=8, dropout=0.1, targets="all-linear", checkpoint_layers=0, seed=0,
     )  # fmt: skip
     save_adapter(adapted, Path("adapter"), base_name="tiny", revision="")
-    given = {name: f"{name}.jsonl" for name in prefer.SETS} | {"groups": "groups.json"}
-    for name in prefer.SETS:
+    given = {name: f"{name}.jsonl" for name in SETS} | {"groups": "groups.json"}
+    for name in SETS:
         rows = [
             make_example(
                 f"{name}{i}", transcript_id=f"{name}{i}", company=f"{name} {i}",
