@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROLES = ("operator", "executive", "analyst", "unknown")
@@ -87,7 +87,7 @@ class Example:
     n_prompt_tokens: int  # 0 where they were not counted
     n_answer_tokens: int
     # spans of the answer's characters: figures that the excerpt does not state
-    unstated: Sequence[Sequence[int]] = ()
+    unstated: list[list[int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,9 @@ def test_ratings_of_answers_that_have_changed_are_counted_and_left_out():
     none = collect(clicks, predictions("base"), predictions("tuned", ["e05"]))
     found = rating_metrics(none, pair(scores([0.1] * N), split="test"), **OPTIONS)
     assert found == {"n_raters": 0, "n_examples": 0, "n_of_other_answers": 2}
-    assert "2 earlier clicks are about answers" in human.summary(found, confidence="95%")
+    assert "2 earlier clicks were ignored because the answers have changed" in human.summary(
+        found, confidence="95%"
+    )
 
 
 def test_the_win_rate_is_wilsons_where_each_example_has_its_company():

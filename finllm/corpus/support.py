@@ -44,14 +44,14 @@ def support(reference: str, known: Sequence[Quantity]) -> Support:
     return Support(len(found), sum(is_stated(f, known) for f in found))
 
 
-def unstated_spans(reference: str, known: Sequence[Quantity]) -> list[tuple[int, int]]:
+def unstated_spans(reference: str, known: Sequence[Quantity]) -> list[list[int]]:
     """Where a reference states a figure that is not among the ``known`` ones: start and end.
 
     >>> unstated_spans("Sales rose 5% to $2 billion", stated_figures("sales of $2.03 billion"))
-    [(11, 13)]
+    [[11, 13]]
     """
     found = stated_figures(reference)
-    return [(figure.start, figure.end) for figure in found if not is_stated(figure, known)]
+    return [[figure.start, figure.end] for figure in found if not is_stated(figure, known)]
 
 
 def trim_summary(
