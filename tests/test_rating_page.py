@@ -288,7 +288,7 @@ def test_no_click_that_was_answered_is_lost_to_a_kill(tmp_path):
         assert [click.value for click in again.saved("kim")] == [*saved, "B"]
     finally:
         code, said = again.end(signal.SIGINT)
-    assert code == 0 and "go on whenever you like" in said
+    assert code == 0 and "run the command again to continue" in said
 
 
 def test_mistakes_are_one_line(tmp_path, server):
