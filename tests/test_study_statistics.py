@@ -188,7 +188,7 @@ def test_the_power_is_that_of_the_very_analysis():
     far = dataclasses.replace(study, power=dataclasses.replace(study.power, means=(0.3, 0.6)))
     assert chances(far, n_simulations=20).confirmed == 1
     rng = np.random.default_rng(0)
-    assert draw(study.power, n_seeds=3, rng=rng).shape == (2, 3, 30)
+    assert draw(study.power, n_seeds=3, rng=rng).shape == (2, 3, study.power.companies)
 
 
 def test_examples_that_a_run_lacks_are_left_out_of_all():
@@ -224,7 +224,7 @@ def test_stages_that_do_not_depend_on_the_factor_have_one_key():
     params["lora"]["r"] = 8
     after = graph.stage_keys(stages, order, params)
     changed = {name for name in order if before[name] != after[name]}
-    assert changed == {"train", "predict@tuned", "evaluate"}
+    assert changed == {"train", "prefer", "predict@tuned", "predict@preferred", "evaluate"}
     assert order.index("split") < order.index("train") < order.index("evaluate")
     with pytest.raises(ValueError, match="dvc.yaml has no stage predict; it has"):
         graph.upstream(stages, "predict")

@@ -96,7 +96,9 @@ class _Times:
             return START_SECONDS
         if stage == "predict@fewshot" and not params["predict"]["few_shot"]:
             return START_SECONDS
-        row = self.found[stage.replace("@", "_")] or self.found["predict_tuned"]
+        if stage == "predict@preferred" and params["prefer"]["method"] == "none":
+            return START_SECONDS
+        row = self.found.get(stage.replace("@", "_")) or self.found["predict_tuned"]
         cost = row.get("cost", {})
         alone = cost.get("latency", {}).get("alone", {}).get("median_seconds", 0.0)
         prompts = params["predict"]["latency_prompts"] if "latency" in cost else 0
