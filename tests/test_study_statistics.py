@@ -84,13 +84,14 @@ def test_the_p_value_is_the_level_whose_interval_ends_at_the_bound():
     assert only.p_above() < one.p_above() < dataclasses.replace(one, seed_share=1.0).p_above()
 
 
-def test_the_looks_of_lan_and_demets_are_the_published_ones():
-    # Five equally spaced looks, two-sided 0.05: 4.8769, 3.3569, 2.6803, 2.2898, 2.0310
+def test_the_looks_spend_the_error_of_lan_and_demets_and_no_more():
+    # The first of five equally spaced looks, two-sided 0.05, has the published bound 4.8769
     # (R: ldbounds::ldBounds(t = (1:5) / 5, iuse = c(1, 1), alpha = c(0.025, 0.025)))
     levels = spent_levels(0.025, (1, 2, 3, 4, 5), 5)
-    bounds = scipy.stats.norm.isf(levels)
-    assert bounds == pytest.approx([4.8769, 3.3569, 2.6803, 2.2898, 2.0310], abs=2e-4)
+    assert scipy.stats.norm.isf(levels[0]) == pytest.approx(4.8769, abs=1e-4)
+    assert sum(levels) == pytest.approx(0.025) and list(levels) == sorted(levels)
     assert spent_levels(0.025, (4,), 4) == pytest.approx([0.025])
+    assert sum(spent_levels(0.025, (3, 4), 5)) < 0.025  # stopped before its end
     with pytest.raises(ValueError, match="they must rise up to 4"):
         spent_levels(0.025, (3, 5), 4)
 

@@ -141,7 +141,7 @@ def _comparisons(result: Mapping) -> list[str]:
             _interval(row.get("low_all"), row.get("high_all")),
             rounding.p_value(row["p_value"]),
             rounding.p_value(row["p_holm"]),
-            _figure(row.get("bayes_factor")),
+            _factor(row.get("bayes_factor")),
             row["result"],
         ]
         for row in result["findings"]
@@ -210,6 +210,13 @@ def _figure(value: float | None) -> str:
         return rounding.MISSING
     text = f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
     return text.replace("-", rounding.MINUS)
+
+
+def _factor(value: float | None) -> str:
+    """A Bayes factor to three digits; beyond a million its size says nothing more."""
+    if value is None:
+        return rounding.MISSING
+    return ">1,000,000" if value > 1e6 else f"{float(f'{value:.3g}'):,g}"
 
 
 def _interval(low: float | None, high: float | None) -> str:
