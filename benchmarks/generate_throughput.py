@@ -35,7 +35,7 @@ from transformers.generation.configuration_utils import ContinuousBatchingConfig
 from benchmarks import llama_cpp_decoding
 from benchmarks.serving_client import serving_engine
 from benchmarks.train_throughput import compute_dtype
-from finllm.corpus.synthetic import iter_calls
+from finllm.fiction.synthetic import iter_calls
 from finllm.instruct import chat
 from finllm.model.adapter import with_adapter
 from finllm.model.loading import load_base

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from finllm.corpus.lexicon import BUILTIN, Lexicon
 from finllm.corpus.sources import read_source
-from finllm.corpus.synthetic import iter_calls
+from finllm.fiction.synthetic import iter_calls
 from finllm.instruct import chat, examples, templates, windows
 from finllm.instruct.robustness import reworded
 from finllm.records import Example, Reject, Turn, write_jsonl, write_text

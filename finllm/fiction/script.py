@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finllm.corpus.fiction import phrases, spoken
-from finllm.corpus.fiction.accounts import Books
-from finllm.corpus.fiction.cast import Company
-from finllm.corpus.fiction.spoken import Voice, direction
+from finllm.fiction import phrases, spoken
+from finllm.fiction.accounts import Books
+from finllm.fiction.cast import Company
+from finllm.fiction.spoken import Voice, direction
 from finllm.records import Turn
 
 MAX_WORDS = 1750

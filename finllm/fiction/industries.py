@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from finllm.corpus.fiction.accounts import Economics, KpiModel
-from finllm.corpus.fiction.sectors import BANK, FOOD, RETAIL, SOFTWARE
-from finllm.corpus.fiction.spoken import bank
-from finllm.corpus.fiction.vocabulary import Kpi, Sector, listed
+from finllm.fiction.accounts import Economics, KpiModel
+from finllm.fiction.sectors import BANK, FOOD, RETAIL, SOFTWARE
+from finllm.fiction.spoken import bank
+from finllm.fiction.vocabulary import Kpi, Sector, listed
 
 ENERGY = Sector(
     name="energy",

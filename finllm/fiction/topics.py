@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from finllm.corpus.fiction.spoken import bank
+from finllm.fiction.spoken import bank
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from finllm.corpus.fiction import dialogue
-from finllm.corpus.fiction.cast import broker, person
-from finllm.corpus.fiction.remarks import cash_flow
-from finllm.corpus.fiction.script import MAX_WORDS, MIN_WORDS, Script
-from finllm.corpus.fiction.topics import TOPICS
+from finllm.fiction import dialogue
+from finllm.fiction.cast import broker, person
+from finllm.fiction.remarks import cash_flow
+from finllm.fiction.script import MAX_WORDS, MIN_WORDS, Script
+from finllm.fiction.topics import TOPICS
 
 
 def speak_questions(script: Script, held_back: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finllm.corpus.fiction.spoken import bank
+from finllm.fiction.spoken import bank
 
 WELCOME = bank("""
     * [Good morning|Good afternoon|Greetings|Hello], [ladies and gentlemen|everyone], and [welcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from finllm.corpus.fiction.accounts import Economics, KpiModel
+from finllm.fiction.accounts import Economics, KpiModel
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from finllm.corpus.fiction.accounts import Range
-from finllm.corpus.fiction.spoken import direction
+from finllm.fiction.accounts import Range
+from finllm.fiction.spoken import direction
 
 UP = ("stieg um {}", "wuchs um {}", "erhöhte sich um {}")
 DOWN = ("sank um {}", "fiel um {}", "verringerte sich um {}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finllm.corpus.fiction.spoken import bank
+from finllm.fiction.spoken import bank
 
 REVENUE_UP = bank("""
     * [{company}'s|Our] top line [grew|expanded] {pct} [from|over] the [same|corresponding] quarter

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from finllm.corpus.fiction.accounts import Economics, KpiModel
-from finllm.corpus.fiction.spoken import bank
-from finllm.corpus.fiction.vocabulary import Kpi, Sector, listed
+from finllm.fiction.accounts import Economics, KpiModel
+from finllm.fiction.spoken import bank
+from finllm.fiction.vocabulary import Kpi, Sector, listed
 
 FOOD = Sector(
     name="consumer staples",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from finllm.corpus.fiction import spoken
-from finllm.corpus.fiction.accounts import Range
-from finllm.corpus.fiction.script import Script
-from finllm.corpus.fiction.spoken import bank, direction
+from finllm.fiction import spoken
+from finllm.fiction.accounts import Range
+from finllm.fiction.script import Script
+from finllm.fiction.spoken import bank, direction
 
 RISE = ("rose", "increased", "grew")
 FALL = ("fell", "declined", "decreased")

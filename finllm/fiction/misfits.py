@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from finllm.corpus.fiction import cast, openings
-from finllm.corpus.fiction.spoken import Voice, bank
+from finllm.fiction import cast, openings
+from finllm.fiction.spoken import Voice, bank
 from finllm.records import Turn
 
 FAILED = bank("""

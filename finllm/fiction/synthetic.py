@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from finllm.corpus.fiction import german_call, misfits
-from finllm.corpus.fiction.accounts import N_HISTORY, Books, simulate
-from finllm.corpus.fiction.bullets import report
-from finllm.corpus.fiction.cast import Company, found_company
-from finllm.corpus.fiction.industries import SECTORS
-from finllm.corpus.fiction.questions import speak_questions
-from finllm.corpus.fiction.remarks import speak_prepared
-from finllm.corpus.fiction.script import Script
+from finllm.fiction import german_call, misfits
+from finllm.fiction.accounts import N_HISTORY, Books, simulate
+from finllm.fiction.bullets import report
+from finllm.fiction.cast import Company, found_company
+from finllm.fiction.industries import SECTORS
+from finllm.fiction.questions import speak_questions
+from finllm.fiction.remarks import speak_prepared
+from finllm.fiction.script import Script
 from finllm.records import Turn
 
 LANGUAGES = ("en", "de")

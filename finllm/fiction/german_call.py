@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from finllm.corpus.fiction import german, spoken
-from finllm.corpus.fiction.cast import broker, person
-from finllm.corpus.fiction.script import Script
-from finllm.corpus.fiction.spoken import Voice, bank, direction
-from finllm.corpus.fiction.vocabulary import listed
+from finllm.fiction import german, spoken
+from finllm.fiction.cast import broker, person
+from finllm.fiction.script import Script
+from finllm.fiction.spoken import Voice, bank, direction
+from finllm.fiction.vocabulary import listed
 from finllm.records import Turn
 
 PHRASES = Path(__file__).with_name("de.toml")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from finllm.corpus.fiction import dialogue, openings, phrases, spoken
-from finllm.corpus.fiction.script import Script
-from finllm.corpus.fiction.spoken import direction
+from finllm.fiction import dialogue, openings, phrases, spoken
+from finllm.fiction.script import Script
+from finllm.fiction.spoken import direction
 
 
 def speak_prepared(script: Script, held_back: str) -> None:

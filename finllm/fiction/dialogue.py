@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finllm.corpus.fiction.spoken import bank
+from finllm.fiction.spoken import bank
 
 STRATEGY = bank("""
     * {program}, the [efficiency|transformation] effort we [launched|kicked off] [last year|some

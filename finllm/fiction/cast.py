@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finllm.corpus.fiction.vocabulary import Sector, listed
+from finllm.fiction.vocabulary import Sector, listed
 
 STEM_HEADS = listed(
     """Norv; Quen; Bresk; Talv; Drau; Ostr; Zeph; Thull; Lumv; Kesk; Fenn; Wynt; Pelk; Garv; Ardw;
