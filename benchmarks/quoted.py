@@ -24,14 +24,14 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.windows import read_calls
-from finllm.corpus.languages.files import ENGLISH
-from finllm.corpus.languages.lexicons import Lexicons
-from finllm.corpus.numbers import is_stated
-from finllm.corpus.support import stated_figures
 from finllm.instruct import quoted, windows
 from finllm.instruct.examples import n_prepared_sentences
+from finllm.languages.files import ENGLISH
+from finllm.languages.lexicons import Lexicons
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
+from finllm.numbers import is_stated
+from finllm.numbers.support import stated_figures
 from finllm.params import load_params
 from finllm.records import Transcript
 

@@ -46,9 +46,9 @@ def examples(calls: str, n: int, max_tokens: int) -> list[dict[str, list[int]]]:
             for length, answer in zip(lengths.tolist(), answers.tolist(), strict=True)
         ]
     from finllm.corpus import ectsum
-    from finllm.corpus.lexicon import load_lexicon
     from finllm.instruct import chat
     from finllm.instruct.examples import Budget, candidates
+    from finllm.languages.lexicon import load_lexicon
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import model_folder
     from finllm.records import Example, Reject

@@ -13,10 +13,10 @@ from ruamel.yaml import YAML
 from finllm.answer_folder import answer_folder, questions
 from finllm.cli import main
 from finllm.corpus.detection import detect
-from finllm.corpus.lexicon import load_lexicon
 from finllm.corpus.sources import read_described
 from finllm.instruct import chat, examples, templates
 from finllm.instruct.drafting import call_generator, token_budget
+from finllm.languages.lexicon import load_lexicon
 from finllm.params import load_params
 from finllm.records import Example, Turn, read_jsonl
 from finllm.scoring.journal import Journal

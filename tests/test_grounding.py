@@ -10,12 +10,12 @@ from conftest import tiny_llama
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finllm.corpus.numbers import extract_quantities, is_stated
 from finllm.instruct import chat
 from finllm.model import attention, fused_decoder
 from finllm.model.fused_decoder import Ended, decode
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
+from finllm.numbers import extract_quantities, is_stated
 from finllm.params import load_params
 from finllm.scoring import generate
 from finllm.scoring.figures import number_report

@@ -123,7 +123,7 @@ def test_the_torch_free_half_imports_without_torch():
     code = (
         "import sys\n"
         "import finllm.records, finllm.params, finllm.corpus.sources, finllm.corpus.cleaning\n"
-        "import finllm.corpus.numbers, finllm.fiction.synthetic, finllm.corpus.duplicates\n"
+        "import finllm.numbers, finllm.fiction.synthetic, finllm.corpus.duplicates\n"
         "import finllm.stats.comparison, finllm.stats.verdict, finllm.stats.bayes_model\n"
         "import finllm.cli\n"
         "assert 'torch' not in sys.modules and 'pymc' not in sys.modules\n"

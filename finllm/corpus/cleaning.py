@@ -16,8 +16,8 @@ import ftfy
 from finllm.corpus import boilerplate, disclaimers, turns
 from finllm.corpus.call_period import normalise_period
 from finllm.corpus.laid_out import laid_out
-from finllm.corpus.languages.detection import detect_language
 from finllm.corpus.notation import standardise_transcript
+from finllm.languages.detection import detect_language
 from finllm.params import Clean
 from finllm.records import Reject, Transcript, Turn, to_json
 

@@ -21,9 +21,9 @@ from functools import cache
 from pathlib import Path
 
 from finllm.corpus.hashing import text_hash
-from finllm.corpus.numbers import ends
-from finllm.corpus.support import stated_figures
 from finllm.instruct.windows import Content
+from finllm.numbers import ends
+from finllm.numbers.support import stated_figures
 
 WEIGHTS = Path(__file__).with_name("quoted.tsv")
 N_FOLDS = 5

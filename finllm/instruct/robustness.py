@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from finllm.corpus.languages.quantities import quantities_in
 from finllm.instruct.templates import held_out_wording
+from finllm.languages.quantities import quantities_in
 from finllm.records import Example
 
 MIN_TYPO_LETTERS = 4  # shorter words become others ("on", "no") rather than misspelt

@@ -19,13 +19,13 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 
-from finllm.corpus.languages.files import ENGLISH
-from finllm.corpus.languages.quantities import quantities_in
-from finllm.corpus.languages.wording import wording, wording_file
-from finllm.corpus.numbers import Quantity, ends, extract_quantities, quantities_agree
-from finllm.corpus.numbers.digits import VULGAR
-from finllm.corpus.numbers.spelled import WORD
-from finllm.corpus.numbers.units import SYMBOLS
+from finllm.languages.files import ENGLISH
+from finllm.languages.quantities import quantities_in
+from finllm.languages.wording import wording, wording_file
+from finllm.numbers import Quantity, ends, extract_quantities, quantities_agree
+from finllm.numbers.digits import VULGAR
+from finllm.numbers.spelled import WORD
+from finllm.numbers.units import SYMBOLS
 from finllm.scoring.figures import Figure, figures, figures_agree
 from finllm.scoring.written_forms import list_numerals, written_forms
 

@@ -25,9 +25,9 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from finllm.corpus.numbers import is_stated
-from finllm.corpus.support import stated_figures
 from finllm.model.fused_decoder import Write
+from finllm.numbers import is_stated
+from finllm.numbers.support import stated_figures
 from finllm.scoring.grounding import Ground
 from finllm.scoring.reading import without_fragment
 

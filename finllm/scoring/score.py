@@ -8,8 +8,8 @@ from functools import partial
 from itertools import chain
 
 from finllm import screen
-from finllm.corpus.languages.lexicons import Lexicons
 from finllm.corpus.parallel import map_batches
+from finllm.languages.lexicons import Lexicons
 from finllm.records import METRICS, Example, Prediction, Score
 from finllm.scoring.example import light_scores
 from finllm.scoring.semantic import SemanticScores

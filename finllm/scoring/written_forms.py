@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from finllm.corpus.numbers import Quantity, ends
-from finllm.corpus.numbers.units import SYMBOLS
+from finllm.numbers import Quantity, ends
+from finllm.numbers.units import SYMBOLS
 
 _MAGNITUDES = (
     (1e9, (" billion", "b", "bn")),
