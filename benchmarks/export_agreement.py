@@ -24,9 +24,9 @@ from finllm.model.export import greedy_agreement, leads
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
-from finllm.params import load_params
 from finllm.records import read_examples
 from finllm.scoring.generate import greedy_batch
+from finllm.settings.params import load_params
 
 
 def compare(dtype: str, n_prompts: int, adapter: Path, examples: Path) -> dict[str, object]:

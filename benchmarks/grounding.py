@@ -19,7 +19,6 @@ from pathlib import Path
 import torch
 
 from finllm.instruct import chat
-from finllm.params import load_params
 from finllm.records import Example, read_examples
 from finllm.scoring.domain import number_accuracy
 from finllm.scoring.figures import number_report
@@ -27,6 +26,7 @@ from finllm.scoring.generate import Answer, answers
 from finllm.scoring.predicting import Answerer, load_answerer
 from finllm.scoring.reading import without_fragment
 from finllm.scoring.rules import Rules
+from finllm.settings.params import load_params
 
 SETTINGS = {
     "none": ("none", "allow"),

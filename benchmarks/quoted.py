@@ -32,8 +32,8 @@ from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
 from finllm.numbers import is_stated
 from finllm.numbers.support import stated_figures
-from finllm.params import load_params
 from finllm.records import Transcript
+from finllm.settings.params import load_params
 
 N_WORDS = 1000  # words and pairs of words, those in the sentences of most calls
 STRENGTH = 0.03  # of the L2 penalty, inverse, as scikit-learn's C

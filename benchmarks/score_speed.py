@@ -24,8 +24,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from finllm.corpus.parallel import n_cores
-from finllm.params import load_params
 from finllm.score_predictions import Outside, baseline_texts, score_predictions
+from finllm.settings.params import load_params
 
 
 def gather(data: Path, n: int, folder: Path) -> int:

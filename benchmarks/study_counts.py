@@ -13,8 +13,8 @@ import argparse
 from pathlib import Path
 
 from finllm.plan_request import plan_params
-from finllm.presets import preset_params
 from finllm.records import write_lines
+from finllm.settings.presets import preset_params
 from finllm.studies.measure import RUN, line
 
 PRESET = "gpu-llama3-8b-qlora"

@@ -24,8 +24,8 @@ from finllm.languages.lexicon import Lexicon, load_lexicon
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
 from finllm.numbers.support import stated_figures, support
-from finllm.params import load_params
 from finllm.records import Transcript
+from finllm.settings.params import load_params
 
 PROMPT_TOKENS = 55  # of the chat format, the system prompt and the instruction
 

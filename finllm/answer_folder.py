@@ -19,9 +19,9 @@ from finllm.corpus.sources import read_described
 from finllm.instruct import chat, templates
 from finllm.instruct.drafting import asker, budget_maker
 from finllm.model.weights import checkpoint_root
-from finllm.params import Clean, Params
 from finllm.records import Example, Line, Reject, write_jsonl
 from finllm.scoring.predicting import load_answerer
+from finllm.settings.params import Clean, Params
 
 MODELS = ("base", "tuned")
 NO_ADAPTER = Path(os.devnull)  # the weights of the base model: nothing beside its own

@@ -17,12 +17,12 @@ from finllm.model.compute_type import resolved
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, package_folder
-from finllm.params import Params
 from finllm.records import Example, read_examples, write_json, write_text
 from finllm.report.card import card
 from finllm.report.cautions import is_fictional
 from finllm.scoring.generate import answers
 from finllm.scoring.predicting import load_answerer
+from finllm.settings.params import Params
 
 GGUF_NAME = "model.gguf"
 

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from finllm.params import Params
 from finllm.planned_memory import launcher_of, planned_dtype, setting_of
 from finllm.planning.answering import AnswerSetting, answer_memory
 from finllm.planning.architecture import Architecture, find_architecture, lora_parameters
@@ -14,6 +13,7 @@ from finllm.planning.cost import Cost, attainable_speed, training_cost
 from finllm.planning.memory import GB, Setting
 from finllm.planning.plan import Plan, make_plan, planned_flops
 from finllm.records import read_examples
+from finllm.settings.params import Params
 
 DETAILS, COSTS = "details/train.json", "costs/train.json"  # of the train stage, in metrics
 

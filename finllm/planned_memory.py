@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from finllm.params import Params
 from finllm.planning.architecture import find_architecture
 from finllm.planning.memory import GB, Setting, planned_peak
+from finllm.settings.params import Params
 
 
 def setting_of(

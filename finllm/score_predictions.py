@@ -19,7 +19,6 @@ from finllm.corpus.parallel import map_batches, n_cores
 from finllm.corpus.sources import read_described
 from finllm.instruct import templates
 from finllm.instruct.examples import example_of
-from finllm.params import Evaluate
 from finllm.records import (
     METRICS,
     SEMANTIC,
@@ -31,6 +30,7 @@ from finllm.records import (
 )
 from finllm.scoring import baselines, score_example
 from finllm.scoring.example import SIGNATURES
+from finllm.settings.params import Evaluate
 from finllm.stats.resampling import bootstrap_ci
 from finllm.stats.subgroups import MIN_CLUSTERS
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from finllm import screen
 from finllm.environment import in_words
-from finllm.params import Params, load_params
 from finllm.records import Reject
+from finllm.settings.params import Params, load_params
 
 
 def paths(*names: str) -> argparse.Namespace:

@@ -17,9 +17,9 @@ from finllm.corpus.sources import read_described
 from finllm.instruct import chat, examples, templates
 from finllm.instruct.drafting import call_generator, token_budget
 from finllm.languages.lexicon import load_lexicon
-from finllm.params import load_params
 from finllm.records import Example, Turn, read_jsonl
 from finllm.scoring.journal import Journal
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 TEXT = (

@@ -14,9 +14,9 @@ from finllm.asking.session import Exchange, Reply, Session, example_of, load_mod
 from finllm.asking.transcript_file import read_call
 from finllm.commands import chat as chat_command
 from finllm.instruct import templates
-from finllm.params import load_params
 from finllm.records import write_jsonl
 from finllm.report.marked import CONTRADICTED, INVENTED, SUPPORTED, marked
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 TEXT = "Good morning.\nRevenue grew 12% to $4.2 billion.\nNet income fell to $310 million."

@@ -14,7 +14,6 @@ from test_report import PRIMARY, decided, make_evidence, render, render_markdown
 from finllm.model import attention
 from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora
-from finllm.params import load_params
 from finllm.plan_request import plan_params
 from finllm.planning.page import page as plan_page
 from finllm.preference.pairs import read_pairs
@@ -24,6 +23,7 @@ from finllm.report.outcome import from_metrics, to_metrics
 from finllm.report.summary import preferred
 from finllm.report.verdict_text import sentence, terminal
 from finllm.scoring.chain import chain
+from finllm.settings.params import load_params
 from finllm.stats.inference import infer_mean
 from finllm.stats.multiplicity import holm
 from stages import prefer

@@ -8,10 +8,10 @@ import pytest
 from conftest import make_example
 
 from finllm.cli import main
-from finllm.params import load_params
 from finllm.records import DOMAIN, LEXICAL, METRICS, write_jsonl
 from finllm.score_predictions import baseline_texts, light_values
 from finllm.scoring import baselines, score_example
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {

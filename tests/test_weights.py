@@ -13,7 +13,7 @@ from finllm.model.weights import (
     model_folder,
     package_folder,
 )
-from finllm.params import load_params
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 

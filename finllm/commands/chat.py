@@ -75,7 +75,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(parsed: argparse.Namespace) -> None:
     """Load the models, ask, print."""
     from finllm.asking.transcript_file import read_call
-    from finllm.params import load_params
+    from finllm.settings.params import load_params
     from finllm.terminal import print_json
 
     params = load_params(parsed.params)

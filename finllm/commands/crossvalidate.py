@@ -46,9 +46,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Run the folds, pool their scores, print the verdict; Ctrl-C says how to go on."""
     from finllm.commands.search import alone, interruptible
-    from finllm.params import load_params
     from finllm.records import write_json
     from finllm.search import crossvalidation
+    from finllm.settings.params import load_params
 
     if parsed.folds < 2:
         raise ValueError(f"--folds is {parsed.folds}; it must be at least 2")
@@ -145,7 +145,7 @@ def _with(texts: list[str]) -> dict:
 
     from ruamel.yaml import YAML
 
-    from finllm.params import load_params
+    from finllm.settings.params import load_params
 
     yaml = YAML()
     document = yaml.load(Path("params.yaml"))

@@ -49,7 +49,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(parsed: argparse.Namespace) -> None:
     """Write the tuned model for others to load, and say how far it still answers the same."""
     from finllm.export import export_model
-    from finllm.params import load_params
+    from finllm.settings.params import load_params
 
     agreement = export_model(
         parsed.format,

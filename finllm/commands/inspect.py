@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from finllm.commands.arguments import add_params, add_path, new_command
 
 if TYPE_CHECKING:
-    from finllm.params import Params
     from finllm.records import Example
+    from finllm.settings.params import Params
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -67,8 +67,8 @@ def run(parsed: argparse.Namespace) -> None:
     from finllm.instruct import chat, inspection
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import base_folder
-    from finllm.params import load_params
     from finllm.records import read_examples
+    from finllm.settings.params import load_params
 
     if not parsed.examples.is_file():
         raise ValueError(f"{parsed.examples}: no such file; run `dvc repro split` first")

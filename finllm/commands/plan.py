@@ -66,10 +66,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Print what a training will hold and take, from its parameters alone."""
-    from finllm.params import load_params
     from finllm.plan_request import plan_params
     from finllm.planning.page import page
-    from finllm.presets import preset_params
+    from finllm.settings.params import load_params
+    from finllm.settings.presets import preset_params
     from finllm.terminal import print_json
 
     if parsed.preset:

@@ -40,7 +40,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(parsed: argparse.Namespace) -> None:
     """Answer every transcript of a folder."""
     from finllm.answer_folder import answer_folder
-    from finllm.params import load_params
+    from finllm.settings.params import load_params
 
     found = answer_folder(
         parsed.input,

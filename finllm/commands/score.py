@@ -65,9 +65,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Score answers from anywhere against references."""
-    from finllm.params import load_params
     from finllm.records import write_json
     from finllm.score_predictions import score_predictions, show
+    from finllm.settings.params import load_params
     from finllm.terminal import print_json
 
     found = score_predictions(

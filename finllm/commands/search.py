@@ -58,10 +58,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Search, and print what was found; Ctrl-C prints it as far as it is."""
-    from finllm.params import load_params
     from finllm.search import experiment, page, study
     from finllm.search.identity import study_name
     from finllm.search.space import read_space
+    from finllm.settings.params import load_params
     from finllm.terminal import print_json
 
     if parsed.trials < 1:

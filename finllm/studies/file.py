@@ -14,9 +14,9 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from finllm.checked_record import checked_record
-from finllm.params import Params
 from finllm.search.space import Value
+from finllm.settings.checked_record import checked_record
+from finllm.settings.params import Params
 from finllm.studies.measure import Measure, read_measure
 
 QUESTIONS = ("better", "best", "equivalent", "at_least", "between", "trend")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from finllm.checked_record import checked_record
-from finllm.params import Params
 from finllm.plan_request import plan_params
+from finllm.settings.checked_record import checked_record
+from finllm.settings.params import Params
 from finllm.studies import graph
 from finllm.studies.file import Level, Study, checked, read_yaml
 

@@ -28,10 +28,10 @@ from finllm.model.weights import (
     file_sha256,
     weights_sha256,
 )
-from finllm.params import Params
 from finllm.planned_memory import planned_peak_gb
 from finllm.provenance import provenance
 from finllm.records import Example, write_metrics
+from finllm.settings.params import Params
 from finllm.training import launch
 from finllm.training.arguments import training_arguments
 from finllm.training.batching import Batching

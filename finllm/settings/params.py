@@ -13,8 +13,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from finllm.checked_record import checked_record, one_of, within
 from finllm.records import METRICS
+from finllm.settings.checked_record import checked_record, one_of, within
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from finllm.params import Params, check_params
 from finllm.records import write_text
+from finllm.settings.params import Params, check_params
 
 
 def preset_names(folder: Path) -> list[str]:
