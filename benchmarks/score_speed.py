@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
-from finllm.corpus.parallel import n_cores
+from finllm.runtime.parallel import n_cores
 from finllm.score_predictions import Outside, baseline_texts, score_predictions
 from finllm.settings.params import load_params
 

@@ -14,12 +14,12 @@ from finllm.corpus import disclaimers
 from finllm.corpus.boilerplate import REPEATED
 from finllm.corpus.cleaning import Cleaned, cleaner_maker
 from finllm.corpus.detection import detect
-from finllm.corpus.parallel import map_batches, n_cores
 from finllm.corpus.sources import read_described
 from finllm.instruct import chat, templates
 from finllm.instruct.drafting import asker, budget_maker
 from finllm.model.weights import checkpoint_root
 from finllm.records import Example, Line, Reject, write_jsonl
+from finllm.runtime.parallel import map_batches, n_cores
 from finllm.scoring.predicting import load_answerer
 from finllm.settings.params import Clean, Params
 

@@ -27,7 +27,7 @@ from finllm.commands import (
     study,
     verdict,
 )
-from finllm.environment import in_words, outside
+from finllm.runtime.environment import in_words, outside
 from finllm.terminal import bars_on_terminals_only
 
 COMMANDS = (  # in the order of the help: a first look, a setting, the model, its scores, the shell

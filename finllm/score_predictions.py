@@ -12,10 +12,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from finllm import rounding
 from finllm.corpus import readers
 from finllm.corpus.detection import detect
-from finllm.corpus.parallel import map_batches, n_cores
 from finllm.corpus.sources import read_described
 from finllm.instruct import templates
 from finllm.instruct.examples import example_of
@@ -28,9 +26,11 @@ from finllm.records import (
     read_examples,
     read_jsonl,
 )
+from finllm.runtime.parallel import map_batches, n_cores
 from finllm.scoring import baselines, score_example
 from finllm.scoring.example import SIGNATURES
 from finllm.settings.params import Evaluate
+from finllm.stats import rounding
 from finllm.stats.resampling import bootstrap_ci
 from finllm.stats.subgroups import MIN_CLUSTERS
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict
 
 from finllm import records
-from finllm.corpus.parallel import n_cores
+from finllm.runtime.parallel import n_cores
 from finllm.scoring import score, summary
 from finllm.scoring.example import SIGNATURES
 from finllm.scoring.oracle import number_recall_ceiling

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from finllm import rounding
 from finllm.commands.arguments import add_comparison, new_command
+from finllm.stats import rounding
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

@@ -6,9 +6,9 @@ import argparse
 import math
 from collections.abc import Mapping
 
-from finllm import rounding
 from finllm.commands.arguments import add_comparison, new_command
 from finllm.commands.pool import metric_lines
+from finllm.stats import rounding
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

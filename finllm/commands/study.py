@@ -149,8 +149,8 @@ def _conducted(file: Path, study: Study, parsed: argparse.Namespace) -> dict:
 
 def _made_with(project: Path) -> dict[str, str]:
     """Commit, day, processor and versions."""
-    from finllm import provenance
     from finllm.model.arithmetic import processor_name
+    from finllm.runtime import provenance
 
     found = provenance.provenance(processor=processor_name(), dtype="", folder=project)
     return {

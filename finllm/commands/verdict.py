@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from textwrap import fill
 
-from finllm import provenance
 from finllm.commands.arguments import add_json, add_path, new_command
+from finllm.runtime import provenance
 
 VERDICT = Path("metrics/details/verdict.json")
 

@@ -21,7 +21,7 @@ class Currency:
 def currency(root: Path) -> Currency:
     """What ``dvc status`` says of the pipeline in ``root``; see ``project.pipeline``."""
     try:
-        from finllm.running import status
+        from finllm.runtime.pipeline import status
 
         code, output, errors = status(root)
     except (ImportError, OSError) as error:

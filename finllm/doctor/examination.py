@@ -210,7 +210,7 @@ def _pipeline(root: Path) -> Iterator[Finding]:
         return machine.disk("dvc cache", folder, mend="dvc cache dir --local FOLDER")
 
     def pipeline() -> Finding:
-        from finllm.running import status
+        from finllm.runtime.pipeline import status
 
         has_remote = any(key.startswith("remote.") for key in config)
         return project.pipeline(*status(root), has_remote=has_remote)

@@ -18,7 +18,6 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
-from finllm import screen
 from finllm.instruct import splits
 from finllm.model import arithmetic
 from finllm.model.adapter import save_adapter
@@ -44,8 +43,9 @@ from finllm.preference.pairs import (
 )
 from finllm.preference.samples import drawn_answers
 from finllm.preference.trainer import PreferenceFit, fit_pairs
-from finllm.provenance import provenance
 from finllm.records import Example, csv_text, write_jsonl, write_metrics, write_text
+from finllm.runtime import screen
+from finllm.runtime.provenance import provenance
 from finllm.scoring.predicting import load_answerer
 from finllm.settings.params import Params
 from finllm.training.arguments import training_arguments

@@ -24,8 +24,8 @@ from finllm.model.loading import load_base
 from finllm.model.memory import is_out_of_memory, peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
-from finllm.provenance import Provenance, provenance
 from finllm.records import FREE
+from finllm.runtime.provenance import Provenance, provenance
 from finllm.scoring.efficiency import Stopwatch, time_alone
 from finllm.scoring.generate import Answer, answers
 from finllm.scoring.journal import Journal

@@ -7,8 +7,8 @@ import math
 import statistics
 from collections.abc import Mapping
 
-from finllm import rounding
 from finllm.search.crossvalidation import duration
+from finllm.stats import rounding
 from finllm.studies.answer import is_ratio
 from finllm.studies.conduct import Outcome
 from finllm.studies.file import Study

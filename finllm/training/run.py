@@ -13,7 +13,6 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finllm import screen
 from finllm.instruct import chat
 from finllm.model import arithmetic
 from finllm.model.adapter import save_adapter
@@ -29,8 +28,9 @@ from finllm.model.weights import (
     weights_sha256,
 )
 from finllm.planned_memory import planned_peak_gb
-from finllm.provenance import provenance
 from finllm.records import Example, write_metrics
+from finllm.runtime import screen
+from finllm.runtime.provenance import provenance
 from finllm.settings.params import Params
 from finllm.training import launch
 from finllm.training.arguments import training_arguments

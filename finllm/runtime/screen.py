@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from finllm.environment import outside
+from finllm.runtime.environment import outside
 
 LOGS = Path("logs")
 STAGE, ROOT, RANK = "DVC_STAGE", "DVC_ROOT", "RANK"  # set by DVC; by a launch of several processes

@@ -13,7 +13,7 @@ from dvc.exceptions import DvcException, ReproductionError
 from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
-from finllm import screen
+from finllm.runtime import screen
 
 LOG = screen.LOGS / "dvc.log"
 INTERRUPTED = (130, -2)  # exit codes of a process that Ctrl-C ended
