@@ -18,14 +18,14 @@ from pathlib import Path
 
 import torch
 
+from finllm.answering.generate import greedy_batch
 from finllm.instruct import chat
 from finllm.model.adapter import with_adapter
-from finllm.model.export import greedy_agreement, leads
 from finllm.model.loading import load_base
+from finllm.model.merged import greedy_agreement, leads
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
 from finllm.records import read_examples
-from finllm.scoring.generate import greedy_batch
 from finllm.settings.params import load_params
 
 

@@ -102,7 +102,7 @@ def run_variant(
 
     from finllm.model import loading
     from finllm.model.fused import FusedLlama
-    from finllm.model.memory import peak_memory_gb
+    from finllm.model.process_memory import peak_memory_gb
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import model_folder
     from finllm.training.trainer import LabelledLossTrainer

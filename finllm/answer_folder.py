@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from finllm.answering.predicting import load_answerer
 from finllm.corpus import disclaimers
 from finllm.corpus.boilerplate import REPEATED
 from finllm.corpus.cleaning import Cleaned, cleaner_maker
@@ -20,7 +21,6 @@ from finllm.instruct.drafting import asker, budget_maker
 from finllm.model.weights import checkpoint_root
 from finllm.records import Example, Line, Reject, write_jsonl
 from finllm.runtime.parallel import map_batches, n_cores
-from finllm.scoring.predicting import load_answerer
 from finllm.settings.params import Clean, Params
 
 MODELS = ("base", "tuned")

@@ -10,8 +10,11 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from finllm.answering.generate import answers
+from finllm.answering.predicting import load_answerer
 from finllm.instruct import chat
-from finllm.model import export, gguf_file
+from finllm.model import gguf_file
+from finllm.model import merged as export
 from finllm.model.adapter import copy_adapter, with_adapter
 from finllm.model.compute_type import resolved
 from finllm.model.loading import load_base
@@ -20,8 +23,6 @@ from finllm.model.weights import base_folder, package_folder
 from finllm.records import Example, read_examples, write_json, write_text
 from finllm.report.card import card
 from finllm.report.cautions import is_fictional
-from finllm.scoring.generate import answers
-from finllm.scoring.predicting import load_answerer
 from finllm.settings.params import Params
 
 GGUF_NAME = "model.gguf"

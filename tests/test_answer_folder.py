@@ -11,6 +11,7 @@ from conftest import make_call, tiny_llama
 from ruamel.yaml import YAML
 
 from finllm.answer_folder import answer_folder, questions
+from finllm.answering.journal import Journal
 from finllm.cli import main
 from finllm.corpus.detection import detect
 from finllm.corpus.sources import read_described
@@ -18,7 +19,6 @@ from finllm.instruct import chat, examples, templates
 from finllm.instruct.drafting import call_generator, token_budget
 from finllm.languages.lexicon import load_lexicon
 from finllm.records import Example, Turn, read_jsonl
-from finllm.scoring.journal import Journal
 from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]

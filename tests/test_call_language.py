@@ -8,7 +8,8 @@ import pytest
 from conftest import make_call, make_example
 
 from finllm.corpus.notation import standardise_transcript
-from finllm.instruct import augment, robustness
+from finllm.instruct import augment
+from finllm.instruct import disturbance as robustness
 from finllm.instruct.reference_audit import audit_references
 from finllm.numbers import extract_quantities
 from finllm.numbers.support import Support, stated_figures, support, trim_summary

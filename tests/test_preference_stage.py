@@ -11,6 +11,7 @@ from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
 from test_report import PRIMARY, decided, make_evidence, render, render_markdown
 
+from finllm.comparing.chain import chain
 from finllm.model import attention
 from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora
@@ -22,7 +23,6 @@ from finllm.report.evidence import with_candidate
 from finllm.report.outcome import from_metrics, to_metrics
 from finllm.report.summary import preferred
 from finllm.report.verdict_text import sentence, terminal
-from finllm.scoring.chain import chain
 from finllm.settings.params import load_params
 from finllm.stats.inference import infer_mean
 from finllm.stats.multiplicity import holm

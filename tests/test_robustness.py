@@ -7,7 +7,8 @@ from conftest import make_example
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finllm.instruct import robustness, templates
+from finllm.instruct import disturbance as robustness
+from finllm.instruct import templates
 from finllm.numbers import extract_quantities
 
 TEXT = (

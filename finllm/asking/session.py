@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finllm.answer_folder import questions, weights_of
+from finllm.answering.predicting import Answerer, load_answerer
 from finllm.instruct import chat, templates
 from finllm.records import Example, Transcript, write_jsonl
 from finllm.report.marked import CONTRADICTED, INVENTED, SUPPORTED, Piece, marked
-from finllm.scoring.predicting import Answerer, load_answerer
 from finllm.settings.params import Params
 
 

@@ -82,12 +82,12 @@ def run(parsed: argparse.Namespace) -> int:
 def _pooled(folds: list, params: dict) -> tuple[dict, str]:
     """The comparison over all folds with its verdict, as a record and in words."""
     from finllm.commands.pool import metric_lines
+    from finllm.comparing.folds import pool
+    from finllm.comparing.pairs import compare_pairs, pair
+    from finllm.comparing.posteriors import fit_pairs
     from finllm.records import read_scores
     from finllm.report.outcome import outcome, to_metrics
     from finllm.report.verdict_text import pooled
-    from finllm.scoring.folds import pool
-    from finllm.scoring.pairs import compare_pairs, pair
-    from finllm.scoring.posteriors import fit_pairs
 
     p, b, v = params["significance"], params["bayes_stats"], params["verdict"]
     primary = v["primary_metric"]

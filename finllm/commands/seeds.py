@@ -33,8 +33,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Compare base and tuned over trainings that differ in their seed alone."""
+    from finllm.comparing.seeds import compare_seeds, side_by_side
     from finllm.records import read_scores, write_json
-    from finllm.scoring.seeds import compare_seeds, side_by_side
     from finllm.settings.params import load_params
     from finllm.terminal import print_json
 

@@ -14,16 +14,16 @@ from transformers import LlamaConfig, PreTrainedModel, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
+from finllm.answering.generate import greedy_batch
 from finllm.gpu_check import models
 from finllm.gpu_check.finding import MEASURED, NOT_RUN, Finding, bounded
 from finllm.instruct.chat import Encoded
 from finllm.model import attention
 from finllm.model.loading import add_lora
-from finllm.model.memory import cuda_peak_bytes, is_out_of_memory
+from finllm.model.process_memory import cuda_peak_bytes, is_out_of_memory
 from finllm.planning.answering import AnswerSetting, answer_memory
 from finllm.planning.architecture import from_config
 from finllm.planning.memory import GB, Setting, planned_peak
-from finllm.scoring.generate import greedy_batch
 from finllm.training.arguments import training_arguments
 from finllm.training.trainer import fit
 

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from finllm.gpu_check import models
 from finllm.gpu_check.bounds import SIGMAS, allowed, distance
 from finllm.gpu_check.finding import Finding, bounded
-from finllm.model import export
+from finllm.model import merged as export
 from finllm.model.compute_type import DTYPES
 from finllm.model.lora_linear import keep_mask
 from finllm.training.trainer import LabelledLossTrainer

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
+from finllm.answering.generate import greedy_batch
 from finllm.gpu_check import models
 from finllm.gpu_check.bounds import allowed
 from finllm.gpu_check.finding import Finding, bounded
-from finllm.scoring.generate import greedy_batch
 
 N_NEW = 24
 LENGTHS = (5, 33, 64)  # of the prompts of a batch

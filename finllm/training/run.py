@@ -19,7 +19,7 @@ from finllm.model.adapter import save_adapter
 from finllm.model.compute_type import DTYPES, resolved
 from finllm.model.full import save_full, train_all
 from finllm.model.loading import add_lora, load_base
-from finllm.model.memory import peak_memory_gb
+from finllm.model.process_memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import (
     base_folder,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from finllm.comparing.pairs import Pairs
 from finllm.records import Example
-from finllm.scoring.pairs import Pairs
 from finllm.stats.subgroups import compare_subgroups
 
 UNKNOWN = "unknown"

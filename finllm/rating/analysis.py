@@ -12,6 +12,7 @@ from statistics import NormalDist
 import numpy as np
 import scipy.stats
 
+from finllm.comparing.pairs import Pairs
 from finllm.rating.ballot import pair_hash
 from finllm.rating.clicks import (
     CRITERIA,
@@ -23,7 +24,6 @@ from finllm.rating.clicks import (
     tuned_preferred,
 )
 from finllm.records import METRICS, Prediction
-from finllm.scoring.pairs import Pairs
 from finllm.stats.agreement import Agreement, cohen_kappa, krippendorff_alpha
 from finllm.stats.association import weighted_spearman
 from finllm.stats.clusters import cluster_robust_mean, design_effect, intraclass_correlation

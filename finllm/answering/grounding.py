@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 
+from finllm.answering.written_forms import list_numerals, written_forms
 from finllm.languages.files import ENGLISH
 from finllm.languages.quantities import quantities_in
 from finllm.languages.wording import wording, wording_file
@@ -27,7 +28,6 @@ from finllm.numbers.digits import VULGAR
 from finllm.numbers.spelled import WORD
 from finllm.numbers.units import SYMBOLS
 from finllm.scoring.figures import Figure, figures, figures_agree
-from finllm.scoring.written_forms import list_numerals, written_forms
 
 LONGEST = 48  # characters of a figure that is not complete
 MOST_TRIED = 24  # forms that may complete a text and are judged; a figure's own come first

@@ -9,8 +9,8 @@ from itertools import zip_longest
 import numpy as np
 from transformers import PreTrainedModel
 
-from finllm.scoring.generate import answers
-from finllm.scoring.rules import Rules
+from finllm.answering.generate import answers
+from finllm.answering.rules import Rules
 
 
 class Stopwatch:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from finllm.comparing.pairs import pair
 from finllm.records import METRICS, Score
-from finllm.scoring.pairs import pair
 from finllm.stats.inference import infer_mean
 from finllm.stats.variance import in_words, pool_seeds, seed_components
 

@@ -1,7 +1,7 @@
 """The possible written forms of a quantity: as in the text, rounded, and in words.
 
 A form is a suggestion. Whether it states the quantity where it is written is for
-``finllm.scoring.grounding`` to judge, so a form too many costs time and no more.
+``finllm.answering.grounding`` to judge, so a form too many costs time and no more.
 """
 
 from __future__ import annotations

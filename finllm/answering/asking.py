@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from finllm.answering.efficiency import Stopwatch, latency, phases, spread
+from finllm.answering.journal import Journal
+from finllm.answering.perplexity import reference_nats
+from finllm.answering.predicting import Answerer
 from finllm.instruct import chat
 from finllm.instruct.fewshot import FewShotPrompt, few_shot_prompt
-from finllm.model.memory import peak_memory_gb
+from finllm.model.process_memory import peak_memory_gb
 from finllm.records import FREE, Example, Prediction, ReferenceLoss
 from finllm.runtime import screen
-from finllm.scoring.efficiency import Stopwatch, latency, phases, spread
-from finllm.scoring.journal import Journal
-from finllm.scoring.perplexity import reference_nats
-from finllm.scoring.predicting import Answerer
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from finllm.comparing.pairs import Pairs
 from finllm.records import METRICS
 from finllm.runtime import screen
-from finllm.scoring.pairs import Pairs
 from finllm.stats.bayes_factor import prior_sensitivity
 from finllm.stats.bayes_model import fit_paired_model
 from finllm.stats.clusters import is_constant

@@ -1,7 +1,7 @@
 """Rules enforced while an answer is decoded, on every decoding path.
 
 - grounding, ``figures``: no figure that the prompt's excerpt does not state
-  (``finllm.scoring.grounding``);
+  (``finllm.answering.grounding``);
 - repetition, ``bullets``: no line that the answer has already. Such a line is taken back, and one
   that begins with another word is written in its place, or the answer ends: another word at the end
   of the same line would be a wrong statement more often than a new one. With ``figures`` a line
@@ -25,10 +25,10 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from finllm.answering.grounding import Ground
 from finllm.model.fused_decoder import Write
 from finllm.numbers import is_stated
 from finllm.numbers.support import stated_figures
-from finllm.scoring.grounding import Ground
 from finllm.scoring.reading import without_fragment
 
 MOST_ASKED = 64  # tokens in order of probability; of the rest none is asked

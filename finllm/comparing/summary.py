@@ -7,14 +7,14 @@ from dataclasses import asdict
 
 import numpy as np
 
+from finllm.comparing.across_languages import by_language
+from finllm.comparing.cross_domain import cross_domain
+from finllm.comparing.meta_evaluation import correlations, rank_stability
+from finllm.comparing.pairs import pair
 from finllm.records import FREE, Example, Prediction, Score
-from finllm.scoring.across_languages import by_language
 from finllm.scoring.baselines import baseline_answers
-from finllm.scoring.cross_domain import cross_domain
 from finllm.scoring.memorisation import memorisation
-from finllm.scoring.meta_evaluation import correlations, rank_stability
 from finllm.scoring.oracle import ORACLES, oracle_answers
-from finllm.scoring.pairs import pair
 from finllm.scoring.score import Candidate, means
 from finllm.scoring.semantic import SemanticScores
 

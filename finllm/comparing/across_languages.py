@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finllm.scoring.cross_domain import Gain, difference_of_means
-from finllm.scoring.pairs import Pairs
+from finllm.comparing.cross_domain import Gain, difference_of_means
+from finllm.comparing.pairs import Pairs
 from finllm.stats.inference import MeanInference, infer_mean
 
 ENGLISH = "en"

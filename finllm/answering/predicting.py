@@ -14,6 +14,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import finllm.corpus
 import finllm.model
+from finllm.answering.efficiency import Stopwatch, time_alone
+from finllm.answering.generate import Answer, answers
+from finllm.answering.journal import Journal
+from finllm.answering.rules import Rules
 from finllm.instruct import chat
 from finllm.model import arithmetic
 from finllm.model.adapter import with_adapter
@@ -21,15 +25,11 @@ from finllm.model.compute_type import resolved
 from finllm.model.full import is_full
 from finllm.model.fused_decoder import can_decode
 from finllm.model.loading import load_base
-from finllm.model.memory import is_out_of_memory, peak_memory_gb
+from finllm.model.process_memory import is_out_of_memory, peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
 from finllm.records import FREE
 from finllm.runtime.provenance import Provenance, provenance
-from finllm.scoring.efficiency import Stopwatch, time_alone
-from finllm.scoring.generate import Answer, answers
-from finllm.scoring.journal import Journal
-from finllm.scoring.rules import Rules
 from finllm.settings.params import Params
 
 READ = (".py", ".tsv", ".json")  # code and word lists
@@ -47,7 +47,7 @@ class Answerer:
     weights_sha256: str
     max_new_tokens: int
     batch_size: int
-    grounding: str  # none, figures (finllm.scoring.rules)
+    grounding: str  # none, figures (finllm.answering.rules)
     repetition: str  # allow, bullets, figures
     stop_penalty: float  # nats
     loaded_as: Mapping[str, object]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
+from finllm.answering.rules import Rules
 from finllm.model.fused_decoder import Ended, Write, can_decode, decode
-from finllm.scoring.rules import Rules
 
 OnRead = Callable[[list[int], float, int], None]
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from finllm.scoring.generate import Answer
+from finllm.answering.generate import Answer
 
 
 class Journal:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
+from finllm.comparing.pairs import Pairs
 from finllm.records import METRICS
-from finllm.scoring.pairs import Pairs
 from finllm.stats.inference import MeanInference, infer_mean
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 import numpy as np
 
+from finllm.comparing.pairs import pair
 from finllm.records import Score
-from finllm.scoring.pairs import pair
 from finllm.stats.clusters import cluster_means
 from finllm.stats.inference import infer_mean
 from finllm.stats.multiplicity import holm

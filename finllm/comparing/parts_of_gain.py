@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from finllm.comparing.robustness import paired_change
 from finllm.records import FREE, METRICS, Score
-from finllm.scoring.robustness import paired_change
 
 # Each part: before and after, as the model and whether its answers obey the rules.
 PARTS = {
@@ -41,7 +41,7 @@ def parts_of_gain(
 ) -> list[Part]:
     """Every part and metric, over the test examples that were answered without rules as well.
 
-    Intervals and what is left out are those of ``finllm.scoring.robustness``; nothing is corrected
+    Intervals and what is left out are those of ``finllm.comparing.robustness``; nothing is corrected
     for the number of metrics. Empty if no answer was written without rules.
     """
     values = {(s.model, False, s.example_id): s for s in free if s.split == FREE}
