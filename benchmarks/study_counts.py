@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from finllm.plan_request import plan_params
+from finllm.planning.plan_request import plan_params
 from finllm.records import write_lines
 from finllm.settings.presets import preset_params
 from finllm.studies.measure import RUN, line

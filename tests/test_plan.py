@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from finllm import cli
-from finllm.plan_request import plan_params, planned_answers_gb
-from finllm.planned_memory import planned_peak_gb
 from finllm.planning.cost import attainable_speed, training_cost
 from finllm.planning.page import page
+from finllm.planning.plan_request import plan_params, planned_answers_gb
+from finllm.planning.planned_memory import planned_peak_gb
 from finllm.settings.params import load_params
 from finllm.settings.presets import preset_params
 

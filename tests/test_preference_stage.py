@@ -15,8 +15,8 @@ from finllm.comparing.chain import chain
 from finllm.model import attention
 from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora
-from finllm.plan_request import plan_params
 from finllm.planning.page import page as plan_page
+from finllm.planning.plan_request import plan_params
 from finllm.preference.pairs import read_pairs
 from finllm.records import METRICS, Score, write_jsonl
 from finllm.report.evidence import with_candidate

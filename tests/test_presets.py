@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from finllm.plan_request import plan_params
 from finllm.planning.page import page
+from finllm.planning.plan_request import plan_params
 from finllm.settings.params import load_params
 from finllm.settings.presets import apply_preset, preset_names, preset_params
 

@@ -66,8 +66,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Print what a training will hold and take, from its parameters alone."""
-    from finllm.plan_request import plan_params
     from finllm.planning.page import page
+    from finllm.planning.plan_request import plan_params
     from finllm.settings.params import load_params
     from finllm.settings.presets import preset_params
     from finllm.terminal import print_json

@@ -140,8 +140,8 @@ def n_gpus() -> int:
 def _device(params: Params) -> Finding:
     import torch
 
-    from finllm.plan_request import planned_answers_gb
-    from finllm.planned_memory import planned_peak_gb
+    from finllm.planning.plan_request import planned_answers_gb
+    from finllm.planning.planned_memory import planned_peak_gb
 
     properties = [torch.cuda.get_device_properties(i) for i in range(n_gpus())]
     device = "cuda" if properties else "cpu"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from finllm.plan_request import plan_params
+from finllm.planning.plan_request import plan_params
 from finllm.settings.checked_record import checked_record
 from finllm.settings.params import Params
 from finllm.studies import graph

@@ -27,7 +27,7 @@ from finllm.model.weights import (
     file_sha256,
     weights_sha256,
 )
-from finllm.planned_memory import planned_peak_gb
+from finllm.planning.planned_memory import planned_peak_gb
 from finllm.records import Example, write_metrics
 from finllm.runtime import screen
 from finllm.runtime.provenance import provenance

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from finllm.planned_memory import launcher_of, planned_dtype, setting_of
 from finllm.planning.answering import AnswerSetting, answer_memory
 from finllm.planning.architecture import Architecture, find_architecture, lora_parameters
 from finllm.planning.cost import Cost, attainable_speed, training_cost
 from finllm.planning.memory import GB, Setting
 from finllm.planning.plan import Plan, make_plan, planned_flops
+from finllm.planning.planned_memory import launcher_of, planned_dtype, setting_of
 from finllm.records import read_examples
 from finllm.settings.params import Params
 
