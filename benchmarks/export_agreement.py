@@ -3,7 +3,7 @@
 The same prompts are answered greedily with the adapter beside the frozen weights and with the two
 merged, by the same decoder, in bfloat16 and in float32. Were the merge wrong, the answers would
 part in float32 as well, and where the models are sure. The stage predict runs the merged model in
-bfloat16, so that is the one that is exported (finllm/export.py).
+bfloat16, so that is the one that is exported (finllm/commands/export/export_model.py).
 
     python -m benchmarks.export_agreement --prompts 20
 """

@@ -23,8 +23,8 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
+from finllm.commands.score.score_predictions import Outside, baseline_texts, score_predictions
 from finllm.runtime.parallel import n_cores
-from finllm.score_predictions import Outside, baseline_texts, score_predictions
 from finllm.settings.params import load_params
 
 
@@ -81,7 +81,9 @@ def main() -> None:
         profile = cProfile.Profile()
         if flags.profile:
             profile.enable()
-        with patch("finllm.score_predictions.baseline_texts", return_value={}) as none:
+        with patch(
+            "finllm.commands.score.score_predictions.baseline_texts", return_value={}
+        ) as none:
             if not flags.alone:
                 none.side_effect = baseline_texts
             found = score(Path(name), semantic=not flags.no_semantic)

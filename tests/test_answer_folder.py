@@ -10,9 +10,9 @@ import pytest
 from conftest import make_call, tiny_llama
 from ruamel.yaml import YAML
 
-from finllm.answer_folder import answer_folder, questions
 from finllm.answering.journal import Journal
 from finllm.cli import main
+from finllm.commands.predict.answer_folder import answer_folder, questions
 from finllm.corpus.detection import detect
 from finllm.corpus.sources import read_described
 from finllm.instruct import chat, examples, templates

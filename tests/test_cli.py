@@ -14,7 +14,7 @@ import pytest
 
 from finllm import cli
 from finllm.commands import completion
-from finllm.terminal import has_colour, print_json
+from finllm.commands.terminal import has_colour, print_json
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "transformers", "scipy", "numpy", "pandas", "numba", "peft", "datasets")

@@ -12,8 +12,17 @@ from pathlib import Path
 import pytest
 
 from finllm import cli
-from finllm.doctor import examination, machine, models, packages, project
-from finllm.doctor.finding import OK, PROBLEM, WARNING, Finding, looked_at, ok, problem, warning
+from finllm.commands.doctor import examination, machine, models, packages, project
+from finllm.commands.doctor.finding import (
+    OK,
+    PROBLEM,
+    WARNING,
+    Finding,
+    looked_at,
+    ok,
+    problem,
+    warning,
+)
 from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from peft import PeftModel
 from ruamel.yaml import YAML
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from finllm.export import export_model
+from finllm.commands.export.export_model import export_model
 from finllm.model.adapter import save_adapter
 from finllm.model.compute_type import DTYPES, resolved
 from finllm.model.gguf_file import rows_for_llama_cpp, write_gguf

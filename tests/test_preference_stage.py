@@ -11,11 +11,11 @@ from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
 from test_report import PRIMARY, decided, make_evidence, render, render_markdown
 
+from finllm.commands.plan.plan_text import page as plan_page
 from finllm.comparing.chain import chain
 from finllm.model import attention
 from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora
-from finllm.planning.page import page as plan_page
 from finllm.planning.plan_request import plan_params
 from finllm.preference.pairs import read_pairs
 from finllm.records import METRICS, Score, write_jsonl

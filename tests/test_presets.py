@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finllm.planning.page import page
+from finllm.commands.plan.plan_text import page
 from finllm.planning.plan_request import plan_params
 from finllm.settings.params import load_params
 from finllm.settings.presets import apply_preset, preset_names, preset_params

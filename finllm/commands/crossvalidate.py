@@ -46,8 +46,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Run the folds, pool their scores, print the verdict; Ctrl-C says how to go on."""
     from finllm.commands.search import alone, interruptible
+    from finllm.experiments import crossvalidation
     from finllm.records import write_json
-    from finllm.search import crossvalidation
     from finllm.settings.params import load_params
 
     if parsed.folds < 2:
@@ -118,7 +118,7 @@ def _pooled(folds: list, params: dict) -> tuple[dict, str]:
 
 
 def _print(record: dict, page: str, *, as_json: bool) -> None:
-    from finllm.terminal import print_json
+    from finllm.commands.terminal import print_json
 
     if as_json:
         print_json(record)

@@ -33,10 +33,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Compare base and tuned over trainings that differ in their seed alone."""
+    from finllm.commands.terminal import print_json
     from finllm.comparing.seeds import compare_seeds, side_by_side
     from finllm.records import read_scores, write_json
     from finllm.settings.params import load_params
-    from finllm.terminal import print_json
 
     params = load_params(parsed.params)
     p, v = params.significance, params.verdict
