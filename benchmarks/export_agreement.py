@@ -21,8 +21,8 @@ import torch
 from finllm.answering.generate import greedy_batch
 from finllm.instruct import chat
 from finllm.model.adapter import with_adapter
+from finllm.model.export_formats import greedy_agreement, leads
 from finllm.model.loading import load_base
-from finllm.model.merged import greedy_agreement, leads
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
 from finllm.records import read_examples

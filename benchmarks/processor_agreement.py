@@ -102,7 +102,7 @@ def main() -> None:
     if flags.child:
         print(json.dumps(answered(flags)))
         return
-    from finllm.model.merged import greedy_agreement
+    from finllm.model.export_formats import greedy_agreement
 
     given = ["--prompts", str(flags.prompts), "--new", str(flags.new)]
     for name in ("examples", "adapter"):

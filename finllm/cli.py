@@ -75,6 +75,7 @@ def parser(prog: str = "python -m finllm") -> argparse.ArgumentParser:
         epilog=f"Run `{prog} COMMAND --help` for options and examples, and `{prog} doctor` to "
         "check the environment.",
     )
+    found.set_defaults(parser=parser)  # for `completion`, which prints what this parses
     commands = found.add_subparsers(dest="command", metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(commands)

@@ -8,8 +8,7 @@ import pytest
 from conftest import make_call, make_example
 
 from finllm.corpus.notation import standardise_transcript
-from finllm.instruct import augment
-from finllm.instruct import disturbance as robustness
+from finllm.instruct import augment, disturbance
 from finllm.instruct.reference_audit import audit_references
 from finllm.numbers import extract_quantities
 from finllm.numbers.support import Support, stated_figures, support, trim_summary
@@ -72,7 +71,7 @@ def test_the_audit_of_references_reads_call_and_excerpt_in_the_calls_language():
 
 def test_no_word_of_a_german_figure_is_misspelt():
     text = GERMAN.replace("Wir danken allen Mitarbeitern.", "")
-    slips = robustness.with_typos(text, 1.0, np.random.default_rng(1))
+    slips = disturbance.with_typos(text, 1.0, np.random.default_rng(1))
     assert slips.count("Millionen Euro") == 2 and "12,5 Prozent" in slips and slips != text
 
 

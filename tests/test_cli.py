@@ -114,7 +114,7 @@ def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
 def completed(line, tmp_path):
     """What bash offers for the last word of a line."""
     script = tmp_path / "finllm.bash"
-    script.write_text(completion.script("bash"), encoding="utf-8")
+    script.write_text(completion.script("bash", cli.parser(prog="finllm")), encoding="utf-8")
     words = " ".join(map(shlex.quote, line.split(" ")))
     ask = (
         f"source {shlex.quote(str(script))}\nCOMP_WORDS=({words})\n"
@@ -149,7 +149,7 @@ def test_the_bash_script_is_registered_and_defines_the_command(tmp_path):
 
 @pytest.mark.parametrize("shell", completion.SHELLS)
 def test_every_script_names_all_commands_and_completes_files(shell):
-    text = completion.script(shell)
+    text = completion.script(shell, cli.parser(prog="finllm"))
     assert all(name in text for name in COMMANDS)
     files = {"bash": "_shtab_compgen_files", "zsh": "_files", "fish": "__fish_complete_path"}
     assert files[shell] in text

@@ -19,9 +19,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from finllm.commands.export.export_model import export_model
 from finllm.model.adapter import save_adapter
 from finllm.model.compute_type import DTYPES, resolved
+from finllm.model.export_formats import greedy_agreement, leads, new_folder
 from finllm.model.gguf_file import rows_for_llama_cpp, write_gguf
 from finllm.model.loading import add_lora
-from finllm.model.merged import greedy_agreement, leads, new_folder
 from finllm.records import write_jsonl
 from finllm.settings.params import load_params
 

@@ -12,7 +12,7 @@ from finllm.answering import generate
 from finllm.commands.gpu_check import check, fits, large, layers, models, writing
 from finllm.commands.gpu_check.bounds import allowed, distance, gamma
 from finllm.commands.gpu_check.finding import FAILED, MISSED, NOT_RUN, OK, Finding, bounded, table
-from finllm.model import merged as export
+from finllm.model import export_formats
 
 CPU = torch.device("cpu")
 
@@ -137,8 +137,8 @@ def test_weights_that_are_not_those_written_are_missed(tiny, tmp_path, monkeypat
         model.model.norm.weight.data[0] += 1
         return model
 
-    read = export.reload
-    monkeypatch.setattr(export, "reload", other)
+    read = export_formats.reload
+    monkeypatch.setattr(export_formats, "reload", other)
     found = list(layers.merged_and_exported(tiny, "bfloat16", tmp_path / "merged"))
     assert [one.state for one in found][:2] == [OK, MISSED]
 

@@ -7,8 +7,7 @@ from conftest import make_example
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finllm.instruct import disturbance as robustness
-from finllm.instruct import templates
+from finllm.instruct import disturbance, templates
 from finllm.numbers import extract_quantities
 
 TEXT = (
@@ -25,14 +24,14 @@ def digits(text):
 
 def test_a_reworded_example_differs_in_the_instruction_alone():
     rows = [make_example(f"t1:{name}", template=name) for name in templates.TEMPLATES]
-    for row, other in zip(rows, robustness.reworded(rows), strict=True):
+    for row, other in zip(rows, disturbance.reworded(rows), strict=True):
         assert other.instruction == templates.held_out_wording(row.template)
         back = replace(other, instruction=row.instruction, n_prompt_tokens=row.n_prompt_tokens)
         assert back == row and other.n_prompt_tokens == 0
 
 
 def typos(text, share=1.0, seed=0):
-    return robustness.with_typos(text, share, np.random.default_rng(seed))
+    return disturbance.with_typos(text, share, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -73,7 +72,7 @@ def test_a_share_that_is_none_is_refused(share):
 
 
 def test_recognised_text_is_small_without_punctuation_and_keeps_its_figures():
-    assert robustness.as_recognised(TEXT) == (
+    assert disturbance.as_recognised(TEXT) == (
         "operator thank you third quarter revenue rose 12% to $4.2 billion against usd 3.75 "
         "billion in q3 2020 the loss was ($0.15) per share we're opening 1,200 stores up from 900 "
         "and operating margin expanded 50 basis points"
@@ -81,12 +80,12 @@ def test_recognised_text_is_small_without_punctuation_and_keeps_its_figures():
 
 
 def test_a_figure_keeps_the_point_that_it_begins_with_and_loses_a_full_stop():
-    assert robustness.as_recognised('It rose .5%. "(Down 3.)"') == "it rose .5% down 3"
+    assert disturbance.as_recognised('It rose .5%. "(Down 3.)"') == "it rose .5% down 3"
 
 
 @given(texts)
 def test_recognised_text_has_the_same_digits_no_capital_and_one_line(text):
-    heard = robustness.as_recognised(text)
+    heard = disturbance.as_recognised(text)
     assert digits(heard) == digits(text)
     assert heard == heard.lower() and "\n" not in heard
-    assert robustness.as_recognised(heard) == heard
+    assert disturbance.as_recognised(heard) == heard

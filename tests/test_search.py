@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from finllm.experiments import experiment
-from finllm.experiments import result_text as page
+from finllm.experiments import experiment, result_text
 from finllm.experiments.identity import study_name
 from finllm.experiments.space import read_space
 from finllm.experiments.trials import Outcome, best, finished, open_study, search
@@ -201,7 +200,7 @@ def test_no_trial_begins_after_the_timeout(tmp_path):
 def test_the_table_has_the_best_first_and_the_commands_that_use_it(tmp_path):
     space, study = space_of(tmp_path), study_in(tmp_path)
     run(study, space, Trainer(failing=(3,)), 6)
-    text = page.page(finished(study), best(study), space)
+    text = result_text.page(finished(study), best(study), space)
     lines = text.splitlines()
     assert lines[0].split()[:4] == ["trial", "state", "val", "loss"]
     losses = [float(line.split()[2]) for line in lines[1:6]]

@@ -12,8 +12,10 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-import finllm.corpus
+import finllm.languages
 import finllm.model
+import finllm.numbers
+import finllm.scoring
 from finllm.answering.efficiency import Stopwatch, time_alone
 from finllm.answering.generate import Answer, answers
 from finllm.answering.journal import Journal
@@ -243,7 +245,9 @@ def _code_sha256(*, ruled: bool) -> str:
     ]
     if ruled:
         files += sorted(Path(inspect.getfile(answers)).parent.glob("*.py"))
-        files += sorted(p for p in Path(finllm.corpus.__path__[0]).rglob("*.*") if p.suffix in READ)
+        for package in (finllm.numbers, finllm.languages, finllm.scoring):
+            every = Path(package.__path__[0]).rglob("*.*")
+            files += sorted(file for file in every if file.suffix in READ)
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

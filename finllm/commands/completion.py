@@ -37,16 +37,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Print the script of a shell."""
-    print(script(parsed.shell))
+    print(script(parsed.shell, parsed.parser(prog="finllm")))
 
 
-def script(shell: str) -> str:
+def script(shell: str, every: argparse.ArgumentParser) -> str:
     """The completion script of a shell, which defines ``finllm`` where nothing else does."""
     import shtab
 
-    from finllm.cli import parser
-
-    every = parser(prog="finllm")
     _prepare(every, shtab.FILE)
     text = shtab.complete(every, shell=shell)
     if shell == "zsh":  # its first line says whose completion the file is

@@ -59,9 +59,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Search, and print what was found; Ctrl-C prints it as far as it is."""
     from finllm.commands.terminal import print_json
-    from finllm.experiments import experiment
-    from finllm.experiments import result_text as page
-    from finllm.experiments import trials as study
+    from finllm.experiments import experiment, result_text, trials
     from finllm.experiments.identity import study_name
     from finllm.experiments.space import read_space
     from finllm.settings.params import load_params
@@ -75,15 +73,15 @@ def run(parsed: argparse.Namespace) -> int:
     p, folder = params.search, parsed.folder / name
     interrupted = False
     with alone(folder):
-        found = study.open_study(
+        found = trials.open_study(
             folder / "journal.log", n_startup_trials=p.n_startup_trials, prune=p.prune
         )
-        before = len(study.finished(found))
+        before = len(trials.finished(found))
         _say(f"search: {name} in {folder}, {before} trials before this call")
         n_evaluations = params.train.evals_per_run
         try:
             with interruptible():
-                study.search(
+                trials.search(
                     found,
                     space,
                     experiment.trainer(project, folder, n_evaluations=n_evaluations),
@@ -96,17 +94,17 @@ def run(parsed: argparse.Namespace) -> int:
                 )
         except KeyboardInterrupt:
             interrupted = True
-        rows, top = study.finished(found), study.best(found)
+        rows, top = trials.finished(found), trials.best(found)
     if parsed.json:
         result = {
             "study": name,
             "trials": [dataclasses.asdict(row) for row in rows],
             "best": dataclasses.asdict(top) if top else None,
-            "commands": page.apply_commands(top) if top else [],
+            "commands": result_text.apply_commands(top) if top else [],
         }
         print_json(result)
     else:
-        print(page.page(rows, top, space))
+        print(result_text.page(rows, top, space))
     if interrupted:
         return 130
     return 0

@@ -41,8 +41,8 @@ def parts_of_gain(
 ) -> list[Part]:
     """Every part and metric, over the test examples that were answered without rules as well.
 
-    Intervals and what is left out are those of ``finllm.comparing.robustness``; nothing is corrected
-    for the number of metrics. Empty if no answer was written without rules.
+    Intervals and what is left out are those of ``finllm.comparing.robustness``; nothing is
+    corrected for the number of metrics. Empty if no answer was written without rules.
     """
     values = {(s.model, False, s.example_id): s for s in free if s.split == FREE}
     drawn = {example_id for _, _, example_id in values}

@@ -13,8 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finllm.answering.generate import answers
 from finllm.answering.predicting import load_answerer
 from finllm.instruct import chat
-from finllm.model import gguf_file
-from finllm.model import merged as export
+from finllm.model import export_formats, gguf_file
 from finllm.model.adapter import copy_adapter, with_adapter
 from finllm.model.compute_type import resolved
 from finllm.model.loading import load_base
@@ -38,7 +37,7 @@ def export_model(
     metrics: Path,
     n_prompts: int,
     force: bool,
-) -> export.GreedyAgreement | None:
+) -> export_formats.GreedyAgreement | None:
     """Write a folder with the tuned model and its card; how far its answers are those evaluated.
 
     The model whose answers the pipeline scores is ``predict``'s: the adapter merged into the base
@@ -67,7 +66,7 @@ def export_model(
     if form != "adapter" and not examples.is_file():
         raise ValueError(f"{examples}: no such file; run `dvc repro split` first")
     compared = None
-    with export.new_folder(output, force=force) as folder:
+    with export_formats.new_folder(output, force=force) as folder:
         if form == "adapter":
             copy_adapter(adapter, folder)
         else:
@@ -83,12 +82,12 @@ def export_model(
             if params.predict.quantization != "none":
                 merged = with_adapter(_base(source, params), adapter, merge=True)
             if form == "merged":
-                export.write_merged(merged, tokenizer, folder)
+                export_formats.write_merged(merged, tokenizer, folder)
             else:
                 gguf_file.write_gguf(merged, tokenizer, folder / GGUF_NAME)
             del merged  # before the same weights come a second time
-            with export.set_aside(evaluated):
-                again = export.reload(
+            with export_formats.set_aside(evaluated):
+                again = export_formats.reload(
                     folder,
                     dtype=evaluated.dtype,
                     device=device,
@@ -96,9 +95,13 @@ def export_model(
                 )
                 found = _answers(again, tokenizer, prompts, params, stops)
                 del again
-            lead, usual = export.leads(evaluated, prompts, expected, found, stop_id=min(stops))
+            lead, usual = export_formats.leads(
+                evaluated, prompts, expected, found, stop_id=min(stops)
+            )
             compared = dataclasses.replace(
-                export.greedy_agreement(expected, found), lead_at_differences=lead, usual_lead=usual
+                export_formats.greedy_agreement(expected, found),
+                lead_at_differences=lead,
+                usual_lead=usual,
             )
             write_json(folder / "export.json", {"format": form, **dataclasses.asdict(compared)})
         write_text(folder / "README.md", _card(form, params, metrics, compared))
@@ -154,7 +157,9 @@ def _answers(
     return [by_prompt[i] for i in range(len(prompts))]
 
 
-def _card(form: str, params: Params, folder: Path, compared: export.GreedyAgreement | None) -> str:
+def _card(
+    form: str, params: Params, folder: Path, compared: export_formats.GreedyAgreement | None
+) -> str:
     names = ("train", "evaluate", "verdict", "templatize")
     files = {name: folder / "details" / f"{name}.json" for name in names}
     metrics = {name: json.loads(f.read_text()) for name, f in files.items() if f.is_file()}

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from finllm.commands.gpu_check import models
 from finllm.commands.gpu_check.bounds import SIGMAS, allowed, distance
 from finllm.commands.gpu_check.finding import Finding, bounded
-from finllm.model import merged as export
+from finllm.model import export_formats
 from finllm.model.compute_type import DTYPES
 from finllm.model.lora_linear import keep_mask
 from finllm.training.trainer import LabelledLossTrainer
@@ -131,8 +131,8 @@ def merged_and_exported(folder: str, dtype: str, output: Path) -> Iterator[Findi
     found = logits(merged, ids)
     bound = allowed(reference.config, N_TOKENS, DTYPES[dtype])
     yield bounded(f"{dtype}, merged: logits", distance(found, logits(reference, ids)), bound)
-    export.write_merged(merged, models.tokenizer(reference.config.vocab_size), output)
-    again = export.reload(output, dtype=merged.dtype, device=merged.device)
+    export_formats.write_merged(merged, models.tokenizer(reference.config.vocab_size), output)
+    again = export_formats.reload(output, dtype=merged.dtype, device=merged.device)
     off = distance(dict(again.named_parameters()), dict(merged.named_parameters()))
     yield bounded(f"{dtype}, exported: weights read again", off, 0.0)
     yield bounded(f"{dtype}, exported: logits", distance(logits(again, ids), found), bound)
