@@ -36,6 +36,20 @@ def test_every_import_between_packages_is_in_the_table_and_none_besides():
     assert listed() == {name: names for name, names in found.items() if names}
 
 
+def test_no_package_imports_one_that_imports_it():
+    rows = listed()
+
+    def below(name: str) -> set[str]:
+        found, todo = set(), [name]
+        while todo:
+            new = rows.get(todo.pop(), set()) - found
+            found |= new
+            todo += new
+        return found
+
+    assert not [name for name in rows if name in below(name)]
+
+
 def test_an_import_of_a_module_of_a_package_and_of_a_package_are_both_seen():
     text = "import finllm.corpus.cues\nfrom finllm import screen\nfrom finllm.stats import power\n"
     assert imported(text + "from json import dumps\n") == {"corpus", "screen", "stats"}

@@ -1,7 +1,7 @@
 """What tuning and what the rules of decoding give, by hand."""
 
 import pytest
-from test_scoring_robustness import SETTINGS, score
+from test_robustness import SETTINGS, score
 
 from finllm.comparing.parts_of_gain import parts_of_gain
 
