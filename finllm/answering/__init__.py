@@ -1,1 +1,1 @@
-"""A model writes answers: batches, rules while decoding, and the journal that a killed run resumes from."""
+"""A model writes answers: batches, rules while decoding, the journal of answers."""

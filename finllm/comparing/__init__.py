@@ -1,0 +1,1 @@
+"""Scores of two models, compared by example and company."""

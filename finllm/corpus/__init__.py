@@ -1,0 +1,1 @@
+"""Raw text to transcripts: sources, layouts, speakers, cleaning, quality and duplicates."""

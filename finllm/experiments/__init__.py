@@ -1,1 +1,1 @@
-"""Hyperparameter search on the validation loss; nothing here reads the test set."""
+"""DVC experiments in copies of the project: searches, cross-validation, studies."""

@@ -1,1 +1,1 @@
-"""The makings of fictional calls; see finllm.fiction.synthetic."""
+"""Fictional calls: companies, accounts and what is said about them (``synthetic``)."""

@@ -1,0 +1,1 @@
+"""Transcripts to examples: templates, references, prompts with label mask, the split."""

@@ -1,0 +1,1 @@
+"""Human ratings: ballots, clicks, win rate and agreement."""

@@ -1,0 +1,1 @@
+"""What surrounds a run: environment, worker processes, progress display, provenance, DVC."""

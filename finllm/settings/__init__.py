@@ -1,0 +1,1 @@
+"""Parameters as typed, validated records, and presets of them."""

@@ -1,0 +1,1 @@
+"""Train the adapter: batches, checkpoints, curves, and errors with their causes."""

@@ -1,0 +1,1 @@
+"""Look at calls, examples and pairs."""

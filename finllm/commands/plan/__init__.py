@@ -1,0 +1,1 @@
+"""Estimate memory and time before a run."""

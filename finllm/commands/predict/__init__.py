@@ -1,0 +1,1 @@
+"""Answer every transcript of a folder."""

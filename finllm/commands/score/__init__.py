@@ -1,0 +1,1 @@
+"""Score answers from any source, beside baselines."""
