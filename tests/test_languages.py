@@ -370,9 +370,9 @@ def test_a_language_is_added_by_a_folder_of_files(tmp_path):
 
 ADDED = """
 import sys
-from finllm.corpus.languages.detection import detect_language
-from finllm.corpus.languages.files import known_languages
-from finllm.corpus.languages.lexicons import Lexicons
+from finllm.languages.detection import detect_language
+from finllm.languages.files import known_languages
+from finllm.languages.lexicons import Lexicons
 from finllm.scoring.reading import read
 text = "I ricavi sono saliti"
 print(known_languages(), detect_language(text), [t.text for t in read(text)][::2])
@@ -386,8 +386,8 @@ def test_an_added_language_works_throughout(tmp_path):
     from pathlib import Path
 
     package = tmp_path / "finllm"
-    shutil.copytree(Path(files.__file__).parents[2], package, ignore=shutil.ignore_patterns("*pyc"))
-    folder = package / "corpus/languages/it"
+    shutil.copytree(Path(files.__file__).parents[1], package, ignore=shutil.ignore_patterns("*pyc"))
+    folder = package / "languages/it"
     folder.mkdir()
     (folder / "lexicon.tsv").write_text("canonical\tforms\tcased\nrevenue\tfatturato|ricavi\t\n")
     rows = "direction\tup\tsalit{o,i}\nfunction\t\ti|il|sono\noutlook\texpect\tprevede\n"

@@ -216,7 +216,7 @@ def test_a_trial_runs_the_train_stage_alone_and_reads_its_metrics_alone():
     assert command[1:6] == ["-m", "dvc", "exp", "run", "--temp"]
     assert "--single-item" in command and command[-1] == "train"
     assert command[-5:-1] == ["-S", "lora.r=8", "-S", "lora.dora=true"]
-    for source in (ROOT / "finllm" / "search").glob("*.py"):
+    for source in (ROOT / "finllm" / "experiments").glob("*.py"):
         text = source.read_text()
         assert "evaluate.json" not in text and "test.jsonl" not in text, source.name
 
