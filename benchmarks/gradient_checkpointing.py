@@ -32,7 +32,7 @@ def run_one(every: int, steps: int, batch: int, length: int, answer: int) -> dic
 
     from finllm.model import loading
     from finllm.model.fused import FusedLlama, why_not_fused
-    from finllm.model.memory import peak_memory_gb
+    from finllm.model.process_memory import peak_memory_gb
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import model_folder
     from finllm.training.arguments import training_arguments

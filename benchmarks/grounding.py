@@ -18,15 +18,15 @@ from pathlib import Path
 
 import torch
 
+from finllm.answering.generate import Answer, answers
+from finllm.answering.predicting import Answerer, load_answerer
+from finllm.answering.rules import Rules
 from finllm.instruct import chat
-from finllm.params import load_params
 from finllm.records import Example, read_examples
 from finllm.scoring.domain import number_accuracy
 from finllm.scoring.figures import number_report
-from finllm.scoring.generate import Answer, answers
-from finllm.scoring.predicting import Answerer, load_answerer
 from finllm.scoring.reading import without_fragment
-from finllm.scoring.rules import Rules
+from finllm.settings.params import load_params
 
 SETTINGS = {
     "none": ("none", "allow"),

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
+from finllm.rating.analysis import win_rate
 from finllm.rating.clicks import Click, append
-from finllm.scoring.ratings import win_rate
 from finllm.stats.association import spearman, weighted_spearman
 from finllm.stats.resampling import percentile_interval, resampling_counts
 

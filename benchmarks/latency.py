@@ -18,12 +18,12 @@ from pathlib import Path
 import torch
 
 from benchmarks.generate_throughput import MODEL, load, prompts
+from finllm.answering.efficiency import Stopwatch, latency, phases, time_alone
+from finllm.answering.generate import answers
 from finllm.instruct import chat
-from finllm.model.memory import peak_memory_gb
+from finllm.model.process_memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import model_folder
-from finllm.scoring.efficiency import Stopwatch, latency, phases, time_alone
-from finllm.scoring.generate import answers
 
 WAYS = ("base", "merged", "unmerged")
 

@@ -1,4 +1,4 @@
-"""Evaluate `finllm.corpus.numbers`: labelled figures, speed, and comparison with two libraries.
+"""Evaluate `finllm.numbers`: labelled figures, speed, and comparison with two libraries.
 
     python benchmarks/numbers.py
     python benchmarks/numbers.py --libraries quantulum3 recognizers --calls 4
@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # this file's own folder would hide the standard library's `numbers`
 
 from finllm.corpus.notation import signature, standardise_notation  # noqa: E402
-from finllm.corpus.numbers import extract_quantities  # noqa: E402
+from finllm.numbers import extract_quantities  # noqa: E402
 
 TAG_KINDS = {"MONEY": "money", "PERCENT": "percent"}
 NAMED_BY_LIBRARIES = ("money", "percent", "count")

@@ -25,11 +25,11 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from finllm.params import Params, load_params
-from finllm.planned_memory import setting_of
 from finllm.planning.architecture import Architecture, find_architecture
 from finllm.planning.memory import GB, device_memory
+from finllm.planning.planned_memory import setting_of
 from finllm.records import Example, to_json
+from finllm.settings.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = [  # batch_size, tokens, every k-th layer recomputed, quantization

@@ -48,7 +48,7 @@ def run_variant(
 
     warnings.filterwarnings("ignore")
     from finllm.model import loading
-    from finllm.model.memory import peak_memory_gb
+    from finllm.model.process_memory import peak_memory_gb
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import model_folder
 

@@ -38,13 +38,13 @@ DTYPES = ("bfloat16", "float32")
 
 def answered(flags: argparse.Namespace) -> dict[str, object]:
     """The answers of this process, in the type that it is told."""
+    from finllm.answering.generate import answers
     from finllm.instruct import chat
     from finllm.model import arithmetic
     from finllm.model.adapter import with_adapter
     from finllm.model.loading import load_base
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import model_folder
-    from finllm.scoring.generate import answers
 
     folder = model_folder("", **MODEL)
     tokenizer = load_tokenizer(folder, revision="")
@@ -102,7 +102,7 @@ def main() -> None:
     if flags.child:
         print(json.dumps(answered(flags)))
         return
-    from finllm.model.export import greedy_agreement
+    from finllm.model.export_formats import greedy_agreement
 
     given = ["--prompts", str(flags.prompts), "--new", str(flags.new)]
     for name in ("examples", "adapter"):

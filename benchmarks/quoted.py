@@ -24,16 +24,16 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.windows import read_calls
-from finllm.corpus.languages.files import ENGLISH
-from finllm.corpus.languages.lexicons import Lexicons
-from finllm.corpus.numbers import is_stated
-from finllm.corpus.support import stated_figures
 from finllm.instruct import quoted, windows
 from finllm.instruct.examples import n_prepared_sentences
+from finllm.languages.files import ENGLISH
+from finllm.languages.lexicons import Lexicons
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
-from finllm.params import load_params
+from finllm.numbers import is_stated
+from finllm.numbers.support import stated_figures
 from finllm.records import Transcript
+from finllm.settings.params import load_params
 
 N_WORDS = 1000  # words and pairs of words, those in the sentences of most calls
 STRENGTH = 0.03  # of the L2 penalty, inverse, as scikit-learn's C

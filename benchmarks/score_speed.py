@@ -23,9 +23,9 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
-from finllm.corpus.parallel import n_cores
-from finllm.params import load_params
-from finllm.score_predictions import Outside, baseline_texts, score_predictions
+from finllm.commands.score.score_predictions import Outside, baseline_texts, score_predictions
+from finllm.runtime.parallel import n_cores
+from finllm.settings.params import load_params
 
 
 def gather(data: Path, n: int, folder: Path) -> int:
@@ -81,7 +81,9 @@ def main() -> None:
         profile = cProfile.Profile()
         if flags.profile:
             profile.enable()
-        with patch("finllm.score_predictions.baseline_texts", return_value={}) as none:
+        with patch(
+            "finllm.commands.score.score_predictions.baseline_texts", return_value={}
+        ) as none:
             if not flags.alone:
                 none.side_effect = baseline_texts
             found = score(Path(name), semantic=not flags.no_semantic)

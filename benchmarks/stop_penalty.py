@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.summary_scores import Summary, scores, table
+from finllm.answering.predicting import load_answerer
 from finllm.instruct import chat
-from finllm.params import load_params
 from finllm.records import read_examples
 from finllm.scoring.domain import number_accuracy
-from finllm.scoring.predicting import load_answerer
 from finllm.scoring.reading import without_fragment
+from finllm.settings.params import load_params
 
 
 def main() -> None:

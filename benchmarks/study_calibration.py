@@ -27,11 +27,11 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 
 from benchmarks.calibration import quantile_tables
-from finllm.studies.answer import results
-from finllm.studies.contrasts import contrast
-from finllm.studies.file import MIN_SEEDS, Level, Study
-from finllm.studies.measure import read_measure
-from finllm.studies.power import as_table
+from finllm.commands.study.answer import results
+from finllm.commands.study.contrasts import contrast
+from finllm.commands.study.file import MIN_SEEDS, Level, Study
+from finllm.commands.study.measure import read_measure
+from finllm.commands.study.power import as_table
 
 SPREADS = (0.0, 0.5, 1.0, 2.0)
 SHOWN = ("family", "sequential", "covered", "equivalent")

@@ -12,10 +12,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from finllm.plan_request import plan_params
-from finllm.presets import preset_params
+from finllm.commands.study.measure import RUN, line
+from finllm.planning.plan_request import plan_params
 from finllm.records import write_lines
-from finllm.studies.measure import RUN, line
+from finllm.settings.presets import preset_params
 
 PRESET = "gpu-llama3-8b-qlora"
 

@@ -18,9 +18,9 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from benchmarks.metric_meta import corrupted, read_folder, reworded
+from finllm.commands.study.measure import line
 from finllm.records import METRICS, SEMANTIC, read_transcripts, write_lines
 from finllm.scoring import score_example
-from finllm.studies.measure import line
 
 ECTSUM = Path("data/raw/ectsum/calls/val")
 KEPT = Path("data/filter/kept.jsonl")

@@ -7,7 +7,7 @@ The folder is a source with a ``source.yaml`` whose calls have summaries; each a
 with the summary of the call of its id. ROUGE is rouge_score's with its stemmer, a mean over calls.
 Number recall is the share of the figures of all summaries that the answers state, number precision
 the share of the figures of all answers that the calls state, both within rounding
-(``finllm.corpus.support``).
+(``finllm.numbers.support``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finllm.corpus.sources import read_source
-from finllm.corpus.support import stated_figures, support
+from finllm.numbers.support import stated_figures, support
 from finllm.records import Transcript, read_jsonl
 from finllm.scoring.lexical import rouge
 

@@ -46,9 +46,9 @@ def examples(calls: str, n: int, max_tokens: int) -> list[dict[str, list[int]]]:
             for length, answer in zip(lengths.tolist(), answers.tolist(), strict=True)
         ]
     from finllm.corpus import ectsum
-    from finllm.corpus.lexicon import load_lexicon
     from finllm.instruct import chat
     from finllm.instruct.examples import Budget, candidates
+    from finllm.languages.lexicon import load_lexicon
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import model_folder
     from finllm.records import Example, Reject
@@ -102,7 +102,7 @@ def run_variant(
 
     from finllm.model import loading
     from finllm.model.fused import FusedLlama
-    from finllm.model.memory import peak_memory_gb
+    from finllm.model.process_memory import peak_memory_gb
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import model_folder
     from finllm.training.trainer import LabelledLossTrainer

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from finllm.corpus.cleaning import clean_transcript
-from finllm.corpus.lexicon import Lexicon, load_lexicon
 from finllm.corpus.sources import read_source
-from finllm.corpus.support import stated_figures, support
 from finllm.instruct import windows
+from finllm.languages.lexicon import Lexicon, load_lexicon
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
-from finllm.params import load_params
+from finllm.numbers.support import stated_figures, support
 from finllm.records import Transcript
+from finllm.settings.params import load_params
 
 PROMPT_TOKENS = 55  # of the chat format, the system prompt and the instruction
 

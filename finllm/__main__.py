@@ -2,7 +2,7 @@
 
 import sys
 
-from finllm.environment import outside, python_fits, wrong_python
+from finllm.runtime.environment import outside, python_fits, wrong_python
 
 if not python_fits():
     sys.exit("finllm: " + wrong_python())

@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from finllm.corpus.description import describe_source
-from finllm.corpus.fiction.industries import SECTORS
-from finllm.corpus.lexicon import load_lexicon
 from finllm.corpus.sources import check_reject_share, list_sources, read_described
-from finllm.corpus.synthetic import MAX_CALLS_PER_COMPANY
+from finllm.fiction.industries import SECTORS
+from finllm.fiction.synthetic import MAX_CALLS_PER_COMPANY
 from finllm.instruct.splits import check_shares, check_transfer_sectors
+from finllm.languages.lexicon import load_lexicon
 from finllm.model.weights import package_folder
-from finllm.params import Params
 from finllm.planning.architecture import known_models, read_config
 from finllm.records import NO_SOURCE, Reject, Transcript
+from finllm.settings.params import Params
 
 SAMPLE = "sample"  # the source that a stage writes
 MANY = 5_000  # records; a source that has more is not read to its end

@@ -7,28 +7,19 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from finllm.commands import (
-    chat,
-    completion,
-    crossvalidate,
-    doctor,
-    export,
-    gpu_check,
-    inspect,
-    plan,
-    pool,
-    predict,
-    preset,
-    rate,
-    repro,
-    score,
-    search,
-    seeds,
-    study,
-    verdict,
-)
-from finllm.environment import in_words, outside
-from finllm.terminal import bars_on_terminals_only
+from finllm.commands import completion, crossvalidate, pool, preset, repro, search, seeds, verdict
+from finllm.commands.chat import command as chat
+from finllm.commands.doctor import command as doctor
+from finllm.commands.export import command as export
+from finllm.commands.gpu_check import command as gpu_check
+from finllm.commands.inspect import command as inspect
+from finllm.commands.plan import command as plan
+from finllm.commands.predict import command as predict
+from finllm.commands.rate import command as rate
+from finllm.commands.score import command as score
+from finllm.commands.study import command as study
+from finllm.commands.terminal import bars_on_terminals_only
+from finllm.runtime.environment import in_words, outside
 
 COMMANDS = (  # in the order of the help: a first look, a setting, the model, its scores, the shell
     doctor,

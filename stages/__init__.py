@@ -3,10 +3,10 @@
 import os
 import sys
 
-from finllm.environment import outside
+from finllm.runtime.environment import outside
 
 try:
-    from finllm import screen
+    from finllm.runtime import screen
 except ModuleNotFoundError as error:
     sys.exit(f"stages: {outside(error)}")
 

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from finllm import screen
-from finllm.environment import in_words
-from finllm.params import Params, load_params
 from finllm.records import Reject
+from finllm.runtime import screen
+from finllm.runtime.environment import in_words
+from finllm.settings.params import Params, load_params
 
 
 def paths(*names: str) -> argparse.Namespace:

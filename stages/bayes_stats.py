@@ -3,10 +3,10 @@
 import math
 import time
 
-from finllm import rounding
+from finllm.comparing.pairs import pair
+from finllm.comparing.posteriors import density, fit_pairs
 from finllm.records import csv_text, read_scores, write_metrics, write_text
-from finllm.scoring.pairs import pair
-from finllm.scoring.posteriors import density, fit_pairs
+from finllm.stats import rounding
 from stages import adapter
 
 

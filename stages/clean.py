@@ -2,14 +2,14 @@
 
 from functools import partial
 
-from finllm import screen
 from finllm.corpus import disclaimers
 from finllm.corpus.boilerplate import REPEATED
 from finllm.corpus.cleaning import cleaner_maker
 from finllm.corpus.intake import Intake
-from finllm.corpus.parallel import map_batches, n_cores
 from finllm.corpus.sources import check_reject_share, read_sources
 from finllm.records import NO_SOURCE, read_lines, write_json, write_jsonl, write_lines
+from finllm.runtime import screen
+from finllm.runtime.parallel import map_batches, n_cores
 from stages import adapter
 
 

@@ -1,6 +1,6 @@
 """Reword some test questions with held-out instructions, and add noise to their excerpts."""
 
-from finllm.instruct.robustness import draw, noisy
+from finllm.instruct.disturbance import draw, noisy
 from finllm.records import read_examples, write_jsonl
 from stages import adapter
 

@@ -4,13 +4,14 @@ import time
 from dataclasses import asdict
 
 from finllm import records
-from finllm.corpus.parallel import n_cores
-from finllm.scoring import score, summary
+from finllm.comparing import summary
+from finllm.comparing.parts_of_gain import parts_of_gain
+from finllm.comparing.reference_loss import reference_perplexity
+from finllm.comparing.robustness import robustness
+from finllm.runtime.parallel import n_cores
+from finllm.scoring import score
 from finllm.scoring.example import SIGNATURES
 from finllm.scoring.oracle import number_recall_ceiling
-from finllm.scoring.parts_of_gain import parts_of_gain
-from finllm.scoring.reference_loss import reference_perplexity
-from finllm.scoring.robustness import robustness
 from finllm.scoring.semantic import encoder_folder, semantic_scores, signature
 from stages import adapter
 

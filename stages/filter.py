@@ -3,10 +3,10 @@
 from functools import partial
 from itertools import chain
 
-from finllm import screen
 from finllm.corpus import census, histograms, human_check, quality, review, screening, stocktaking
-from finllm.corpus.parallel import map_batches, n_cores
 from finllm.records import read_lines, write_json, write_jsonl, write_lines
+from finllm.runtime import screen
+from finllm.runtime.parallel import map_batches, n_cores
 from stages import adapter
 
 

@@ -1,15 +1,9 @@
 """Answers of one model: test and transfer sets, changed examples, and without decoding rules."""
 
+from finllm.answering.asking import ask, ask_with_shots, own_questions, reference_losses, summary
+from finllm.answering.predicting import load_answerer
 from finllm.model.weights import checkpoint_root
 from finllm.records import FREE, read_examples, write_jsonl, write_metrics
-from finllm.scoring.asking import (
-    ask,
-    ask_with_shots,
-    own_questions,
-    reference_losses,
-    summary,
-)
-from finllm.scoring.predicting import load_answerer
 from stages import adapter
 
 

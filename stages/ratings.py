@@ -1,9 +1,9 @@
 """Analyse human ratings and compare them with the metrics; empty without ratings."""
 
+from finllm.comparing.pairs import pair
+from finllm.rating.analysis import collect, rating_metrics
 from finllm.rating.clicks import read_folder
 from finllm.records import read_predictions, read_scores, write_json
-from finllm.scoring.pairs import pair
-from finllm.scoring.ratings import collect, rating_metrics
 from stages import adapter
 
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from finllm.corpus.synthetic import held_out, iter_calls
+from finllm.fiction.synthetic import held_out, iter_calls
 from finllm.records import write_jsonl, write_text
 from stages import adapter
 

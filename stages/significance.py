@@ -2,11 +2,11 @@
 
 import math
 
+from finllm.comparing.chain import chain
+from finllm.comparing.copying import against_copying
+from finllm.comparing.groups import differences_by_group
+from finllm.comparing.pairs import compare_pairs, pair
 from finllm.records import read_examples, read_scores, write_json
-from finllm.scoring.chain import chain
-from finllm.scoring.copying import against_copying
-from finllm.scoring.groups import differences_by_group
-from finllm.scoring.pairs import compare_pairs, pair
 from finllm.stats.multiplicity import COPYING_SHARE
 from stages import adapter
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from finllm.instruct import partition, splits
 from finllm.instruct.augment import augment
-from finllm.instruct.robustness import reworded
+from finllm.instruct.disturbance import reworded
 from finllm.records import ExampleFile, to_json, write_json, write_jsonl, write_lines
 from stages import adapter
 

@@ -5,13 +5,13 @@ from functools import partial
 
 import numpy as np
 
-from finllm import screen
-from finllm.corpus.parallel import map_batches, n_cores
 from finllm.instruct import choosing
 from finllm.instruct.drafting import budget_maker, drafter
 from finllm.instruct.examples import choose_by_source
 from finllm.instruct.reference_audit import auditor
 from finllm.records import read_lines, write_json, write_jsonl, write_lines
+from finllm.runtime import screen
+from finllm.runtime.parallel import map_batches, n_cores
 from stages import adapter
 
 

@@ -2,8 +2,8 @@
 
 import sys
 
-from finllm import screen
 from finllm.records import read_examples
+from finllm.runtime import screen
 from finllm.training import launch, run
 from stages import adapter
 

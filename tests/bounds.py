@@ -1,11 +1,11 @@
-"""Assertions that two results are the same up to rounding, by ``finllm.gpu_check.bounds``.
+"""Assertions that two results are the same up to rounding, by ``finllm.commands.gpu_check.bounds``.
 
 No bound here is what some processor gave.
 """
 
 import torch
 
-from finllm.gpu_check.bounds import distance, gamma, n_summed
+from finllm.commands.gpu_check.bounds import distance, gamma, n_summed
 
 
 def n_roundings(model, n_tokens, *, backward=False):

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from finllm.comparing.across_languages import SHOWN, by_language
+from finllm.comparing.cross_domain import Gain
+from finllm.comparing.pairs import Pairs
 from finllm.records import METRICS
 from finllm.report.fairness import by_language as language_table
-from finllm.scoring.across_languages import SHOWN, by_language
-from finllm.scoring.cross_domain import Gain
-from finllm.scoring.pairs import Pairs
 
 DRAWS = {"confidence": 0.95, "n_bootstrap": 199, "seed": 1}
 

@@ -10,16 +10,16 @@ import pytest
 from conftest import make_call, tiny_llama
 from ruamel.yaml import YAML
 
-from finllm.answer_folder import answer_folder, questions
+from finllm.answering.journal import Journal
 from finllm.cli import main
+from finllm.commands.predict.answer_folder import answer_folder, questions
 from finllm.corpus.detection import detect
-from finllm.corpus.lexicon import load_lexicon
 from finllm.corpus.sources import read_described
 from finllm.instruct import chat, examples, templates
 from finllm.instruct.drafting import call_generator, token_budget
-from finllm.params import load_params
+from finllm.languages.lexicon import load_lexicon
 from finllm.records import Example, Turn, read_jsonl
-from finllm.scoring.journal import Journal
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 TEXT = (

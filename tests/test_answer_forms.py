@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finllm.corpus.lexicon import load_lexicon
-from finllm.corpus.numbers import extract_quantities
+from finllm.languages.lexicon import load_lexicon
+from finllm.numbers import extract_quantities
 from finllm.scoring.example import light_scores
 from finllm.scoring.figures import figures
 from finllm.scoring.reading import without_fragment

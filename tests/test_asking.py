@@ -9,14 +9,14 @@ from conftest import make_call, tiny_llama
 from ruamel.yaml import YAML
 
 from finllm import cli
-from finllm.asking import columns
-from finllm.asking.session import Exchange, Reply, Session, example_of, load_models
-from finllm.asking.transcript_file import read_call
-from finllm.commands import chat as chat_command
+from finllm.commands.chat import columns
+from finllm.commands.chat import command as chat_command
+from finllm.commands.chat.session import Exchange, Reply, Session, example_of, load_models
+from finllm.commands.chat.transcript_file import read_call
 from finllm.instruct import templates
-from finllm.params import load_params
 from finllm.records import write_jsonl
 from finllm.report.marked import CONTRADICTED, INVENTED, SUPPORTED, marked
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 TEXT = "Good morning.\nRevenue grew 12% to $4.2 billion.\nNet income fell to $310 million."
@@ -137,7 +137,9 @@ def command(workspace, *words):
 
 
 def test_the_command_prints_json_for_scripts(session, workspace, monkeypatch, capsys):
-    monkeypatch.setattr("finllm.asking.session.load_models", lambda *_, **__: session.answerers)
+    monkeypatch.setattr(
+        "finllm.commands.chat.session.load_models", lambda *_, **__: session.answerers
+    )
     command(workspace, "--json", "--question", "Revenue?", "--question", "Costs?")
     record = json.loads(capsys.readouterr().out)
     assert record["transcript"] == "call"
@@ -150,7 +152,9 @@ def test_the_command_prints_json_for_scripts(session, workspace, monkeypatch, ca
 def test_without_a_terminal_the_template_s_own_question_is_asked(
     session, workspace, monkeypatch, capsys
 ):
-    monkeypatch.setattr("finllm.asking.session.load_models", lambda *_, **__: session.answerers)
+    monkeypatch.setattr(
+        "finllm.commands.chat.session.load_models", lambda *_, **__: session.answerers
+    )
     command(workspace, "--template", "questions")
     printed = capsys.readouterr().out
     assert printed.startswith(templates.wordings("questions")[0]) and "\x1b" not in printed

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finllm.corpus.notation import signature
-from finllm.corpus.numbers import extract_quantities, match_quantities
 from finllm.instruct import augment
+from finllm.numbers import extract_quantities, match_quantities
 
 NAMES = ["Norvale Industries", "Tarn Grid", "Oak Ltd"]
 EXAMPLE = make_example(

@@ -8,10 +8,11 @@ import pytest
 from conftest import make_call, make_example
 
 from finllm.corpus.notation import standardise_transcript
-from finllm.corpus.numbers import extract_quantities
-from finllm.corpus.support import Support, stated_figures, support, trim_summary
-from finllm.instruct import augment, robustness
+from finllm.instruct import augment
+from finllm.instruct import disturbance as robustness
 from finllm.instruct.reference_audit import audit_references
+from finllm.numbers import extract_quantities
+from finllm.numbers.support import Support, stated_figures, support, trim_summary
 from finllm.records import Turn
 from finllm.report.marked import SUPPORTED, marked
 from finllm.report.passages import QUOTED, passages

@@ -12,7 +12,7 @@ from test_pipeline import downstream
 from writing_pipeline import ROOT, dvc, environment, write_project
 
 from finllm.checking import check
-from finllm.params import load_params
+from finllm.settings.params import load_params
 
 # The real stage, in the pipeline whose other stages only write.
 CHECK = """

@@ -14,7 +14,7 @@ import pytest
 
 from finllm import cli
 from finllm.commands import completion
-from finllm.terminal import has_colour, print_json
+from finllm.commands.terminal import has_colour, print_json
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "transformers", "scipy", "numpy", "pandas", "numba", "peft", "datasets")
@@ -101,7 +101,7 @@ def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("finllm.presets.apply_preset", interrupted)
+    monkeypatch.setattr("finllm.settings.presets.apply_preset", interrupted)
     with pytest.raises(SystemExit) as end:
         cli.main(["preset", "cpu-smollm2"])
     assert end.value.code == 130

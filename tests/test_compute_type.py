@@ -11,8 +11,8 @@ import torch
 
 from finllm.model import compute_type
 from finllm.model.compute_type import cpu_multiplies_bfloat16, resolved
-from finllm.params import load_params
-from finllm.planned_memory import planned_dtype
+from finllm.planning.planned_memory import planned_dtype
+from finllm.settings.params import load_params
 
 MODEL = load_params(Path("params.yaml")).model
 ASK = "from finllm.model import compute_type as c; print(c.cpu_multiplies_bfloat16())"

@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 
+from finllm.comparing.copying import against_copying, validation_means
 from finllm.records import METRICS, Score
 from finllm.report.outcome import Copying, from_metrics, outcome, to_metrics
 from finllm.report.summary import copying as summarised
 from finllm.report.verdict_text import copying_sentence, sentence, terminal
-from finllm.scoring.copying import against_copying, validation_means
 from finllm.stats.inference import infer_mean
 from finllm.stats.multiplicity import COPYING_SHARE, gatekept_bonferroni, gatekept_share
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from finllm.comparing.cross_domain import Gain, cross_domain, difference_of_means
+from finllm.comparing.pairs import Pairs
 from finllm.records import METRICS
-from finllm.scoring.cross_domain import Gain, cross_domain, difference_of_means
-from finllm.scoring.pairs import Pairs
 from finllm.stats.inference import MeanInference, infer_mean
 
 

@@ -13,7 +13,7 @@ import writing_pipeline as wp
 from ruamel.yaml import YAML
 
 from finllm import cli
-from finllm.search import crossvalidation
+from finllm.experiments import crossvalidation
 
 ROOT = Path(__file__).parents[1]
 # Stands in for the split stage: its test set is a note of the fold. It fails as the real one does

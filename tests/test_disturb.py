@@ -9,7 +9,7 @@ import pytest
 from conftest import make_example
 from ruamel.yaml import YAML
 
-from finllm.instruct.robustness import draw, noisy, reworded
+from finllm.instruct.disturbance import draw, noisy, reworded
 from finllm.records import read_examples, write_jsonl
 from stages import disturb
 

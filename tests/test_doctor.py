@@ -12,9 +12,18 @@ from pathlib import Path
 import pytest
 
 from finllm import cli
-from finllm.doctor import examination, machine, models, packages, project
-from finllm.doctor.finding import OK, PROBLEM, WARNING, Finding, looked_at, ok, problem, warning
-from finllm.params import load_params
+from finllm.commands.doctor import examination, machine, models, packages, project
+from finllm.commands.doctor.finding import (
+    OK,
+    PROBLEM,
+    WARNING,
+    Finding,
+    looked_at,
+    ok,
+    problem,
+    warning,
+)
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")

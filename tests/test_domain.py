@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finllm.corpus.lexicon import BUILTIN, Lexicon
-from finllm.corpus.support import stated_figures
+from finllm.languages.lexicon import BUILTIN, Lexicon
+from finllm.numbers.support import stated_figures
 from finllm.scoring.domain import (
     composite,
     fidelity,

@@ -11,7 +11,7 @@ from finllm.corpus.duplicates import (
     shingle_hashes,
     signer,
 )
-from finllm.corpus.lexicon import words
+from finllm.languages.lexicon import words
 
 ECTSUM = Path(__file__).parents[1] / "../shared/data/ectsum"
 VOCABULARY = [f"word{i}" for i in range(500)]

@@ -4,10 +4,10 @@ import pytest
 import torch
 from conftest import tiny_llama
 
+from finllm.answering import efficiency
+from finllm.answering.efficiency import Stopwatch, latency, phases, spread, time_alone
+from finllm.answering.generate import answers
 from finllm.model import attention
-from finllm.scoring import efficiency
-from finllm.scoring.efficiency import Stopwatch, latency, phases, spread, time_alone
-from finllm.scoring.generate import answers
 
 
 class Clock:

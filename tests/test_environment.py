@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from finllm import environment
+from finllm.runtime import environment
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ("sh", "env", "make", "dirname", "tr", "grep", "paste", "rm", "basename", "cat")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from finllm.corpus.lexicon import load_lexicon
+from finllm.languages.lexicon import load_lexicon
 from finllm.scoring.coherence import coherence
 from finllm.scoring.domain import number_accuracy, term_precision, term_recall
 

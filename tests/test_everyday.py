@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 from writing_pipeline import SCRIPTS, dvc, environment, git, write_project
 
-from finllm.search.experiment import read_result
+from finllm.experiments.experiment import read_result
 
 TRAINED, COSTS = "metrics/details/train.json", "metrics/costs/train.json"
 TIMEOUT = 900  # seconds: a busy machine is no failure

@@ -16,14 +16,14 @@ from peft import PeftModel
 from ruamel.yaml import YAML
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from finllm.export import export_model
+from finllm.commands.export.export_model import export_model
 from finllm.model.adapter import save_adapter
 from finllm.model.compute_type import DTYPES, resolved
-from finllm.model.export import greedy_agreement, leads, new_folder
+from finllm.model.export_formats import greedy_agreement, leads, new_folder
 from finllm.model.gguf_file import rows_for_llama_cpp, write_gguf
 from finllm.model.loading import add_lora
-from finllm.params import load_params
 from finllm.records import write_jsonl
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 IDS = torch.tensor([[5, 20, 31, 44, 100, 7]])

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from finllm import cli
+from finllm.comparing.folds import pool
 from finllm.records import METRICS, Score, write_jsonl
-from finllm.scoring.folds import pool
 
 PARAMS = str(Path(__file__).parents[1] / "params.yaml")
 

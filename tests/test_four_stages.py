@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from finllm.corpus.synthetic import iter_calls
+from finllm.fiction.synthetic import iter_calls
 from finllm.records import read_jsonl, write_jsonl, write_text
 from stages.sample import SOURCE
 

@@ -13,7 +13,7 @@ from finllm.model import attention
 from finllm.model.adapter import trainable_parameters
 from finllm.model.full import is_full, save_full, train_all
 from finllm.model.loading import load_base
-from finllm.params import check_params
+from finllm.settings.params import check_params
 from finllm.training.arguments import training_arguments
 from finllm.training.trainer import fit
 

@@ -5,8 +5,8 @@ from conftest import tiny_llama
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finllm.answering.generate import answers, greedy_batch, plan_batches
 from finllm.model import attention
-from finllm.scoring.generate import answers, greedy_batch, plan_batches
 
 N_NEW = 24
 

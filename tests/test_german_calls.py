@@ -5,12 +5,12 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from finllm.corpus.fiction import german
-from finllm.corpus.fiction.german_call import vocabulary
-from finllm.corpus.fiction.industries import SECTORS
-from finllm.corpus.languages.detection import detect_language, spoken_in
-from finllm.corpus.languages.lexicons import Lexicons
-from finllm.corpus.synthetic import held_out, iter_calls
+from finllm.fiction import german
+from finllm.fiction.german_call import vocabulary
+from finllm.fiction.industries import SECTORS
+from finllm.fiction.synthetic import held_out, iter_calls
+from finllm.languages.detection import detect_language, spoken_in
+from finllm.languages.lexicons import Lexicons
 from finllm.records import to_json
 
 ENGLISH_SHA256 = "20e2f10023fc0b317c1267225a92890ab602027f26d8a6e7f61d1966a0ee1e38"

@@ -8,11 +8,11 @@ import torch
 from conftest import tiny_llama
 
 from finllm import cli
-from finllm.gpu_check import check, fits, large, layers, models, writing
-from finllm.gpu_check.bounds import allowed, distance, gamma
-from finllm.gpu_check.finding import FAILED, MISSED, NOT_RUN, OK, Finding, bounded, table
-from finllm.model import export
-from finllm.scoring import generate
+from finllm.answering import generate
+from finllm.commands.gpu_check import check, fits, large, layers, models, writing
+from finllm.commands.gpu_check.bounds import allowed, distance, gamma
+from finllm.commands.gpu_check.finding import FAILED, MISSED, NOT_RUN, OK, Finding, bounded, table
+from finllm.model import export_formats as export
 
 CPU = torch.device("cpu")
 

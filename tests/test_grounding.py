@@ -10,19 +10,19 @@ from conftest import tiny_llama
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finllm.corpus.numbers import extract_quantities, is_stated
+from finllm.answering import generate
+from finllm.answering.generate import answers, greedy_batch
+from finllm.answering.grounding import Ground
+from finllm.answering.rules import MOST_TAKEN_BACK, Rules, most_probable
 from finllm.instruct import chat
 from finllm.model import attention, fused_decoder
 from finllm.model.fused_decoder import Ended, decode
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
-from finllm.params import load_params
-from finllm.scoring import generate
+from finllm.numbers import extract_quantities, is_stated
 from finllm.scoring.figures import number_report
-from finllm.scoring.generate import answers, greedy_batch
-from finllm.scoring.grounding import Ground
 from finllm.scoring.reading import without_fragment
-from finllm.scoring.rules import MOST_TAKEN_BACK, Rules, most_probable
+from finllm.settings.params import load_params
 
 RESULTS = (
     "Revenue grew 12% to $4.2314 billion in the third quarter of 2023. We lost $(0.12) per share, "

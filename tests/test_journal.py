@@ -1,7 +1,7 @@
 """Answers as they come: what a kill leaves behind is what the next run goes on from."""
 
-from finllm.scoring.generate import Answer
-from finllm.scoring.journal import Journal
+from finllm.answering.generate import Answer
+from finllm.answering.journal import Journal
 
 ROWS = [Answer(2, [5, 6], False), Answer(0, [], False), Answer(1, [7] * 50, True)]
 

@@ -5,17 +5,17 @@ import pytest
 from finllm.corpus import cues, turns
 from finllm.corpus.cleaning import clean_transcript
 from finllm.corpus.description import describe_source
-from finllm.corpus.languages import files
-from finllm.corpus.languages.cues import CUES, cue_patterns
-from finllm.corpus.languages.detection import detect_language, said_in, spoken_in
-from finllm.corpus.languages.files import FOLDER, check_language, expand, known_languages
-from finllm.corpus.languages.lexicons import Lexicons
-from finllm.corpus.languages.terms import read_language_terms
-from finllm.corpus.languages.wording import CLASSES, ENGLISH_WORDING, wording, wording_rows
-from finllm.corpus.lexicon import BUILTIN, read_terms
 from finllm.corpus.quality import judge, measure
 from finllm.corpus.sources import read_source
 from finllm.instruct.windows import is_guidance, sentences
+from finllm.languages import files
+from finllm.languages.cues import CUES, cue_patterns
+from finllm.languages.detection import detect_language, said_in, spoken_in
+from finllm.languages.files import FOLDER, check_language, expand, known_languages
+from finllm.languages.lexicon import BUILTIN, read_terms
+from finllm.languages.lexicons import Lexicons
+from finllm.languages.terms import read_language_terms
+from finllm.languages.wording import CLASSES, ENGLISH_WORDING, wording, wording_rows
 from finllm.records import Reject, Transcript, Turn
 from finllm.scoring.coherence import coherence
 from finllm.scoring.domain import number_accuracy, term_recall
@@ -265,7 +265,7 @@ def test_english_text_has_no_foreign_cue():
 
 
 def files_says(cue, text):
-    from finllm.corpus.languages.cues import says
+    from finllm.languages.cues import says
 
     return says(cue, text)
 

@@ -21,8 +21,8 @@ from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
-from finllm.params import load_params
 from finllm.records import write_jsonl
+from finllm.settings.params import load_params
 from finllm.training import launch, run
 from finllm.training.arguments import training_arguments
 from finllm.training.distributed import reduce_in_float32

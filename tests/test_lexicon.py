@@ -6,7 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finllm.corpus.lexicon import BUILTIN, Lexicon, fold, load_lexicon, plurals, trie_pattern, words
+from finllm.languages.lexicon import (
+    BUILTIN,
+    Lexicon,
+    fold,
+    load_lexicon,
+    plurals,
+    trie_pattern,
+    words,
+)
 
 LEXICON = Lexicon(BUILTIN)
 

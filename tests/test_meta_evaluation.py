@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from finllm.comparing.meta_evaluation import correlations, rank_stability
 from finllm.records import METRICS, Score
-from finllm.scoring.meta_evaluation import correlations, rank_stability
 
 
 def row(example, model, company, **values):

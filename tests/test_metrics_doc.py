@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finllm.corpus.lexicon import load_lexicon
+from finllm.languages.lexicon import load_lexicon
 from finllm.records import METRICS
 from finllm.scoring import lexical
 from finllm.scoring.coherence import coherence

@@ -11,7 +11,7 @@ from finllm.corpus.notation import (
     standardise_notation,
     standardise_transcript,
 )
-from finllm.corpus.numbers import extract_quantities
+from finllm.numbers import extract_quantities
 from finllm.records import Transcript, Turn
 
 DATA = Path(__file__).parents[1] / "../shared/data"

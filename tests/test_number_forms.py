@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finllm.corpus.numbers import extract_quantities, match_quantities, quantities_agree
-from finllm.corpus.numbers.quantity import Quantity
+from finllm.numbers import extract_quantities, match_quantities, quantities_agree
+from finllm.numbers.quantity import Quantity
 
 
 def said(text: str, kind: str) -> list[Quantity]:

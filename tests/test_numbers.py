@@ -9,14 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finllm.corpus.numbers import (
-    KINDS,
-    Quantity,
-    extract_quantities,
-    match_quantities,
-    quantities_agree,
-)
-from finllm.corpus.numbers.words import parse_spelled
+from finllm.numbers import KINDS, Quantity, extract_quantities, match_quantities, quantities_agree
+from finllm.numbers.words import parse_spelled
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 MENTIONS = Path(__file__).with_name("hard_mentions.csv")

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
+from finllm.comparing.pairs import pair
 from finllm.records import METRICS, Score
-from finllm.scoring.pairs import pair
 
 
 def score(id, model, value, split="test", **values):

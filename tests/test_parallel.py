@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from finllm.corpus import parallel
-from finllm.corpus.parallel import map_batches
+from finllm.runtime import parallel
+from finllm.runtime.parallel import map_batches
 
 
 def squarer(power=2):

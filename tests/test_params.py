@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finllm.params import Params, Weights, load_params
+from finllm.settings.params import Params, Weights, load_params
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")

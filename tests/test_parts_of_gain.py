@@ -3,7 +3,7 @@
 import pytest
 from test_scoring_robustness import SETTINGS, score
 
-from finllm.scoring.parts_of_gain import parts_of_gain
+from finllm.comparing.parts_of_gain import parts_of_gain
 
 # base and tuned, free and by the rules; d was not drawn, and the transfer set is another question
 VALUES = {"a": (0.2, 0.3, 0.5, 0.7), "b": (0.4, 0.5, 0.5, 0.7), "c": (0.1, 0.1, 0.2, 0.4)}

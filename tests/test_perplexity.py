@@ -7,11 +7,11 @@ import torch
 from bounds import gamma, n_roundings
 from conftest import make_example, tiny_llama
 
+from finllm.answering.perplexity import reference_nats
+from finllm.comparing.reference_loss import reference_perplexity
 from finllm.instruct.chat import Encoded
 from finllm.model import attention
 from finllm.records import ReferenceLoss
-from finllm.scoring.perplexity import reference_nats
-from finllm.scoring.reference_loss import reference_perplexity
 
 ROWS = [Encoded([5, 9, 31, 7, 200], 3), Encoded([5, 6], 1), Encoded([8, 8, 8, 40, 41, 42], 2)]
 SETTINGS = {"confidence": 0.95, "n_bootstrap": 199, "seed": 1}

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 from writing_pipeline import dvc, environment, write_project
 
-from finllm.params import load_params
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
@@ -122,8 +122,8 @@ def test_all_results_are_published_under_the_same_path():
 def test_the_torch_free_half_imports_without_torch():
     code = (
         "import sys\n"
-        "import finllm.records, finllm.params, finllm.corpus.sources, finllm.corpus.cleaning\n"
-        "import finllm.corpus.numbers, finllm.corpus.synthetic, finllm.corpus.duplicates\n"
+        "import finllm.records, finllm.settings.params, finllm.corpus.sources, finllm.corpus.cleaning\n"
+        "import finllm.numbers, finllm.fiction.synthetic, finllm.corpus.duplicates\n"
         "import finllm.stats.comparison, finllm.stats.verdict, finllm.stats.bayes_model\n"
         "import finllm.cli\n"
         "assert 'torch' not in sys.modules and 'pymc' not in sys.modules\n"

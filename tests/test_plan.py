@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from finllm import cli
-from finllm.params import load_params
-from finllm.plan_request import plan_params, planned_answers_gb
-from finllm.planned_memory import planned_peak_gb
+from finllm.commands.plan.plan_text import page
 from finllm.planning.cost import attainable_speed, training_cost
-from finllm.planning.page import page
-from finllm.presets import preset_params
+from finllm.planning.plan_request import plan_params, planned_answers_gb
+from finllm.planning.planned_memory import planned_peak_gb
+from finllm.settings.params import load_params
+from finllm.settings.presets import preset_params
 
 ROOT = Path(__file__).parents[1]
 

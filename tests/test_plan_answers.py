@@ -6,6 +6,7 @@ import pytest
 import torch
 from conftest import tiny_llama
 
+from finllm.answering.generate import RowCache
 from finllm.planning.answering import (
     AnswerSetting,
     answer_memory,
@@ -13,7 +14,6 @@ from finllm.planning.answering import (
 )
 from finllm.planning.architecture import find_architecture
 from finllm.planning.memory import OVERHEAD
-from finllm.scoring.generate import RowCache
 
 LLAMA = find_architecture("meta-llama/Meta-Llama-3-8B-Instruct")
 SETTING = AnswerSetting(

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from finllm.comparing.pairs import Pairs
+from finllm.comparing.posteriors import N_BINS, density, fit_pairs
 from finllm.records import METRICS
-from finllm.scoring.pairs import Pairs
-from finllm.scoring.posteriors import N_BINS, density, fit_pairs
 
 
 def test_the_density_has_area_one_and_the_draws_middle():

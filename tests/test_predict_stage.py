@@ -9,10 +9,10 @@ import pytest
 from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
 
+from finllm.answering.journal import Journal
 from finllm.instruct import chat
-from finllm.instruct.robustness import noisy, reworded
+from finllm.instruct.disturbance import noisy, reworded
 from finllm.records import read_losses, read_predictions, write_jsonl
-from finllm.scoring.journal import Journal
 from finllm.scoring.score import check_paired
 from stages import predict
 

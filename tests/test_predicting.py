@@ -9,11 +9,11 @@ import torch
 from conftest import tiny_llama
 from peft import LoraConfig, get_peft_model
 
+from finllm.answering import predicting
+from finllm.answering.predicting import load_answerer
 from finllm.instruct import chat
 from finllm.model import arithmetic, attention, loading
-from finllm.params import load_params
-from finllm.scoring import predicting
-from finllm.scoring.predicting import load_answerer
+from finllm.settings.params import load_params
 
 IDS = [[5, 6, 7], [8]]
 EXCERPTS = ["Sales were $4 million.", ""]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import make_example, tiny_llama
 
+from finllm.answering.generate import answers
 from finllm.preference.corruptions import repeat_bullet
 from finllm.preference.inspection import pick_pair, show_pair
 from finllm.preference.pairs import (
@@ -20,7 +21,6 @@ from finllm.preference.pairs import (
 )
 from finllm.preference.samples import Draws
 from finllm.records import write_jsonl
-from finllm.scoring.generate import answers
 
 CALL = "In q3 2021 revenue rose 12% to $4.2 billion and net income was $310 million."
 ANSWER = "q3 revenue rose 12% to $4.2 billion\nnet income was $310 million"

@@ -11,19 +11,19 @@ from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
 from test_report import PRIMARY, decided, make_evidence, render, render_markdown
 
+from finllm.commands.plan.plan_text import page as plan_page
+from finllm.comparing.chain import chain
 from finllm.model import attention
 from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora
-from finllm.params import load_params
-from finllm.plan_request import plan_params
-from finllm.planning.page import page as plan_page
+from finllm.planning.plan_request import plan_params
 from finllm.preference.pairs import read_pairs
 from finllm.records import METRICS, Score, write_jsonl
 from finllm.report.evidence import with_candidate
 from finllm.report.outcome import from_metrics, to_metrics
 from finllm.report.summary import preferred
 from finllm.report.verdict_text import sentence, terminal
-from finllm.scoring.chain import chain
+from finllm.settings.params import load_params
 from finllm.stats.inference import infer_mean
 from finllm.stats.multiplicity import holm
 from stages import prefer

@@ -11,6 +11,7 @@ from datasets import Dataset
 from test_resume import Kill, Killed
 from trl import DPOConfig, DPOTrainer
 
+from finllm.answering.perplexity import reference_nats
 from finllm.instruct.chat import Encoded
 from finllm.model import attention, loading
 from finllm.model.adapter import save_adapter
@@ -19,7 +20,6 @@ from finllm.preference.encoding import EncodedPair, collate, dataset
 from finllm.preference.losses import PreferenceLoss, check_method
 from finllm.preference.run import alarms, check_adapter
 from finllm.preference.trainer import PreferenceFit, Standing, fit_pairs, new_trainer
-from finllm.scoring.perplexity import reference_nats
 from finllm.training.arguments import training_arguments
 from finllm.training.resume import Checkpointer
 

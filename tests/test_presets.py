@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from finllm.params import load_params
-from finllm.plan_request import plan_params
-from finllm.planning.page import page
-from finllm.presets import apply_preset, preset_names, preset_params
+from finllm.commands.plan.plan_text import page
+from finllm.planning.plan_request import plan_params
+from finllm.settings.params import load_params
+from finllm.settings.presets import apply_preset, preset_names, preset_params
 
 ROOT = Path(__file__).parents[1]
 PRESETS = ROOT / "presets"

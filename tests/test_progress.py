@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from finllm import screen
+from finllm.runtime import screen
 from finllm.training.progress import Progress
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from finllm import cli, provenance
+from finllm import cli
 from finllm.model import arithmetic
-from finllm.provenance import KEY, Provenance, from_costs, line
+from finllm.runtime import provenance
+from finllm.runtime.provenance import KEY, Provenance, from_costs, line
 
 ROOT = Path(__file__).parents[1]
 FOUND = Provenance(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from finllm.corpus import census, quality, review
-from finllm.corpus.lexicon import BUILTIN, Lexicon, words
+from finllm.languages.lexicon import BUILTIN, Lexicon, words
 from finllm.records import Transcript, Turn
 
 LEXICON = Lexicon(BUILTIN)

@@ -6,8 +6,8 @@ import pytest
 from conftest import make_call
 from test_examples import budget_for
 
-from finllm.corpus.lexicon import load_lexicon
 from finllm.instruct import examples, quoted, windows
+from finllm.languages.lexicon import load_lexicon
 from finllm.records import Turn
 
 RESULT = "Diluted earnings per share came in at $1.32, up from $1.10 a year ago."

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from finllm.rating.ballot import a_model, pair_hash
-from finllm.rating.clicks import CRITERIA, Click, append
-from finllm.records import METRICS, Prediction, Score, write_jsonl
-from finllm.report import human
-from finllm.scoring.pairs import pair
-from finllm.scoring.ratings import (
+from finllm.comparing.pairs import pair
+from finllm.rating.analysis import (
     collect,
     correlation,
     inter_rater_agreement,
     rating_metrics,
     win_rate,
 )
+from finllm.rating.ballot import a_model, pair_hash
+from finllm.rating.clicks import CRITERIA, Click, append
+from finllm.records import METRICS, Prediction, Score, write_jsonl
+from finllm.report import human
 from finllm.stats.association import spearman, weighted_spearman
 
 ROOT = Path(__file__).parent.parent

@@ -19,8 +19,8 @@ from urllib.parse import urlencode
 import pytest
 
 from finllm import cli
+from finllm.commands.rate.app import HEADERS, N_QUESTIONS
 from finllm.rating import ballot
-from finllm.rating.app import HEADERS, N_QUESTIONS
 from finllm.rating.clicks import CRITERIA, read_clicks
 from finllm.records import Prediction, read_examples, read_predictions, write_jsonl
 from tests.conftest import make_example

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finllm.corpus.languages.wording import ENGLISH_WORDING, wording
+from finllm.languages.wording import ENGLISH_WORDING, wording
 from finllm.scoring.reading import read, sentences
 
 

@@ -15,9 +15,9 @@ from ruamel.yaml import YAML
 
 from finllm import cli
 from finllm.corpus.sources import read_source
-from finllm.params import check_params
-from finllm.presets import preset_names
 from finllm.records import Reject
+from finllm.settings.params import check_params
+from finllm.settings.presets import preset_names
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

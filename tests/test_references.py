@@ -1,9 +1,9 @@
 import pytest
 from conftest import make_call
 
-from finllm.corpus.lexicon import BUILTIN, Lexicon
-from finllm.corpus.numbers import extract_quantities
 from finllm.instruct import references
+from finllm.languages.lexicon import BUILTIN, Lexicon
+from finllm.numbers import extract_quantities
 from finllm.records import Turn
 
 

@@ -18,8 +18,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from finllm import cli, provenance
-from finllm.provenance import Provenance
+from finllm import cli
 from finllm.records import METRICS, Example, Prediction, Score, to_json
 from finllm.report import page, tables, wording
 from finllm.report.axis import axis
@@ -43,6 +42,8 @@ from finllm.report.practical import detectable_difference, gain, power_sentence,
 from finllm.report.showcase import Pair, extremes, paired_scores, showcase
 from finllm.report.studies import read_studies
 from finllm.report.verdict_text import sentence, terminal
+from finllm.runtime import provenance
+from finllm.runtime.provenance import Provenance
 
 ROOT = Path(__file__).parent.parent
 PRIMARY = "number_accuracy"

@@ -20,7 +20,6 @@ from test_report import (
     render,
 )
 
-from finllm.params import load_params
 from finllm.records import METRICS
 from finllm.report.contents import TITLES
 from finllm.report.evidence import Evidence
@@ -28,6 +27,7 @@ from finllm.report.foot import foot
 from finllm.report.plain_words import MEANINGS, odds, plain_words
 from finllm.report.tables import BASELINES
 from finllm.report.verdict_text import COPIES
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("Acme Rail", "Breskara Foods Group", "Calder", "Dunmore Bank", "Elbing", "Fenwick")

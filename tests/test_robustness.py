@@ -7,8 +7,9 @@ from conftest import make_example
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finllm.corpus.numbers import extract_quantities
-from finllm.instruct import robustness, templates
+from finllm.instruct import disturbance as robustness
+from finllm.instruct import templates
+from finllm.numbers import extract_quantities
 
 TEXT = (
     "Operator, thank you. Third-quarter revenue rose 12% to $4.2 billion, against USD 3.75 billion "

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 from writing_pipeline import FAKE, ROOT, environment, git, write_project
 
-from finllm.doctor.currency import currency
+from finllm.commands.doctor.currency import currency
 
 KILLED = f"""
 import os, signal

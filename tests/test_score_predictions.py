@@ -8,10 +8,10 @@ import pytest
 from conftest import make_example
 
 from finllm.cli import main
-from finllm.params import load_params
+from finllm.commands.score.score_predictions import baseline_texts, light_values
 from finllm.records import DOMAIN, LEXICAL, METRICS, write_jsonl
-from finllm.score_predictions import baseline_texts, light_values
 from finllm.scoring import baselines, score_example
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {
@@ -134,7 +134,7 @@ def test_many_processes_score_as_one(workspace, monkeypatch):
     rows = [make_example(f"e{n}", excerpt=SOURCES[key], answer=REFERENCES[key]) for n in range(130)]
     texts = {"predictions": [f"Revenue rose {n}% to $4.2 billion." for n in range(130)]}
     many = light_values(rows, texts)["predictions"]
-    monkeypatch.setattr("finllm.score_predictions.n_cores", lambda: 1)
+    monkeypatch.setattr("finllm.commands.score.score_predictions.n_cores", lambda: 1)
     alone = light_values(rows, texts)["predictions"]
     assert {name: values.tolist() for name, values in many.items()} == {
         name: values.tolist() for name, values in alone.items()

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 from conftest import make_example
 
+from finllm.comparing.robustness import robustness
 from finllm.records import METRICS, Prediction, Score
-from finllm.scoring.robustness import robustness
 from finllm.scoring.score import changed_examples
 
 SETTINGS = {"confidence": 0.95, "n_bootstrap": 199, "seed": 1}

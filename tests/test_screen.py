@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from finllm import screen
+from finllm.runtime import screen
 
 ROOT = Path(__file__).parents[1]
 

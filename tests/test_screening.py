@@ -12,11 +12,11 @@ from test_quality import measured
 
 from finllm.corpus import screening
 from finllm.corpus.cleaning import cleaner
-from finllm.corpus.parallel import map_batches
-from finllm.corpus.support import trim_summary
 from finllm.corpus.survey import Survey
 from finllm.instruct import drafting
+from finllm.numbers.support import trim_summary
 from finllm.records import Line, Turn, to_json
+from finllm.runtime.parallel import map_batches
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from finllm.search import experiment, page
-from finllm.search.identity import study_name
-from finllm.search.space import read_space
-from finllm.search.study import Outcome, best, finished, open_study, search
+from finllm.experiments import experiment
+from finllm.experiments import result_text as page
+from finllm.experiments.identity import study_name
+from finllm.experiments.space import read_space
+from finllm.experiments.trials import Outcome, best, finished, open_study, search
 
 ROOT = Path(__file__).parents[1]
 PARAMS = ROOT / "params.yaml"

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from finllm.comparing.groups import differences_by_group, groupings
+from finllm.comparing.pairs import pair
 from finllm.records import METRICS, Example, Score
-from finllm.scoring.groups import differences_by_group, groupings
-from finllm.scoring.pairs import pair
 from finllm.stats.inference import infer_mean
 from finllm.stats.multiplicity import holm
 from finllm.stats.subgroups import compare_subgroups, hidden_regressions

@@ -8,8 +8,8 @@ import pytest
 import scipy.optimize
 
 from finllm import cli
+from finllm.comparing.seeds import compare_seeds, side_by_side
 from finllm.records import METRICS, Score, write_jsonl
-from finllm.scoring.seeds import compare_seeds, side_by_side
 from finllm.stats.variance import in_words, pool_seeds, reml_variances, seed_components
 
 PARAMS = str(Path(__file__).parents[1] / "params.yaml")

@@ -8,19 +8,19 @@ import pytest
 import scipy.stats
 from ruamel.yaml import YAML
 
+from finllm.commands.study import claims, graph
+from finllm.commands.study.answer import answer, results, verdict
+from finllm.commands.study.contrasts import Contrast, contrast, ratio
+from finllm.commands.study.file import Level, Study, read_study
+from finllm.commands.study.looks import spent_levels
+from finllm.commands.study.measure import read_measure, score_values
+from finllm.commands.study.power import as_table, chances, draw, ending
+from finllm.commands.study.schedule import schedule
+from finllm.commands.study.settling import runs_needed
+from finllm.commands.study.table import table
 from finllm.records import METRICS, Score
 from finllm.report.studies import claims_table, comparisons, read_studies
 from finllm.stats.variance import pool_seeds
-from finllm.studies import claims, graph
-from finllm.studies.answer import answer, results, verdict
-from finllm.studies.contrasts import Contrast, contrast, ratio
-from finllm.studies.file import Level, Study, read_study
-from finllm.studies.looks import spent_levels
-from finllm.studies.measure import read_measure, score_values
-from finllm.studies.power import as_table, chances, draw, ending
-from finllm.studies.schedule import schedule
-from finllm.studies.settling import runs_needed
-from finllm.studies.table import table
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))

@@ -3,7 +3,7 @@ from conftest import make_call
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finllm.corpus.support import Support, stated_figures, support, trim_summary, unstated_spans
+from finllm.numbers.support import Support, stated_figures, support, trim_summary, unstated_spans
 
 
 def test_a_figure_is_supported_where_the_text_states_it_allowing_for_rounding():

@@ -7,10 +7,10 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from finllm.corpus.fiction.accounts import N_HISTORY, KpiModel, add_up, simulate
-from finllm.corpus.fiction.industries import SECTORS
-from finllm.corpus.fiction.spoken import Voice, contract, tidy
-from finllm.corpus.synthetic import iter_calls
+from finllm.fiction.accounts import N_HISTORY, KpiModel, add_up, simulate
+from finllm.fiction.industries import SECTORS
+from finllm.fiction.spoken import Voice, contract, tidy
+from finllm.fiction.synthetic import iter_calls
 from finllm.records import to_json
 
 FIGURE = re.compile(

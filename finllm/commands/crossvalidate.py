@@ -46,9 +46,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Run the folds, pool their scores, print the verdict; Ctrl-C says how to go on."""
     from finllm.commands.search import alone, interruptible
-    from finllm.params import load_params
+    from finllm.experiments import crossvalidation
     from finllm.records import write_json
-    from finllm.search import crossvalidation
+    from finllm.settings.params import load_params
 
     if parsed.folds < 2:
         raise ValueError(f"--folds is {parsed.folds}; it must be at least 2")
@@ -82,12 +82,12 @@ def run(parsed: argparse.Namespace) -> int:
 def _pooled(folds: list, params: dict) -> tuple[dict, str]:
     """The comparison over all folds with its verdict, as a record and in words."""
     from finllm.commands.pool import metric_lines
+    from finllm.comparing.folds import pool
+    from finllm.comparing.pairs import compare_pairs, pair
+    from finllm.comparing.posteriors import fit_pairs
     from finllm.records import read_scores
     from finllm.report.outcome import outcome, to_metrics
     from finllm.report.verdict_text import pooled
-    from finllm.scoring.folds import pool
-    from finllm.scoring.pairs import compare_pairs, pair
-    from finllm.scoring.posteriors import fit_pairs
 
     p, b, v = params["significance"], params["bayes_stats"], params["verdict"]
     primary = v["primary_metric"]
@@ -118,7 +118,7 @@ def _pooled(folds: list, params: dict) -> tuple[dict, str]:
 
 
 def _print(record: dict, page: str, *, as_json: bool) -> None:
-    from finllm.terminal import print_json
+    from finllm.commands.terminal import print_json
 
     if as_json:
         print_json(record)
@@ -145,7 +145,7 @@ def _with(texts: list[str]) -> dict:
 
     from ruamel.yaml import YAML
 
-    from finllm.params import load_params
+    from finllm.settings.params import load_params
 
     yaml = YAML()
     document = yaml.load(Path("params.yaml"))

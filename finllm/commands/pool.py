@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from finllm import rounding
 from finllm.commands.arguments import add_comparison, new_command
+from finllm.stats import rounding
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -31,11 +31,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Compare base and tuned over the test sets of all folds of a cross-validation."""
-    from finllm.params import load_params
+    from finllm.commands.terminal import print_json
+    from finllm.comparing import folds
+    from finllm.comparing.pairs import compare_pairs, pair
     from finllm.records import read_scores, write_json
-    from finllm.scoring import folds
-    from finllm.scoring.pairs import compare_pairs, pair
-    from finllm.terminal import print_json
+    from finllm.settings.params import load_params
 
     params = load_params(parsed.params)
     p, v = params.significance, params.verdict

@@ -31,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Write a preset's values into params.yaml."""
-    from finllm.presets import apply_preset
+    from finllm.settings.presets import apply_preset
 
     changed = apply_preset(parsed.name, folder=parsed.presets, params=Path("params.yaml"))
     print(f"{parsed.name}: {len(changed)} values changed in params.yaml; see: git diff params.yaml")

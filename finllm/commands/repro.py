@@ -29,6 +29,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Run it."""
-    from finllm.running import reproduce
+    from finllm.runtime.pipeline import reproduce
 
     return reproduce(Path("."), parsed.stages)

@@ -58,11 +58,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Search, and print what was found; Ctrl-C prints it as far as it is."""
-    from finllm.params import load_params
-    from finllm.search import experiment, page, study
-    from finllm.search.identity import study_name
-    from finllm.search.space import read_space
-    from finllm.terminal import print_json
+    from finllm.commands.terminal import print_json
+    from finllm.experiments import experiment
+    from finllm.experiments import result_text as page
+    from finllm.experiments import trials as study
+    from finllm.experiments.identity import study_name
+    from finllm.experiments.space import read_space
+    from finllm.settings.params import load_params
 
     if parsed.trials < 1:
         raise ValueError(f"--trials is {parsed.trials}; it must be at least 1")

@@ -6,9 +6,9 @@ import argparse
 import math
 from collections.abc import Mapping
 
-from finllm import rounding
 from finllm.commands.arguments import add_comparison, new_command
 from finllm.commands.pool import metric_lines
+from finllm.stats import rounding
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -33,10 +33,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Compare base and tuned over trainings that differ in their seed alone."""
-    from finllm.params import load_params
+    from finllm.commands.terminal import print_json
+    from finllm.comparing.seeds import compare_seeds, side_by_side
     from finllm.records import read_scores, write_json
-    from finllm.scoring.seeds import compare_seeds, side_by_side
-    from finllm.terminal import print_json
+    from finllm.settings.params import load_params
 
     params = load_params(parsed.params)
     p, v = params.significance, params.verdict

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from textwrap import fill
 
-from finllm import provenance
 from finllm.commands.arguments import add_json, add_path, new_command
+from finllm.runtime import provenance
 
 VERDICT = Path("metrics/details/verdict.json")
 
@@ -47,10 +47,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Print the verdict that the report stage wrote."""
-    from finllm.doctor.currency import currency
+    from finllm.commands.doctor.currency import currency
+    from finllm.commands.terminal import print_json
     from finllm.report.outcome import from_metrics, to_metrics
     from finllm.report.verdict_text import COLUMNS, terminal
-    from finllm.terminal import print_json
 
     if not parsed.verdict.is_file():
         raise ValueError(f"{parsed.verdict}: no such file; run `make repro` first")

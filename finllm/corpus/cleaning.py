@@ -16,10 +16,10 @@ import ftfy
 from finllm.corpus import boilerplate, disclaimers, turns
 from finllm.corpus.call_period import normalise_period
 from finllm.corpus.laid_out import laid_out
-from finllm.corpus.languages.detection import detect_language
 from finllm.corpus.notation import standardise_transcript
-from finllm.params import Clean
+from finllm.languages.detection import detect_language
 from finllm.records import Reject, Transcript, Turn, to_json
+from finllm.settings.params import Clean
 
 # What str.translate does to a character; the rest of Unicode goes through _compatible.
 _SINGLE = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from finllm.corpus.languages.cues import says
+from finllm.languages.cues import says
 
 _ORDINAL = r"(?:first|next|last|final|following|second|third|one more|another)"
 # A question is handed to somebody; analysts say "my first question is", so "is" is not enough.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML, YAMLError
 
-from finllm.corpus.languages.files import check_language
+from finllm.languages.files import check_language
 
 FORMATS = ("calls", "ectsum", "revcom", "jsonl", "json", "csv", "parquet", "text", "hub")
 KEYS = (

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from finllm.corpus.boilerplate import FIGURE, REPEATED
-from finllm.corpus.hashing import text_hash
 from finllm.corpus.paragraphs import near_groups, plain_words, sketches
 from finllm.records import Line, Reject, Transcript, Turn, to_json
+from finllm.runtime.hashing import text_hash
 
 MIN_WORDS = 12  # a shorter line may repeat by chance
 MIN_COMPANIES = 3  # this many companies that say it make it boilerplate,

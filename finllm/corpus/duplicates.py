@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from datasketch import MinHash, MinHashLSH
 
-from finllm.corpus.hashing import text_hash, word_codes
+from finllm.runtime.hashing import text_hash, word_codes
 
 SHINGLE = 5  # words in a row
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from decimal import Decimal
 
-from finllm.corpus.numbers import Quantity, extract_quantities, rules_for
+from finllm.numbers import Quantity, extract_quantities, rules_for
 from finllm.records import Transcript
 
 _SCALES = (("trillion", 12), ("billion", 9), ("million", 6))

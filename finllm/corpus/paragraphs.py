@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from finllm.corpus.hashing import word_codes
+from finllm.runtime.hashing import word_codes
 
 N_HASHES = 32
 ROWS = 4  # hashes a band: the 16 bits of four make one 64-bit key

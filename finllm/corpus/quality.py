@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finllm.corpus.languages.files import ENGLISH, known_languages
-from finllm.corpus.lexicon import Lexicon
+from finllm.languages.files import ENGLISH, known_languages
+from finllm.languages.lexicon import Lexicon
 from finllm.records import Reject, Transcript
 
 MEASURES = ("length", "digit_share", "term_density", "repetition")

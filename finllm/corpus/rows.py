@@ -6,7 +6,7 @@ from pathlib import Path
 
 from finllm.corpus import listed
 from finllm.corpus.call_period import call_date, normalise_period
-from finllm.corpus.languages.files import known_languages
+from finllm.languages.files import known_languages
 from finllm.records import ROLES, SECTIONS, Reject, Transcript, Turn
 
 TURN_FIELDS = ("turns", "prepared", "questions")  # lists of turns, or texts, in place of `text`

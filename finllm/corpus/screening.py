@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from finllm.corpus.duplicates import check_values, signer
-from finllm.corpus.languages.lexicons import Lexicons
-from finllm.corpus.lexicon import words
 from finllm.corpus.quality import CallMeasures, measure
-from finllm.corpus.support import trim_summary
 from finllm.corpus.survey import Survey
+from finllm.languages.lexicon import words
+from finllm.languages.lexicons import Lexicons
+from finllm.numbers.support import trim_summary
 from finllm.records import Line, Reject, read_lines, to_json
 
 

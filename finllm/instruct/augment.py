@@ -14,11 +14,11 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 
-from finllm.corpus.languages.detection import spoken_in
-from finllm.corpus.numbers import Quantity, extract_quantities, is_stated, rules_for
-from finllm.corpus.numbers.foreign import has_comma_decimals
-from finllm.corpus.support import stated_figures, unstated_spans
 from finllm.instruct.templates import wordings
+from finllm.languages.detection import spoken_in
+from finllm.numbers import Quantity, extract_quantities, is_stated, rules_for
+from finllm.numbers.foreign import has_comma_decimals
+from finllm.numbers.support import stated_figures, unstated_spans
 from finllm.records import Example
 
 N_TRIES = 8

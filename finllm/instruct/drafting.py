@@ -8,14 +8,14 @@ from functools import partial
 
 import numpy as np
 
-from finllm.corpus.hashing import text_hash
-from finllm.corpus.languages.lexicons import Lexicons
 from finllm.instruct import chat
 from finllm.instruct.examples import Budget, candidates, question
+from finllm.languages.lexicons import Lexicons
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
-from finllm.params import Model, Templatize
 from finllm.records import Example, Line, Reject, to_json
+from finllm.runtime.hashing import text_hash
+from finllm.settings.params import Model, Templatize
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from itertools import takewhile
 
 import numpy as np
 
-from finllm.corpus.languages.files import ENGLISH
-from finllm.corpus.lexicon import Lexicon
-from finllm.corpus.support import stated_figures, unstated_spans
 from finllm.instruct import quoted, references, templates, windows
+from finllm.languages.files import ENGLISH
+from finllm.languages.lexicon import Lexicon
+from finllm.numbers.support import stated_figures, unstated_spans
 from finllm.records import NO_SOURCE, Example, Reject, Transcript
 
 MIN_ANSWER_WORDS = 4

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from finllm.corpus.hashing import text_hash
-from finllm.corpus.numbers import ends
-from finllm.corpus.support import stated_figures
 from finllm.instruct.windows import Content
+from finllm.numbers import ends
+from finllm.numbers.support import stated_figures
+from finllm.runtime.hashing import text_hash
 
 WEIGHTS = Path(__file__).with_name("quoted.tsv")
 N_FOLDS = 5

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
-from finllm.corpus.support import stated_figures, support
+from finllm.numbers.support import stated_figures, support
 from finllm.records import Example, Line, Transcript
 
 Totals = dict[str, Counter[str]]  # by template

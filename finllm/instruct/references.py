@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finllm.corpus.lexicon import Lexicon
-from finllm.corpus.numbers import Quantity, extract_quantities
 from finllm.instruct.windows import is_guidance
 from finllm.instruct.windows import sentences as sentences_of
+from finllm.languages.lexicon import Lexicon
+from finllm.numbers import Quantity, extract_quantities
 from finllm.records import Transcript
 
 UP = re.compile(

@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from finllm.corpus.languages.detection import spoken_in
-from finllm.corpus.languages.files import ENGLISH
-from finllm.corpus.languages.wording import ends_no_sentence, expectations
+from finllm.languages.detection import spoken_in
+from finllm.languages.files import ENGLISH
+from finllm.languages.wording import ends_no_sentence, expectations
 
 _ABBREVIATIONS = "".join(rf"(?<!\b{word}\.)" for word in ("Mr", "Ms", "Dr", "Mrs", r"U\.S", "vs"))
 # It begins with a character and not with what precedes it: over ten times faster to search for.

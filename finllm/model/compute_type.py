@@ -15,7 +15,7 @@ from functools import cache
 import torch
 
 from finllm.model.packed_linear import packable
-from finllm.params import Model
+from finllm.settings.params import Model
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 # What ONEDNN_MAX_CPU_ISA may be for oneDNN to use AVX512-BF16 or AMX where the processor has them.

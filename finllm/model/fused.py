@@ -15,7 +15,7 @@ from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
 from finllm.model import attention
 from finllm.model.fused_layer import AttentionHalf, GatedHalf, Projection, Shape
-from finllm.model.memory import return_freed
+from finllm.model.process_memory import return_freed
 from finllm.model.workspace import Workspace
 
 # A pass has a multiple of this many rows, the last of them zero: oneDNN compiles and keeps every

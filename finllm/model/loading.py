@@ -16,7 +16,7 @@ from transformers import (
 from finllm.model import attention, backends
 from finllm.model.compute_type import DTYPES
 from finllm.model.lora_linear import use_lean_lora
-from finllm.model.memory import return_freed
+from finllm.model.process_memory import return_freed
 
 LORA_TARGETS = {
     "all-linear": "all-linear",

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from finllm.params import Model
+from finllm.settings.params import Model
 
 
 def cache_folder() -> Path:

@@ -53,7 +53,7 @@ def answer_memory(model: Architecture, setting: AnswerSetting) -> AnswerMemory:
     """Bytes that answers hold on a GPU; prompts are read there without their attention's scores.
 
     The cache is as long as the longest prompt of the batch and its answer, for every row of it
-    (``finllm.scoring.generate.RowCache``).
+    (``finllm.answering.generate.RowCache``).
     """
     b = DTYPE_BYTES[setting.compute_dtype]
     weights = weight_bytes(

@@ -18,17 +18,16 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
-from finllm import screen
+from finllm.answering.predicting import load_answerer
 from finllm.instruct import splits
 from finllm.model import arithmetic
 from finllm.model.adapter import save_adapter
 from finllm.model.compute_type import resolved
 from finllm.model.loading import load_base, recompute_layers
 from finllm.model.lora_linear import use_lean_lora
-from finllm.model.memory import peak_memory_gb
+from finllm.model.process_memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, checkpoint_root, file_sha256, weights_sha256
-from finllm.params import Params
 from finllm.preference.encoding import EncodedPair, encode_pairs
 from finllm.preference.losses import PreferenceLoss, check_method
 from finllm.preference.pairs import (
@@ -45,9 +44,10 @@ from finllm.preference.pairs import (
 )
 from finllm.preference.samples import drawn_answers
 from finllm.preference.trainer import PreferenceFit, fit_pairs
-from finllm.provenance import provenance
 from finllm.records import Example, csv_text, write_jsonl, write_metrics, write_text
-from finllm.scoring.predicting import load_answerer
+from finllm.runtime import screen
+from finllm.runtime.provenance import provenance
+from finllm.settings.params import Params
 from finllm.training.arguments import training_arguments
 from finllm.training.checkpoints import run_folder
 from finllm.training.forgetting import general_perplexity

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from finllm.answering.generate import answers
+from finllm.answering.predicting import Answerer
 from finllm.instruct import chat
 from finllm.model.fused_decoder import Write
 from finllm.records import Example
-from finllm.scoring.generate import answers
-from finllm.scoring.predicting import Answerer
 
 
 class Draws:
-    """Stands where ``finllm.scoring.rules.Rules`` does, and draws each token.
+    """Stands where ``finllm.answering.rules.Rules`` does, and draws each token.
 
     What is drawn depends on the seed, the answer and the place in it, and so not on the order in
     which answers are written or on the number of threads.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import jinja2
 
-from finllm import rounding
 from finllm.records import METRICS
+from finllm.stats import rounding
 
 SHOWN = {  # section of params.yaml: keys that say how a model was trained
     "lora": ("r", "alpha", "dropout", "targets"),

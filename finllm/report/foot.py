@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from finllm import provenance
+from finllm.runtime import provenance
 
 
 def foot(made_with: str) -> list[str]:
     """The paragraphs at the foot of the page; `commands` stand in backticks.
 
-    ``made_with`` is ``finllm.provenance.line`` of the run, or empty if it was not recorded.
+    ``made_with`` is ``finllm.runtime.provenance.line`` of the run, or empty if it was not recorded.
     """
     known = [f"Made with: {made_with}."] if made_with else []
     return [*known, f"To reproduce: check out the commit, then `make repro`. {provenance.REPEATS}"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finllm.corpus.languages.quantities import quantities_in
-from finllm.corpus.numbers import Quantity, ends, extract_quantities, is_stated
+from finllm.languages.quantities import quantities_in
+from finllm.numbers import Quantity, ends, extract_quantities, is_stated
 
 SUPPORTED, CONTRADICTED, INVENTED = "supported", "contradicted", "invented"
 FACTORS = (1e-6, 1e-3, 0.01, 1.0, 100.0, 1e3, 1e6)  # slips of unit

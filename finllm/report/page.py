@@ -9,7 +9,6 @@ from pathlib import Path
 
 import jinja2
 
-from finllm import provenance
 from finllm.report import (
     convergence,
     corpus,
@@ -34,6 +33,7 @@ from finllm.report.plain_words import plain_words
 from finllm.report.practical import gain, parts_table, power_sentence, price
 from finllm.report.showcase import Pair, all_pairs, paired_scores, showcase
 from finllm.report.verdict_text import copying_sentence, sentence
+from finllm.runtime import provenance
 
 
 def html(

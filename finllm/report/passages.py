@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from finllm.corpus.languages.quantities import quantities_in
-from finllm.corpus.numbers import extract_quantities, quantities_agree
+from finllm.languages.quantities import quantities_in
+from finllm.numbers import extract_quantities, quantities_agree
 from finllm.report.marked import Piece
 
 QUOTED = "quoted"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finllm import rounding
 from finllm.report.tables import Table
+from finllm.stats import rounding
 
 INDEX = "claims.json"  # as `python -m finllm study` writes it
 NOT_RUN = "not run yet"

@@ -23,7 +23,7 @@ MODEL_LABELS = {
     "oracle_rougeL": "oracle, ROUGE-L",
     "oracle_numbers": "oracle, figures",
 }
-LENGTHS = ("short", "middle", "long")  # as finllm/scoring/groups.py names them
+LENGTHS = ("short", "middle", "long")  # as finllm/comparing/groups.py names them
 PROVENANCE_MEANING = {
     "human": "people wrote the reference: a reporter’s bullets, an analyst’s real question",
     "synthetic": "the generator of the fictional calls wrote the reference",

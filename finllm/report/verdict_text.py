@@ -6,7 +6,7 @@ from textwrap import fill
 
 from finllm.report import wording
 from finllm.report.outcome import BEATS, LOSES, UNCLEAR, Outcome
-from finllm.rounding import PLAIN, equals
+from finllm.stats.rounding import PLAIN, equals
 
 COLUMNS = 100  # of a line on the terminal
 COPIES = {  # what each baseline without a model writes

@@ -1,11 +1,11 @@
-"""Display names and labels; ``finllm.rounding`` formats the figures."""
+"""Display names and labels; ``finllm.stats.rounding`` formats the figures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
-from finllm.rounding import MINUS, MISSING, as_set, interval, p_value, score, share, signed
+from finllm.stats.rounding import MINUS, MISSING, as_set, interval, p_value, score, share, signed
 
 __all__ = ["as_set", "interval", "p_value", "score", "share", "signed"]  # for the templates
 METRIC_LABELS = {

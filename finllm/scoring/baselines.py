@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from finllm.corpus.languages.detection import spoken_in
-from finllm.corpus.lexicon import words
-from finllm.corpus.support import stated_figures
 from finllm.instruct.windows import sentences
+from finllm.languages.detection import spoken_in
+from finllm.languages.lexicon import words
+from finllm.numbers.support import stated_figures
 from finllm.records import Example
 
 BASELINES = ("lead", "dense", "random", "nearest", "nearest_company")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from finllm.corpus.languages.lexicons import Lexicons
-from finllm.corpus.lexicon import Lexicon
+from finllm.languages.lexicon import Lexicon
+from finllm.languages.lexicons import Lexicons
 from finllm.scoring.coherence import coherence
 from finllm.scoring.figures import figures, number_report
 from finllm.scoring.reading import read, statement_lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from finllm.corpus.languages.lexicons import Lexicons
+from finllm.languages.lexicons import Lexicons
 from finllm.scoring import domain, lexical
 from finllm.scoring.coherence import coherence
 from finllm.scoring.reading import without_fragment

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from finllm.corpus.numbers import Quantity, quantities_agree
+from finllm.numbers import Quantity, quantities_agree
 from finllm.scoring.reading import Token, read, sentences
 from finllm.scoring.statements import (
     between,

@@ -7,7 +7,7 @@ from functools import cache
 import sacrebleu
 from rouge_score.rouge_scorer import RougeScorer
 
-from finllm.corpus.lexicon import words
+from finllm.languages.lexicon import words
 
 ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 SIGNATURE = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from finllm.corpus.languages.detection import spoken_in
-from finllm.corpus.numbers import Quantity, is_stated
-from finllm.corpus.support import stated_figures
+from finllm.languages.detection import spoken_in
+from finllm.numbers import Quantity, is_stated
+from finllm.numbers.support import stated_figures
 from finllm.records import Example
 
 Key = tuple[str, float, str]  # kind, value, unit

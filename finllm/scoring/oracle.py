@@ -7,11 +7,11 @@ from functools import cache
 
 from rouge_score.tokenizers import DefaultTokenizer
 
-from finllm.corpus.languages.detection import spoken_in
-from finllm.corpus.numbers import is_stated
-from finllm.corpus.support import stated_figures
 from finllm.instruct.reference_audit import audit_references
 from finllm.instruct.windows import sentences
+from finllm.languages.detection import spoken_in
+from finllm.numbers import is_stated
+from finllm.numbers.support import stated_figures
 from finllm.records import Example, Transcript
 from finllm.scoring.domain import lcs_length
 

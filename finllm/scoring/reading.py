@@ -3,7 +3,7 @@
 Two texts that differ in wording only ("$452.2 million" and "$0.4522 billion", "rose" and
 "increased", "q3" and "third quarter") have the same tokens, so every metric that is built on them
 is blind to the wording and to nothing else. What counts as the same wording is data: the wording
-files and lexicons of ``finllm/corpus/languages``. Each text is read in its own language, and the
+files and lexicons of ``finllm/languages``. Each text is read in its own language, and the
 tokens of all are the same, so that English bullets can be checked against a German call. How a
 text is set says nothing either: bullets, list numerals, bold, tables, capitals and wrapped lines
 are gone before anything is read.
@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from finllm.corpus.languages.detection import spoken_in
-from finllm.corpus.languages.files import ENGLISH, FOLDER
-from finllm.corpus.languages.terms import read_language_terms
-from finllm.corpus.languages.wording import ends_no_sentence, wording, wording_file
-from finllm.corpus.lexicon import BUILTIN, Term, fold, plurals, read_terms, trie_pattern
-from finllm.corpus.numbers import Quantity, ends, extract_quantities, rules_for
-from finllm.corpus.numbers.extraction import quantities_of_plain
-from finllm.corpus.numbers.markup import Plain, plain
+from finllm.languages.detection import spoken_in
+from finllm.languages.files import ENGLISH, FOLDER
+from finllm.languages.lexicon import BUILTIN, Term, fold, plurals, read_terms, trie_pattern
+from finllm.languages.terms import read_language_terms
+from finllm.languages.wording import ends_no_sentence, wording, wording_file
+from finllm.numbers import Quantity, ends, extract_quantities, rules_for
+from finllm.numbers.extraction import quantities_of_plain
+from finllm.numbers.markup import Plain, plain
 
 COMPARISONS = ("yoy", "qoq", "mom", "ytd", "qtd", "mtd")  # periods that compare, not that date
 NOT_ITEMS = ("guidance", "reporting")  # categories of the lexicon that no figure belongs to

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from finllm import screen
-from finllm.corpus.languages.lexicons import Lexicons
-from finllm.corpus.parallel import map_batches
+from finllm.languages.lexicons import Lexicons
 from finllm.records import METRICS, Example, Prediction, Score
+from finllm.runtime import screen
+from finllm.runtime.parallel import map_batches
 from finllm.scoring.example import light_scores
 from finllm.scoring.semantic import SemanticScores
 

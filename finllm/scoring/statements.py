@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from finllm.corpus.numbers import quantities_agree
+from finllm.numbers import quantities_agree
 from finllm.scoring.reading import Token, read, sentences
 
 OPPOSITE = {"up": "down", "down": "up"}

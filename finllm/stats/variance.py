@@ -10,8 +10,8 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike
 
-from finllm.rounding import score, signed
 from finllm.stats.clusters import cluster_codes, require_clusters
+from finllm.stats.rounding import score, signed
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from finllm import rounding
+from finllm.stats import rounding
 from finllm.stats.power import required_n
 
 VERDICTS = ("better", "worse", "equivalent", "inconclusive")

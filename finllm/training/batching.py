@@ -28,7 +28,7 @@ from finllm.model.fused import FusedLlama
 
 @dataclass(frozen=True)
 class Batching:
-    """How examples are put together; ``finllm.params.Train`` has the allowed values."""
+    """How examples are put together; ``finllm.settings.params.Train`` has the allowed values."""
 
     kind: str  # length_buckets, shuffle, token_budget, packing
     n_examples: int  # a forward pass, of the first two kinds

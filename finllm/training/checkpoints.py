@@ -21,9 +21,9 @@ import torch
 
 import finllm.model
 import finllm.training
-from finllm import screen
 from finllm.instruct.chat import Encoded
 from finllm.model import arithmetic
+from finllm.runtime import screen
 
 KEPT = 2  # the newest, and the one before it in case the newest cannot be read
 MANIFEST = "manifest.json"

@@ -11,7 +11,7 @@ import torch
 from transformers import Trainer
 
 from finllm.instruct.chat import Encoded
-from finllm.model.memory import is_out_of_memory, peak_memory_gb
+from finllm.model.process_memory import is_out_of_memory, peak_memory_gb
 
 REMEDY = (
     "lower train.learning_rate or train.max_grad_norm (the checkpoints of the old values "

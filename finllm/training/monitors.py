@@ -21,9 +21,9 @@ import torch
 from transformers import TrainerControl, TrainerState
 from trl import SFTConfig
 
-from finllm import screen
-from finllm.model.memory import peak_memory_gb
+from finllm.model.process_memory import peak_memory_gb
 from finllm.records import csv_text, write_text
+from finllm.runtime import screen
 from finllm.training.resume import Remembering
 
 LOOKS_PER_RUN = 50

@@ -7,7 +7,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState
 from trl import SFTConfig
 
-from finllm import screen
+from finllm.runtime import screen
 
 
 class Progress(TrainerCallback):

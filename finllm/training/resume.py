@@ -20,7 +20,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from trl import SFTConfig
 
-from finllm import screen
+from finllm.runtime import screen
 from finllm.training.checkpoints import (
     newest_checkpoint,
     on_other_devices,

@@ -13,14 +13,13 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finllm import screen
 from finllm.instruct import chat
 from finllm.model import arithmetic
 from finllm.model.adapter import save_adapter
 from finllm.model.compute_type import DTYPES, resolved
 from finllm.model.full import save_full, train_all
 from finllm.model.loading import add_lora, load_base
-from finllm.model.memory import peak_memory_gb
+from finllm.model.process_memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import (
     base_folder,
@@ -28,10 +27,11 @@ from finllm.model.weights import (
     file_sha256,
     weights_sha256,
 )
-from finllm.params import Params
-from finllm.planned_memory import planned_peak_gb
-from finllm.provenance import provenance
+from finllm.planning.planned_memory import planned_peak_gb
 from finllm.records import Example, write_metrics
+from finllm.runtime import screen
+from finllm.runtime.provenance import provenance
+from finllm.settings.params import Params
 from finllm.training import launch
 from finllm.training.arguments import training_arguments
 from finllm.training.batching import Batching

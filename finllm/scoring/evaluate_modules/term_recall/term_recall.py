@@ -3,7 +3,7 @@
 import datasets
 import evaluate
 
-from finllm.corpus.languages.lexicons import Lexicons
+from finllm.languages.lexicons import Lexicons
 from finllm.scoring.domain import term_precision, term_recall
 
 DESCRIPTION = """Shares of the financial terms that prediction and reference have in common, by

@@ -1,0 +1,217 @@
+"""Answers to the test questions and their variants, and losses on the references."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from finllm.answering.efficiency import Stopwatch, latency, phases, spread
+from finllm.answering.journal import Journal
+from finllm.answering.perplexity import reference_nats
+from finllm.answering.predicting import Answerer
+from finllm.instruct import chat
+from finllm.instruct.fewshot import FewShotPrompt, few_shot_prompt
+from finllm.model.process_memory import peak_memory_gb
+from finllm.records import FREE, Example, Prediction, ReferenceLoss
+from finllm.runtime import screen
+
+
+@dataclass(frozen=True)
+class Question:
+    """An example and the rendered prompt that a model gets for it."""
+
+    example: Example
+    prompt: str
+    asked: str = ""  # how the prompt differs from the example's own, as in ``Prediction``
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The answers to some questions, in the order of the questions, and what they took."""
+
+    predictions: list[Prediction]
+    ids: list[list[int]]  # of the prompts
+    excerpts: list[str]  # that they show
+    journal: Journal  # to be removed when the predictions are safe elsewhere
+    n_before: int  # answers that a killed run had left
+    seconds: float
+    watch: Stopwatch
+
+    @property
+    def own(self) -> list[Prediction]:
+        """The answers to the examples as they are."""
+        return [row for row in self.predictions if not row.asked]
+
+    @property
+    def changed(self) -> list[Prediction]:
+        """The other answers."""
+        return [row for row in self.predictions if row.asked]
+
+
+def ask(answerer: Answerer, questions: Sequence[Question], *, name: str, root: Path) -> Asked:
+    """The answers of a model called ``name``.
+
+    They are kept as they come below ``root``, so that a killed run goes on. All questions are
+    decoded together where the model allows it, which is faster than one set after the other.
+    """
+    ids = [chat.encode_prompt(answerer.tokenizer, question.prompt) for question in questions]
+    excerpts = [question.example.excerpt for question in questions]
+    parts = [question.asked for question in questions]
+    journal = answerer.journal(root, ids, excerpts, parts)
+    n_before, watch = len(journal.read()), Stopwatch()
+    started = time.perf_counter()
+    found = answerer.answer(ids, excerpts, journal, watch, parts)
+    bar = screen.Bar(found, total=len(ids), desc=f"predict@{name}", unit="answer")
+    ruled, free = answerer.decoding, answerer.free().decoding
+    predictions = [
+        Prediction(
+            example_id=questions[answer.index].example.id,
+            model=name,
+            text=answerer.text(answer),
+            prompt_sha256=chat.prompt_sha256(questions[answer.index].prompt),
+            n_prompt_tokens=len(ids[answer.index]),
+            n_new_tokens=len(answer.ids),
+            hit_limit=answer.hit_limit,
+            decoding=free if parts[answer.index] == FREE else ruled,
+            weights_sha256=answerer.weights_sha256,
+            asked=parts[answer.index],
+        )
+        for answer in sorted(bar, key=lambda answer: answer.index)
+    ]
+    return Asked(
+        predictions, ids, excerpts, journal, n_before, time.perf_counter() - started, watch
+    )
+
+
+def own_questions(
+    answerer: Answerer, examples: Sequence[Example], system_prompt: str, asked: str = ""
+) -> list[Question]:
+    """The examples' own prompts, which are those of training."""
+    return [
+        Question(row, chat.render_example(answerer.tokenizer, row, system_prompt), asked)
+        for row in examples
+    ]
+
+
+def ask_with_shots(
+    answerer: Answerer,
+    examples: Sequence[Example],
+    train: Sequence[Example],
+    *,
+    k: int,
+    system_prompt: str,
+    seed: int,
+    name: str,
+    root: Path,
+) -> tuple[Asked, dict[str, object]]:
+    """As ``ask`` behind ``k`` answered training examples, and how many of these were shown."""
+    prompts = few_shot_prompts(
+        answerer, examples, train, k=k, system_prompt=system_prompt, seed=seed
+    )
+    questions = [
+        Question(example, prompt.text) for example, prompt in zip(examples, prompts, strict=True)
+    ]
+    return ask(answerer, questions, name=name, root=root), shots_summary(prompts, k)
+
+
+def few_shot_prompts(
+    answerer: Answerer,
+    examples: Sequence[Example],
+    train: Sequence[Example],
+    *,
+    k: int,
+    system_prompt: str,
+    seed: int,
+) -> list[FewShotPrompt]:
+    """The prompts behind ``k`` answered training examples, or as many as the context holds."""
+    room = answerer.model.config.max_position_embeddings - answerer.max_new_tokens
+    return [
+        few_shot_prompt(
+            answerer.tokenizer,
+            example,
+            train,
+            k=k,
+            system_prompt=system_prompt,
+            max_tokens=room,
+            seed=seed,
+        )
+        for example in examples
+    ]
+
+
+def shots_summary(prompts: Sequence[FewShotPrompt], k: int) -> dict[str, object]:
+    """How many examples were to be shown, and how many the context held."""
+    shown = sum(len(prompt.shot_ids) for prompt in prompts)
+    return {"few_shot": {"k": k, "mean_shown": shown / len(prompts)}}
+
+
+def reference_losses(
+    answerer: Answerer, examples: Sequence[Example], system_prompt: str, *, name: str
+) -> list[ReferenceLoss]:
+    """The loss of each example's reference behind its prompt, encoded as in training."""
+    tokenizer = answerer.tokenizer
+    rows = [
+        chat.encode_example(
+            tokenizer, chat.render_example(tokenizer, row, system_prompt), row.answer
+        )
+        for row in examples
+    ]
+    nats = screen.Bar(
+        reference_nats(answerer.model, rows),
+        total=len(rows),
+        desc=f"{name} references",
+        unit="example",
+    )
+    return [
+        ReferenceLoss(example.id, name, len(row.input_ids) - row.n_prompt, value)
+        for example, row, value in zip(examples, rows, nats, strict=True)
+    ]
+
+
+def summary(answerer: Answerer, asked: Asked, *, n_alone: int) -> dict[str, object]:
+    """The counts of the answers, and under ``cost`` what varies from run to run.
+
+    ``n_alone`` prompts are asked once more, one at a time: the latency of a single request. The
+    other latency is that of an answer in its batch, from the start of its prompt's reading. Costs
+    are those of all answers, the others only of those to the examples as they are.
+    """
+    rows = asked.own
+    prompt_tokens = [row.n_prompt_tokens for row in asked.predictions]
+    new_tokens = [row.n_new_tokens for row in asked.predictions]
+    few = spread([row.n_prompt_tokens for row in rows], n_alone)  # these are asked first
+    alone = [asked.ids[i] for i in few], [asked.excerpts[i] for i in few]
+    return {
+        "answers": len(rows),
+        "empty": sum(not row.text for row in rows),
+        "hit_limit_share": sum(row.hit_limit for row in rows) / len(rows),
+        "mean_new_tokens": sum(row.n_new_tokens for row in rows) / len(rows),
+        "weights_sha256": answerer.weights_sha256,
+        "decoding": {
+            "strategy": "greedy",
+            "batch_size": answerer.batch_size,
+            "grounding": answerer.grounding,
+            "repetition": answerer.repetition,
+            "stop_penalty": answerer.stop_penalty,
+        },
+        "provenance": dataclasses.asdict(answerer.provenance()),
+        "cost": {
+            "answers_before_a_kill": asked.n_before,
+            "seconds": asked.seconds,
+            "new_tokens_per_second": sum(new_tokens) / asked.seconds,
+            "prompt_tokens_per_second": sum(prompt_tokens) / asked.seconds,
+            "peak_memory_gb": peak_memory_gb(),
+            **phases(
+                asked.watch,
+                seconds=asked.seconds,
+                prompt_tokens=prompt_tokens,
+                new_tokens=new_tokens,
+            ),
+            "latency": {
+                "in_batch": latency(list(asked.watch.seconds.values())),
+                "alone": answerer.alone(*alone),
+            },
+        },
+    }

@@ -1,0 +1,50 @@
+"""Journal of answers on disk, to resume a killed prediction."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from finllm.answering.generate import Answer
+
+
+class Journal:
+    """A file of answers, one JSON object a line, for one set of prompts and one model.
+
+    Parameters
+    ----------
+    path
+        Named by what the answers depend on; a file of anything else is another file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[int, Answer]:
+        """The answers written so far, by the index of their prompt.
+
+        A line that a kill cut off is left out, and taken off the file.
+        """
+        if not self.path.is_file():
+            return {}
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            with open(self.path, "r+b") as file:
+                file.truncate(len(whole))
+        rows = [Answer(**json.loads(line)) for line in whole.splitlines()]
+        return {row.index: row for row in rows}
+
+    def keep(self, answers: Iterable[Answer]) -> Iterator[Answer]:
+        """Pass answers on, each after it is written."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "ab", buffering=0) as file:
+            for answer in answers:
+                file.write(json.dumps(dataclasses.asdict(answer)).encode() + b"\n")
+                yield answer
+
+    def remove(self) -> None:
+        """Forget it, when the answers are safe elsewhere."""
+        self.path.unlink(missing_ok=True)

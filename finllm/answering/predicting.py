@@ -1,0 +1,250 @@
+"""Load a model and generate answers, recorded with their settings."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+import finllm.corpus
+import finllm.model
+from finllm.answering.efficiency import Stopwatch, time_alone
+from finllm.answering.generate import Answer, answers
+from finllm.answering.journal import Journal
+from finllm.answering.rules import Rules
+from finllm.instruct import chat
+from finllm.model import arithmetic
+from finllm.model.adapter import with_adapter
+from finllm.model.compute_type import resolved
+from finllm.model.full import is_full
+from finllm.model.fused_decoder import can_decode
+from finllm.model.loading import load_base
+from finllm.model.process_memory import is_out_of_memory, peak_memory_gb
+from finllm.model.tokenizer import load_tokenizer
+from finllm.model.weights import base_folder, file_sha256, weights_sha256
+from finllm.records import FREE
+from finllm.runtime.provenance import Provenance, provenance
+from finllm.settings.params import Params
+
+READ = (".py", ".tsv", ".json")  # code and word lists
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A model, its tokenizer, and how it decodes.
+
+    ``loaded_as`` is what the weights do not tell: how they are held, and what was merged into them.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    weights_sha256: str
+    max_new_tokens: int
+    batch_size: int
+    grounding: str  # none, figures (finllm.answering.rules)
+    repetition: str  # allow, bullets, figures
+    stop_penalty: float  # nats
+    loaded_as: Mapping[str, object]
+
+    @property
+    def decoding(self) -> str:
+        """Strategy, limit, batch plan, compute type, rules, in words that can be compared."""
+        plan = "fused and packed, any company" if can_decode(self.model) else "batches by length"
+        limits = f"{self.max_new_tokens} tokens at most, {self.batch_size} rows"
+        rules = ", figures of the excerpt alone" if self.grounding == "figures" else ""
+        rules += {"allow": "", "bullets": ", no bullet twice", "figures": ", no figure twice"}[
+            self.repetition
+        ]
+        rules += f", {self.stop_penalty:g} nats against ending" if self.stop_penalty else ""
+        return f"greedy, {limits}, {plan}, {self.compute_dtype}{rules}"
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether anything but the length limit holds while an answer is written."""
+        return (self.grounding, self.repetition, self.stop_penalty) != ("none", "allow", 0)
+
+    def free(self) -> Answerer:
+        """The same model, writing what it finds most probable."""
+        return replace(self, grounding="none", repetition="allow", stop_penalty=0.0)
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """The ids that end an answer: of the chat template, the tokenizer and the model's own.
+
+        Llama-3-Instruct's generation settings name two, of which its tokenizer knows one.
+        """
+        own = self.model.generation_config.eos_token_id
+        own = own if isinstance(own, list) else [own]
+        return sorted({*chat.stop_ids(self.tokenizer), *(i for i in own if i is not None)})
+
+    @property
+    def compute_dtype(self) -> str:
+        """What the model computes in, in the words of params.yaml."""
+        return str(self.model.dtype).removeprefix("torch.")
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """All that an answer depends on beside its prompt; what JSON can hold.
+
+        The path, fused layers or plain ones, is part of ``decoding``. Plain layers round otherwise
+        on another number of threads, and fused ones do not.
+        """
+        config = self.model.config.to_dict()
+        config.pop("_name_or_path", None)  # where the weights lay; they are hashed themselves
+        plain = not can_decode(self.model)
+        return {
+            "weights": self.weights_sha256,
+            "loaded as": dict(self.loaded_as),
+            "config": config,
+            "commit": vars(self.model.config).get("_commit_hash"),  # of a base on the Hub
+            "dtypes": sorted({str(parameter.dtype) for parameter in self.model.parameters()}),
+            "attention": self.model.config._attn_implementation,
+            "device": self.model.device.type,
+            "decoding": self.decoding,
+            "stops": self.stop_ids,
+            "threads": torch.get_num_threads() if plain else 0,
+            "arithmetic": arithmetic.kind(),
+            "libraries": arithmetic.libraries(),
+            "code": _code_sha256(ruled=self.has_rules),
+            "grounding": self.grounding,
+            "repetition": self.repetition,
+            "stop penalty": self.stop_penalty,
+        }
+
+    def provenance(self) -> Provenance:
+        """What the answers are made with."""
+        processor = arithmetic.processor_in_words()
+        return provenance(processor=processor, dtype=str(self.model.config.dtype))
+
+    def journal(
+        self,
+        root: Path,
+        ids: Sequence[Sequence[int]],
+        excerpts: Sequence[str],
+        parts: Sequence[str] = (),
+    ) -> Journal:
+        """Where the answers to these encoded prompts are written as they come."""
+        named_by = [self.identity, [list(row) for row in ids], list(excerpts), list(parts)]
+        digest = hashlib.sha256(json.dumps(named_by, sort_keys=True, default=str).encode())
+        return Journal(root / f"answers-{digest.hexdigest()[:16]}.jsonl")
+
+    def answer(
+        self,
+        ids: Sequence[Sequence[int]],
+        excerpts: Sequence[str],
+        journal: Journal,
+        watch: Stopwatch | None = None,
+        parts: Sequence[str] = (),
+    ) -> Iterator[Answer]:
+        """The answer to each encoded prompt; those of the journal first, then the rest.
+
+        ``excerpts`` are what the prompts show of their calls; ``parts`` name what each prompt is
+        asked for, and those named ``FREE`` are answered without rules.
+        """
+        done = journal.read()
+        yield from done.values()
+        rest = answers(
+            self.model,
+            ids,
+            max_new_tokens=self.max_new_tokens,
+            stop_ids=self.stop_ids,
+            pad_id=self.tokenizer.pad_token_id,
+            batch_size=self.batch_size,
+            done=done,
+            on_read=watch.read if watch else None,
+            rules=self._rules(excerpts, [i for i, part in enumerate(parts) if part == FREE]),
+            parts=parts,
+        )
+        try:
+            for answer in journal.keep(rest):
+                if watch:
+                    watch.ended(answer.index)
+                yield answer
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            n, longest = min(self.batch_size, len(ids)), max(len(prompt) for prompt in ids)
+            raise ValueError(
+                f"out of memory, at a peak of {peak_memory_gb():.1f} GB so far, with "
+                f"{n} prompts of up to {longest} tokens and answers of up to "
+                f"{self.max_new_tokens} in a batch; halve predict.batch_size, or set "
+                "predict.quantization to nf4"
+            ) from None
+
+    def alone(self, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> dict[str, float]:
+        """What these prompts take when they come one at a time (``efficiency.time_alone``)."""
+        return time_alone(
+            self.model,
+            ids,
+            max_new_tokens=self.max_new_tokens,
+            stop_ids=self.stop_ids,
+            pad_id=self.tokenizer.pad_token_id,
+            rules=[self._rules([excerpt]) for excerpt in excerpts],
+        )
+
+    def _rules(self, excerpts: Sequence[str], free: Sequence[int] = ()) -> Rules:
+        return Rules(
+            self.tokenizer,
+            stop_ids=self.stop_ids,
+            excerpts=excerpts,
+            grounding=self.grounding,
+            repetition=self.repetition,
+            stop_penalty=self.stop_penalty,
+            free=free,
+        )
+
+    def text(self, answer: Answer) -> str:
+        """What was written, without special tokens."""
+        return self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip()
+
+
+def load_answerer(params: Params, *, weights: Path) -> Answerer:
+    """The base model, tuned by what is in ``weights``: an adapter, a whole model, or nothing."""
+    m, p = resolved(params.model), params.predict
+    base = base_folder(m)
+    full = is_full(weights)
+    model = load_base(
+        str(weights) if full else base,
+        revision="" if full else m.revision,
+        quantization=p.quantization,
+        double_quantization=m.double_quantization,
+        compute_dtype=m.compute_dtype,
+        attention_kernel="answers",
+    ).eval()
+    if weights.is_dir() and not full:
+        model = with_adapter(model, weights, merge=p.quantization == "none")
+    tokenizer = load_tokenizer(base, revision=m.revision)
+    loaded_as = {
+        "quantization": p.quantization,
+        "double_quantization": m.double_quantization,
+        "tuned": _settings_of(weights),
+    }
+    sha256 = weights_sha256(base, m.revision, weights)
+    decoding = p.max_new_tokens, p.batch_size, p.grounding, p.repetition, p.stop_penalty
+    return Answerer(model, tokenizer, sha256, *decoding, loaded_as)
+
+
+def _settings_of(weights: Path) -> dict[str, str]:
+    """The hash of each JSON file beside tuned weights, such as the adapter's scale and targets."""
+    return {file.name: file_sha256(file) for file in sorted(weights.glob("*.json"))}
+
+
+def _code_sha256(*, ruled: bool) -> str:
+    """One hash of the code that computes an answer, and of what reads figures where rules do."""
+    files = [
+        *sorted(Path(finllm.model.__path__[0]).glob("*.py")),
+        Path(inspect.getfile(answers)),
+    ]
+    if ruled:
+        files += sorted(Path(inspect.getfile(answers)).parent.glob("*.py"))
+        files += sorted(p for p in Path(finllm.corpus.__path__[0]).rglob("*.*") if p.suffix in READ)
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,158 @@
+"""Checks of the device, its memory, the processor, threads and disk space."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from finllm.commands.doctor.finding import Finding, ok, problem, warning
+
+GB = 1e9
+LEAST_GB, ENOUGH_GB = 1.0, 5.0  # free on a disk: one run, several
+CGROUP = Path("/sys/fs/cgroup/memory.max")  # what a container may use
+CPU_PRESET = "python -m finllm preset cpu-smollm2"
+
+
+def device(
+    gpus: Sequence[tuple[str, float]], memory_gb: float, *, planned_gb: float | None
+) -> Finding:
+    """The device that will train, and whether the planned training fits its memory.
+
+    Parameters
+    ----------
+    gpus
+        Name and memory in GB of each.
+    memory_gb
+        What this process may use beside them.
+    planned_gb
+        The peak of one device that `finllm plan` expects; None if it cannot say.
+    """
+    says, room = f"CPU with {memory_gb:.1f} GB", memory_gb
+    if gpus:
+        room = min(gb for _, gb in gpus)
+        says = f"{len(gpus)} x {gpus[0][0]} with {room:.1f} GB, {memory_gb:.1f} GB of main memory"
+    if planned_gb is None:
+        return ok("device", says)
+    says += f"; planned peak: {planned_gb:.1f} GB"
+    if planned_gb <= room:
+        return ok("device", says)
+    mend = "dvc exp run -S train.batch_size=1 -S train.checkpoint_layers=1"
+    mend += " -S predict.batch_size=1" if gpus else ""
+    return problem("device", says, mend)
+
+
+def needs_gpu(optimizer: str, compute_dtype: str, n_gpus: int) -> Finding:
+    """Whether the parameters ask for what only a GPU has."""
+    asked = []
+    if optimizer == "paged_adamw_8bit":
+        asked.append("train.optimizer is paged_adamw_8bit")
+    if compute_dtype == "float16":
+        asked.append("model.compute_dtype is float16")
+    if asked and not n_gpus:
+        return problem("setting", f"needs a GPU: {', '.join(asked)}", CPU_PRESET)
+    return ok("setting", f"{optimizer} in {compute_dtype}")
+
+
+def memory_gb() -> float:
+    """The memory that this process may use, in 10^9 bytes: the machine's, or its container's."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = CGROUP.read_text(encoding="ascii").strip() if CGROUP.is_file() else "max"
+    return min(total, int(limit) if limit.isdigit() else total) / GB
+
+
+def cpu_flags(cpuinfo: str) -> frozenset[str]:
+    r"""The features of the first processor in the text of /proc/cpuinfo.
+
+    >>> sorted(cpu_flags("processor : 0\nflags : avx2 avx512_bf16\n"))
+    ['avx2', 'avx512_bf16']
+    """
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
+    return frozenset(found[1].split()) if found else frozenset()
+
+
+def cpu_features(
+    flags: AbstractSet[str],
+    *,
+    compute_dtype: str,
+    multiplies: bool,
+    limit: str = "",
+    n_gpus: int = 0,
+) -> Finding:
+    """In what the processor computes, and why; products of bfloat16 that it lacks are slow.
+
+    Parameters
+    ----------
+    flags
+        The processor's features.
+    compute_dtype
+        As in params.yaml.
+    multiplies
+        Whether products of bfloat16 are to be had (``finllm.model.compute_type``).
+    limit
+        ``ONEDNN_MAX_CPU_ISA``, which hides features.
+    n_gpus
+        With a GPU the processor computes nothing that counts.
+    """
+    found = [name for flag, name in _BFLOAT16.items() if flag in flags]
+    says = "no bfloat16 products (no AVX512-BF16, AMX or SVE-BF16)"
+    if multiplies:
+        says = f"bfloat16 products by {' and '.join(found) or 'its own instructions'}"
+    elif found and limit:
+        says = f"no bfloat16 products under ONEDNN_MAX_CPU_ISA={limit}"
+    if n_gpus:
+        return ok("processor", "not used for training, which runs on a GPU")
+    if compute_dtype == "auto":
+        became = "bfloat16" if multiplies else "float32"
+        return ok("processor", f"{says}: model.compute_dtype auto is {became}")
+    if compute_dtype == "bfloat16" and not multiplies:
+        mend = "dvc exp run -S model.compute_dtype=auto"
+        return warning("processor", f"{says}, so bfloat16 is slow", mend)
+    return ok("processor", f"{says}; model.compute_dtype is {compute_dtype}")
+
+
+_BFLOAT16 = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX", "svebf16": "SVE-BF16"}
+
+
+def threads(cores: int, torch_threads: int, omp: str) -> Finding:
+    """Whether torch uses the cores that this process may use; ``omp`` is OMP_NUM_THREADS."""
+    asked = f", OMP_NUM_THREADS is {omp}" if omp else ""
+    says = f"{torch_threads} torch threads on {cores} cores{asked}"
+    if torch_threads > cores:
+        return warning("threads", f"{says}: they compete for the cores", _threads(cores))
+    if 2 * torch_threads <= cores:
+        return warning("threads", f"{says}: some cores are idle", _threads(cores))
+    return ok("threads", says)
+
+
+def _threads(cores: int) -> str:
+    return f"export OMP_NUM_THREADS={cores}"
+
+
+def n_cores() -> int:
+    """The cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def disk(name: str, folder: Path, *, mend: str) -> Finding:
+    """Whether files can be written there, or where it would be made, and how much room is left."""
+    place = folder.resolve()
+    while not place.exists():
+        place = place.parent
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        return problem(name, f"{folder} cannot be written: {error.strerror}", mend)
+    free_gb = shutil.disk_usage(place).free / GB
+    says = f"{free_gb:.1f} GB free in {folder}"
+    if free_gb < LEAST_GB:
+        return problem(name, says, mend)
+    return ok(name, says) if free_gb >= ENOUGH_GB else warning(name, says, mend)

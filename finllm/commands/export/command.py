@@ -1,0 +1,76 @@
+"""``finllm export``: export the tuned model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from finllm.commands.arguments import add_adapter, add_params, add_path, new_command
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the parser of the command."""
+    command = new_command(
+        commands,
+        "export",
+        run,
+        summary="export the tuned model",
+        description=(
+            "Formats: `merged` is a folder for transformers, `gguf` a file for llama.cpp, "
+            "`adapter` the LoRA weights alone. Each comes with a model card. The exported "
+            "model is loaded again and answers test prompts; the last lines report how many "
+            "of its greedy answers equal those of the evaluated model."
+        ),
+        example="export --format merged --output tuned",
+        reads="models/adapter, params.yaml, data/split/test.jsonl, metrics/",
+        writes="the folder --output, complete or not at all",
+    )
+    command.add_argument(
+        "--format", choices=("merged", "gguf", "adapter"), required=True, help="output format"
+    )
+    command.add_argument("--output", type=Path, required=True, help="folder to create")
+    command.add_argument(
+        "--force", action="store_true", help="replace the content of an existing folder"
+    )
+    command.add_argument(
+        "--prompts",
+        type=int,
+        default=20,
+        help="number of test prompts to compare (default: %(default)s)",
+    )
+    add_adapter(command)
+    add_path(
+        command, "--examples", "data/split/test.jsonl", "file of test examples for the prompts"
+    )
+    add_path(command, "--metrics", "metrics", "folder of metrics for the model card")
+    add_params(command)
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Write the tuned model for others to load, and say how far it still answers the same."""
+    from finllm.commands.export.export_model import export_model
+    from finllm.settings.params import load_params
+
+    agreement = export_model(
+        parsed.format,
+        parsed.output,
+        params=load_params(parsed.params),
+        adapter=parsed.adapter,
+        examples=parsed.examples,
+        metrics=parsed.metrics,
+        n_prompts=parsed.prompts,
+        force=parsed.force,
+    )
+    print(f"{parsed.output}: the tuned model as {parsed.format}, with its card in README.md")
+    if agreement:
+        print(
+            f"greedy answers to {agreement.n_prompts} test prompts, exported against evaluated: "
+            f"{agreement.exact_share:.0%} the same, {agreement.token_share:.0%} of the tokens "
+            "before the first that differs"
+        )
+        if agreement.lead_at_differences:
+            leads = ", ".join(f"{lead:.2f}" for lead in sorted(agreement.lead_at_differences))
+            print(
+                f"where they part, the evaluated model's token led in logits by {leads}; its usual "
+                f"lead is {agreement.usual_lead:.2f}"
+            )

@@ -1,0 +1,291 @@
+"""A model as large as a GPU is bought for: memory planned and measured, and speed beside stock."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+import time
+from collections.abc import Iterator
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaConfig, PreTrainedModel, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+
+from finllm.answering.generate import greedy_batch
+from finllm.commands.gpu_check import models
+from finllm.commands.gpu_check.finding import MEASURED, NOT_RUN, Finding, bounded
+from finllm.instruct.chat import Encoded
+from finllm.model import attention
+from finllm.model.loading import add_lora
+from finllm.model.process_memory import cuda_peak_bytes, is_out_of_memory
+from finllm.planning.answering import AnswerSetting, answer_memory
+from finllm.planning.architecture import from_config
+from finllm.planning.memory import GB, Setting, planned_peak
+from finllm.training.arguments import training_arguments
+from finllm.training.trainer import fit
+
+BAR = 0.15  # of the planned memory
+R = 16
+
+
+class Clock(TrainerCallback):
+    """Seconds of each optimizer step, evaluations left out."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._started = 0.0
+
+    def on_step_begin(self, *_: object, **__: object) -> None:
+        """Start."""
+        self._started = _now()
+
+    def on_step_end(self, *_: object, **__: object) -> None:
+        """Note the time of the step."""
+        self.seconds.append(_now() - self._started)
+
+    @property
+    def usual(self) -> float:
+        """Of a step but the first, which compiles and allocates."""
+        rest = self.seconds[1:] or self.seconds
+        return sum(rest) / len(rest)
+
+
+def training(
+    name: str,
+    config: LlamaConfig,
+    device: torch.device,
+    *,
+    batch: int,
+    length: int,
+    labelled: int,
+    steps: int = 3,
+) -> Iterator[Finding]:
+    """LoRA over NF4, all layers recomputed: peak against plan, and tokens a second.
+
+    Stock is ``SFTTrainer`` over PEFT's own adapter, under autocast; where it lacks the memory, with
+    half of the batch, and half again.
+    """
+    optimizer = "paged_adamw_8bit" if device.type == "cuda" else "adamw_8bit"
+    setting = Setting(
+        quantization="nf4",
+        double_quantization=True,
+        compute_dtype="bfloat16",
+        attention="sdpa",
+        r=R,
+        targets="all-linear",
+        dropout=0.1,
+        optimizer=optimizer,
+        batch_size=batch,
+        length=length,
+        labelled=labelled,
+        mixed_lengths=False,
+        recompute_every=1,
+        device="cuda",
+    )
+    model = from_config(config.to_dict(), name)
+    planned = planned_peak(model, setting, launcher="single", devices=1)
+    if without := _lacks(name, planned, device):
+        yield without
+        return
+    _forget(device)
+    base = models.random_on_device(config, device, dtype=torch.bfloat16, four_bit=True)
+    rows = models.random_rows(batch * steps, length, labelled, config.vocab_size)
+    seconds = _our_steps(base, rows, batch, optimizer)
+    yield _measured_memory(f"{name}, training: memory off plan", planned, device)
+    ours = batch * length / seconds
+    yield _speed(f"{name}, training: tokens a second", ours, _stock(base, rows, batch, optimizer))
+
+
+def answering(
+    name: str,
+    config: LlamaConfig,
+    device: torch.device,
+    *,
+    batch: int,
+    length: int,
+    new_tokens: int,
+) -> Iterator[Finding]:
+    """Answers in bfloat16: peak against plan, and tokens a second beside ``generate``'s."""
+    setting = AnswerSetting(
+        quantization="none",
+        double_quantization=False,
+        compute_dtype="bfloat16",
+        r=R,
+        targets="all-linear",
+        batch_size=batch,
+        length=length,
+        new_tokens=new_tokens,
+    )
+    planned = answer_memory(from_config(config.to_dict(), name), setting).peak
+    if without := _lacks(name, planned, device):
+        yield without
+        return
+    _forget(device)
+    model = models.random_on_device(config, device, dtype=torch.bfloat16, four_bit=False).eval()
+    model.config._attn_implementation = attention.READING
+    ids = models.random_ids(batch, length, config.vocab_size)
+    started = _now()
+    found = greedy_batch(model, ids.tolist(), max_new_tokens=new_tokens, stop_ids=[], pad_id=2)
+    n = sum(len(answer.ids) for answer in found)
+    ours = n / (_now() - started)
+    yield _measured_memory(f"{name}, answers: memory off plan", planned, device)
+    model.config._attn_implementation = "sdpa"
+    started, ids = _now(), ids.to(device)
+    with torch.no_grad():
+        every = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=new_tokens,
+            min_new_tokens=new_tokens,
+            pad_token_id=2,
+        )
+    stock = batch * (every.shape[1] - length) / (_now() - started)
+    yield _speed(f"{name}, answers: tokens a second", ours, (stock, batch))
+
+
+def _our_steps(base: PreTrainedModel, rows: list[Encoded], batch: int, optimizer: str) -> float:
+    tuned = add_lora(
+        base,
+        r=R,
+        alpha=2 * R,
+        dropout=0.1,
+        targets="all-linear",
+        checkpoint_layers=1,
+        seed=models.SEED,
+    )
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = training_arguments(
+            output_dir=scratch,
+            n_train=len(rows),
+            learning_rate=1e-4,
+            warmup_share=0.0,
+            schedule="constant",
+            epochs=1.0,
+            max_steps=len(rows) // batch,
+            batch_size=batch,
+            accumulation=1,
+            max_grad_norm=1.0,
+            weight_decay=0.0,
+            optimizer=optimizer,
+            evals_per_run=1,
+            seed=models.SEED,
+            bfloat16=True,
+        )
+        fit(
+            tuned,
+            models.tokenizer(base.config.vocab_size),
+            train=rows,
+            val=rows[:1],
+            arguments=arguments,
+            patience=0,
+            min_improvement=0.0,
+            callbacks=[clock],
+        )
+    tuned.unload()
+    return clock.usual
+
+
+def _stock(
+    base: PreTrainedModel, rows: list[Encoded], batch: int, optimizer: str
+) -> tuple[float, int]:
+    """Tokens a second of ``SFTTrainer``, and the batch with which it fits; 0 of none."""
+    while batch:
+        try:
+            seconds = _stock_steps(base, rows, batch, optimizer)
+            return batch * len(rows[0].input_ids) / seconds, batch
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        batch //= 2
+        _forget(base.device)
+    return 0.0, 0
+
+
+def _stock_steps(base: PreTrainedModel, rows: list[Encoded], batch: int, optimizer: str) -> float:
+    on_gpu = base.device.type == "cuda"
+    lora = LoraConfig(r=R, lora_alpha=2 * R, lora_dropout=0.1, target_modules="all-linear",
+        task_type="CAUSAL_LM")  # fmt: skip
+    tuned, clock = get_peft_model(base, lora), Clock()
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            arguments = SFTConfig(
+                output_dir=scratch,
+                per_device_train_batch_size=batch,
+                max_steps=2,
+                optim=optimizer,
+                bf16=on_gpu,
+                use_cpu=not on_gpu,
+                activation_checkpointing=False,  # the base recomputes its layers already
+                save_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
+                max_length=None,
+                dataloader_pin_memory=on_gpu,
+            )
+            if arguments.n_gpu > 1:
+                arguments._n_gpu = 1
+            trainer = SFTTrainer(
+                model=tuned,
+                args=arguments,
+                train_dataset=Dataset.from_list(
+                    [
+                        {
+                            "input_ids": row.input_ids,
+                            "completion_mask": [
+                                int(i >= row.n_prompt) for i in range(len(row.input_ids))
+                            ],
+                        }
+                        for row in rows
+                    ]
+                ),
+                processing_class=models.tokenizer(base.config.vocab_size),
+                callbacks=[clock],
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.train()
+    finally:
+        tuned.unload()
+    return clock.usual
+
+
+def _measured_memory(name: str, planned: int, device: torch.device) -> Finding:
+    if device.type == "cpu":
+        return Finding(name, NOT_RUN, note="the plan is of a GPU")
+    measured = cuda_peak_bytes()
+    note = f"{measured / GB:.2f} GB, {planned / GB:.2f} planned"
+    return bounded(name, abs(measured / planned - 1), BAR, note)
+
+
+def _speed(name: str, ours: float, stock: tuple[float, int]) -> Finding:
+    speed, batch = stock
+    note = f"stock {speed:,.0f} with a batch of {batch}" if batch else "stock lacks the memory"
+    return Finding(name, MEASURED, ours, note=note)
+
+
+def _lacks(name: str, planned: int, device: torch.device) -> Finding | None:
+    """That the device has not what is planned; None where it has, or is a CPU."""
+    if device.type == "cpu":
+        return None
+    _forget(device)
+    free = torch.cuda.mem_get_info()[0]
+    if planned <= free:
+        return None
+    return Finding(name, NOT_RUN, note=f"{planned / GB:.1f} GB planned, {free / GB:.1f} free")
+
+
+def _forget(device: torch.device) -> None:
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()

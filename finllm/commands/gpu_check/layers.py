@@ -1,0 +1,138 @@
+"""Logits, gradients, masks and merged weights of a small model, each against the exact ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+from finllm.commands.gpu_check import models
+from finllm.commands.gpu_check.bounds import SIGMAS, allowed, distance
+from finllm.commands.gpu_check.finding import Finding, bounded
+from finllm.model import export_formats as export
+from finllm.model.compute_type import DTYPES
+from finllm.model.lora_linear import keep_mask
+from finllm.training.trainer import LabelledLossTrainer
+
+N_ROWS, N_TOKENS = 3, 48
+BLOCK, NESTED = 64, 256  # weights that share a constant, constants that share one
+
+
+@torch.no_grad()
+def logits(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
+    """The logits of all tokens, in float32 on the CPU."""
+    return model(ids.to(model.device), use_cache=False).logits.float().cpu()
+
+
+def logits_agree(
+    name: str, folder: str, dtype: str, *, kernel: str = "sdpa", n_tokens: int = N_TOKENS
+) -> Finding:
+    """The model as it is loaded on this machine's device, in a type and with a kernel."""
+    reference = models.exact(folder)
+    ids = models.random_ids(N_ROWS, n_tokens, reference.config.vocab_size)
+    found = logits(models.loaded(folder, dtype, kernel=kernel), ids)
+    bound = allowed(reference.config, n_tokens, DTYPES[dtype])
+    return bounded(name, distance(found, logits(reference, ids)), bound)
+
+
+def quantized(device: torch.device) -> Finding:
+    """NF4 with double quantization and back: no weight further off than half the widest step.
+
+    The constant of a block is quantized itself, by steps of its own, relative to the largest of
+    256 constants less their mean.
+    """
+    generator = torch.Generator().manual_seed(models.SEED)
+    weight = torch.randn(512, 512, generator=generator).to(device)
+    values, state = quantize_4bit(weight, quant_type="nf4", compress_statistics=True)
+    back = dequantize_4bit(values, state)
+    constants = weight.reshape(-1, BLOCK).abs().amax(1)
+    centred = (constants - state.offset).reshape(-1, min(NESTED, len(constants))).abs().amax(1)
+    half_step, half_nested = (
+        float(code.sort().values.diff().max()) / 2 for code in (state.code, state.state2.code)
+    )
+    off = half_nested * centred.repeat_interleave(len(constants) // len(centred))
+    most = (half_step * (constants + off) + off)[:, None] * (1 + 4 * torch.finfo(torch.float32).eps)
+    error = (back - weight).reshape(-1, BLOCK).abs()
+    return bounded("NF4, double: error, of the widest step", float((error / most).max()), 1.0)
+
+
+def four_bit_logits_agree(name: str, folder: str, dtype: str, *, n_tokens: int) -> Finding:
+    """The products of four-bit weights, against those of what the weights are.
+
+    One token of one row runs another kernel than many.
+    """
+    model, reference = models.loaded(folder, dtype, quantization="nf4"), models.exact(folder)
+    models.copy_dequantized(model, reference)
+    ids = models.random_ids(1, n_tokens, reference.config.vocab_size)
+    found = distance(logits(model, ids), logits(reference, ids))
+    return bounded(name, found, allowed(reference.config, n_tokens, DTYPES[dtype]))
+
+
+def gradients(model: PeftModel, ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The adapter's gradients of the loss that the trainer asks for, on the CPU."""
+    ids = ids.to(model.device)
+    labels = ids.clone()
+    labels[:, : ids.shape[1] // 2] = -100
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+    plain = SimpleNamespace(fused=None)
+    nats = LabelledLossTrainer._summed_nats(plain, model.get_base_model(), inputs)
+    nats.backward()
+    return {n: p.grad.float().cpu() for n, p in model.named_parameters() if p.requires_grad}
+
+
+def gradients_agree(name: str, folder: str, dtype: str) -> Finding:
+    """The gradients of an adapter on four-bit weights with every layer recomputed."""
+    model, reference = models.loaded(folder, dtype, quantization="nf4"), models.exact(folder)
+    models.copy_dequantized(model, reference)
+    ids = models.random_ids(N_ROWS, N_TOKENS, reference.config.vocab_size)
+    exact = gradients(models.with_lora(reference).train(), ids)
+    found = gradients(models.with_lora(model, checkpoint_layers=1).train(), ids)
+    bound = allowed(reference.config, N_TOKENS, DTYPES[dtype], backward=True)
+    return bounded(name, distance(found, exact), bound)
+
+
+def recomputed_gradients_agree(folder: str) -> Finding:
+    """Layers computed again draw the dropout masks of the forward pass, on this device."""
+    found = []
+    for every in (0, 1):
+        model = models.with_lora(
+            models.loaded(folder, "float32"), dropout=0.25, checkpoint_layers=every
+        )
+        torch.manual_seed(models.SEED)
+        ids = models.random_ids(N_ROWS, N_TOKENS, model.config.vocab_size)
+        found.append(gradients(model.train(), ids))
+    bound = allowed(model.config, N_TOKENS, torch.float32, backward=True)
+    return bounded("float32, checkpointing: gradients", distance(*reversed(found)), bound)
+
+
+def dropout_share(device: torch.device) -> Finding:
+    """The share that the lean adapter drops, which is drawn by 64 bits at a time."""
+    n, threshold = 2**20, 64
+    like = torch.empty(1, device=device)
+    torch.manual_seed(models.SEED)
+    dropped = 1 - float((keep_mask(torch.Size([n]), threshold, like) != 0).double().mean())
+    share = threshold / 256
+    bound = SIGMAS * math.sqrt(share * (1 - share) / n)
+    return bounded("dropout: share off by", abs(dropped - share), bound)
+
+
+def merged_and_exported(folder: str, dtype: str, output: Path) -> Iterator[Finding]:
+    """An adapter merged into weights of a type, and these written and read again."""
+    ids = models.random_ids(N_ROWS, N_TOKENS, models.tiny_config().vocab_size)
+    reference = models.with_lora(models.exact(folder)).eval()
+    tuned = models.with_lora(models.loaded(folder, dtype, kernel="answers")).eval()
+    merged = tuned.merge_and_unload()
+    found = logits(merged, ids)
+    bound = allowed(reference.config, N_TOKENS, DTYPES[dtype])
+    yield bounded(f"{dtype}, merged: logits", distance(found, logits(reference, ids)), bound)
+    export.write_merged(merged, models.tokenizer(reference.config.vocab_size), output)
+    again = export.reload(output, dtype=merged.dtype, device=merged.device)
+    off = distance(dict(again.named_parameters()), dict(merged.named_parameters()))
+    yield bounded(f"{dtype}, exported: weights read again", off, 0.0)
+    yield bounded(f"{dtype}, exported: logits", distance(logits(again, ids), found), bound)

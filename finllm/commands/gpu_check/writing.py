@@ -1,0 +1,81 @@
+"""Greedy answers on this machine's device, against those of the exact model and of ``generate``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from transformers import PreTrainedModel
+
+from finllm.answering.generate import greedy_batch
+from finllm.commands.gpu_check import models
+from finllm.commands.gpu_check.bounds import allowed
+from finllm.commands.gpu_check.finding import Finding, bounded
+
+N_NEW = 24
+LENGTHS = (5, 33, 64)  # of the prompts of a batch
+
+
+def prompts(vocabulary: int) -> list[list[int]]:
+    """Prompts of several lengths, so that rows of a batch are padded."""
+    ids = models.random_ids(len(LENGTHS), max(LENGTHS), vocabulary).tolist()
+    return [row[:length] for row, length in zip(ids, LENGTHS, strict=True)]
+
+
+def written(model: PreTrainedModel, asked: Sequence[list[int]], n_new: int) -> list[list[int]]:
+    """The answers of the plain layers, as a GPU writes them, in the order of the prompts."""
+    found = greedy_batch(model, asked, max_new_tokens=n_new, stop_ids=[], pad_id=2)
+    return [answer.ids for answer in sorted(found, key=lambda answer: answer.index)]
+
+
+@torch.no_grad()
+def generated(model: PreTrainedModel, prompt: Sequence[int], n_new: int) -> list[int]:
+    """The same of one prompt by ``generate`` of transformers."""
+    ids = torch.tensor([prompt], device=model.device)
+    every = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_new_tokens=n_new,
+        min_new_tokens=n_new,
+        pad_token_id=2,
+    )
+    return every[0, len(prompt) :].tolist()
+
+
+@torch.no_grad()
+def largest_lead(reference: PreTrainedModel, prompt: Sequence[int], answer: Sequence[int]) -> float:
+    """By how much another token led where one was written, of the size of the logits; 0 is never.
+
+    Each token is judged behind those that were written before it, so an answer that has gone
+    another way at a near tie is judged on its own way.
+    """
+    ids = torch.tensor([[*prompt, *answer]])
+    logits = reference(ids, use_cache=False).logits[0, len(prompt) - 1 : -1].double()
+    own = logits.gather(1, torch.tensor(answer)[:, None])[:, 0]
+    norms = logits.square().mean(1).sqrt()
+    return float(((logits.amax(1) - own) / norms).max())
+
+
+def answers_agree(name: str, folder: str, dtype: str) -> Finding:
+    """No token is written where the exact model puts another one ahead by more than rounding."""
+    model, reference = models.loaded(folder, dtype, kernel="answers"), models.exact(folder)
+    asked = prompts(reference.config.vocab_size)
+    leads = [
+        largest_lead(reference, prompt, answer)
+        for prompt, answer in zip(asked, written(model, asked, N_NEW), strict=True)
+    ]
+    n_tokens = max(LENGTHS) + N_NEW
+    # of two logits, each off by a share of the size of all
+    bound = 2 * allowed(reference.config, n_tokens, model.dtype)
+    return bounded(name, max(leads), bound)
+
+
+def as_generate(folder: str) -> Finding:
+    """In float32: the share of tokens before the first that ``generate`` writes otherwise."""
+    model, stock = (models.loaded(folder, "float32", kernel=k) for k in ("answers", "sdpa"))
+    asked = prompts(model.config.vocab_size)
+    ours = written(model, asked, N_NEW)
+    theirs = [generated(stock, prompt, N_NEW) for prompt in asked]
+    same = sum(a == b for x, y in zip(ours, theirs, strict=True) for a, b in zip(x, y, strict=True))
+    return bounded("float32, answers: unlike generate's", 1 - same / (N_NEW * len(asked)), 0.0)

@@ -1,0 +1,91 @@
+"""``finllm plan``: estimate memory and time of a training run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from finllm.commands.arguments import add_json, add_params, add_path, new_command
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the parser of the command."""
+    command = new_command(
+        commands,
+        "plan",
+        run,
+        summary="estimate memory and time of a training run",
+        description=(
+            "Estimate parameters, memory of weights, adapter, optimizer and activations, "
+            "peak memory on 1 to 8 devices under each launcher, the devices that fit, tokens "
+            "and time, from the parameters alone. Needs neither weights nor a network. A "
+            "model that is not in finllm/planning/models.toml must be a local folder with a "
+            "config.json or in the Hub's cache. 1 GB is 10^9 bytes. The exit code is 0 even "
+            "if the run does not fit; scripts read `fits` in the output of --json."
+        ),
+        example=(
+            "plan\n"
+            "plan --preset gpu-llama3-8b-qlora --examples 5000\n"
+            "plan --preset gpu-llama3-8b-qlora --launcher fsdp --devices 4 --json"
+        ),
+        reads=(
+            "params.yaml; without --preset also the training set and the speed of the last "
+            "run (data/split/train.jsonl, metrics/details/train.json)"
+        ),
+        writes="nothing",
+    )
+    command.add_argument("--preset", default="", help="plan for this preset instead of params.yaml")
+    add_params(command)
+    add_path(command, "--presets", "presets", "folder of presets")
+    command.add_argument(
+        "--launcher",
+        default="",
+        choices=["single", "ddp", "fsdp", "deepspeed-zero2", "deepspeed-zero3"],
+        help="launcher for several devices (default: train.launcher)",
+    )
+    command.add_argument(
+        "--devices", type=int, default=0, help="number of devices (default: plan.devices)"
+    )
+    command.add_argument(
+        "--examples",
+        type=int,
+        default=0,
+        help="number of training examples (default: size of data/split/train.jsonl, or the limit "
+        "in the parameters)",
+    )
+    command.add_argument(
+        "--tokens-per-second",
+        type=float,
+        default=0.0,
+        help="training speed of all devices together (default: the speed in "
+        "metrics/costs/train.json if trainable parameters and batch size match, else "
+        "plan.utilisation of plan.peak_tflops; in float32 the values that end in _float32)",
+    )
+    add_json(command, "the plan, in bytes,")
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Print what a training will hold and take, from its parameters alone."""
+    from finllm.commands.plan.plan_text import page
+    from finllm.commands.terminal import print_json
+    from finllm.planning.plan_request import plan_params
+    from finllm.settings.params import load_params
+    from finllm.settings.presets import preset_params
+
+    if parsed.preset:
+        params = preset_params(parsed.preset, folder=parsed.presets, params=parsed.params)
+    else:
+        params = load_params(parsed.params)
+    planned = plan_params(
+        params,
+        launcher=parsed.launcher,
+        devices=parsed.devices,
+        examples=parsed.examples,
+        tokens_per_second=parsed.tokens_per_second,
+        train_set=None if parsed.preset else Path("data/split/train.jsonl"),
+        metrics=None if parsed.preset else Path("metrics"),
+    )
+    if parsed.json:
+        print_json(planned.to_json())
+    else:
+        print(page(planned))

@@ -1,0 +1,178 @@
+"""``python -m finllm predict``: answer every transcript in a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from finllm.answering.predicting import load_answerer
+from finllm.corpus import disclaimers
+from finllm.corpus.boilerplate import REPEATED
+from finllm.corpus.cleaning import Cleaned, cleaner_maker
+from finllm.corpus.detection import detect
+from finllm.corpus.sources import read_described
+from finllm.instruct import chat, templates
+from finllm.instruct.drafting import asker, budget_maker
+from finllm.model.weights import checkpoint_root
+from finllm.records import Example, Line, Reject, write_jsonl
+from finllm.runtime.parallel import map_batches, n_cores
+from finllm.settings.params import Clean, Params
+
+MODELS = ("base", "tuned")
+NO_ADAPTER = Path(os.devnull)  # the weights of the base model: nothing beside its own
+
+
+@dataclass(frozen=True)
+class FolderAnswer:
+    """The answer to one transcript, and what it rests on."""
+
+    id: str  # of the transcript; of a file: its name without .txt
+    text: str
+    template: str
+    model: str  # one of MODELS
+    hit_limit: bool = False  # stopped by the length limit and not by the end-of-turn token
+    n_prompt_tokens: int = 0
+    n_new_tokens: int = 0
+    prompt_sha256: str = ""
+    decoding: str = ""
+    weights_sha256: str = ""
+    unanswered: str = ""  # why the text is empty without the model having been asked
+
+
+def answer_folder(
+    folder: Path, output: Path, *, params: Params, template: str, model: str, adapter: Path
+) -> list[FolderAnswer]:
+    """Write one JSON line a transcript, in order of id, and return them.
+
+    The prompt is made as the pipeline makes it, from reading to the chat format, in the template's
+    first wording. No transcript is dropped: one that cannot be read or does not fit has an empty
+    text and the reason. Answers are kept as they come below ``FINLLM_CHECKPOINTS``, so a killed run
+    resumes where it stopped; the output appears whole, at the end.
+
+    Raises
+    ------
+    ValueError
+        For a folder with nothing to read, an unknown template or model, or no tuned model.
+    """
+    if template not in templates.TEMPLATES:
+        raise ValueError(f"template {template!r}; allowed: {', '.join(templates.TEMPLATES)}")
+    weights = weights_of(model, adapter)
+    examples, rejects = questions(folder, params=params, template=template)
+    found = [
+        FolderAnswer(reject.id, "", template, model, unanswered=f"{reject.reason}: {reject.detail}")
+        for reject in rejects
+    ]
+    answerer = load_answerer(params, weights=weights)
+    system, tokenizer = params.templatize.system_prompt, answerer.tokenizer
+    prompts = [chat.render_example(tokenizer, example, system) for example in examples]
+    ids = [chat.encode_prompt(tokenizer, prompt) for prompt in prompts]
+    excerpts = [example.excerpt for example in examples]
+    journal = answerer.journal(checkpoint_root(), ids, excerpts)
+    if n_before := len(journal.read()):
+        print(f"predict {model}: resuming after {n_before} of {len(prompts)} answers")
+    bar = tqdm(
+        answerer.answer(ids, excerpts, journal),
+        total=len(ids),
+        desc=f"predict {model}",
+        unit="answer",
+        disable=None,
+    )
+    found += [
+        FolderAnswer(
+            id=examples[answer.index].transcript_id,
+            text=answerer.text(answer),
+            template=template,
+            model=model,
+            hit_limit=answer.hit_limit,
+            n_prompt_tokens=len(ids[answer.index]),
+            n_new_tokens=len(answer.ids),
+            prompt_sha256=chat.prompt_sha256(prompts[answer.index]),
+            decoding=answerer.decoding,
+            weights_sha256=answerer.weights_sha256,
+        )
+        for answer in bar
+    ]
+    found.sort(key=lambda answer: answer.id)
+    write_jsonl(output, found)
+    journal.remove()
+    return found
+
+
+def questions(folder: Path, *, params: Params, template: str) -> tuple[list[Example], list[Reject]]:
+    """The question to each transcript of a folder, in order of id, and what can be asked nothing.
+
+    A reject has the id of no question and no other reject's; one without an id is left out.
+
+    Raises
+    ------
+    ValueError
+        If not one transcript can be asked about; gives the reason the first cannot.
+    """
+    ask = partial(
+        asker,
+        budget=budget_maker(params.model, params.templatize),
+        lexicon=params.filter.lexicon,
+        template=template,
+        seed=params.templatize.seed,
+    )
+    lines, rejects = _clean(folder, params.clean)
+    examples: list[Example] = []
+    for batch in map_batches(ask, lines, n_workers=n_cores()):
+        for row in batch:
+            (rejects if isinstance(row, Reject) else examples).append(row)
+    if not examples:
+        why = next((f"{r.file} {r.reason}: {r.detail}".strip() for r in rejects), "no record")
+        raise ValueError(f"{folder}: no usable transcript; first reason: {why}")
+    examples.sort(key=lambda example: example.transcript_id)
+    asked = {"", *(example.transcript_id for example in examples)}
+    by_id = {reject.id: reject for reject in reversed(rejects)}
+    return examples, [by_id[key] for key in sorted(by_id.keys() - asked)]
+
+
+def _clean(folder: Path, p: Clean) -> tuple[list[Line], list[Reject]]:
+    """The transcripts as the clean stage leaves them; the folder is the corpus of disclaimers."""
+    prepare = cleaner_maker(replace(p, company_for_missing="id"))  # an answer needs no company
+    rejects: list[Reject] = []
+    found: list[disclaimers.Candidate] = []
+
+    def kept(batches: Iterator[Cleaned | disclaimers.Erased]) -> Iterator[str]:
+        for batch in batches:
+            rejects.extend(batch.rejects)
+            if isinstance(batch, Cleaned):
+                found.extend(batch.disclaimers)
+            yield from batch.lines
+
+    records = read_described(detect(folder))
+    lines = _numbered(folder, list(kept(map_batches(prepare, records, n_workers=n_cores()))))
+    if REPEATED in p.remove_boilerplate:
+        erase = partial(disclaimers.eraser, disclaimers.repeated(found))
+        lines = _numbered(folder, list(kept(map_batches(erase, lines, n_workers=n_cores()))))
+    return lines, rejects
+
+
+def _numbered(folder: Path, lines: Sequence[str]) -> list[Line]:
+    return [Line(folder, number, line) for number, line in enumerate(lines, 1)]
+
+
+def weights_of(model: str, adapter: Path) -> Path:
+    """Where what is added to the base is; nowhere for the base itself.
+
+    Raises
+    ------
+    ValueError
+        For an unknown model, or where there is no tuned one.
+    """
+    if model not in MODELS:
+        raise ValueError(f"model {model!r}; allowed: {', '.join(MODELS)}")
+    if model == "base":
+        return NO_ADAPTER
+    if not any((adapter / name).is_file() for name in ("adapter_config.json", "config.json")):
+        raise ValueError(
+            f"{adapter}: no tuned model; run `dvc repro train` first, or use --model base"
+        )
+    return adapter

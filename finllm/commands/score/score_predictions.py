@@ -1,0 +1,326 @@
+"""``python -m finllm score``: score answers from any source, beside baselines."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from finllm.corpus import readers
+from finllm.corpus.detection import detect
+from finllm.corpus.sources import read_described
+from finllm.instruct import templates
+from finllm.instruct.examples import example_of
+from finllm.records import (
+    METRICS,
+    SEMANTIC,
+    Example,
+    Reject,
+    Transcript,
+    read_examples,
+    read_jsonl,
+)
+from finllm.runtime.parallel import map_batches, n_cores
+from finllm.scoring import baselines, score_example
+from finllm.scoring.example import SIGNATURES
+from finllm.settings.params import Evaluate
+from finllm.stats import rounding
+from finllm.stats.resampling import bootstrap_ci
+from finllm.stats.subgroups import MIN_CLUSTERS
+
+PREDICTIONS = "predictions"  # the name of the scored file's column
+BATCH = 8  # examples a worker takes at once; all answers to one call, so that it is read once
+CONFIDENCE = 0.95
+
+Values = dict[str, dict[str, np.ndarray]]  # answers' column: metric: shape (n_references,)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over examples; the bounds are None with too few companies (``MIN_CLUSTERS``)."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The scores of a file of predictions and of the baselines."""
+
+    table: dict[str, dict[str, Estimate]]  # answers' column: metric: estimate
+    counts: dict[str, int]
+    signatures: dict[str, str]
+    seconds: float
+
+
+def score_predictions(
+    predictions: Path,
+    *,
+    references: Path,
+    sources: Path,
+    train: Path,
+    template: str,
+    semantic: bool,
+    evaluate: Evaluate,
+) -> Outside:
+    """Every metric of every reference's answer, and of the baselines' answers.
+
+    A reference is the file ``<id>.txt`` in the folder or in its ``gt_summaries``; its source is the
+    transcript of that id in a folder as ``finllm.corpus.detection.detect`` reads it. A reference
+    without an answer, or with an empty one, scores 0 and is counted. Where ``train`` is missing,
+    the baselines that copy a training answer are left out.
+
+    Raises
+    ------
+    ValueError
+        For a prediction without a reference, two of one id, a reference without a source, or a
+        folder without texts; names them.
+    """
+    if template not in templates.TEMPLATES:
+        raise ValueError(f"template {template!r}; allowed: {', '.join(templates.TEMPLATES)}")
+    started = time.perf_counter()
+    wanted = read_references(references)
+    said = read_answers(predictions)
+    _refuse(said.keys() - wanted.keys(), f"{predictions}: no reference in {references} for id")
+    calls = read_calls(sources, wanted.keys())
+    examples = [_example(calls[key], template, wanted[key]) for key in sorted(wanted)]
+    texts = {PREDICTIONS: [said.get(e.transcript_id, "") for e in examples]}
+    texts |= baseline_texts(
+        examples, read_examples(train) if train.is_file() else [], evaluate.seed
+    )
+    values = light_values(examples, texts)
+    signatures, n_truncated = dict(SIGNATURES), 0
+    if semantic:
+        n_truncated, signatures["semantic"] = _add_semantic(values, examples, texts, evaluate)
+    companies = [example.company or example.id for example in examples]
+    counts = {
+        "references": len(examples),
+        "companies": len(set(companies)),
+        "missing": len(wanted.keys() - said.keys()),
+        "empty": sum(not text.strip() for text in said.values()),
+    }
+    if semantic:
+        counts["texts_longer_than_the_encoder_reads"] = n_truncated
+    table = {
+        name: {
+            metric: _estimate(columns[metric], companies, evaluate)
+            for metric in METRICS
+            if metric in columns
+        }
+        for name, columns in values.items()
+    }
+    return Outside(table, counts, signatures, time.perf_counter() - started)
+
+
+def read_answers(path: Path) -> dict[str, str]:
+    """The text of each id of a JSON-lines file; a text that is null or absent is empty.
+
+    Raises
+    ------
+    ValueError
+        For a line that is no object with an ``id``, a text that is none, or an id that comes twice.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"{path}: no such file; expected one JSON object with id and text per line"
+        )
+    found: dict[str, str] = {}
+    n_lines: Counter[str] = Counter()
+    for number, row in enumerate(read_jsonl(path), 1):
+        key = row.get("id") if isinstance(row, dict) else None
+        if not isinstance(key, str) or not key:
+            raise ValueError(f"{path}, line {number}: must be an object with id, a text, and text")
+        text = row.get("text")
+        if not isinstance(text, str | None):
+            raise ValueError(f"{path}, line {number}: text of {key} is {text!r}; must be a string")
+        found[key] = text or ""
+        n_lines[key] += 1
+    _refuse({key for key, n in n_lines.items() if n > 1}, f"{path}: more than one line for id")
+    return found
+
+
+def read_references(folder: Path) -> dict[str, str]:
+    """The texts of ``<id>.txt`` in a folder, or in its ``gt_summaries`` where it has one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or one cannot be read or is empty: names it.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder; expected one reference <id>.txt per call")
+    below = folder / "gt_summaries"
+    paths = sorted((below if below.is_dir() else folder).glob("*.txt"))
+    if not paths:
+        raise ValueError(f"{folder}: no references; expected <id>.txt, or gt_summaries/<id>.txt")
+    found = {}
+    for path in paths:
+        text = readers.read_text_file(path, encoding="utf-8")
+        if isinstance(text, Reject):
+            raise ValueError(f"{path}: {text.reason}: {text.detail}")
+        found[path.stem] = text.strip()
+    return found
+
+
+def read_calls(folder: Path, ids: AbstractSet[str]) -> dict[str, Transcript]:
+    """The transcripts with these ids; others of the folder are left out.
+
+    Raises
+    ------
+    ValueError
+        If an id has none: names it, and why its file could not be read.
+    """
+    found: dict[str, Transcript] = {}
+    reasons: dict[str, str] = {}
+    for record in read_described(detect(folder)):
+        if isinstance(record, Reject):
+            reasons[record.id] = f" ({record.reason}: {record.detail})"
+        elif record.id in ids:
+            found[record.id] = record
+    missing = {f"{key}{reasons.get(key, '')}" for key in ids - found.keys()}
+    _refuse(missing, f"{folder}: no source for the reference")
+    return found
+
+
+def baseline_texts(
+    examples: Sequence[Example], train: Sequence[Example], seed: int
+) -> dict[str, list[str]]:
+    """The baselines' answers by name; one that has an answer to no example is left out.
+
+    ``baselines.baseline_answers``, but with the figures of whole calls counted on every core.
+    """
+    batches = map_batches(_densest, examples, n_workers=n_cores(), batch_size=BATCH)
+    dense = [text for batch in batches for text in batch]
+    rng = np.random.default_rng(seed)
+    nearest = baselines.nearest_training_answers(examples, train)
+    own = baselines.nearest_company_answers(examples, train)
+    found = {
+        "lead": [baselines.lead(example) for example in examples],
+        "dense": dense,
+        "random": list(baselines.random_training_answers(examples, train, rng=rng).values()),
+        "nearest": [nearest[example.id] for example in examples],
+    }
+    if own:
+        found["nearest_company"] = [
+            own.get(example.id, nearest[example.id]) for example in examples
+        ]
+    return {name: texts for name, texts in found.items() if any(texts)}
+
+
+def _densest() -> Callable[[list[Example]], list[str]]:
+    return lambda batch: [baselines.number_dense_lead(example) for example in batch]
+
+
+def light_values(examples: Sequence[Example], texts: dict[str, list[str]]) -> Values:
+    """The metrics that need no neural model, on every core."""
+    rows = [
+        (tuple(texts[name][i] for name in texts), example.answer, example.excerpt)
+        for i, example in enumerate(examples)
+    ]
+    bar = tqdm(total=len(rows), desc="score", unit="call", disable=None)
+    scored: list[list[dict[str, float]]] = []
+    for batch in map_batches(_scorer, rows, n_workers=n_cores(), batch_size=BATCH):
+        scored += batch
+        bar.update(len(batch))
+    bar.close()
+    return {
+        name: {metric: np.array([row[k][metric] for row in scored]) for metric in scored[0][k]}
+        for k, name in enumerate(texts)
+    }
+
+
+def _scorer() -> Callable[[list[tuple[tuple[str, ...], str, str]]], list[list[dict[str, float]]]]:
+    def score(batch: list[tuple[tuple[str, ...], str, str]]) -> list[list[dict[str, float]]]:
+        return [
+            [score_example(answer, reference, source) for answer in answers]
+            for answers, reference, source in batch
+        ]
+
+    return score
+
+
+def _add_semantic(
+    values: Values, examples: Sequence[Example], texts: dict[str, list[str]], p: Evaluate
+) -> tuple[int, str]:
+    """Add the neural metrics, all columns in one pass; the texts cut, and the signature."""
+    from finllm.scoring.semantic import encoder_folder, semantic_scores, signature
+
+    found = semantic_scores(
+        [text for column in texts.values() for text in column],
+        [example.answer for example in examples] * len(texts),
+        encoder=encoder_folder(p.encoder, package=p.encoder_package),
+        layer=p.encoder_layer,
+        batch_size=p.encoder_batch_size,
+    )
+    for metric in SEMANTIC:
+        columns = np.array(vars(found)[metric]).reshape(len(texts), len(examples))
+        for name, column in zip(texts, columns, strict=True):
+            values[name][metric] = column
+    return found.n_truncated, signature(p.encoder, layer=p.encoder_layer)
+
+
+def _estimate(values: np.ndarray, companies: Sequence[str], p: Evaluate) -> Estimate:
+    """The mean with a studentised bootstrap interval over companies, kept within 0 to 1."""
+    if len(set(companies)) < MIN_CLUSTERS:
+        return Estimate(float(values.mean()), None, None)
+    found = bootstrap_ci(
+        values,
+        n_bootstrap=p.n_bootstrap,
+        confidence=CONFIDENCE,
+        clusters=companies,
+        rng=np.random.default_rng(p.seed),
+    )
+    return Estimate(found.estimate, max(0.0, found.low), min(1.0, found.high))
+
+
+def show(scores: Outside) -> str:
+    """The table as text, a metric a line, with the counts above it."""
+    counts = scores.counts
+    columns = list(scores.table)
+    rows = [["", *columns]]
+    for metric in scores.table[PREDICTIONS]:
+        rows.append([metric, *(_cell(scores.table[name][metric]) for name in columns)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        f"{counts['references']} references of {counts['companies']} companies; scored 0: "
+        f"{counts['missing']} without a prediction, {counts['empty']} empty",
+        "mean [95 % interval, companies resampled]"
+        if counts["companies"] >= MIN_CLUSTERS
+        else f"means; an interval needs at least {MIN_CLUSTERS} companies",
+    ]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        lines.append("  ".join(cell.ljust(width) for cell, width in cells).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(one: Estimate) -> str:
+    interval = "" if one.low is None else " " + rounding.interval(one.low, one.high)
+    return (rounding.score(one.mean) + interval).translate(rounding.PLAIN)
+
+
+def _example(call: Transcript, template: str, reference: str) -> Example:
+    return example_of(
+        call,
+        id=call.id,
+        template=template,
+        provenance=call.provenance,
+        instruction=templates.wordings(template)[0],
+        excerpt=call.text,
+        answer=reference,
+        n_prompt_tokens=0,
+        n_answer_tokens=0,
+    )
+
+
+def _refuse(ids: AbstractSet[str], what: str) -> None:
+    if ids:
+        more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+        raise ValueError(f"{what} {', '.join(sorted(ids)[:5])}{more}")

@@ -1,0 +1,256 @@
+"""From the table of a study to its answer: confirmed, refuted or undecided, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from finllm.commands.study.contrasts import Contrast, contrast, ratio
+from finllm.commands.study.file import MIN_SEEDS, Study
+from finllm.commands.study.looks import spent_levels
+from finllm.commands.study.settling import runs_needed
+from finllm.commands.study.table import Table
+from finllm.stats.multiplicity import holm
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison: a level against another, or the trend over all levels."""
+
+    name: str
+    estimate: float  # the first minus the second; a ratio where the question is about one
+    low: float  # interval of this comparison alone, at 1 - alpha
+    high: float
+    low_all: float  # of all comparisons of the study together
+    high_all: float
+    p_value: float  # two-sided, against no difference
+    p_holm: float  # the same with the family's error rate held
+    bayes_factor: float | None
+    result: str  # what is shown, in words
+    verdict: str  # confirmed, refuted, undecided
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the study says."""
+
+    verdict: str
+    findings: tuple[Finding, ...]
+    seeds_needed: int | None  # in all; None where it is decided, or no number is known
+    companies_needed: int | None  # None where seeds alone settle it
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One thing that may be shown of a comparison, and what it says of the claim."""
+
+    result: str
+    p: float  # one-sided
+    share: float  # of alpha: a half for each direction, all of it for a region
+    verdict: str
+
+
+UNDECIDED = _Way("undecided", 1.0, 1.0, "undecided")
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A comparison: weights of the levels, and the two levels where it is of two."""
+
+    name: str
+    weights: np.ndarray
+    a: int = -1
+    b: int = -1
+
+
+def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
+    """The study's answer from the runs that are there.
+
+    Every comparison can go several ways, each a one-sided test: *better* and *worse* at alpha / 2,
+    *equivalent* at alpha, by two one-sided tests (Schuirmann 1987): the interval of 1 - 2 alpha
+    lies inside the margin. Within each way the error is held over all comparisons by Holm's
+    step-down (1979), however they depend; the p-values are those of ``contrast``, which count the
+    variance between seeds. So the chance of *any* false "better" or "worse" in a study is at most
+    alpha, and so is that of any false "equivalent".
+
+    A claim is confirmed where all its comparisons confirm it, and refuted where one refutes it. A
+    difference that is shown and lies within the margin is "equivalent": too small to matter.
+
+    Ratios (``at_least``, ``between``, a margin in per cent) are tested as ``a - x b`` against zero
+    (Hauschke, Kieser and Hothorn 1999); the reference's mean must be positive.
+
+    ``planned`` is the number of seeds at which the study ends, where it looks after every seed: the
+    rates are then those of ``spent_levels``, and the intervals are repeated ones (Jennison and
+    Turnbull 1989), which hold at whatever look the study stops.
+    """
+    said = _said(study, table, planned)
+    if not said:
+        return Answer("undecided", (), None, None)
+    level, pairs = _levels(len(table.seeds), planned), _pairs(study, table)
+    contrasts = [contrast(table.means, pair.weights, exact=study.exact) for pair in pairs]
+    corrected = holm([one.p_value() for one in contrasts])
+    rates = level(study.alpha / 2), level(study.alpha / 2 / len(pairs))
+    findings = []
+    for pair, one, p_holm, way in zip(pairs, contrasts, corrected, said, strict=True):
+        alone, together = (_estimate(study, table, pair, one, rate) for rate in rates)
+        evidence = one.p_value(), float(p_holm), one.bayes_factor()
+        findings.append(
+            Finding(pair.name, *alone, *together[1:], *evidence, way.result, way.verdict)
+        )
+    verdict = _together(said, table)
+    needed = None, None
+    if verdict == "undecided" and not study.exact:
+        needed = runs_needed(
+            [_distance(study, table, pair) for pair in pairs],
+            rate=study.alpha / 2 / len(pairs),
+            n_seeds=len(table.seeds),
+            n_companies=len(table.companies),
+        )
+    return Answer(verdict, tuple(findings), *needed)
+
+
+def results(study: Study, table: Table, *, planned: int = 0) -> list[str]:
+    """What ``answer`` says of each comparison, without its intervals and many times as fast."""
+    return [way.result for way in _said(study, table, planned)]
+
+
+def verdict(study: Study, table: Table, *, planned: int = 0) -> str:
+    """The verdict of ``answer`` alone, many times as fast."""
+    return _together(_said(study, table, planned), table)
+
+
+def _said(study: Study, table: Table, planned: int) -> list[_Way]:
+    """What is shown of each comparison; none where the reference could not be run."""
+    if study.reference >= 0 and study.levels[study.reference].name not in table.levels:
+        return []
+    level = _levels(len(table.seeds), planned)
+    ways = [_ways(study, table, pair) for pair in _pairs(study, table)]
+    shown = [_shown(column, study.alpha, level) for column in zip(*ways, strict=True)]
+    said = []
+    for i, row in enumerate(ways):
+        found = [way for way, column in zip(row, shown, strict=True) if column[i]]
+        refuting = [way for way in found if way.verdict == "refuted"]
+        said.append((refuting or found or [UNDECIDED])[-1])
+    return said
+
+
+def _levels(n_seeds: int, planned: int) -> Callable[[float], float]:
+    """What a one-sided error rate becomes at this look."""
+    if not planned:
+        return lambda rate: rate
+    looks = tuple(range(min(n_seeds, MIN_SEEDS), n_seeds + 1))
+    return lambda rate: spent_levels(rate, looks, planned)[-1]
+
+
+def _pairs(study: Study, table: Table) -> list[_Pair]:
+    """The comparisons of a question."""
+    n = len(table.levels)
+    if study.question == "trend":  # from the first level to the last, along the fitted line
+        x = np.arange(n) - (n - 1) / 2
+        return [_Pair(f"{table.levels[0]} to {table.levels[-1]}", x / (x @ x) * (n - 1))]
+    reference = table.levels.index(study.levels[study.reference].name)
+    found = []
+    for other in range(n):
+        if other != reference:
+            a, b = (reference, other) if study.question == "best" else (other, reference)
+            name = f"{table.levels[a]} against {table.levels[b]}"
+            found.append(_Pair(name, _weights(n, a, b, 1.0), a, b))
+    return found
+
+
+def _weights(n: int, a: int, b: int, times: float) -> np.ndarray:
+    """Level a minus ``times`` level b."""
+    weights = np.zeros(n)
+    weights[a], weights[b] = 1.0, -times
+    return weights
+
+
+def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
+    """All that may be shown of a comparison."""
+    question, margin = study.question, study.margin
+    if question in ("better", "best", "trend"):
+        up = study.rising if question == "trend" else study.higher_is_better
+        signed = pair.weights if up else -pair.weights
+        one = contrast(table.means, signed, exact=study.exact)
+        words = ("better", "worse")
+        if question == "trend":
+            words = ("rises", "falls") if up else ("falls", "rises")
+        return [
+            _Way(words[0], one.p_above(), 0.5, "confirmed"),
+            _Way(words[1], one.p_below(), 0.5, "refuted"),
+            _Way("equivalent", one.p_inside(-margin, margin), 1.0, "refuted"),
+        ]
+    low, high = _bounds(study, table, pair)
+    if question == "at_least":
+        return [
+            _Way(f"at least {study.low:g} times", low.p_above(), 0.5, "confirmed"),
+            _Way(f"less than {study.low:g} times", low.p_below(), 0.5, "refuted"),
+        ]
+    words = "equivalent", "more than the margin above", "more than the margin below"
+    if question == "between":
+        bounds = f"{study.low:g}", f"{study.high:g}"
+        words = "between", f"above {bounds[1]} times", f"below {bounds[0]} times"
+    return [
+        _Way(words[0], max(low.p_above(), high.p_below()), 1.0, "confirmed"),
+        _Way(words[1], high.p_above(), 0.5, "refuted"),
+        _Way(words[2], low.p_below(), 0.5, "refuted"),
+    ]
+
+
+def _bounds(study: Study, table: Table, pair: _Pair) -> tuple[Contrast, Contrast]:
+    """Contrasts of which the first is above zero and the second below where the claim holds."""
+    if study.question == "equivalent" and not study.relative:
+        one = contrast(table.means, pair.weights, exact=study.exact)
+        return one.moved(study.margin), one.moved(-study.margin)
+    ends = study.low, study.high
+    if study.question == "equivalent":
+        ends = 1 - study.margin, 1 + study.margin
+    n = len(table.levels)
+    low, high = (
+        contrast(table.means, _weights(n, pair.a, pair.b, x), exact=study.exact) for x in ends
+    )
+    return low, high
+
+
+def is_ratio(study: Study) -> bool:
+    """Whether the question is about a level's mean over another's."""
+    return study.relative or study.question in ("at_least", "between")
+
+
+def _estimate(
+    study: Study, table: Table, pair: _Pair, one: Contrast, rate: float
+) -> tuple[float, float, float]:
+    """The estimate and an interval that misses it at ``rate`` on either side."""
+    if is_ratio(study):
+        return ratio(table.means, pair.a, pair.b, rate=rate, exact=study.exact)
+    return (one.estimate, *one.interval(1 - 2 * rate))
+
+
+def _distance(study: Study, table: Table, pair: _Pair) -> tuple[float, Contrast]:
+    """What is to be told apart from zero: the margin; of a ratio, the nearer bound."""
+    if not is_ratio(study):
+        return study.margin, contrast(table.means, pair.weights)
+    bounds = _bounds(study, table, pair)
+    nearest = min(bounds, key=lambda one: abs(one.estimate))
+    return abs(nearest.estimate), nearest
+
+
+def _shown(column: Sequence[_Way], alpha: float, level: Callable[[float], float]) -> list[bool]:
+    """Which of the comparisons show this, the error rate held over all of them by Holm."""
+    rate, m = alpha * column[0].share, len(column)
+    claimed = [False] * m
+    for rank, i in enumerate(sorted(range(m), key=lambda i: column[i].p)):
+        if column[i].p > level(rate / (m - rank)):
+            break
+        claimed[i] = True
+    return claimed
+
+
+def _together(said: Sequence[_Way], table: Table) -> str:
+    """Of all comparisons; a level that could not be run was not compared, so confirms nothing."""
+    verdicts = {way.verdict for way in said}
+    if "refuted" in verdicts:
+        return "refuted"
+    return "confirmed" if verdicts == {"confirmed"} and not table.left_out else "undecided"

@@ -1,0 +1,65 @@
+"""All studies of a project side by side: what was claimed, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from finllm.commands.study.file import file_digest
+from finllm.experiments.crossvalidation import duration
+from finllm.records import write_json, write_text
+
+INDEX = "claims.json"  # in the folder of results; the report reads it
+NOT_RUN = "not run yet"
+HEAD = """# The method's claims, put to the test
+
+Written by `python -m finllm study FILE`, from `studies/` and `docs/studies/`. A claim is tested on
+one data set and one model: it is confirmed or refuted there, and nowhere else. Undecided is an
+answer, too: the study's page says how many runs would settle it.
+
+| claim | answer | in figures | study |
+| --- | --- | --- | --- |
+"""
+
+
+def rows(studies: Path, results: Path) -> list[dict]:
+    """A row a study file or result, in the order of their names.
+
+    A result whose study file has changed since is "not run yet": it answers another question.
+    """
+    files = {path.stem: path for path in sorted(studies.glob("*.yaml"))}
+    names = sorted({*files, *(path.parent.name for path in results.glob("*/result.json"))})
+    found = []
+    for name in names:
+        result = results / name / "result.json"
+        row = {"study": name, "claim": "", "verdict": NOT_RUN, "sentence": "", "seconds": 0.0}
+        if name in files:
+            raw = YAML(typ="safe").load(files[name].read_text(encoding="utf-8"))
+            row["claim"] = " ".join(str(raw.get("claim", "")).split())
+        if result.is_file() and (name not in files or _same(files[name], result)):
+            kept = json.loads(result.read_text(encoding="utf-8"))
+            row |= {key: kept[key] for key in row}
+        found.append(row)
+    return found
+
+
+def write_claims(found: Sequence[dict], *, results: Path, page: Path) -> None:
+    """The index for the report, and the page for people."""
+    write_json(results / INDEX, list(found))
+    lines = []
+    for row in found:
+        name, file = row["study"], f"../studies/{row['study']}.yaml"
+        link = f"[{name}]({file})"
+        if row["verdict"] != NOT_RUN:
+            link = f"[{name}]({results.name}/{name}/result.md), {duration(row['seconds'])}"
+        cells = [row["claim"], row["verdict"], row["sentence"], link]
+        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |\n")
+    write_text(page, HEAD + "".join(lines))
+
+
+def _same(file: Path, result: Path) -> bool:
+    """Whether the result is of the file as it is."""
+    return json.loads(result.read_text(encoding="utf-8"))["yaml_sha256"] == file_digest(file)

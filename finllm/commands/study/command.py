@@ -1,0 +1,166 @@
+"""``finllm study``: an ablation with error bars, from a file that says what is asked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finllm.commands.arguments import add_json, add_path, new_command
+
+if TYPE_CHECKING:
+    from finllm.commands.study.file import Study
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """What it takes."""
+    command = new_command(
+        commands,
+        "study",
+        run,
+        summary="put a claim to the test: levels, seeds, an answer with error bars",
+        description=(
+            "Runs every level of a factor with every seed, each a DVC experiment in a copy of the "
+            "project, and answers the file's question over companies and seeds: confirmed, "
+            "refuted, or undecided with the runs that would settle it. With --dry it runs nothing "
+            "and prints the runs, their minutes and the power. Ctrl-C loses nothing: the same "
+            "command goes on where it was. The working folder does not change but for the result."
+        ),
+        example="study studies/rank.yaml --dry\nstudy studies/rank.yaml\n"
+        "study studies/*.yaml --dry",
+        reads="the study files, params.yaml, dvc.yaml and the source",
+        writes="an experiment a run, see `dvc exp show`; docs/studies/NAME; docs/claims.md; what "
+        "it remembers in .search",
+    )
+    command.add_argument("files", type=Path, nargs="+", metavar="FILE", help="study files")
+    command.add_argument("--dry", action="store_true", help="print the plan, run nothing")
+    command.add_argument(
+        "--retry", action="store_true", help="run again what failed in an earlier call"
+    )
+    add_path(command, "--results", "docs/studies", "a folder a study goes here")
+    add_path(command, "--claims", "docs/claims.md", "the page of all studies")
+    add_path(command, "--folder", ".search", "runs, logs and checkpoints")
+    add_json(command, "the plan or the results")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Plan, run and answer each study; Ctrl-C says how to go on."""
+    from finllm.commands.search import interruptible
+    from finllm.commands.study.file import read_study
+    from finllm.commands.study.measure import check_figure
+    from finllm.commands.terminal import print_json
+    from finllm.settings.params import load_params
+
+    load_params(Path("params.yaml"))
+    studies = []
+    for file in parsed.files:
+        study = read_study(file, params=Path("params.yaml"))
+        try:
+            check_figure(study.measure, Path("metrics"))
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
+        studies.append((file, study))
+    if parsed.dry:
+        return _dry(studies, as_json=parsed.json)
+    for file, study in studies:
+        _check_results(file, study, parsed.results)
+    found = []
+    try:
+        with interruptible():
+            found = [_conducted(file, study, parsed) for file, study in studies]
+    except KeyboardInterrupt:
+        _say("study: interrupted; the same command goes on where it was")
+        return 130
+    if parsed.json:
+        print_json(found[0] if len(found) == 1 else {"studies": found})
+    return 0
+
+
+def _dry(studies: list, *, as_json: bool) -> int:
+    """The runs of every study, their minutes, and the power."""
+    from finllm.commands.study.plan import as_text, plan
+    from finllm.commands.terminal import print_json
+
+    plans = plan([study for _, study in studies], Path())
+    if as_json:
+        print_json(plans[0] if len(plans) == 1 else {"studies": plans})
+    else:
+        print(as_text(plans))
+    return 0
+
+
+def _check_results(file: Path, study: Study, results: Path) -> None:
+    """Refuse to write over the result of another version of the file, or of other calls."""
+    kept = results / study.name / "result.json"
+    if not kept.is_file():
+        return
+    found = json.loads(kept.read_text(encoding="utf-8"))
+    if (found["yaml_sha256"], found["fixed"]) != (study.digest, study.fixed):
+        raise ValueError(
+            f"{file} is not what {kept.parent} was made with (study.yaml there), or its calls are "
+            "others; another file is another study, and results are never mixed: give it another "
+            "name, or remove the folder"
+        )
+
+
+def _conducted(file: Path, study: Study, parsed: argparse.Namespace) -> dict:
+    """Run one study and write its result."""
+    from finllm.commands.search import alone
+    from finllm.commands.study import claims, running
+    from finllm.commands.study.conduct import conduct
+    from finllm.commands.study.file import read_yaml
+    from finllm.commands.study.picture import picture
+    from finllm.commands.study.record import markdown, record
+    from finllm.commands.study.schedule import present, schedule
+    from finllm.experiments import crossvalidation
+    from finllm.records import write_json, write_text
+
+    project, copied = Path(), []
+    if not study.command:
+        crossvalidation.check_project(project)
+        params = read_yaml(project / "params.yaml")
+        copied = crossvalidation.untracked(project, running.sources(study, params))
+    prefix = running.identity(study, project)
+    folder = parsed.folder / prefix
+    cells = schedule(study, project, done=present(project))
+    _say(f"study: {prefix} in {folder}, {len(cells)} runs")
+    with alone(folder):
+        if parsed.retry:
+            running.forget_failed(folder)
+        found = conduct(
+            study, cells, project=project, folder=folder, prefix=prefix, copied=copied, say=_say
+        )
+    result = record(study, found, made_with=_made_with(project))
+    at = parsed.results / study.name
+    at.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, at / "study.yaml")
+    write_text(at / "result.svg", picture(result))
+    write_text(at / "result.md", markdown(result))
+    write_json(at / "result.json", result)
+    rows = claims.rows(Path("studies"), parsed.results)
+    claims.write_claims(rows, results=parsed.results, page=parsed.claims)
+    if not parsed.json:
+        print(f"{result['sentence']}\nThe study: {at / 'result.md'}")
+    return result
+
+
+def _made_with(project: Path) -> dict[str, str]:
+    """Commit, day, processor and versions."""
+    from finllm.model.arithmetic import processor_name
+    from finllm.runtime import provenance
+
+    found = provenance.provenance(processor=processor_name(), dtype="", folder=project)
+    return {
+        "commit": f"{found.commit} ({'clean' if found.clean else 'not clean'})",
+        "date": found.date[:10],
+        "processor": found.processor,
+        "torch": found.torch,
+        "Python": found.python,
+    }
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,85 @@
+"""The plan of one or several studies: runs, minutes of each, and the power."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from finllm.commands.study.file import Study
+from finllm.commands.study.power import chances
+from finllm.commands.study.record import asked
+from finllm.commands.study.schedule import Cell, present, schedule
+from finllm.experiments.crossvalidation import duration
+
+
+def plan(studies: Sequence[Study], project: Path) -> list[dict]:
+    """A plan a study, in the order in which they run: what one has run costs the next nothing."""
+    done = set() if all(study.command for study in studies) else present(project)
+    found = []
+    for study in studies:
+        cells = schedule(study, project, done=done)
+        simulated = chances(study)
+        found.append(
+            {
+                "study": study.name,
+                "claim": study.claim,
+                "asked": asked(study),
+                "runs": [
+                    {
+                        "level": cell.level.name,
+                        "seed": cell.seed,
+                        "minutes": cell.seconds / 60,
+                        "stages": cell.n_stages,
+                    }
+                    for cell in cells
+                ],
+                "minutes": _seconds(cells) / 60,
+                "limit_hours": study.hours,
+                "sequential": study.sequential,
+                "timed": not study.command,
+                "chances": dataclasses.asdict(simulated) if simulated else None,
+            }
+        )
+    return found
+
+
+def as_text(plans: Sequence[dict]) -> str:
+    """The plans for people; the minutes are at most those, where a study may stop early."""
+    lines = []
+    for one in plans:
+        lines += [f"{one['study']}: {one['claim']}", f"  asked: {one['asked']}"]
+        by_level: dict[str, list[float]] = {}
+        for run in one["runs"]:
+            by_level.setdefault(run["level"], []).append(run["minutes"])
+        for level, minutes in by_level.items() if one["timed"] else ():
+            lines.append(f"  {level:24} {' + '.join(f'{m:.1f}' for m in minutes)} min")
+        lines.append(f"  {_total(one)}")
+        lines += [_power(one), ""]
+    total = 60 * sum(one["minutes"] for one in plans)
+    if len(plans) > 1:
+        lines.append(f"all {len(plans)} studies: at most about {duration(total)}")
+    return "\n".join(lines).rstrip()
+
+
+def _total(one: dict) -> str:
+    runs = f"{len(one['runs'])} runs"
+    if not one["timed"]:
+        return f"{runs} of a command, whose time is not known; limit {one['limit_hours']:g} hours"
+    at_most = "at most about" if one["sequential"] else "about"
+    over = one["minutes"] > 60 * one["limit_hours"]
+    limit = f"limit {one['limit_hours']:g} hours{': too few' if over else ''}"
+    return f"{runs}, {at_most} {duration(60 * one['minutes'])}; {limit}"
+
+
+def _power(one: dict) -> str:
+    found = one["chances"]
+    if not found:
+        return "  power: the file assumes nothing to compute it from"
+    said = ", ".join(f"{found[key]:.2f} {key}" for key in ("confirmed", "refuted", "undecided"))
+    seeds = f"after {found['mean_seeds']:.1f} seeds on average"
+    return f"  power, under its assumptions: {said}; {seeds} ({found['n_simulations']} simulations)"
+
+
+def _seconds(cells: Sequence[Cell]) -> float:
+    return sum(cell.seconds for cell in cells)

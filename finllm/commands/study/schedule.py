@@ -1,0 +1,137 @@
+"""What a study will take: its runs, and the minutes of each, from what the last run measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from finllm.commands.study import graph
+from finllm.commands.study.file import Level, Study, checked, read_yaml
+from finllm.planning.plan_request import plan_params
+from finllm.settings.checked_record import checked_record
+from finllm.settings.params import Params
+
+START_SECONDS = 20.0  # to start a stage and load what it needs: all that most stages take
+FULL_TIMES = 2.0  # the time of full fine-tuning over LoRA's, roughly: half as many products again
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A run of the study: a level with a seed, and what it takes where others have run before."""
+
+    level: Level
+    seed: int
+    seconds: float
+    n_stages: int  # that run; the others are taken from DVC's run cache
+
+
+def schedule(study: Study, project: Path, *, done: set[str]) -> list[Cell]:
+    """The cells in the order in which they run, a seed after the other.
+
+    ``done`` holds the keys of stages that have run, and gets those of this study: a stage that does
+    not depend on what differs is counted once. A cell that a command makes has no known time.
+
+    Raises
+    ------
+    ValueError
+        If a level's parameters cannot be planned.
+    """
+    order = [(level, seed) for seed in study.seeds for level in study.levels]
+    if study.command:
+        return [Cell(level, seed, 0.0, 1) for level, seed in order]
+    document = read_yaml(project / "params.yaml")
+    times = _Times.read(project / "metrics")
+    cells = []
+    for level, seed in order:
+        params = checked(document, study.settings(level, seed), level.name)
+        stages = graph.read_stages(project, params)
+        names = graph.upstream(stages, study.measure.last_stage)
+        keys = graph.stage_keys(stages, names, params)
+        new = [name for name in names if keys[name] not in done]
+        done |= set(keys.values())
+        seconds = sum(times.seconds(name, params, project, new) for name in new)
+        cells.append(Cell(level, seed, seconds, len(new)))
+    return cells
+
+
+def present(project: Path) -> set[str]:
+    """The keys of the stages that the workspace's last run has left in DVC's cache."""
+    if not (project / "dvc.lock").is_file():
+        return set()
+    params = read_yaml(project / "params.yaml")
+    stages = graph.read_stages(project, params)
+    names = graph.upstream(stages, "evaluate")
+    return set(graph.stage_keys(stages, names, params).values())
+
+
+@dataclass(frozen=True)
+class _Times:
+    """What the last run measured; empty where there is none."""
+
+    metrics: Path
+    found: Mapping[str, Mapping]  # of details and costs, by stage
+
+    @classmethod
+    def read(cls, metrics: Path) -> _Times:
+        found = {}
+        for name in ("split", "predict_base", "predict_tuned", "predict_fewshot", "evaluate"):
+            rows: dict = {}
+            for kind in ("details", "costs"):
+                file = metrics / kind / f"{name}.json"
+                rows |= json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            found[name] = rows
+        return cls(metrics, found)
+
+    def seconds(self, stage: str, params: Mapping, project: Path, new: list[str]) -> float:
+        """Of one stage with these parameters; ``new`` are those that run before it, too."""
+        if stage == "train":
+            return START_SECONDS + self._train(params, project, same_set="split" not in new)
+        share = self._answers(params) / max(1, self._answered("predict_tuned"))
+        if stage == "evaluate":
+            measured = self.found["evaluate"].get("timing", {}).get("seconds", 0.0)
+            return START_SECONDS + measured * share
+        if not stage.startswith("predict@"):
+            return START_SECONDS
+        if stage == "predict@fewshot" and not params["predict"]["few_shot"]:
+            return START_SECONDS
+        if stage == "predict@preferred" and params["prefer"]["method"] == "none":
+            return START_SECONDS
+        row = self.found.get(stage.replace("@", "_")) or self.found["predict_tuned"]
+        cost = row.get("cost", {})
+        alone = cost.get("latency", {}).get("alone", {}).get("median_seconds", 0.0)
+        prompts = params["predict"]["latency_prompts"] if "latency" in cost else 0
+        return START_SECONDS + cost.get("seconds", 0.0) * share + prompts * alone
+
+    def _train(self, params: Mapping, project: Path, *, same_set: bool) -> float:
+        train_set = project / "data" / "split" / "train.jsonl"
+        sets = self.found["split"].get("sets", {})
+        limit = params["split"]["max_train_examples"]
+        is_full = params["train"]["method"] == "full"  # which `finllm plan` does not plan
+        trained = {**params["train"], "method": "lora"}
+        planned = plan_params(
+            checked_record(Params, {**params, "train": trained}),
+            launcher="",
+            devices=0,
+            examples=0 if same_set else limit or sets.get("train", {}).get("examples", 0),
+            tokens_per_second=0.0,
+            train_set=train_set if same_set else None,
+            metrics=self.metrics,
+        )
+        hours = planned.cost.hours if planned.cost else 0.0
+        return 3600 * hours * (FULL_TIMES if is_full else 1.0)
+
+    def _answers(self, params: Mapping) -> int:
+        """Answers that are scored: of test and transfer set, and of changed questions."""
+        sets = self.found["split"].get("sets", {})
+        n = {}
+        for name in ("test", "transfer"):
+            limit = params["split"][f"max_{name}_examples"]
+            there = sets.get(name, {}).get("examples", limit)
+            n[name] = min(limit, there) if limit else there
+        return sum(n.values()) + 3 * min(params["predict"]["robustness_examples"], n["test"])
+
+    def _answered(self, stage: str) -> int:
+        answers = self.found[stage].get("answers", 0)
+        return answers + 3 * 32 if answers else 0  # as many changed questions as the default asks

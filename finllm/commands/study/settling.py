@@ -1,0 +1,38 @@
+"""How many runs would settle a study that did not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import scipy.stats
+
+from finllm.commands.study.contrasts import Contrast
+
+POWER = 0.8  # with which the runs that are named would settle it
+MOST_SEEDS = 200  # more are not suggested
+
+
+def runs_needed(
+    distances: Sequence[tuple[float, Contrast]], *, rate: float, n_seeds: int, n_companies: int
+) -> tuple[int | None, int | None]:
+    """Seeds in all, and companies where more seeds alone do not suffice.
+
+    Each comparison has a ``distance`` to be told from zero, and is shown with power 0.8 where
+    ``distance >= (z_(1 - rate) + z_0.8) se``; the squared error's two parts shrink with the number
+    of seeds and of companies. Where companies are needed, each part gets half of the squared error
+    that is allowed. None for seeds where more than ``MOST_SEEDS`` would be needed. An order of
+    magnitude: the parts are estimated from few seeds.
+    """
+    z = scipy.stats.norm.isf(rate) + scipy.stats.norm.ppf(POWER)
+    seeds, companies = n_seeds + 1, 0
+    for distance, one in distances:
+        allowed = (max(distance, 1e-12) / z) ** 2
+        of_seeds = one.standard_error**2 * one.seed_share
+        of_companies = one.standard_error**2 - of_seeds
+        if of_companies >= allowed:
+            companies = max(companies, math.ceil(2 * n_companies * of_companies / allowed))
+            seeds = max(seeds, math.ceil(2 * n_seeds * of_seeds / allowed))
+        else:
+            seeds = max(seeds, math.ceil(n_seeds * of_seeds / (allowed - of_companies)))
+    return (seeds if seeds <= MOST_SEEDS else None), (companies or None)

@@ -1,0 +1,90 @@
+"""Test of the tuned model against the best baseline without a model, on unseen companies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from finllm.comparing.pairs import pair
+from finllm.records import Score
+from finllm.stats.clusters import cluster_means
+from finllm.stats.inference import infer_mean
+from finllm.stats.multiplicity import COPYING_SHARE, gatekept_share
+
+
+def validation_means(scores: Sequence[Score], metric: str) -> dict[str, float]:
+    """Of each baseline, the mean of company means on the validation set, where it is defined."""
+    rows = [s for s in scores if s.split == "val" and s.values.get(metric) is not None]
+    found = {}
+    for model in dict.fromkeys(score.model for score in rows):
+        own = [score for score in rows if score.model == model]
+        values = [score.values[metric] for score in own]
+        found[model] = float(cluster_means(values, [s.company for s in own]).means.mean())
+    return found
+
+
+def against_copying(
+    scores: Sequence[Score],
+    *,
+    primary: str,
+    alpha: float,
+    primary_p: float,
+    n_bootstrap: int,
+    seed: int,
+    candidate: str = "tuned",
+) -> dict[str, object]:
+    """Tuned minus the baseline that is best on validation, on the test set, as JSON takes it.
+
+    The baseline is chosen on companies that are not tested, so the choice costs no correction. The
+    question takes ``COPYING_SHARE`` of the error rate that the primary metric's test passes on:
+    its interval has the confidence 1 - share * alpha, and ``p_corrected`` is p / share, behind the
+    primary's gate. Empty if no baseline has validation scores, or there is nothing to compare.
+
+    Parameters
+    ----------
+    scores
+        Of all models on the test set, and of the baselines on the validation set (``val``).
+    primary
+        The metric that the verdict is about.
+    alpha
+        The error rate of the whole family of tests.
+    primary_p
+        Of tuned against base; NaN opens no gate.
+    n_bootstrap, seed
+        Of ``infer_mean``.
+    candidate
+        The model in the tuned one's place.
+    """
+    tested = {score.model for score in scores if score.split == "test"}
+    means = {m: x for m, x in validation_means(scores, primary).items() if m in tested}
+    if not means:
+        return {}
+    best = max(means, key=lambda model: means[model])  # the first among equals
+    pairs = pair(scores, split="test", base=best, tuned=candidate)
+    differences, companies, _ = pairs.defined(primary)
+    if len(set(companies)) < 2:
+        return {}
+    kept = np.isfinite(pairs.difference(primary))
+    confidence = 1 - COPYING_SHARE * alpha
+    found = infer_mean(
+        differences,
+        companies,
+        confidence=confidence,
+        n_bootstrap=n_bootstrap,
+        rng=np.random.default_rng([seed, len(means)]),
+    )
+    numbers = {
+        "baseline_mean": float(cluster_means(pairs.base[primary][kept], companies).means.mean()),
+        **asdict(found),
+        "p_alone": float(np.minimum(1.0, found.p_value / COPYING_SHARE)),
+        "p_corrected": gatekept_share(primary_p, found.p_value, share=COPYING_SHARE),
+        "confidence": confidence,
+    }
+    return {
+        "baseline": best,
+        "validation_means": means,
+        **{key: value for key, value in numbers.items() if math.isfinite(value)},
+    }

@@ -1,0 +1,118 @@
+"""The scores of several trainings on the same test set, side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from finllm.comparing.pairs import pair
+from finllm.records import METRICS, Score
+from finllm.stats.inference import infer_mean
+from finllm.stats.variance import in_words, pool_seeds, seed_components
+
+
+@dataclass(frozen=True)
+class SeedRuns:
+    """Tuned minus base of every run, the examples in the same order."""
+
+    names: list[str]  # of the runs, such as their files
+    companies: list[str]
+    differences: dict[str, np.ndarray]  # metric: shape (n_runs, n_examples); NaN if not defined
+
+    def defined(self, metric: str) -> tuple[np.ndarray, list[str]]:
+        """The columns in which every run has a score, and their companies."""
+        rows = self.differences[metric]
+        keep = np.isfinite(rows).all(axis=0)
+        return rows[:, keep], [c for c, kept in zip(self.companies, keep, strict=True) if kept]
+
+
+def side_by_side(runs: Mapping[str, Sequence[Score]]) -> SeedRuns:
+    """The test scores of runs that differ in ``train.seed`` alone.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two runs, runs that tested other examples, or a run that is given twice (the
+        same scores on every metric).
+    """
+    if len(runs) < 2:
+        raise ValueError(f"{len(runs)} run(s): variation between seeds needs at least two")
+    pairs = {name: pair(scores, split="test") for name, scores in runs.items()}
+    first = next(iter(pairs))
+    ids = sorted(pairs[first].example_ids)
+    seen: dict[bytes, str] = {}
+    rows = {}
+    for name, one in pairs.items():
+        if sorted(one.example_ids) != ids:
+            raise ValueError(
+                f"{name} tested other examples than {first}; the runs may differ in train.seed "
+                "alone (for the folds of a cross-validation: finllm pool)"
+            )
+        order = np.argsort(one.example_ids)
+        rows[name] = np.array([one.difference(metric)[order] for metric in METRICS])
+        twin = seen.setdefault(rows[name].tobytes(), name)
+        if twin != name:
+            raise ValueError(f"{name} has the scores of {twin}: the same run twice?")
+    companies = dict(zip(pairs[first].example_ids, pairs[first].companies, strict=True))
+    return SeedRuns(
+        names=list(rows),
+        companies=[companies[i] for i in ids],
+        differences={
+            metric: np.array([rows[name][position] for name in rows])
+            for position, metric in enumerate(METRICS)
+        },
+    )
+
+
+def compare_seeds(
+    runs: SeedRuns, *, primary: str, alpha: float, n_bootstrap: int, seed: int
+) -> dict[str, object]:
+    """Every metric over all runs, and in words whether the primary's gain is of one seed.
+
+    The primary metric alone decides; the others are shown uncorrected. What could not be computed
+    is left out, since JSON has no NaN.
+
+    Raises
+    ------
+    ValueError
+        For an unknown primary metric, or where it has scores in fewer than two companies.
+    """
+    if primary not in runs.differences:
+        known = ", ".join(runs.differences)
+        raise ValueError(f"the primary metric is {primary!r}; the metrics are {known}")
+    metrics = {}
+    for name in runs.differences:
+        rows, companies = runs.defined(name)
+        if len(set(companies)) < 2 and name != primary:
+            continue
+        pooled = pool_seeds(rows, companies, confidence=1 - alpha)
+        variances = dataclasses.asdict(seed_components(rows, companies))
+        metrics[name] = _finite(dataclasses.asdict(pooled)) | {"variances": _finite(variances)}
+        if name == primary:
+            alone = [
+                infer_mean(
+                    row,
+                    companies,
+                    confidence=1 - alpha,
+                    n_bootstrap=n_bootstrap,
+                    rng=np.random.default_rng([seed, position]),
+                )
+                for position, row in enumerate(rows)
+            ]
+            n_alone = sum(one.low > 0 for one in alone)
+            words = in_words(pooled, n_alone, alpha=alpha)
+    return {
+        "primary_metric": primary,
+        "runs": runs.names,
+        "n_called_better_alone": n_alone,
+        "in_words": words,
+        "metrics": metrics,
+    }
+
+
+def _finite(fields: dict[str, object]) -> dict[str, object]:
+    return {k: x for k, x in fields.items() if not isinstance(x, float) or math.isfinite(x)}

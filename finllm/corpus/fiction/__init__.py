@@ -1,1 +1,0 @@
-"""The makings of fictional calls; see finllm.corpus.synthetic."""

@@ -1,0 +1,1 @@
+"""The makings of fictional calls; see finllm.fiction.synthetic."""

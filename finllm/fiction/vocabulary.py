@@ -1,0 +1,54 @@
+"""The record that holds what a sector sells, measures and talks about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from finllm.fiction.accounts import Economics, KpiModel
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """A key indicator: how it moves, how it is said in the call and in a reporter's bullet.
+
+    Slots of ``said`` and ``bullet``: ``{v}`` and ``{p}`` (now, a year ago), ``{from}`` ("up
+    from"), ``{moved}`` ("rose 3%"), and in the bullet ``{q}``.
+    """
+
+    label: str  # as an analyst asks for it
+    model: KpiModel
+    form: str  # format of the value; empty for money and growth
+    said: tuple[str, ...]
+    bullet: str
+
+
+@dataclass(frozen=True)
+class Sector:
+    """The vocabulary of a sector; every bank holds patterns for ``Voice.fill``."""
+
+    name: str
+    revenue: str  # as the chief financial officer calls it
+    revenue_short: str  # as a reporter does
+    suffixes: tuple[str, ...]  # of company names
+    segments: tuple[str, ...]
+    segment_noun: str  # follows the segment's name; empty where the name says it
+    economics: Economics
+    kpis: tuple[Kpi, ...]
+    products: tuple[str, ...]
+    drivers: tuple[str, ...]  # what helped
+    headwinds: tuple[str, ...]  # what hurt
+    customers: tuple[str, ...]
+    costs: tuple[str, ...]
+    themes: tuple[str, ...]  # sentences of the chief executive
+    questions: tuple[str, ...]  # of analysts; the answer of the same place belongs to it
+    answers: tuple[str, ...]
+    units: tuple[str, ...] = ()  # the businesses behind the segments, where named otherwise
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Split a list at its semicolons.
+
+    >>> listed("snacks; frozen meals")
+    ('snacks', 'frozen meals')
+    """
+    return tuple(" ".join(member.split()) for member in text.split(";"))

@@ -1,0 +1,107 @@
+"""From a text to its quantities, step by step."""
+
+from __future__ import annotations
+
+from finllm.numbers.atom import Atom
+from finllm.numbers.bare import mark_bare_amounts
+from finllm.numbers.chains import join_ranges, share_units
+from finllm.numbers.compounds import join_compounds, join_ratios
+from finllm.numbers.counts import counted_in_words, counted_unit, is_year
+from finllm.numbers.markup import Plain, plain
+from finllm.numbers.names import without_names
+from finllm.numbers.per import mark_per
+from finllm.numbers.priors import read_priors, share_losses
+from finllm.numbers.quantity import Quantity
+from finllm.numbers.scan import scan
+from finllm.numbers.signs import mark_signs, without_conversions
+
+
+def extract_quantities(text: str, language: str = "") -> list[Quantity]:
+    """Return the quantities of a text in order of start.
+
+    Values are in base units: 1.2 billion is 1.2e9, 56 cents 0.56, 5 % is 5, 50 basis points 50,
+    two thirds of something 66.7 percent. Losses, "negative", "minus" and accounting parentheses
+    are below zero; a decline ("down 5 %") is a change and keeps its size. Of a range, `value` is
+    the midpoint. Names, codes, dates and phone numbers are left out, and so is "one" unless a unit
+    or a magnitude follows it. No quantity crosses a line break. A bare amount of an account
+    ("net income of 3.2 million") is money in the currency that the text uses most, and with an
+    empty unit where it shows none; "3.2 million" of anything else is a count.
+
+    Parameters
+    ----------
+    text : str
+        Any text; numbers may be written in any country's way.
+    language : str, optional
+        "de", "fr", "es" or "pt": the words beside numbers are of this language, and a number that
+        reads both ways is read its way where the text does not settle it. Else English.
+
+    Examples
+    --------
+    >>> [(q.kind, q.value, q.unit) for q in extract_quantities("a loss of 3 cents")]
+    [('money', -0.03, 'USD')]
+    >>> q = extract_quantities("revenue of $1.8 to $1.9 billion")[0]
+    >>> q.low, q.high
+    (1800000000.0, 1900000000.0)
+    """
+    return quantities_of_plain(plain(text, language))
+
+
+def quantities_of_plain(setting: Plain) -> list[Quantity]:
+    """Return the quantities of a text that is plain already, by their places as it was written."""
+    cased = setting.text
+    lower = _lower(cased)
+    atoms = scan(lower)
+    priors = read_priors(lower, atoms)
+    atoms = without_names(cased, lower, atoms)
+    share_units(lower, atoms)
+    atoms = join_compounds(lower, join_ratios(lower, atoms))
+    mark_bare_amounts(lower, atoms)
+    mark_signs(lower, atoms)
+    share_losses(priors)
+    without_conversions(lower, atoms)
+    mark_per(lower, atoms)
+    atoms = join_ranges(lower, atoms)
+    return [q for atom in atoms if (q := _quantity(lower, atom, setting)) is not None]
+
+
+def _lower(text: str) -> str:
+    """Return the text in lower case, of the same length."""
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _quantity(text: str, atom: Atom, setting: Plain) -> Quantity | None:
+    """Return the finished record of an atom, None if it counts nothing."""
+    kind, unit, value = atom.kind, atom.unit, atom.value
+    if not kind:
+        if is_year(atom, text) and atom.low is None:
+            kind = "year"
+        else:
+            kind, unit = "count", counted_unit(text, atom.end)
+            if atom.worded and not unit and atom.scale == 1.0 and value < 1000:
+                counted = counted_in_words(text, atom.end)
+                if counted is None:
+                    return None
+                unit = counted
+    elif kind == "period":
+        year = unit[2:] if unit.startswith("FY") else unit[:4]
+        value = float(year) if year.isdigit() else 0.0
+    start, end = setting.span(atom.start, atom.end)
+    return Quantity(
+        kind,
+        _exact(-value if atom.negative and value else value),
+        unit,
+        atom.per,
+        start,
+        end,
+        None if atom.low is None else _exact(atom.low),
+        None if atom.high is None else _exact(atom.high),
+        atom.quantum * atom.scale,
+    )
+
+
+def _exact(value: float) -> float:
+    """Return a value without the rounding error of its magnitude: 4.1 million is 4100000."""
+    return float(f"{value:.14g}")

@@ -1,0 +1,194 @@
+"""What a text says, without how it is set: markup, list numerals and footnote marks taken off.
+
+"1. **Revenue** rose 5%[1]" and "- Revenue rose 5%" both become "Revenue rose 5%", so that no
+numeral is read as a figure and no figure is lost behind an asterisk.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from finllm.numbers.foreign import notation_edits
+from finllm.numbers.numerals import Numerals
+from finllm.numbers.vocabulary import word_edits
+from finllm.numbers.wraps import wrapped
+
+_BLANKS = "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+_GROUPED = re.compile(rf"(?<![\d.,])\d{{1,3}}(?:[{_BLANKS}]\d{{3}})+(?!\d)")
+_BLANK = re.compile(f"[{_BLANKS}]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_PLAIN = (
+    dict.fromkeys(_BLANKS, " ")
+    | dict.fromkeys("\u2212\u2010\u2011\ufe63\uff0d", "-")
+    | dict.fromkeys("\u2018\u2019\u201b\u02bc\u2032\uff07", "'")
+    | dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02", '"')
+    | dict(zip("\uff04\ufe69\uff05\ufe6a\uffe5\uffe1", "$$%%\u00a5\u00a3", strict=True))
+    | dict(zip("\uff08\uff09\uff0c\uff0e\uff1a\uff1b\u00d7\u2026", "(),.:;x.", strict=True))
+    | {chr(0xFF10 + digit): str(digit) for digit in range(10)}
+)
+_INVISIBLE = "\u200b-\u200f\u2060\ufeff\xad\ufe0e\ufe0f"
+_COUNTED = "\u2460-\u249b\u24ea-\u24ff\u2776-\u2793"  # numerals of one character, such as "\u2460"
+_AREA = r"(?<![\d ]m)(?<!km)(?<!cm)(?<!mm)(?<!ft)(?<!\bin)"  # of "500 m\u00b2" the mark stays
+_MARKUP = re.compile(
+    r"(?P<line>\r\n?|[\u2028\u2029\x0b\x0c]|<br ?/?>"
+    r"|</?(?:p|li|ul|ol|div|tr|table|h[1-6])\b[^<>\n]*>)"
+    r"|(?P<cell></t[dh]>\s*<t[dh]\b[^<>\n]*>|\t)"
+    r"|<sup>[^<>\n]{1,8}</sup>|\ufe0f?\u20e3"
+    rf"|{_AREA}[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]+"
+    rf"|[{_INVISIBLE}{_COUNTED}\u2020\u2021]"
+    r"|\[\^?(?:\d{1,3}(?:(?:, ?|-|\u2013)\d{1,3})*|[a-z*])\](?!\()"
+    r"|(?<=[^\W\d]|[%.,;)])\^\(?\d{1,2}\)?\^?"
+    r"|</?(?:b|i|u|em|strong|span|sub|sup|code|mark|small|font|td|th|tbody|thead|a)\b[^<>\n]*>"
+    r"|\\(?=[$%*_#&+.()\[\]~`|>-])|\*{2,}|_{2,}|~~|`+|\*(?!\s)|(?<!\s)\*"
+    r"|(?<![^\W_])_(?=\S)|(?<=\S)_(?![^\W_])"
+    r"|\[(?=[^\[\]\n]+\]\([^()\s]*\))|\]\((?:https?:|www|#|/)[^()\s]*\)",
+    re.IGNORECASE,
+)
+_MAY_BE_MARKUP = re.compile(
+    rf"[\r\t\x0b\x0c\u2028\u2029<\[\]^\\*_~`\u20e3\u00b9\u00b2\u00b3\u2070-\u2079"
+    rf"{_INVISIBLE}{_COUNTED}\u2020\u2021]"
+)
+_ASCII_MARKS = ("\r", "\t", "<", "[", "^", "\\", "*", "_", "~~", "`", "\x0b", "\x0c")
+_BLANK_RUN = re.compile(r" *\| *|  +| +(?=\n)|(?<=\n) +")
+_RULE = re.compile(r"[-*_=|:+~. ]{3,}")
+_Edit = tuple[int, int, str]  # start, end, and what to put there
+_Shifts = tuple[list[int], list[int], list[int]]  # from which offset on, shift, length
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A text as said, and where its characters stood."""
+
+    text: str  # begins and ends with a line break, so that all in it has neighbours
+    edits: tuple[_Shifts, ...]  # by pass
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where a stretch of ``text`` stood in the text as written."""
+        if not self.edits:
+            return start - 1, end - 1
+        return self._origin(start), self._origin_of_end(end)
+
+    def _origin(self, offset: int) -> int:
+        for starts, shifts, _ in reversed(self.edits):
+            offset += shifts[bisect_right(starts, offset) - 1]
+        return offset - 1  # the line break in front
+
+    def _origin_of_end(self, end: int) -> int:
+        """Where a stretch ended: behind all of a word for which another one stands here."""
+        for starts, shifts, lengths in reversed(self.edits):
+            at = bisect_left(starts, end)
+            replaced = at < len(starts) and starts[at] == end and lengths[at]
+            end += shifts[at if replaced else bisect_right(starts, end - 1) - 1]
+        return end - 1
+
+
+def plain(text: str, language: str = "") -> Plain:
+    r"""Return the text without markup, list numerals and footnote marks, and without wrapped lines.
+
+    Numbers that are not written the English way are written so, and a ``language``'s words that
+    stand beside numbers become English (``foreign``).
+
+    >>> plain("1. **Revenue** rose 5%[1]").text
+    '\nRevenue rose 5%\n'
+    """
+    text = f"\n{plain_marks(text)}\n"
+    edits = []
+    notation, words = (partial(f, language=language) for f in (notation_edits, word_edits))
+    for found in (_markup_edits, _line_edits, _blank_edits, words, notation):
+        changes = found(text)
+        if changes:
+            text, made = _apply(text, changes)
+            edits.append(made)
+    return Plain(text, tuple(edits))
+
+
+def plain_marks(text: str) -> str:
+    r"""Return a text of the same length with typographic marks in their plain form.
+
+    >>> plain_marks("\u22121\u202f541\u00a0million")
+    "-1'541 million"
+    """
+    if text.isascii():
+        return text
+    marks = set(_NOT_ASCII.findall(text))  # few: to replace each is faster than to translate all
+    if not marks.isdisjoint(_BLANKS):
+        # an apostrophe, since a comma may be read as a decimal mark
+        text = _GROUPED.sub(lambda match: _BLANK.sub("'", match[0]), text)
+    for mark in marks & _PLAIN.keys():
+        text = text.replace(mark, _PLAIN[mark])
+    return text
+
+
+def _apply(text: str, edits: Iterable[_Edit]) -> tuple[str, _Shifts]:
+    pieces, at, length = [], 0, 0
+    starts, shifts, lengths = [0], [0], [0]
+    for start, end, new in edits:
+        pieces += [text[at:start], new]
+        length += start - at + len(new)
+        at = end
+        starts.append(length)
+        shifts.append(end - length)
+        lengths.append(len(new))
+    pieces.append(text[at:])
+    return "".join(pieces), (starts, shifts, lengths)
+
+
+def _markup_edits(text: str) -> list[_Edit]:
+    if text.isascii() and not any(mark in text for mark in _ASCII_MARKS):
+        return []
+    edits: list[_Edit] = []
+    reach = 0
+    for candidate in _MAY_BE_MARKUP.finditer(text):
+        start = candidate.start()
+        match = _MARKUP.match(text, start) if start >= reach else None
+        if match is None:
+            continue
+        if match[0][-1] == "\u20e3" and text[start - 1].isdigit():  # a numeral on a key
+            start -= 1
+        new = "\n" if match["line"] else " | " if match["cell"] else ""
+        edits.append((start, match.end(), new))
+        reach = match.end()
+    return edits
+
+
+def _line_edits(text: str) -> list[_Edit]:
+    """Take off what stands before a line's words, and breaks inside a sentence."""
+    numerals = Numerals(text)
+    edits: list[_Edit] = []
+    lines = text.split("\n")[1:-1]
+    spans = [
+        [(0, len(line))] if _is_frame(line, below) else numerals.spans(line)
+        for line, below in zip(lines, [*lines[1:], ""], strict=True)
+    ]
+    goes_on = wrapped(lines, [bool(found) and found[0][0] == 0 for found in spans])
+    at = 1
+    for line, found, joins in zip(lines, spans, goes_on, strict=True):
+        end = at + len(line)
+        edits += [(at + a, at + b, "") for a, b in found]
+        if joins:
+            edits.append((end, end + 1, " "))
+        at = end + 1
+    return edits
+
+
+def _is_frame(line: str, below: str) -> bool:
+    """Whether a line is a rule, or names the columns of a table without a figure."""
+    if _RULE.fullmatch(line):
+        return True
+    heads = "|" in line and "-" in below and _RULE.fullmatch(below) is not None
+    return heads and not any(character.isdigit() for character in line)
+
+
+def _blank_edits(text: str) -> list[_Edit]:
+    if not any(run in text for run in ("  ", " \n", "\n ", "|")):
+        return []
+    edits = []
+    for match in _BLANK_RUN.finditer(text):
+        start, end = match.span()
+        edge = text[start - 1] == "\n" or text[end] == "\n"
+        edits.append((start, end, "" if edge else " | " if "|" in match[0] else " "))
+    return edits

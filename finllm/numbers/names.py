@@ -1,0 +1,309 @@
+"""Digits that are no quantity: those of names and codes, and what `dates` finds."""
+
+from __future__ import annotations
+
+import re
+
+from finllm.numbers.atom import Atom
+from finllm.numbers.counts import MEASURE, STOPS, counted_unit, is_year
+from finllm.numbers.dates import DATE_BEFORE, is_address, is_code, is_day, is_phone, is_post_code
+from finllm.numbers.references import goes_on, is_figurative, points_at
+
+_CODE_BEFORE = re.compile(
+    r"(?:pass ?code|access code|conference id|replay|confirmation|pin|dial|code|id)\b[^.]{0,30}$"
+)
+_NAME_BEHIND = re.compile(
+    r"-[a-z](?![a-z])|\([a-z]\)|['’]s(?![a-z])|-(?:something|odd|eleven|figure|digit|way|wall|star"
+    r"|pronged|sided|part|doors?|step|for|on|dimensional|wheel(?:er|ed)?s?|legged|hander|tiered"
+    r"|seaters?|bedrooms?|stroke|cylinders?|axle|tonners?|ply|burners?"
+    r"|shifts?|judge|prong)\b|-(?!to-|or-|and-)[a-z]{2,}-\d| (?:u\.s\.c|usc|c\.f\.r|cfr)\b"
+)
+_LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
+_PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
+_GROUP = re.compile(r"\d[,']\d")
+_PLANES = frozenset((707, 717, 727, 737, 747, 757, 767, 777, 787))
+_KNOWN = frozenset(("3m", "340b", "503b"))
+_FORMS = frozenset((529, 1031, 1040, 1099))  # with the noun behind them
+_FORM_NOUN = re.compile(r" (?:plan|exchange|form|contractor|transaction)")
+_PRODUCT = re.compile(
+    r" (?:system|platform|release|version|standard|launch|program|strategy|device|software"
+    r"|product|framework|initiative)"
+)
+_CLASS_NOUN = re.compile(r" (?:emissions|trials|studies|cities|loans|assets|suppliers)\b")
+_GAS_BEHIND = re.compile(
+    r"-(?:ready|fuel|power|capable|compatible|based|blend|rich|pipelines?\b|trucks?\b|tanks?\b"
+    r"|boilers?\b|burners?\b|engines?\b|turbines?\b)|[ -](?:electroly|refuel|valley|molecul"
+    r"|vert\b|verde\b)"
+)
+_GAS_BEFORE = re.compile(
+    r"\b(?:green|blue|gr[ae]y|pink|turquoise|liquid|renewable|low-carbon|grüne[mnrs]?) $"
+)
+_HOURS = re.compile(r"(?:9|nine)-to-(?:5|five)(?![\d%]| ?(?:%|percent|million|basis))")
+_IS = re.compile(r" (?:is|was|has|isn't|wasn't|hasn't|does|doesn't) ")
+_ROUGHLY = frozenset(
+    "almost some around another maybe perhaps well just even guidance headcount backlog staff "
+    "capacity volume output".split()
+)
+_PIXELS = re.compile(  # "4K TVs"
+    r"[2458]k(?= ?-?(?:tvs?|televisions?|uhd|ultra|hdr|oled|lcd|displays?|screens?|monitors?"
+    r"|videos?|resolution|cameras?|stream\w*|content|projectors?|panels?|gaming|blu|60)\b)"
+)
+_FILINGS = frozenset((8, 10, 401, 403))  # "10K"
+# words whose number is a name or a rank
+_NAMING = frozenset(
+    "s&p s&p's p nasdaq russell fortune ftse dow dax nikkei msci ifrs frs hkfrs sfrs aasb ias asc "
+    "asu fas sfas topic section sections rule rules regulation reg form forms slide slides page "
+    "pages note notes chapter chapters title phase phases tier tiers level levels class category "
+    "series block version generation gen exhibit item schedule appendix no no. nos # number "
+    "numbers passcode code id pin dial extension press star covid covid-19 basel stage stages step "
+    "scope highway interstate route top building room suite floor figure table chart wave part "
+    "zone horizon boeing airbus windows article proposition prop pier ps playstation xbox "
+    "iphone galaxy euro vision strategy project path roadmap formula pillar priority bucket "
+    "question footnote footnotes tables figures charts annexes appendices articles paragraphs "
+    "exhibits annexe schedules clause clauses recital recitals resolution resolutions "
+    "hall gate blocks box bus python java volume issue iso nfpa osha pm sars cov h1n1 omega "
+    "forever § §§ n° nº № l. r. paragraph annex wi-fi wifi usb bluetooth hdmi pcie thunderbolt "
+    "docsis ddr android ios rtx gtx geforce zigbee type "
+    "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
+    "milestone mach rank ranked catch area apollo ab sb hb hr h.r. dot sub".split()
+)
+# of these, what is also measured: "hydro generation 1,117 GWh"
+_MEASURED = frozenset(
+    "generation series phase phases stage block blocks area volume level levels press catch cohort "
+    "class category group channel".split()
+)
+# places in which something may be counted: "in der Halle 300 Mitarbeiter"
+_ROOMS = frozenset("hall gate box bus room floor building suite".split())
+_MEASURE_BEHIND = re.compile(
+    rf" ?(?:{MEASURE.pattern}|(?:mega|giga|tera)watts?\b|tonn?es\b|tons\b|barrels\b|ounces\b"
+    r"|hectares\b|acres\b|square |sq\.? |kilomet|units\b)"
+)
+_INDEX_BEFORE = re.compile(  # "CAC Mid 60", "S&P/ASX 200"
+    r"\b(?:FTSE|STOXX|CAC|SBF|[MS]?DAX|TecDAX|IBEX|IBrX|IBRX|PSI|BEL|AEX|OMX|ATX|SMI|MIB|TOPIX|ASX"
+    r"|TSX|JSE|NSE|BSE|CSI|KOSPI|Nifty|Nikkei|Euronext|MSCI|Russell|Nasdaq)(?: [A-Z][\w-]*){0,2} $"
+)
+_STANDARD_BEFORE = re.compile(r"(?:\bInd |[^A-Z] )AS $")
+# words that name with a capital alone: "Model 3 sedans", but "the model 3 years ago"
+_NAMING_IN_CAPITALS = frozenset("model cat industry mark terminal reactor pixel core".split())
+_PLACES = frozenset(  # "Exit 14", also where it begins a sentence
+    "exit track platform tram plant shaft berth dock lane seat row hull hangar line".split()
+)
+# words that make a year behind them a name: "Vision 2030", "IMO 2020"
+_NAMING_YEARS = frozenset(
+    "imo vision strategy roadmap agenda project horizon ambition mission".split()
+)
+_LISTED = frozenset((" and ", ", ", " to ", "-", " through ", " & ", " or ", ", and "))
+_DOLLAR_GOES_ON = re.compile(
+    r" (?:\d\d|and a half|(?:and )?(?:\d|[a-z]+t[ey]|[a-z]+teen|ten|twelve|[a-z]+ cents)"
+    r"|(?:a|an|per) [a-z])|$|[.;]"
+)
+
+
+def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
+    """Return the atoms that are not names, dates, codes or phone numbers.
+
+    `cased` is the text as written and `text` the same in lower case, offset by offset alike.
+    """
+    kept: list[Atom] = []
+    named = -1  # where the last name ended: "slides 5 and 6" is two
+    coded = -9  # where the last part of an identifier ended
+    for atom in atoms:
+        if atom.kind in ("", "year") and (
+            is_code(text, atom.start, atom.end) or is_post_code(cased, atom)
+        ):
+            continue
+        if atom.kind:
+            is_name = _is_no_unit(text, atom)
+        else:
+            previous = _previous(text, atom.start)
+            if atom.scale == 1.0 and _is_identifier(text, atom, previous, coded):
+                coded = named = atom.end
+                continue
+            is_name = _may_name(text, atom) and (
+                _is_listed(text, atom, named) or _is_name(cased, text, atom, previous)
+            )
+        if is_name:
+            named = atom.end
+        elif text[atom.start : atom.end] != "a dollar" or _DOLLAR_GOES_ON.match(text, atom.end):
+            kept.append(atom)
+    return kept
+
+
+def _is_listed(text: str, atom: Atom, named: int) -> bool:
+    """Whether a number goes on with a list of names, and counts nothing by itself."""
+    if text[named : atom.start] not in _LISTED:
+        return False
+    return not counted_unit(text, atom.end, 1) or bool(_CLASS_NOUN.match(text, atom.end))
+
+
+def _may_name(text: str, atom: Atom) -> bool:
+    """Whether a plain number has no more than a letter behind it, as in "phase 2b"."""
+    lettered = text[atom.end - 1].isalpha() and text[atom.end - 2].isdigit()
+    return atom.scale == 1.0 or lettered or text[atom.start] == "-"
+
+
+def _is_no_unit(text: str, atom: Atom) -> bool:
+    """Whether what looks like a unit or a period is none: "Euro 6", the 777X, "green H2"."""
+    if atom.kind == "period":
+        return atom.unit == "H2" and _is_hydrogen(text, atom)
+    if atom.kind == "multiple" and is_figurative(text, atom):
+        return True
+    return _is_engine_class(text, atom)
+
+
+def _is_hydrogen(text: str, atom: Atom) -> bool:
+    """Whether "H2" is the gas: "green H2", "H2-ready"."""
+    if _GAS_BEHIND.match(text, atom.end):
+        return True
+    return _GAS_BEFORE.search(text, max(0, atom.start - 16), atom.start) is not None
+
+
+def _is_engine_class(text: str, atom: Atom) -> bool:
+    """Whether an amount is "Euro 6", a class of engines, or a multiple the 777X."""
+    if text.startswith("777x", atom.start):
+        return True
+    if atom.unit != "EUR" or atom.scale > 1 or atom.number > 7 or atom.number % 1:
+        return False
+    return text.startswith("euro ", atom.start)
+
+
+def _is_identifier(text: str, atom: Atom, previous: str, coded: int) -> bool:
+    """Whether a plain number is a register's, or the next part of such a number."""
+    if atom.start - coded < 4 and goes_on(text, atom, coded):
+        return True
+    return points_at(text, atom, previous)
+
+
+def _previous(text: str, start: int) -> str:
+    """Return the word before a number."""
+    match = _PREVIOUS.search(text, max(0, start - 24), start)
+    return "" if match is None else match[1]
+
+
+def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
+    """Whether a plain number is part of a name or a date."""
+    start, end = atom.start, atom.end
+    if (
+        _NAME_BEHIND.match(text, end)
+        or is_address(cased, text, atom)
+        or _is_known_name(cased, text, atom)
+    ):
+        return True
+    if text[start - 1] in "#&/*" or text[start - 2 : start] == ")(" or _is_prefixed(text, start):
+        prefixed = text[start - 5 : start] in (" mid-", " pre-", "post-")
+        return not (is_year(atom, text) and prefixed)
+    window = text[max(0, start - 24) : start]
+    if previous.startswith(("l'", "d'")):  # "l'article 17"
+        previous = previous[2:]
+    if is_day(cased, text, atom, window):
+        return True
+    if is_year(atom, text):
+        if previous in _NAMING_YEARS and cased[start - len(previous) - 1].isupper():
+            return True
+        if window.endswith(" act of ") or cased.startswith((" Act", " Agenda"), end):
+            return True
+        return DATE_BEFORE.search(window) is not None or previous in (
+            "act",
+            "no",
+            "number",
+            "russell",
+        )
+    if previous in _NAMING and not (previous in _MEASURED and _is_measured(text, atom)):
+        return not (previous in _ROOMS and counted_unit(text, end, 1))
+    if text[start] == "-" and not atom.number % 1:
+        return True
+    if previous in _NAMING_IN_CAPITALS and cased[start - len(previous) - 1].isupper():
+        if atom.number < 20:
+            return True
+    if previous in _PLACES and cased[start - len(previous) - 1].isupper():
+        return not atom.number % 1 and not counted_unit(text, end, 1)
+    if is_phone(text, start):
+        return True
+    if end - start >= 5 and text[start:end].isdigit():
+        if _CODE_BEFORE.search(text, max(0, start - 50), start):
+            return True
+    if text[start] == "0" and text[start + 1].isdigit():
+        return True
+    return _is_after_capital(cased, text, atom, previous)
+
+
+def _is_measured(text: str, atom: Atom) -> bool:
+    """Whether a number has the shape or the unit of an amount, which no phase or series has."""
+    if _GROUP.search(text, atom.start, atom.end) or _MEASURE_BEHIND.match(text, atom.end):
+        return True
+    return bool(atom.number % 1) and (atom.number > 10 or counted_unit(text, atom.end, 1) != "")
+
+
+def _is_prefixed(text: str, start: int) -> bool:
+    """Whether letters and a hyphen precede, as in "covid-19", but not "12-to-18"."""
+    if text[start - 1] != "-" or text.endswith("-to-", 0, start):
+        return False
+    return _LETTERED.search(text, max(0, start - 12), start) is not None
+
+
+def _is_in_capitals(cased: str, atom: Atom) -> bool:
+    """Whether the words around a number are in capital letters, which then mark no name."""
+    before = cased[max(0, atom.start - 24) : atom.start].split()
+    behind = cased[atom.end : atom.end + 4].split()
+    if len(before) > 1 and all(word.isupper() for word in before):
+        return True
+    return bool(before and behind) and before[-1].isupper() and behind[0] in ("TO", "AND", "OR")
+
+
+def _is_capital_name(cased: str, atom: Atom) -> bool:
+    """Whether a number in words is part of a name, as in "the Six Flags parks"."""
+    start, end = atom.start, atom.end
+    if not cased[start].isupper() or not cased[start + 1].islower() or cased[end] != " ":
+        return False
+    inside = cased[start - 1] == " " and (cased[start - 2].isalnum() or cased[start - 2] == ",")
+    return inside and cased[end + 1].isupper() and cased[end + 2].islower()
+
+
+def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
+    """Whether a number is by itself, or with the word behind it, a well-known name."""
+    if atom.number in _FORMS and _FORM_NOUN.match(text, atom.end):
+        return True
+    if atom.number in (180, 360) and text.startswith((" degree", "-degree"), atom.end):
+        return True
+    if _is_capital_name(cased, atom):
+        return True
+    if _PIXELS.match(text, atom.start) or _HOURS.match(text, atom.start):
+        return True
+    if text.endswith(("9-to-", "nine-to-"), 0, atom.start) and atom.number == 5:
+        return True
+    if counted_unit(text, atom.end, 1):
+        return False
+    if atom.number in _PLANES or text[atom.start : atom.end] in _KNOWN:
+        return True
+    if text.startswith("24 by 7", atom.start) or text.endswith("24 by ", 0, atom.start):
+        return True
+    return atom.scale == 1e3 and atom.number in _FILINGS
+
+
+def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
+    """Whether an integer follows a capitalised word, as in "Crosstrek 5", and counts nothing."""
+    if not previous[:1].isalpha() or not previous[-1].isalpha():
+        return False
+    at = atom.start - len(previous) - 1
+    if cased[at].isupper() and not atom.number % 1:
+        if _INDEX_BEFORE.search(cased[max(0, at - 40) : atom.start]):
+            return True
+    if previous in STOPS:
+        before = cased[max(0, atom.start - 8) : atom.start]
+        standard = previous == "as" and _STANDARD_BEFORE.search(before) is not None
+        return standard and not counted_unit(text, atom.end, 1)
+    release = atom.quantum == 0.1 and atom.number < 20 and _PRODUCT.match(text, atom.end)
+    if (
+        atom.number % 1
+        and not release
+        or atom.number >= 10000
+        or _GROUP.search(text, atom.start, atom.end) is not None
+    ):
+        return False
+    if _is_in_capitals(cased, atom):
+        return False
+    first_word = cased[at - 1] in "\n.?!" or cased[at - 2] in ".?!\n"
+    if first_word and _IS.match(text, atom.end):  # "Xeon 6 is ramping": what is counted is plural
+        is_label = previous in _ROUGHLY or previous.endswith(("ly", "s"))
+        return cased[at].isupper() and not is_label
+    return cased[at].isupper() and not first_word and not counted_unit(text, atom.end, 1)

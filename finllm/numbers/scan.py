@@ -1,0 +1,41 @@
+"""One cheap pass over a text that finds everything that may be a number.
+
+Two regular expressions jump from digit to digit and from number word to number word; only there
+is Python at work.
+"""
+
+from __future__ import annotations
+
+from finllm.numbers.atom import Atom
+from finllm.numbers.digits import NUMBER, digit_atom
+from finllm.numbers.spelled import WORD, word_atom
+
+
+def scan(text: str) -> list[Atom]:
+    """Return the atoms of a lower-case text, in order of start and without overlap.
+
+    The text must begin and end with a line break, so that every number has neighbours.
+    """
+    words = [a for match in WORD.finditer(text) if (a := word_atom(text, match)) is not None]
+    atoms: list[Atom] = []
+    nth, reach = 0, -1
+    for match in NUMBER.finditer(text):
+        start = match.start()
+        while nth < len(words) and words[nth].start <= start:
+            if words[nth].start >= reach:
+                atoms.append(words[nth])
+                reach = words[nth].end
+            nth += 1
+        if start < reach:
+            continue
+        atom = digit_atom(text, match, reach)
+        if atom is not None:
+            while nth < len(words) and words[nth].start < atom.end:
+                nth += 1
+            atoms.append(atom)
+            reach = atom.end
+    for word in words[nth:]:
+        if word.start >= reach:
+            atoms.append(word)
+            reach = word.end
+    return atoms

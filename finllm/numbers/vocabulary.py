@@ -1,0 +1,193 @@
+"""How a language says numbers: the words beside them, from its file.
+
+``languages/<code>.tsv`` has forms of the English reader and what stands for them. A text's words
+are replaced by the forms before it is read: "3,4 Mrd. Euro" becomes "3,4 billion euros".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from finllm.numbers.notations import Edit
+from finllm.numbers.periods import MONTHS
+
+FOLDER = Path(__file__).with_name("languages")
+HEADER = ("form", "words")
+_DIGITS = r"[0-9]+(?:[.,:][0-9]+)*"
+_NUMERAL = re.compile(_DIGITS)
+_MONTHS = MONTHS.split("|")
+
+
+@dataclass(frozen=True)
+class Language:
+    """How a language says numbers."""
+
+    decimal: str
+    pattern: re.Pattern[str]
+    dates: re.Pattern[str] | None  # "26 de junio de 2025"
+    english: dict[str, str]  # by form, lower case and with plain blanks; {n} is a number
+    behind: dict[str, str]  # of these, those that count behind a digit in any language
+    decimal_elsewhere: str  # the mark of other countries of this language, empty where none differ
+    elsewhere: re.Pattern[str] | None  # words that name these countries' currencies
+
+
+def languages() -> tuple[str, ...]:
+    """The codes of the languages that have a file."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.tsv")))
+
+
+def rules_for(code: str) -> str:
+    """A language whose numbers have a file as it is, any other as "", for English rules.
+
+    >>> rules_for("fr"), rules_for("en"), rules_for("ja")
+    ('fr', '', '')
+    """
+    known = code.isalpha() and code != "en" and (FOLDER / f"{code}.tsv").is_file()
+    return code if known else ""
+
+
+@cache
+def language_of(code: str) -> Language:
+    """The language of a code, read from its file.
+
+    Raises
+    ------
+    ValueError
+        If there is no file, or a line of it is not a form and its words.
+    """
+    path = FOLDER / f"{code}.tsv"
+    if not path.is_file():
+        raise ValueError(
+            f"language {code!r} has no {path}; there are en, {', '.join(languages())}; leave the "
+            "language empty for English rules"
+        )
+    decimal, other, words_of_others = ".", "", ""
+    english: dict[str, str] = {}
+    behind: dict[str, str] = {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
+    for number, line in rows[1:] if rows and tuple(rows[0][1].split("\t")) == HEADER else rows:
+        form, tab, words = line.partition("\t")
+        if not tab or not words or "\t" in words:
+            raise ValueError(f"{path}, line {number}: {line[:60]!r} must have the cells {HEADER}")
+        if form == "decimal":
+            decimal = words
+            continue
+        if form.startswith("decimal "):
+            other, words_of_others = form.removeprefix("decimal "), words
+            continue
+        table = behind if form.startswith("behind ") else english
+        for word in words.split("|"):
+            table[word.replace("-", " ")] = form.removeprefix("behind ")
+    others = rf"(?<![^\W_])(?:{_any(words_of_others.split('|'))})(?:(?<=[$/])|(?![^\W_]))"
+    return Language(
+        decimal,
+        _words(english),
+        _dates(english),
+        english,
+        behind,
+        other,
+        re.compile(others, re.IGNORECASE) if other else None,
+    )
+
+
+def _any(words: Iterable[str]) -> str:
+    """Return a pattern of any of the words, the longest first; blanks may be hyphens."""
+    by_first: dict[str, list[str]] = {}  # so that a place in a text is compared with few words
+    for word in sorted(words, key=len, reverse=True):
+        counted = word.startswith("{n}") or word[:1].isdigit()
+        first, rest = ("(?=[0-9])", word) if counted else (re.escape(word[:1]), word[1:])
+        by_first.setdefault(first, []).append(re.escape(rest))
+    body = "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in by_first.items())
+    return body.replace(r"\ ", "[ -]").replace(r"\{n\}", _DIGITS)
+
+
+def _words(english: dict[str, str]) -> re.Pattern[str]:
+    return re.compile(
+        rf"(?<![^\W_])(?<![0-9][.,])(?:{_any(english)})(?:(?<=[.'%€])|(?![^\W_]))", re.IGNORECASE
+    )
+
+
+def _dates(english: dict[str, str]) -> re.Pattern[str] | None:
+    """Return the pattern of a day and a month, and the year behind them."""
+    months = [form for form, words in english.items() if words.lower() in _MONTHS]
+    if not months:
+        return None
+    of = "|".join(re.escape(form) for form, words in english.items() if words == "of")
+    of = rf"(?:(?:{of}) )?" if of else ""
+    nth = r"(?:\.?[º°]|\.|er|ª)?"
+    return re.compile(
+        rf"(?<![\w.,])(?:([0-3]?[0-9]){nth} [^\W\d_]{{1,3}} )?"  # "3 au 5 mars"
+        rf"([0-3]?[0-9]){nth} {of}({_any(months)})(?![^\W_])"
+        rf"(?: {of}((?:19|20)[0-9][0-9])(?![\w%]|[.,][0-9]))?",
+        re.IGNORECASE,
+    )
+
+
+@cache
+def magnitudes_behind() -> tuple[re.Pattern[str], dict[str, str]]:
+    """The magnitudes that are known behind a digit in a text of any language."""
+    table = {w: form for code in languages() for w, form in language_of(code).behind.items()}
+    initials = "".join(sorted({word[0] for word in table}))
+    return re.compile(
+        rf"[0-9]\)? (?=[{initials}])(?!(?:m|b|tr)illions?\b)({_any(table)})(?![^\W_])",
+        re.IGNORECASE,
+    ), table
+
+
+def magnitude_words() -> str:
+    """Return a pattern of the words that are a magnitude or a percent sign in some language."""
+    words = set()
+    for code in languages():
+        for form, english in language_of(code).english.items():
+            if english.split(" ")[0] in ("thousand", "million", "billion", "trillion", "percent"):
+                words.add(form)
+    return _any(word for word in words if word[0].isalpha())
+
+
+def word_edits(text: str, language: str) -> list[Edit]:
+    """What to put in place of a language's words for units, magnitudes, periods and directions."""
+    if language in ("", "en"):
+        return []
+    known = language_of(language)
+    edits = []
+    if known.dates is not None:
+        for match in known.dates.finditer(text):
+            first, day, month, year = match.groups()
+            month = known.english[_form(month)]
+            words = f"{first} {month} to {day} {month}" if first else f"{day} {month}"
+            edits.append((*match.span(), f"{words} {year}" if year else words))
+    for match in known.pattern.finditer(text):
+        new = _in_english(_form(match[0]), known.english)
+        glued = match[0][-1] in "'." and text[match.end()].isalnum()  # "d'euros", "Nr.4"
+        edits.append((*match.span(), f"{new} " if glued else new))
+    return apart(edits)
+
+
+def _in_english(form: str, english: dict[str, str]) -> str:
+    """Return the English of a form, which may have a number where the file has {n}."""
+    if form in english:
+        return english[form]
+    for number in _NUMERAL.finditer(form):
+        general = f"{form[: number.start()]}{{n}}{form[number.end() :]}"
+        if general in english:
+            return english[general].replace("{n}", number[0])
+    raise AssertionError(form)  # the pattern is made of the forms
+
+
+def _form(words: str) -> str:
+    """Return words as a language's file writes them."""
+    return words.lower().replace("-", " ")
+
+
+def apart(edits: list[Edit]) -> list[Edit]:
+    """The edits in order, without those that another one overlaps."""
+    kept: list[Edit] = []
+    for edit in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
+        if not kept or edit[0] >= kept[-1][1]:
+            kept.append(edit)
+    return kept

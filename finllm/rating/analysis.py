@@ -1,0 +1,308 @@
+"""Analysis of human ratings: win rate, agreement, and correlation with the metrics."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import NormalDist
+
+import numpy as np
+import scipy.stats
+
+from finllm.comparing.pairs import Pairs
+from finllm.rating.ballot import pair_hash
+from finllm.rating.clicks import (
+    CRITERIA,
+    POINTS,
+    PREFERENCE,
+    Click,
+    latest,
+    model_points,
+    tuned_preferred,
+)
+from finllm.records import METRICS, Prediction
+from finllm.stats.agreement import Agreement, cohen_kappa, krippendorff_alpha
+from finllm.stats.association import weighted_spearman
+from finllm.stats.clusters import cluster_robust_mean, design_effect, intraclass_correlation
+from finllm.stats.resampling import percentile_interval, resampling_counts
+
+MIN_CORRELATED = 4  # examples; below that no correlation is worth its name
+QUESTIONS = (PREFERENCE, *CRITERIA)
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """The last clicks of all raters on the answers that the models now give."""
+
+    raters: list[str]
+    preference: dict[str, dict[str, float]]  # example: rater: 1 tuned, 0.5 neither, 0 base
+    points: dict[str, dict[tuple[str, str], dict[str, int]]]  # criterion: (example, model): rater
+    n_of_other_answers: int  # clicks on texts that are not today's predictions
+
+    def examples(self) -> set[str]:
+        """The examples about which anybody said anything."""
+        points = {example for units in self.points.values() for example, _ in units}
+        return points | set(self.preference)
+
+    def humans(self, question: str) -> dict[str, float]:
+        """By example, the mean over raters: the preference, or tuned minus base in points."""
+        if question == PREFERENCE:
+            return {key: _mean(by_rater.values()) for key, by_rater in self.preference.items()}
+        differences: dict[str, list[int]] = defaultdict(list)
+        points = self.points[question]
+        for example, model in points:
+            if model == "tuned":
+                base = points.get((example, "base"), {})
+                for rater, value in points[example, model].items():
+                    if rater in base:  # the same eyes on both answers
+                        differences[example].append(value - base[rater])
+        return {key: _mean(values) for key, values in differences.items() if values}
+
+
+def collect(
+    clicks: Sequence[Click], base: Sequence[Prediction], tuned: Sequence[Prediction]
+) -> Ratings:
+    """The clicks that are about the given predictions, by question; the last click counts."""
+    texts = {row.example_id: row.text for row in base}
+    current = {
+        pair_hash(row.example_id, texts[row.example_id], row.text)
+        for row in tuned
+        if row.example_id in texts
+    }
+    valid = [click for click in latest(clicks) if click.pair_sha256 in current]
+    preference: dict[str, dict[str, float]] = defaultdict(dict)
+    points: dict[str, dict[tuple[str, str], dict[str, int]]] = {
+        criterion: defaultdict(dict) for criterion in CRITERIA
+    }
+    for click in valid:
+        if click.question == PREFERENCE:
+            preference[click.example_id][click.rater] = tuned_preferred(click)
+        else:
+            model, value = model_points(click)
+            points[click.question][click.example_id, model][click.rater] = value
+    return Ratings(
+        raters=sorted({click.rater for click in valid}),
+        preference=dict(preference),
+        points={criterion: dict(values) for criterion, values in points.items()},
+        n_of_other_answers=sum(click.pair_sha256 not in current for click in clicks),
+    )
+
+
+def rating_metrics(
+    ratings: Ratings, pairs: Pairs, *, confidence: float, n_bootstrap: int, seed: int
+) -> dict[str, object]:
+    """Everything that ``metrics/details/ratings.json`` holds; only counts where nobody rated.
+
+    Returns
+    -------
+    dict
+        ``n_raters``, ``n_examples`` (rated, of today's answers), ``n_of_other_answers``; with
+        ratings also ``win_rate``, ``criteria`` (tuned minus base in points), ``agreement`` (with
+        two raters) and ``correlation`` (metric against people). What is undefined is left out.
+    """
+    company = dict(zip(pairs.example_ids, pairs.companies, strict=True))
+    rated = ratings.examples() & set(company)
+    found: dict[str, object] = {
+        "n_raters": len(ratings.raters),
+        "n_examples": len(rated),
+        "n_of_other_answers": ratings.n_of_other_answers,
+    }
+    if not rated:
+        return found
+    preferred = {k: v for k, v in ratings.humans(PREFERENCE).items() if k in company}
+    if preferred:
+        found["win_rate"] = win_rate(
+            list(preferred.values()), [company[key] for key in preferred], confidence=confidence
+        )
+    found["criteria"] = {
+        criterion: _criterion(ratings, criterion, company, confidence) for criterion in CRITERIA
+    }
+    if len(ratings.raters) > 1:
+        found["agreement"] = inter_rater_agreement(
+            ratings, confidence=confidence, n_bootstrap=n_bootstrap, seed=seed
+        )
+    found["correlation"] = correlation(
+        ratings, pairs, confidence=confidence, n_bootstrap=n_bootstrap, seed=seed
+    )
+    return found
+
+
+def win_rate(
+    preferred: Sequence[float], companies: Sequence[str], *, confidence: float
+) -> dict[str, float]:
+    """How often the tuned answer is preferred, "neither" a half, with an interval.
+
+    Wilson's (1927) score interval at the effective sample size ``n / design effect`` (Kish 1965;
+    Dean and Pagano 2015 compare such intervals): examples of one company are not independent.
+    Where the clustering cannot be estimated (one company, or no variation) examples of a company
+    count as one. For two models this is the Bradley-Terry model: its difference in strength is
+    ``log(p / (1 - p))``. Conservative with ties, whose variance is below the binomial's.
+
+    It is about these raters: with one or two of them it says nothing about people at large.
+    """
+    n, p = len(preferred), _mean(preferred)
+    icc = math.nan
+    if 1 < len(set(companies)) and len(set(preferred)) > 1:
+        icc = intraclass_correlation(preferred, companies)
+    if len(set(companies)) == n:
+        icc = 0.0
+    effect = design_effect(companies, 1.0 if math.isnan(icc) else icc)
+    n_effective = n / effect
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    scale = 1 + z**2 / n_effective
+    centre = (p + z**2 / (2 * n_effective)) / scale
+    reach = z / scale * math.sqrt(p * (1 - p) / n_effective + z**2 / (4 * n_effective**2))
+    return {
+        "estimate": p,
+        "low": max(0.0, centre - reach),
+        "high": min(1.0, centre + reach),
+        "n": n,
+        "n_effective": n_effective,
+        "n_companies": len(set(companies)),
+        "n_tuned": sum(value > 0.5 for value in preferred),
+        "n_neither": sum(value == 0.5 for value in preferred),
+        "n_base": sum(value < 0.5 for value in preferred),
+    }
+
+
+def inter_rater_agreement(
+    ratings: Ratings, *, confidence: float, n_bootstrap: int, seed: int
+) -> dict[str, dict[str, object]]:
+    """By question: Krippendorff's ordinal alpha, and Cohen's kappa of every two raters.
+
+    Units are answers for the criteria and pairs for the preference, in terms of models and not of
+    the letters shown. Kappa is weighted: by squared distance for points, linearly for the
+    preference. A question that no two raters share, or where nothing varies, is left out.
+    """
+    found: dict[str, dict[str, object]] = {}
+    for question in QUESTIONS:
+        units = ratings.preference if question == PREFERENCE else ratings.points[question]
+        shared = [by_rater for by_rater in units.values() if len(by_rater) > 1]
+        if not shared:
+            continue
+        table = [[unit.get(rater, math.nan) for unit in shared] for rater in ratings.raters]
+        alpha = krippendorff_alpha(
+            table,
+            level="ordinal",
+            confidence=confidence,
+            n_bootstrap=n_bootstrap,
+            rng=np.random.default_rng(seed),
+        )
+        row = _finite(alpha)
+        row["kappa"] = {
+            f"{first} and {second}": kappa
+            for first, second in combinations(ratings.raters, 2)
+            if (kappa := _kappa(shared, first, second, question, confidence))
+        }
+        found[question] = row
+    return found
+
+
+def correlation(
+    ratings: Ratings, pairs: Pairs, *, confidence: float, n_bootstrap: int, seed: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """By question and metric, whether the metric's difference follows what people say.
+
+    Spearman's rho between the metric's tuned minus base and the raters' mean (the preference, or
+    tuned minus base in points) over examples, with a percentile interval from a bootstrap that
+    resamples companies, and ``p_highest``: the share of resamples in which this metric has the
+    highest rho of all. One set of resamples serves all metrics, so that they are compared on equal
+    terms. Where a metric is not defined for an example, that example does not count for it.
+
+    Do not believe an interval below thirty companies: it is too narrow. The metric with the
+    highest rho is a winner among many; its rho is too high by some.
+    """
+    found = {}
+    position = {key: i for i, key in enumerate(pairs.example_ids)}
+    for question in QUESTIONS:
+        humans = {k: v for k, v in ratings.humans(question).items() if k in position}
+        rows = [position[key] for key in humans]
+        people = np.array(list(humans.values()), dtype=np.float64)
+        _, codes = np.unique([pairs.companies[i] for i in rows], return_inverse=True)
+        if len(rows) < MIN_CORRELATED or codes.max(initial=0) < 1:
+            continue
+        rng = np.random.default_rng(seed)
+        counts = resampling_counts(codes.max() + 1, n_bootstrap, rng)[:, codes]
+        columns = {name: pairs.difference(name)[rows] for name in METRICS}
+        found[question] = _correlate(columns, people, counts, confidence)
+    return {question: rows for question, rows in found.items() if rows}
+
+
+def _correlate(
+    columns: Mapping[str, np.ndarray], people: np.ndarray, counts: np.ndarray, confidence: float
+) -> dict[str, dict[str, float]]:
+    replicates, found = {}, {}
+    for name, values in columns.items():
+        known = np.isfinite(values)
+        if known.sum() < MIN_CORRELATED:
+            continue
+        rho = weighted_spearman(values[known], people[known], np.ones((1, known.sum())))[0]
+        if math.isnan(rho):
+            continue
+        replicates[name] = weighted_spearman(values[known], people[known], counts[:, known])
+        usable = replicates[name][np.isfinite(replicates[name])]
+        found[name] = {"estimate": float(rho), "n": int(known.sum())}
+        if len(usable) >= len(counts) / 2:
+            low, high = percentile_interval(usable, confidence)
+            found[name] |= {"low": low, "high": high}
+    if found:
+        table = np.nan_to_num(np.array(list(replicates.values())), nan=-2.0)
+        highest = np.bincount(table.argmax(axis=0), minlength=len(table)) / table.shape[1]
+        for name, share in zip(replicates, highest, strict=True):
+            found[name]["p_highest"] = float(share)
+    return found
+
+
+def _criterion(
+    ratings: Ratings, criterion: str, company: Mapping[str, str], confidence: float
+) -> dict[str, float]:
+    """Mean points of both models and the mean difference, its t interval over companies."""
+    row: dict[str, float] = {}
+    for model in ("base", "tuned"):
+        values = [
+            _mean(by_rater.values())
+            for (example, whose), by_rater in ratings.points[criterion].items()
+            if whose == model and example in company
+        ]
+        if values:
+            row[model] = _mean(values)
+    differences = {k: v for k, v in ratings.humans(criterion).items() if k in company}
+    row["n"] = len(differences)
+    if differences:
+        row["difference"] = _mean(differences.values())
+    companies = [company[key] for key in differences]
+    if len(set(companies)) > 1:
+        mean = cluster_robust_mean(list(differences.values()), companies)
+        reach = mean.standard_error * scipy.stats.t.isf((1 - confidence) / 2, mean.df)
+        if math.isfinite(reach):
+            row |= {"low": mean.estimate - float(reach), "high": mean.estimate + float(reach)}
+    return row
+
+
+def _kappa(
+    units: Sequence[Mapping[str, float]], first: str, second: str, question: str, confidence: float
+) -> dict[str, float] | None:
+    both = [(unit[first], unit[second]) for unit in units if first in unit and second in unit]
+    if not both:
+        return None
+    preference = question == PREFERENCE
+    kappa = cohen_kappa(
+        *zip(*both, strict=True),
+        labels=(0.0, 0.5, 1.0) if preference else POINTS,
+        weights="linear" if preference else "quadratic",
+        confidence=confidence,
+    )
+    return _finite(kappa)
+
+
+def _finite(agreement: Agreement) -> dict[str, float]:
+    """Without what is undefined, which JSON cannot hold."""
+    return {key: value for key, value in vars(agreement).items() if math.isfinite(value)}
+
+
+def _mean(values: Iterable[float]) -> float:
+    values = list(values)
+    return sum(values) / len(values)

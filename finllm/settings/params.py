@@ -1,0 +1,409 @@
+"""params.yaml as typed, frozen records that reject unknown, missing or out-of-range values.
+
+A field's type is its annotation; what else is allowed stands beside it, as a range (``within``)
+or a list (``one_of``). No field has a default value: params.yaml tells the whole truth.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from finllm.records import METRICS
+from finllm.settings.checked_record import checked_record, one_of, within
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which folder under data/raw is the experiment's source, which one is for transfer alone."""
+
+    source: str
+    transfer_source: str
+
+    def __post_init__(self) -> None:
+        if self.transfer_source in ("", ".", "..") or "/" in self.transfer_source:
+            raise ValueError(
+                f"data.transfer_source is {self.transfer_source!r}; it must be the name of a "
+                "folder under data/raw, or none"
+            )
+        if self.transfer_source == self.source:
+            raise ValueError(
+                f"data.transfer_source is {self.transfer_source!r} and so is data.source; it must "
+                "be another source, or none"
+            )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The fictional calls of the embedded default."""
+
+    n_companies: int = within(8, 100_000)
+    n_calls: int = within(8, 1_000_000)
+    first_year: int = within(1990, 2100)
+    n_short: int = within(0)
+    n_offtopic: int = within(0)
+    n_duplicates: int = within(0)
+    language: str = one_of("en", "de")
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Raw text to transcripts."""
+
+    max_reject_share: float = within(0, 1)
+    repair_mojibake: bool
+    infer_turns: bool
+    remove_boilerplate: tuple[str, ...]
+    standardise_notation: bool
+    company_for_missing: str = one_of("id", "reject")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which transcripts are long and financial enough."""
+
+    min_words: int = within(0)
+    max_words: int = within(1)
+    min_term_density: float = within(0, 1)
+    duplicate_threshold: float = within(0, 1, above_low=True)
+    duplicate_permutations: int = within(16, 4096)
+    max_outlier_z: float = within(0, above_low=True)
+    lexicon: str
+    min_reference_support: float = within(0, 1)
+    n_review: int = within(0, 100_000)
+    seed: int = within(0)
+
+    def __post_init__(self) -> None:
+        if self.min_words >= self.max_words:
+            raise ValueError(
+                f"filter.min_words is {self.min_words} and filter.max_words is {self.max_words}; "
+                "the first must be smaller"
+            )
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How the examples are shared among the templates."""
+
+    understanding: float = within(0, 1)
+    completion: float = within(0, 1)
+    summarization: float = within(0, 1)
+    questions: float = within(0, 1)
+
+    def __post_init__(self) -> None:
+        total = sum(dataclasses.astuple(self))
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"templatize.weights add up to {total:g}; they must add up to 1")
+
+
+@dataclass(frozen=True)
+class Templatize:
+    """Transcripts to instruction examples."""
+
+    weights: Weights
+    paraphrases: bool
+    system_prompt: str
+    sentences: str = one_of("rule", "quoted")
+    max_tokens: int = within(64, 1_000_000)
+    max_answer_tokens: int = within(8, 100_000)
+    max_examples: int = within(0)
+    seed: int = within(0)
+
+    def __post_init__(self) -> None:
+        if self.max_answer_tokens * 2 > self.max_tokens:
+            raise ValueError(
+                f"templatize.max_answer_tokens is {self.max_answer_tokens} and "
+                f"templatize.max_tokens is {self.max_tokens}; the answer may take at most half"
+            )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Companies to train, validation, test and transfer sets."""
+
+    mode: str = one_of("random", "chronological")
+    embargo_quarters: int = within(0, 40)
+    n_folds: int = within(0, 100)
+    fold: int = within(0, 99)
+    val_share: float = within(0, 0.9, above_low=True)
+    test_share: float = within(0, 0.9, above_low=True)
+    transfer_sectors: tuple[str, ...]
+    augment_share: float = within(0, 1)
+    max_train_examples: int = within(0)
+    max_val_examples: int = within(0)
+    max_test_examples: int = within(0)
+    max_transfer_examples: int = within(0)
+    max_reworded_examples: int = within(0)
+    min_test_companies: int = within(2)
+    seed: int = within(0)
+
+    def __post_init__(self) -> None:
+        if self.val_share + self.test_share >= 1:
+            raise ValueError(
+                f"split.val_share is {self.val_share} and split.test_share is {self.test_share}; "
+                "together they must leave something for training (less than 1)"
+            )
+        if self.n_folds == 1 or self.fold >= max(1, self.n_folds):
+            raise ValueError(
+                f"split.fold is {self.fold} and split.n_folds is {self.n_folds}; n_folds must be 0 "
+                "(off) or at least 2, and fold below it"
+            )
+
+
+@dataclass(frozen=True)
+class Model:
+    """The base model and how its weights are held."""
+
+    name: str
+    revision: str
+    gguf_package: str
+    gguf_file: str
+    backend: str = one_of("auto", "liger", "unsloth")
+    quantization: str = one_of("nf4", "fp4", "int8", "none")
+    double_quantization: bool
+    compute_dtype: str = one_of("auto", "bfloat16", "float32", "float16")
+    attention: str = one_of("auto", "matmul", "sdpa", "eager", "flash_attention_2")
+
+
+@dataclass(frozen=True)
+class Lora:
+    """The low-rank adapter."""
+
+    r: int = within(1, 1024)
+    alpha: float = within(0, above_low=True)
+    dropout: float = within(0, 0.9)
+    targets: str = one_of("all-linear", "attention", "query-value")
+    rslora: bool
+    dora: bool
+
+
+@dataclass(frozen=True)
+class Train:
+    """The fit."""
+
+    method: str = one_of("lora", "full")
+    learning_rate: float = within(0, 1, above_low=True)
+    warmup_share: float = within(0, 1)
+    schedule: str = one_of("cosine", "cosine_with_restarts", "linear", "constant")
+    restarts: int = within(1, 1000)
+    epochs: float = within(0, 1000, above_low=True)
+    max_steps: int = within(0)
+    batching: str = one_of("length_buckets", "shuffle", "token_budget", "packing")
+    batch_size: int = within(1, 4096)
+    tokens_per_batch: int = within(1, 10_000_000)
+    accumulation: int = within(1, 4096)
+    max_grad_norm: float = within(0, above_low=True)
+    weight_decay: float = within(0, 1)
+    optimizer: str = one_of("adamw", "adamw_8bit", "paged_adamw_8bit")
+    checkpoint_layers: int = within(0, 1000)
+    unstated_figures: str = one_of("learn", "mask")
+    evals_per_run: int = within(1, 1000)
+    early_stopping_patience: int = within(0, 1000)
+    early_stopping_min_improvement: float = within(0)
+    checkpoint_every: int = within(0)
+    launcher: str = one_of("single", "ddp", "fsdp", "deepspeed-zero2", "deepspeed-zero3")
+    devices: int = within(0, 4096)
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
+class PairWeights:
+    """How the preference pairs are shared among their kinds."""
+
+    corrupted: float = within(0, 1)
+    sampled: float = within(0, 1)
+
+    def __post_init__(self) -> None:
+        total = self.corrupted + self.sampled
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"prefer.weights add up to {total:g}; they must add up to 1")
+
+
+@dataclass(frozen=True)
+class Prefer:
+    """Preference tuning."""
+
+    method: str = one_of("none", "dpo", "ipo", "simpo")
+    reference: str = one_of("tuned", "base", "none")
+    beta: float = within(0, 1000, above_low=True)
+    margin: float = within(0, 1000)
+    learning_rate: float = within(0, 1, above_low=True)
+    epochs: float = within(0, 1000, above_low=True)
+    batch_size: int = within(1, 4096)
+    accumulation: int = within(1, 4096)
+    weights: PairWeights
+    max_pairs: int = within(0)
+    samples: int = within(2, 1000)
+    temperature: float = within(0, 10, above_low=True)
+    max_prompts: int = within(0)
+    val_share: float = within(0, 1)
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Answers from the base and the tuned model."""
+
+    max_new_tokens: int = within(1, 100_000)
+    batch_size: int = within(1, 4096)
+    quantization: str = one_of("none", "nf4", "fp4", "int8")
+    grounding: str = one_of("none", "figures")
+    repetition: str = one_of("allow", "bullets", "figures")
+    stop_penalty: float = within(0, 100)
+    few_shot: int = within(0, 64)
+    robustness_examples: int = within(0, 1_000_000)
+    typo_share: float = within(0, 1)
+    latency_prompts: int = within(0, 1000)
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Scores."""
+
+    encoder: str
+    encoder_package: str
+    encoder_layer: int = within(1, 200)
+    encoder_batch_size: int = within(1, 4096)
+    n_bootstrap: int = within(1, 1_000_000)
+    seed: int = within(0, 2**32 - 1)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is decided, and on which metric: fixed before the run."""
+
+    primary_metric: str = one_of(*METRICS)
+    candidate: str = one_of("tuned", "preferred")
+    alpha: float = within(0, 0.5, above_low=True)
+    rope: float = within(0, 1)
+
+
+@dataclass(frozen=True)
+class Significance:
+    """Frequentist tests."""
+
+    n_permutations: int = within(99, 10_000_000)
+    n_bootstrap: int = within(99, 10_000_000)
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
+class BayesStats:
+    """The Bayesian model of the paired differences."""
+
+    prior_scale: float = within(0, 100, above_low=True)
+    n_draws: int = within(100, 1_000_000)
+    n_tune: int = within(100, 1_000_000)
+    n_chains: int = within(2, 64)
+    hdi_probability: float = within(0.5, 0.999)
+    seed: int = within(0)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the report shows."""
+
+    include_text: bool
+    n_examples: int = within(0, 1000)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The hardware that ``finllm plan`` compares with; no stage reads it."""
+
+    device: str = one_of("cpu", "cuda")
+    device_gb: float = within(0, above_low=True)
+    devices: int = within(1, 4096)
+    peak_tflops: float = within(0, above_low=True)
+    utilisation: float = within(0, 1, above_low=True)
+    peak_tflops_float32: float = within(0, above_low=True)
+    utilisation_float32: float = within(0, 1, above_low=True)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How ``finllm search`` draws and stops its trials; no stage reads it."""
+
+    n_startup_trials: int = within(1, 10_000)
+    prune: bool
+    seed: int = within(0, 2**32 - 1)
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole of params.yaml, a section a stage."""
+
+    data: Data
+    sample: Sample
+    clean: Clean
+    filter: Filter
+    templatize: Templatize
+    split: Split
+    model: Model
+    lora: Lora
+    train: Train
+    prefer: Prefer
+    predict: Predict
+    evaluate: Evaluate
+    verdict: Verdict
+    significance: Significance
+    bayes_stats: BayesStats
+    report: Report
+    plan: Plan
+    search: Search
+
+    def __post_init__(self) -> None:
+        if self.train.method == "full" and self.model.quantization != "none":
+            raise ValueError(
+                f"train.method is full and model.quantization is {self.model.quantization}; "
+                "quantized weights cannot be trained: set model.quantization to none"
+            )
+        if self.model.backend == "unsloth" and (
+            self.train.method == "full" or self.lora.dora or self.model.quantization == "fp4"
+        ):
+            raise ValueError(
+                "model.backend is unsloth, which trains LoRA over nf4, int8 or none; set "
+                "train.method to lora, lora.dora to false and model.quantization to one of these"
+            )
+        if self.prefer.method != "none" and self.train.method == "full":
+            raise ValueError(
+                f"prefer.method is {self.prefer.method} and train.method is full; preferences are "
+                "trained on with an adapter: set train.method to lora or prefer.method to none"
+            )
+        if self.verdict.candidate == "preferred" and self.prefer.method == "none":
+            raise ValueError(
+                "verdict.candidate is preferred and prefer.method is none: there is no such model; "
+                "set prefer.method to dpo, ipo or simpo, or verdict.candidate to tuned"
+            )
+
+
+def load_params(path: Path) -> Params:
+    """The checked contents of a params.yaml (YAML 1.2, so that 2e-4 is a number).
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, is not YAML, or a key or value is not allowed. The message names
+        the key, the value and what is allowed.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; it holds every parameter of the pipeline")
+    return check_params(path.read_text(encoding="utf-8"), str(path))
+
+
+def check_params(text: str, where: str) -> Params:
+    """The checked contents of a params.yaml given as text; ``where`` names it in messages."""
+    try:
+        raw = YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise ValueError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return checked_record(Params, raw)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
