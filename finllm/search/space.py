@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from finllm.checked_record import did_you_mean, parsed_yaml
 from finllm.params import check_params
 
 Value = float | int | str | bool
@@ -83,22 +80,15 @@ def read_space(path: Path, *, params: Path) -> Space:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; see presets/search/lora.yaml for one")
-    raw = _yaml(path)
+    raw = parsed_yaml(path.read_text(encoding="utf-8"), str(path))
     if not isinstance(raw, dict) or not raw:
         raise ValueError(f"{path}: it must be a mapping of parameters, such as lora.r")
-    document = _yaml(params)
+    document = parsed_yaml(params.read_text(encoding="utf-8"), str(params))
     try:
         found = tuple(_dimension(str(key), spec, document) for key, spec in raw.items())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return Space(found, document)
-
-
-def _yaml(path: Path) -> object:
-    try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def _dimension(key: str, spec: object, params: Mapping[str, object]) -> Dimension:
@@ -129,8 +119,7 @@ def _dimension(key: str, spec: object, params: Mapping[str, object]) -> Dimensio
 def _check_key(key: str, params: Mapping[str, object]) -> None:
     every = [f"{section}.{name}" for section, rows in params.items() for name in rows]
     if key not in every:
-        close = difflib.get_close_matches(key, every, n=1, cutoff=0.5)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        hint = did_you_mean(key, every)
         raise ValueError(f"unknown parameter {key}{hint} (allowed: {ALLOWED})")
     if key in REFUSED:
         raise ValueError(f"{key} cannot be searched: {REFUSED[key]} (allowed: {ALLOWED})")

@@ -6,11 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from finllm.records import write_json, write_text
 from finllm.search.crossvalidation import duration
-from finllm.studies.file import file_digest
+from finllm.studies.file import digest, read_yaml
 
 INDEX = "claims.json"  # in the folder of results; the report reads it
 NOT_RUN = "not run yet"
@@ -36,11 +34,10 @@ def rows(studies: Path, results: Path) -> list[dict]:
     for name in names:
         result = results / name / "result.json"
         row = {"study": name, "claim": "", "verdict": NOT_RUN, "sentence": "", "seconds": 0.0}
-        if name in files:
-            raw = YAML(typ="safe").load(files[name].read_text(encoding="utf-8"))
-            row["claim"] = " ".join(str(raw.get("claim", "")).split())
-        if result.is_file() and (name not in files or _same(files[name], result)):
-            kept = json.loads(result.read_text(encoding="utf-8"))
+        raw = read_yaml(files[name]) if name in files else {}
+        row["claim"] = " ".join(str(raw.get("claim", "")).split())
+        kept = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
+        if kept and (not raw or kept["yaml_sha256"] == digest(raw)):
             row |= {key: kept[key] for key in row}
         found.append(row)
     return found
@@ -58,8 +55,3 @@ def write_claims(found: Sequence[dict], *, results: Path, page: Path) -> None:
         cells = [row["claim"], row["verdict"], row["sentence"], link]
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |\n")
     write_text(page, HEAD + "".join(lines))
-
-
-def _same(file: Path, result: Path) -> bool:
-    """Whether the result is of the file as it is."""
-    return json.loads(result.read_text(encoding="utf-8"))["yaml_sha256"] == file_digest(file)

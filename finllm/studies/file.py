@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,10 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from finllm.checked_record import checked_record
+from finllm.checked_record import checked_record, did_you_mean, parsed_yaml
 from finllm.params import Params
 from finllm.search.space import Value
 from finllm.studies.measure import Measure, read_measure
@@ -89,11 +85,7 @@ def read_study(path: Path, *, params: Path) -> Study:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; see studies/ for some")
-    text = path.read_text(encoding="utf-8")
-    try:
-        raw = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    raw = parsed_yaml(path.read_text(encoding="utf-8"), str(path))
     try:
         return _study(path, raw, params)
     except ValueError as error:
@@ -101,18 +93,15 @@ def read_study(path: Path, *, params: Path) -> Study:
 
 
 def read_yaml(path: Path) -> dict:
-    """A file's content, parsed once while it does not change; not to be written to."""
-    return _parsed(path.read_text(encoding="utf-8"))
+    """A file's content, parsed once while it does not change; do not write to it."""
+    return _parsed(path.read_text(encoding="utf-8"), str(path))
 
 
-@cache
-def _parsed(text: str) -> dict:
-    return YAML(typ="safe").load(text)
+_parsed = cache(parsed_yaml)
 
 
-def file_digest(path: Path) -> str:
-    """A hash of what the file says, whatever its comments and its order of keys."""
-    raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+def digest(raw: Mapping) -> str:
+    """A hash of what a study file says; its comments and the order of its keys do not count."""
     return hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -121,8 +110,7 @@ def _study(path: Path, raw: object, params: Path) -> Study:
         raise ValueError(f"it must be a mapping, not {raw!r}")
     for key in raw:
         if key not in KEYS:
-            close = difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(str(key), KEYS)
             raise ValueError(f"unknown key {key}{hint} (allowed: {', '.join(KEYS)})")
     question = _choice(raw, "question", QUESTIONS)
     command, exact = _text(raw, "command", ""), _flag(raw, "exact")
@@ -159,7 +147,7 @@ def _study(path: Path, raw: object, params: Path) -> Study:
         power=_power(raw, levels),
         command=command,
         exact=exact,
-        digest=file_digest(path),
+        digest=digest(raw),
     )
 
 
@@ -175,8 +163,7 @@ def checked(document: Mapping, settings: Mapping[str, Value], name: str) -> dict
     every = _keys(document)
     for key, value in settings.items():
         if key not in every:
-            close = difflib.get_close_matches(key, every, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(key, every)
             raise ValueError(f"level {name}: params.yaml has no {key}{hint}")
         *path, last = key.split(".")
         at = changed

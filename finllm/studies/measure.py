@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from finllm.checked_record import did_you_mean
 from finllm.records import METRICS, Score
 
 SETS = ("test", "transfer", "reworded", "noise", "free")
@@ -73,8 +73,7 @@ def read_measure(text: str, *, with_command: bool) -> Measure:
         raise ValueError(f"metric is {text!r}; it must be METRIC [of MODEL] [on SET]")
     for what, allowed in ((words[0], METRICS), (said["of"], WHOSE), (said["on"], SETS)):
         if what not in allowed:
-            close = difflib.get_close_matches(what, allowed, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(what, allowed)
             raise ValueError(
                 f"metric is {text!r}: there is no {what}{hint} (allowed: {', '.join(allowed)}, "
                 "or a figure such as train.best_val_loss_nats)"
@@ -94,8 +93,7 @@ def check_figure(measure: Measure, metrics: Path) -> None:
     found = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
     if measure.stage and len(found) == 2 and not any(_figure(f, measure.keys) for f in found):
         known = sorted(key for one in found for key in _flat(one))
-        close = difflib.get_close_matches(".".join(measure.keys), known, n=1, cutoff=0.3)
-        hint = f"; did you mean {measure.stage}.{close[0]}?" if close else ""
+        hint = did_you_mean(".".join(measure.keys), known, prefix=f"{measure.stage}.", cutoff=0.3)
         raise ValueError(f"metric is {measure.text!r}: {files[0]} and {files[1]} have none{hint}")
 
 
