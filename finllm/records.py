@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -261,6 +262,15 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue()
+
+
+def finite(row: Mapping[str, object]) -> dict[str, object]:
+    """A row without its NaNs and infinities, which JSON does not have.
+
+    >>> finite({"n": 3, "low": float("nan")})
+    {'n': 3}
+    """
+    return {k: x for k, x in row.items() if not isinstance(x, float) or math.isfinite(x)}
 
 
 def write_jsonl(path: Path, records: Iterable[object]) -> int:
