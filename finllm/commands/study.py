@@ -130,9 +130,7 @@ def _conducted(file: Path, study: Study, parsed: argparse.Namespace) -> dict:
     with alone(folder):
         if parsed.retry:
             running.forget_failed(folder)
-        found = conduct(
-            study, cells, project=project, folder=folder, prefix=prefix, copied=copied, say=_say
-        )
+        found = conduct(study, cells, project=project, folder=folder, copied=copied, say=_say)
     result = record(study, found, made_with=_made_with(project))
     at = parsed.results / study.name
     at.mkdir(parents=True, exist_ok=True)

@@ -66,7 +66,9 @@ class Space:
         ValueError
             As `finllm.params.check_params`.
         """
-        check_params(json.dumps(_with(self.params, settings)), "params.yaml with these settings")
+        check_params(
+            json.dumps(with_settings(self.params, settings)), "params.yaml with these settings"
+        )
 
 
 def read_space(path: Path, *, params: Path) -> Space:
@@ -134,7 +136,7 @@ def _check_key(key: str, params: Mapping[str, object]) -> None:
 def _check_values(key: str, values: Sequence[object], params: Mapping[str, object]) -> None:
     for value in values:
         try:
-            check_params(json.dumps(_with(params, {key: value})), "params.yaml")
+            check_params(json.dumps(with_settings(params, {key: value})), "params.yaml")
         except ValueError as error:
             raise ValueError(str(error).removeprefix("params.yaml: ")) from None
         except TypeError:
@@ -155,9 +157,17 @@ def _get(params: Mapping[str, object], key: str) -> Value:
     return params[section][name]
 
 
-def _with(params: Mapping[str, object], settings: Mapping[str, object]) -> dict[str, object]:
+def with_settings(params: Mapping[str, object], settings: Mapping[str, object]) -> dict:
+    """A copy of params.yaml's content with other values, by dotted key; every key must be there.
+
+    >>> with_settings({"lora": {"r": 8, "alpha": 16}}, {"lora.r": 4})
+    {'lora': {'r': 4, 'alpha': 16}}
+    """
     changed = copy.deepcopy(dict(params))
     for key, value in settings.items():
-        section, name = key.split(".")
-        changed[section][name] = value
+        *path, last = key.split(".")
+        at = changed
+        for part in path:
+            at = at[part]
+        at[last] = value
     return changed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finllm.stats.multiplicity import holm
-from finllm.studies.contrasts import Contrast, contrast, ratio
+from finllm.studies.contrasts import Contrast, contrast, ratio, ratio_weights
 from finllm.studies.file import MIN_SEEDS, Study
 from finllm.studies.looks import spent_levels
 from finllm.studies.settling import runs_needed
@@ -53,6 +53,7 @@ class _Way:
 
 
 UNDECIDED = _Way("undecided", 1.0, 1.0, "undecided")
+NOTHING = Answer("undecided", (), None, None)  # where too few runs can be compared
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,29 @@ def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
     """
     said = _said(study, table, planned)
     if not said:
-        return Answer("undecided", (), None, None)
+        return NOTHING
     level, pairs = _levels(len(table.seeds), planned), _pairs(study, table)
     contrasts = [contrast(table.means, pair.weights, exact=study.exact) for pair in pairs]
     corrected = holm([one.p_value() for one in contrasts])
     rates = level(study.alpha / 2), level(study.alpha / 2 / len(pairs))
     findings = []
     for pair, one, p_holm, way in zip(pairs, contrasts, corrected, said, strict=True):
-        alone, together = (_estimate(study, table, pair, one, rate) for rate in rates)
-        evidence = one.p_value(), float(p_holm), one.bayes_factor()
+        estimate, low, high = _estimate(study, table, pair, one, rates[0])
+        _, low_all, high_all = _estimate(study, table, pair, one, rates[1])
         findings.append(
-            Finding(pair.name, *alone, *together[1:], *evidence, way.result, way.verdict)
+            Finding(
+                name=pair.name,
+                estimate=estimate,
+                low=low,
+                high=high,
+                low_all=low_all,
+                high_all=high_all,
+                p_value=one.p_value(),
+                p_holm=float(p_holm),
+                bayes_factor=one.bayes_factor(),
+                result=way.result,
+                verdict=way.verdict,
+            )
         )
     verdict = _together(said, table)
     needed = None, None
@@ -156,15 +169,8 @@ def _pairs(study: Study, table: Table) -> list[_Pair]:
         if other != reference:
             a, b = (reference, other) if study.question == "best" else (other, reference)
             name = f"{table.levels[a]} against {table.levels[b]}"
-            found.append(_Pair(name, _weights(n, a, b, 1.0), a, b))
+            found.append(_Pair(name, ratio_weights(n, a, b, 1.0), a, b))
     return found
-
-
-def _weights(n: int, a: int, b: int, times: float) -> np.ndarray:
-    """Level a minus ``times`` level b."""
-    weights = np.zeros(n)
-    weights[a], weights[b] = 1.0, -times
-    return weights
 
 
 def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
@@ -209,7 +215,7 @@ def _bounds(study: Study, table: Table, pair: _Pair) -> tuple[Contrast, Contrast
         ends = 1 - study.margin, 1 + study.margin
     n = len(table.levels)
     low, high = (
-        contrast(table.means, _weights(n, pair.a, pair.b, x), exact=study.exact) for x in ends
+        contrast(table.means, ratio_weights(n, pair.a, pair.b, x), exact=study.exact) for x in ends
     )
     return low, high
 

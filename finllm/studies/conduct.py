@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finllm.search.crossvalidation import duration
-from finllm.studies.answer import Answer, answer
+from finllm.studies.answer import NOTHING, Answer, answer
 from finllm.studies.file import MIN_SEEDS, Study
 from finllm.studies.running import Run, run_cell
 from finllm.studies.schedule import Cell
 from finllm.studies.table import Table, table
-
-NOTHING = Answer("undecided", (), None, None)
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,6 @@ def conduct(
     *,
     project: Path,
     folder: Path,
-    prefix: str,
     copied: Sequence[str],
     say: Callable[[str], None],
 ) -> Outcome:
@@ -56,8 +53,7 @@ def conduct(
             say(f"study: {stopped}")
             return _outcome(study, runs, stopped)
         run = run_cell(
-            study, cell, project=project, folder=folder, prefix=prefix, label=label, copied=copied,
-            say=say,
+            study, cell, project=project, folder=folder, label=label, copied=copied, say=say
         )  # fmt: skip
         runs.append(run)
         spent += run.seconds

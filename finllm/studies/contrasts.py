@@ -172,6 +172,13 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
     return Contrast(float(d.mean()), _root(error / n), float(share), df_seed, n_companies - 1)
 
 
+def ratio_weights(n_levels: int, a: int, b: int, times: float) -> np.ndarray:
+    """The weights of level a minus ``times`` level b, shape (n_levels,)."""
+    weights = np.zeros(n_levels)
+    weights[a], weights[b] = 1.0, -times
+    return weights
+
+
 def ratio(
     means: ArrayLike, a: int, b: int, *, rate: float, exact: bool = False
 ) -> tuple[float, float, float]:
@@ -187,9 +194,7 @@ def ratio(
     estimate = float(over[a] / over[b])
 
     def beyond(x: float) -> float:
-        weights = np.zeros(len(table))
-        weights[a], weights[b] = 1.0, -x
-        at = contrast(table, weights, exact=exact)
+        at = contrast(table, ratio_weights(len(table), a, b, x), exact=exact)
         return abs(at.estimate) - at.critical(rate) * at.standard_error
 
     if exact:

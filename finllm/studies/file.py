@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -12,8 +11,8 @@ from pathlib import Path
 
 from finllm.checked_record import checked_record, did_you_mean, parsed_yaml
 from finllm.params import Params
-from finllm.search.space import Value
-from finllm.studies.measure import Measure, read_measure
+from finllm.search.space import Value, with_settings
+from finllm.studies.measure import Measure, leaves, read_measure
 
 QUESTIONS = ("better", "best", "equivalent", "at_least", "between", "trend")
 MARGIN = ("better", "best", "equivalent", "trend")  # the questions that need one
@@ -159,31 +158,17 @@ def checked(document: Mapping, settings: Mapping[str, Value], name: str) -> dict
     ValueError
         For a parameter that does not exist or a value that is not allowed; names the level.
     """
-    changed = copy.deepcopy(dict(document))
-    every = _keys(document)
-    for key, value in settings.items():
+    every = leaves(document)
+    for key in settings:
         if key not in every:
             hint = did_you_mean(key, every)
             raise ValueError(f"level {name}: params.yaml has no {key}{hint}")
-        *path, last = key.split(".")
-        at = changed
-        for part in path:
-            at = at[part]
-        at[last] = value
+    changed = with_settings(document, settings)
     try:
         checked_record(Params, changed)
     except ValueError as error:
         raise ValueError(f"level {name}: {error}") from None
     return changed
-
-
-def _keys(tree: Mapping, before: str = "") -> list[str]:
-    """The dotted keys of all values."""
-    found = []
-    for key, value in tree.items():
-        is_mapping = isinstance(value, dict)
-        found += _keys(value, f"{before}{key}.") if is_mapping else [f"{before}{key}"]
-    return found
 
 
 def _check_distinct(levels: tuple[Level, ...], resolved: list[dict]) -> None:

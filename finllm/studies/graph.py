@@ -71,7 +71,7 @@ def stage_keys(
     """
     keys: dict[str, str] = {}
     for name in order:
-        read = {key: _value(params, key) for key in stages[name].params}
+        read = {key: _at(params, key) for key in stages[name].params}
         above = [keys[other] for other in _before(stages, name) if other in keys]
         text = json.dumps([name, read, above, stages[name].deps], sort_keys=True, default=str)
         keys[name] = hashlib.sha256(text.encode()).hexdigest()
@@ -110,8 +110,3 @@ def _at(tree: Mapping, path: str) -> object:
     for key in path.split("."):
         tree = tree[key]
     return tree
-
-
-def _value(params: Mapping, key: str) -> object:
-    section, _, name = key.partition(".")
-    return params[section][name] if name else params[section]

@@ -38,10 +38,13 @@ class Measure:
     def files(self) -> tuple[str, ...]:
         """What it is read from, in the repository; the first that holds it counts."""
         if self.stage:
-            return tuple(
-                f"data/results/metrics/{kind}/{self.stage}.json" for kind in ("details", "costs")
-            )
+            return tuple(f"data/results/metrics/{file}" for file in figure_files(self.stage))
         return (f"data/evaluate/{'changed' if self.set in CHANGED else 'scores'}.jsonl",)
+
+
+def figure_files(stage: str) -> tuple[str, str]:
+    """The two files of a stage's figures, below the folder of metrics."""
+    return f"details/{stage}.json", f"costs/{stage}.json"
 
 
 Values = dict[str, tuple[str, float]]  # by example: its company, and its value
@@ -89,10 +92,12 @@ def check_figure(measure: Measure, metrics: Path) -> None:
     ValueError
         If the stage has written both files and neither holds the key.
     """
-    files = [metrics / kind / f"{measure.stage}.json" for kind in ("details", "costs")]
+    files = [metrics / file for file in figure_files(measure.stage)]
     found = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
     if measure.stage and len(found) == 2 and not any(_figure(f, measure.keys) for f in found):
-        known = sorted(key for one in found for key in _flat(one))
+        known = sorted(
+            key for one in found for key, x in leaves(one).items() if isinstance(x, int | float)
+        )
         hint = did_you_mean(".".join(measure.keys), known, prefix=f"{measure.stage}.", cutoff=0.3)
         raise ValueError(f"metric is {measure.text!r}: {files[0]} and {files[1]} have none{hint}")
 
@@ -153,11 +158,16 @@ def _figure(tree: Mapping, keys: tuple[str, ...]) -> list[float]:
     return [float(at)] if is_number else []
 
 
-def _flat(tree: Mapping, before: str = "") -> list[str]:
-    rows = []
+def leaves(tree: Mapping, before: str = "") -> dict[str, object]:
+    """The values of a nested mapping by their dotted keys.
+
+    >>> leaves({"lora": {"r": 8}, "seed": 1})
+    {'lora.r': 8, 'seed': 1}
+    """
+    found: dict[str, object] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            rows += _flat(value, f"{before}{key}.")
-        elif isinstance(value, int | float):
-            rows.append(f"{before}{key}")
-    return rows
+            found |= leaves(value, f"{before}{key}.")
+        else:
+            found[f"{before}{key}"] = value
+    return found

@@ -10,7 +10,7 @@ from finllm.search.crossvalidation import duration
 from finllm.studies.file import Study
 from finllm.studies.power import chances
 from finllm.studies.record import asked
-from finllm.studies.schedule import Cell, present, schedule
+from finllm.studies.schedule import present, schedule
 
 
 def plan(studies: Sequence[Study], project: Path) -> list[dict]:
@@ -34,7 +34,7 @@ def plan(studies: Sequence[Study], project: Path) -> list[dict]:
                     }
                     for cell in cells
                 ],
-                "minutes": _seconds(cells) / 60,
+                "minutes": sum(cell.seconds for cell in cells) / 60,
                 "limit_hours": study.hours,
                 "sequential": study.sequential,
                 "timed": not study.command,
@@ -79,7 +79,3 @@ def _power(one: dict) -> str:
     said = ", ".join(f"{found[key]:.2f} {key}" for key in ("confirmed", "refuted", "undecided"))
     seeds = f"after {found['mean_seeds']:.1f} seeds on average"
     return f"  power, under its assumptions: {said}; {seeds} ({found['n_simulations']} simulations)"
-
-
-def _seconds(cells: Sequence[Cell]) -> float:
-    return sum(cell.seconds for cell in cells)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import statistics
 from collections.abc import Mapping
 
 from finllm import rounding
+from finllm.records import finite
 from finllm.search.crossvalidation import duration
 from finllm.studies.answer import is_ratio
 from finllm.studies.conduct import Outcome
 from finllm.studies.file import Study
+from finllm.studies.settling import MOST_SEEDS, POWER
 
 ASKED = {
     "better": "every level is better than {reference}",
@@ -46,7 +47,7 @@ def record(study: Study, found: Outcome, *, made_with: Mapping[str, str]) -> dic
         "metric": study.measure.text,
         "verdict": found.answer.verdict,
         "levels": levels,
-        "findings": [_finite(dataclasses.asdict(one)) for one in found.answer.findings],
+        "findings": [finite(dataclasses.asdict(one)) for one in found.answer.findings],
         "ratio": is_ratio(study),
         "alpha": study.alpha,
         "seeds": list(dict.fromkeys(run.seed for run in found.runs)),
@@ -193,8 +194,8 @@ def _needed(result: Mapping) -> str:
     said = [f"{seeds} seeds a level"] if seeds else []
     said += [f"{companies} companies"] if companies else []
     if not said or not seeds:
-        return " No number of seeds up to 200 would settle it."
-    return f" About {' and '.join(said)} would settle it with power 0.8."
+        return f" No number of seeds up to {MOST_SEEDS} would settle it."
+    return f" About {' and '.join(said)} would settle it with power {POWER:g}."
 
 
 def _mean(values: Mapping[str, tuple[str, float]]) -> float:
@@ -223,11 +224,3 @@ def _interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return rounding.MISSING
     return f"[{_figure(low)}, {_figure(high)}]"
-
-
-def _finite(row: dict) -> dict:
-    return {
-        key: value
-        for key, value in row.items()
-        if not isinstance(value, float) or math.isfinite(value)
-    }

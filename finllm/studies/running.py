@@ -21,8 +21,6 @@ from finllm.studies.file import Study, read_yaml
 from finllm.studies.measure import Values, figure_values, score_values
 from finllm.studies.schedule import Cell
 
-UNREAD = ("search", "plan", "report")  # sections of params.yaml that no cell depends on
-
 
 @dataclass(frozen=True)
 class Run:
@@ -52,7 +50,7 @@ def identity(study: Study, project: Path) -> str:
         code = [name for name in ("finllm", "benchmarks") if (project / name).is_dir()]
     else:
         params = read_yaml(project / "params.yaml")
-        kept = {key: value for key, value in params.items() if key not in UNREAD}
+        kept = {key: x for key, x in params.items() if key not in crossvalidation.UNREAD}
         digest.update(json.dumps(kept, sort_keys=True).encode())
         digest.update((project / "dvc.yaml").read_bytes())
         stages = graph.read_stages(project, params)
@@ -76,7 +74,6 @@ def run_cell(
     *,
     project: Path,
     folder: Path,
-    prefix: str,
     label: str,
     copied: Sequence[str],
     say: Callable[[str], None],
@@ -86,15 +83,14 @@ def run_cell(
     Parameters
     ----------
     folder
-        The study's own: a file a cell, logs, and checkpoints of a cell that was interrupted.
-    prefix
-        From ``identity``: the beginning of the experiments' names.
+        The study's own: a file a cell, logs, and checkpoints of a cell that was interrupted. Its
+        name, from ``identity``, is the beginning of the experiments' names.
     copied
         From ``crossvalidation.untracked``: what DVC is to put into the copies as it is.
     """
     place = study.levels.index(cell.level)
     name = re.sub(r"[^A-Za-z0-9]+", "-", cell.level.name).strip("-")
-    name = f"{prefix}-{place}-{name}-s{cell.seed}"
+    name = f"{folder.name}-{place}-{name}-s{cell.seed}"
     kept = folder / f"{name}.json"
     if kept.is_file():
         row = json.loads(kept.read_text(encoding="utf-8"))
@@ -128,11 +124,10 @@ def _by_dvc(
     """Run the cell as an experiment in a copy of the project, where there is none of its name."""
     if crossvalidation.exists(project, at.name):
         return
-    copies = [part for path in copied for part in ("--copy-paths", path)]
-    settings = experiment.flags(study.settings(cell.level, cell.seed))
-    run = ["exp", "run", "--temp", "--name", at.name, *copies, *settings]
+    settings = study.settings(cell.level, cell.seed)
+    last = study.measure.last_stage
     crossvalidation.run_watched(
-        [sys.executable, "-m", "dvc", *run, study.measure.last_stage],
+        crossvalidation.run_command(at.name, settings, stage=last, copied=copied),
         project,
         log=at.with_name(f"{at.name}.log"),
         checkpoints=at.with_name(f"{at.name}-checkpoints"),
