@@ -12,6 +12,7 @@ import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROLES = ("operator", "executive", "analyst", "unknown")
 SECTIONS = ("prepared", "qa", "unknown")
@@ -292,6 +293,20 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
     finally:
         temporary.unlink(missing_ok=True)
     return count
+
+
+def read_json(path: Path, *, mend: str = "") -> Any:
+    """The content of a JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON; names the file, and says what to do where ``mend`` says it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON ({error}){mend and f'; {mend}'}") from None
 
 
 def write_json(path: Path, value: object) -> None:

@@ -1,9 +1,8 @@
 """Train the tuned adapter on pairs of answers, of which one is to be preferred."""
 
-import json
 import shutil
 
-from finllm.records import read_examples, write_jsonl, write_metrics, write_text
+from finllm.records import read_examples, read_json, write_jsonl, write_metrics, write_text
 from stages import adapter
 
 
@@ -26,7 +25,7 @@ def main() -> str:
     done = prefer(
         params,
         {name: read_examples(vars(at)[name]) for name in ("train", "val", "test", "transfer")},
-        json.loads(at.groups.read_text(encoding="utf-8")),
+        read_json(at.groups),
         adapter=at.adapter,
         preferred=at.preferred,
         pairs=at.pairs,

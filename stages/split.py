@@ -1,6 +1,5 @@
 """Examples to train, validation, test and transfer sets; fails on any leak."""
 
-import json
 from itertools import chain
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from finllm.instruct import partition, splits
 from finllm.instruct.augment import augment
 from finllm.instruct.robustness import reworded
-from finllm.records import ExampleFile, to_json, write_json, write_jsonl, write_lines
+from finllm.records import ExampleFile, read_json, to_json, write_json, write_jsonl, write_lines
 from stages import adapter
 
 
@@ -19,7 +18,7 @@ def main() -> str:
     p, transfer_source = params.split, params.data.transfer_source
     embargo = p.embargo_quarters if p.mode == "chronological" else None
     file = ExampleFile(at.examples)
-    groups = json.loads(at.groups.read_text(encoding="utf-8"))
+    groups = read_json(at.groups)
     rng = np.random.default_rng(p.seed)
     split_of = splits.assign_companies(
         file.keys,

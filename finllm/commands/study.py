@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -94,10 +93,12 @@ def _dry(studies: list, *, as_json: bool) -> int:
 
 def _check_results(file: Path, study: Study, results: Path) -> None:
     """Refuse to write over the result of another version of the file, or of other calls."""
+    from finllm.records import read_json
+
     kept = results / study.name / "result.json"
     if not kept.is_file():
         return
-    found = json.loads(kept.read_text(encoding="utf-8"))
+    found = read_json(kept)
     if (found["yaml_sha256"], found["fixed"]) != (study.digest, study.fixed):
         raise ValueError(
             f"{file} is not what {kept.parent} was made with (study.yaml there), or its calls are "

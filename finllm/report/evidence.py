@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from finllm.records import Example, Prediction, Score
+from finllm.records import Example, Prediction, Score, read_json
 from finllm.report.studies import StudyResult
 
 STAGES = (
@@ -66,15 +65,8 @@ def read_metrics(folder: Path) -> dict[str, dict]:
         details, costs = (folder / kind / f"{stage}.json" for kind in ("details", "costs"))
         if not details.is_file():
             raise ValueError(f"{details}: no such file; run `dvc repro`")
-        found[stage] = {**(_json(costs) if costs.is_file() else {}), **_json(details)}
+        found[stage] = {**(read_json(costs) if costs.is_file() else {}), **read_json(details)}
     return found
-
-
-def _json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
 
 
 def read_series(path: Path) -> list[tuple[float, float]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from finllm.records import write_json, write_text
+from finllm.records import read_json, write_json, write_text
+from finllm.report.studies import INDEX, NOT_RUN
 from finllm.search.crossvalidation import duration
 from finllm.studies.file import digest, read_yaml
 
-INDEX = "claims.json"  # in the folder of results; the report reads it
-NOT_RUN = "not run yet"
 HEAD = """# The method's claims, put to the test
 
 Written by `python -m finllm study FILE`, from `studies/` and `docs/studies/`. A claim is tested on
@@ -36,7 +34,7 @@ def rows(studies: Path, results: Path) -> list[dict]:
         row = {"study": name, "claim": "", "verdict": NOT_RUN, "sentence": "", "seconds": 0.0}
         raw = read_yaml(files[name]) if name in files else {}
         row["claim"] = " ".join(str(raw.get("claim", "")).split())
-        kept = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
+        kept = read_json(result) if result.is_file() else {}
         if kept and (not raw or kept["yaml_sha256"] == digest(raw)):
             row |= {key: kept[key] for key in row}
         found.append(row)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finllm.checked_record import did_you_mean
-from finllm.records import METRICS, Score
+from finllm.records import METRICS, Score, read_json
 
 SETS = ("test", "transfer", "reworded", "noise", "free")
 CHANGED = ("reworded", "noise", "free")  # scored apart, in another file
@@ -93,7 +93,7 @@ def check_figure(measure: Measure, metrics: Path) -> None:
         If the stage has written both files and neither holds the key.
     """
     files = [metrics / file for file in figure_files(measure.stage)]
-    found = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
+    found = [read_json(file) for file in files if file.is_file()]
     if measure.stage and len(found) == 2 and not any(_figure(f, measure.keys) for f in found):
         known = sorted(
             key for one in found for key, x in leaves(one).items() if isinstance(x, int | float)

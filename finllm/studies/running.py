@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finllm.records import Score, read_jsonl, write_json
+from finllm.records import Score, read_json, read_jsonl, write_json
 from finllm.search import crossvalidation, experiment
 from finllm.search.identity import add_files
 from finllm.studies import graph
@@ -93,7 +93,7 @@ def run_cell(
     name = f"{folder.name}-{place}-{name}-s{cell.seed}"
     kept = folder / f"{name}.json"
     if kept.is_file():
-        row = json.loads(kept.read_text(encoding="utf-8"))
+        row = read_json(kept)
         values = {key: (company, value) for key, (company, value) in row.pop("values").items()}
         return Run(**row, values=values)
     began, failed, values = time.monotonic(), "", {}
@@ -171,5 +171,5 @@ def _by_command(study: Study, cell: Cell, project: Path, at: Path) -> Values:
 def forget_failed(folder: Path) -> None:
     """Remove the notes of the cells that failed, so that they run again."""
     for kept in folder.glob("*.json"):
-        if json.loads(kept.read_text(encoding="utf-8"))["failed"]:
+        if read_json(kept)["failed"]:
             kept.unlink()

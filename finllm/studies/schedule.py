@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from finllm.checked_record import checked_record
 from finllm.params import Params
 from finllm.plan_request import plan_params
+from finllm.records import read_json
 from finllm.studies import graph
 from finllm.studies.file import Level, Study, checked, read_yaml
 from finllm.studies.measure import figure_files
@@ -80,7 +80,7 @@ class _Times:
         for name in ("split", "predict_base", "predict_tuned", "predict_fewshot", "evaluate"):
             rows: dict = {}
             for file in (project / "metrics" / one for one in figure_files(name)):
-                rows |= json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+                rows |= read_json(file) if file.is_file() else {}
             found[name] = rows
         return cls(project, found)
 
