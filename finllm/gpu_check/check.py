@@ -134,15 +134,15 @@ def _packaged() -> Iterator[Check]:
 def _large(device: torch.device) -> Iterator[Check]:
     """An 8B's shape on a GPU, at the sizes of its preset; on a CPU the tiny model's."""
     if device.type == "cuda":
-        config, name = _config(known_models()[LARGE]), "8B"
+        name, config = "8B", _config(known_models()[LARGE])
         fitted = {"batch": 4, "length": 4096, "labelled": 512}
         answered = {"batch": 2, "length": 3584, "new_tokens": 128}
     else:
-        config, name = models.tiny_config(), "tiny"
+        name, config = "tiny", models.tiny_config()
         fitted = {"batch": 2, "length": 64, "labelled": 8}
         answered = {"batch": 2, "length": 32, "new_tokens": 8}
-    yield f"{name}, training", partial(large.training, f"{name}", config, device, **fitted)
-    yield f"{name}, answers", partial(large.answering, f"{name}", config, device, **answered)
+    yield f"{name}, training", partial(large.training, name, config, device, **fitted)
+    yield f"{name}, answers", partial(large.answering, name, config, device, **answered)
 
 
 def _config(model: Architecture) -> LlamaConfig:
