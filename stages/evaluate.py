@@ -4,9 +4,8 @@ import time
 
 from finllm import records
 from finllm.corpus.parallel import n_cores
-from finllm.scoring.evaluation import Run, details, scored
-from finllm.scoring.example import SIGNATURES
-from finllm.scoring.semantic import encoder_folder, signature
+from finllm.scoring.evaluation import Run, details, scored, signatures
+from finllm.scoring.semantic import encoder_folder
 from stages import adapter
 
 MODELS = ("base", "tuned", "preferred")  # the last only where it was trained
@@ -45,7 +44,7 @@ def main() -> str:
     metrics = details(
         run, found, confidence=1 - params.verdict.alpha, n_bootstrap=p.n_bootstrap, seed=p.seed
     )
-    metrics["signatures"] = {**SIGNATURES, "semantic": signature(p.encoder, layer=p.encoder_layer)}
+    metrics["signatures"] = signatures(p.encoder, layer=p.encoder_layer)
     metrics["timing"] = {"seconds": time.perf_counter() - started}
     records.write_jsonl(at.scores, found.scores + found.val)
     records.write_jsonl(at.changed, found.changed)

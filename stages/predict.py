@@ -2,13 +2,7 @@
 
 from finllm.model.weights import checkpoint_root
 from finllm.records import FREE, read_examples, write_jsonl, write_metrics
-from finllm.scoring.asking import (
-    ask,
-    ask_with_shots,
-    own_questions,
-    reference_losses,
-    summary,
-)
+from finllm.scoring.asking import ask, ask_with_shots, own_questions, reference_losses, summary
 from finllm.scoring.predicting import load_answerer
 from stages import adapter
 
@@ -47,12 +41,7 @@ def main() -> str:
             "noise": noise,
             FREE: [example for example in test if example.id in drawn],
         }
-        questions = [
-            question
-            for asked, rows in sets.items()
-            for question in own_questions(answerer, rows, system, asked)
-        ]
-        answers, shown = ask(answerer, questions, **asking), {}
+        answers, shown = ask(answerer, own_questions(answerer, sets, system), **asking), {}
         losses = reference_losses(answerer, test, system, name=name)
     write_jsonl(at.predictions, answers.own)
     write_jsonl(at.changed, answers.changed)

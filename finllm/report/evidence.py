@@ -7,8 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from finllm.records import Example, Prediction, Score, read_json
-from finllm.report.studies import StudyResult
+from finllm.records import (
+    Example,
+    Prediction,
+    Score,
+    read_examples,
+    read_json,
+    read_predictions,
+    read_scores,
+)
+from finllm.report.studies import StudyResult, read_studies
 
 STAGES = (
     "clean",
@@ -41,6 +49,41 @@ class Evidence:
     base: Sequence[Prediction]
     tuned: Sequence[Prediction]
     studies: Sequence[StudyResult] = ()
+
+
+def read_evidence(
+    *,
+    metrics: Path,
+    plots: Path,
+    scores: Path,
+    examples: Path,
+    base: Path,
+    compared: Path,
+    studies: Path,
+    candidate: str,
+) -> Evidence:
+    """What the report shows, from the files and folders of the other stages.
+
+    ``compared`` has the answers of ``candidate``, the model that the verdict is about.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or cannot be read; names it.
+    """
+    training = plots / "training"
+    return Evidence(
+        metrics=read_metrics(metrics),
+        curves=read_curves(training),
+        posterior=read_series(plots / "posterior.csv"),
+        gradient_by_layer=read_rows(training / "gradient_by_layer.csv"),
+        corpus=read_corpus(plots / "corpus"),
+        scores=with_candidate(read_scores(scores), candidate),
+        examples=read_examples(examples),
+        base=read_predictions(base),
+        tuned=read_predictions(compared),
+        studies=read_studies(studies),
+    )
 
 
 def with_candidate(scores: Sequence[Score], candidate: str) -> list[Score]:

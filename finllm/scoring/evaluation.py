@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 
 from finllm.records import FREE, Example, Prediction, ReferenceLoss, Score, Transcript
 from finllm.scoring import score, summary
+from finllm.scoring.example import SIGNATURES
 from finllm.scoring.oracle import number_recall_ceiling
 from finllm.scoring.parts_of_gain import parts_of_gain
 from finllm.scoring.reference_loss import reference_perplexity
 from finllm.scoring.robustness import robustness
 from finllm.scoring.score import Candidate
-from finllm.scoring.semantic import SemanticScores, semantic_scores
+from finllm.scoring.semantic import SemanticScores, semantic_scores, signature
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,11 @@ def scored(
     rows = score.score_candidates(every, semantic, lexicon=lexicon, n_workers=n_workers)
     scores, rest = rows[: len(own)], rows[len(own) :]
     return Scored(scores, rest[: len(again)], rest[len(again) :], texts, again, semantic)
+
+
+def signatures(encoder: str, *, layer: int) -> dict[str, str]:
+    """By group of metrics, the library and options that its scores were made with."""
+    return {**SIGNATURES, "semantic": signature(encoder, layer=layer)}
 
 
 def details(
