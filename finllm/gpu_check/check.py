@@ -32,9 +32,9 @@ def run(*, minutes: float, packaged: bool = True) -> Iterator[Finding]:
     Parameters
     ----------
     minutes
-        After so many no further check is begun.
+        No check starts after this time.
     packaged
-        Whether the packaged model is looked at too, where it is installed.
+        Whether to check the packaged model, too, if it is installed.
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
@@ -55,7 +55,7 @@ def _findings(name: str, check: Callable[[], Finding | Iterable[Finding]]) -> It
 
 
 def checks(scratch: Path, *, packaged: bool) -> Iterator[Check]:
-    """The name of each check and what makes it, in order: numbers first, then memory and speed."""
+    """The name and the function of each check, in order: numbers first, then memory and speed."""
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     tiny = models.write_tiny(scratch / "tiny")

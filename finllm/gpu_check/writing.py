@@ -47,10 +47,10 @@ def generated(model: PreTrainedModel, ids: torch.Tensor, n_new: int) -> torch.Te
 
 @torch.no_grad()
 def largest_lead(reference: PreTrainedModel, prompt: Sequence[int], answer: Sequence[int]) -> float:
-    """By how much another token led where one was written, of the size of the logits; 0 is never.
+    """The largest lead of another token over the written one, relative to the logits' size.
 
-    Each token is judged behind those that were written before it, so an answer that has gone
-    another way at a near tie is judged on its own way.
+    The lead is 0 if every token was the most probable. Each token is judged given those written
+    before it, so an answer that takes the other side of a near tie is judged on its own course.
     """
     ids = torch.tensor([[*prompt, *answer]])
     logits = reference(ids, use_cache=False).logits[0, len(prompt) - 1 : -1].double()

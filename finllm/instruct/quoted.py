@@ -1,4 +1,4 @@
-"""How likely a reporter is to quote a sentence of a call: a logistic regression over its words.
+"""The probability that a reporter quotes a sentence of a call, by logistic regression.
 
 The target is whether the bullets that reporters wrote about a call (ECTSum's training set) state a
 figure of the sentence. The inputs are the sentence's words and pairs of words, and where it stands

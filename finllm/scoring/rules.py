@@ -11,9 +11,9 @@
   (Murray and Chiang, 2018, arXiv 1808.10006, have the same reward for each word).
 
 A decoder asks for each token that the model finds most probable, and for those that follow in the
-order of probability only where it may not be written. So a rule that never speaks changes nothing
-and costs a look at the text. That look is at the last lines; when an answer ends, all of it is
-judged, and what is behind its last supported token is taken off.
+order of probability only where it may not be written. So a rule that never applies changes nothing
+and costs a look at the last lines. When an answer ends, all of it is judged, and the text behind
+its last supported token is removed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MARK = re.compile(r"\s*(?:[-*+\u2022\u2013]+|\(?\d{1,2}[.)])\s+|\s+")
 
 
 class Rules:
-    """What may be written in the answers to some prompts.
+    """The rules for the answers to some prompts.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Rules:
         self._open: dict[int, _Open] = {}  # by the index of the prompt
 
     def writer(self) -> Write | None:
-        """What the decoder has to ask before it writes a token; None if all may be written."""
+        """The function to call before each token; None if there is no rule."""
         ruled = self._grounded or self._distinct or self._stop_penalty
         return self.write if ruled else None
 
@@ -98,9 +98,9 @@ class Rules:
         return self._without_repeat(answer, written, before) if self._distinct else written
 
     def finished(self, index: int, ids: Sequence[int], *, hit_limit: bool) -> list[int]:
-        """An answer without what it may not end with, such as the first digits of a figure.
+        """An answer without an end that the rules forbid, such as the first digits of a figure.
 
-        Of one that hit the limit, what scoring reads of it is supported as well.
+        If it hit the limit, the part that scoring reads is supported, too.
         """
         if self.writer() is None or index in self._free:
             return list(ids)

@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the study says."""
+    """The verdict, the comparisons behind it, and the runs that would settle it."""
 
     verdict: str
     findings: tuple[Finding, ...]
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Way:
-    """One thing that may be shown of a comparison, and what it says of the claim."""
+    """A possible result of a comparison, and what it means for the claim."""
 
     result: str
     p: float  # one-sided
@@ -67,7 +67,7 @@ class _Pair:
 
 
 def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
-    """The study's answer from the runs that are there.
+    """The study's answer from the runs in the table.
 
     Every comparison can go several ways, each a one-sided test: *better* and *worse* at alpha / 2,
     *equivalent* at alpha, by two one-sided tests (Schuirmann 1987): the interval of 1 - 2 alpha
@@ -82,8 +82,8 @@ def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
     Ratios (``at_least``, ``between``, a margin in per cent) are tested as ``a - x b`` against zero
     (Hauschke, Kieser and Hothorn 1999); the reference's mean must be positive.
 
-    ``planned`` is the number of seeds at which the study ends, where it looks after every seed: the
-    rates are then those of ``spent_levels``, and the intervals are repeated ones (Jennison and
+    ``planned`` is the planned number of seeds of a sequential study, and 0 for any other. With it
+    the error rates are those of ``spent_levels``, and the intervals are repeated ones (Jennison and
     Turnbull 1989), which hold at whatever look the study stops.
     """
     said = _said(study, table, planned)
@@ -125,17 +125,17 @@ def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
 
 
 def results(study: Study, table: Table, *, planned: int = 0) -> list[str]:
-    """What ``answer`` says of each comparison, without its intervals and many times as fast."""
+    """The result of each comparison as in ``answer``, without intervals and many times faster."""
     return [way.result for way in _said(study, table, planned)]
 
 
 def verdict(study: Study, table: Table, *, planned: int = 0) -> str:
-    """The verdict of ``answer`` alone, many times as fast."""
+    """The verdict of ``answer`` alone, many times faster."""
     return _together(_said(study, table, planned), table)
 
 
 def _said(study: Study, table: Table, planned: int) -> list[_Way]:
-    """What is shown of each comparison; none where the reference could not be run."""
+    """The result of each comparison; empty if the reference could not be run."""
     if study.reference >= 0 and study.levels[study.reference].name not in table.levels:
         return []
     level = _levels(len(table.seeds), planned)
@@ -150,7 +150,7 @@ def _said(study: Study, table: Table, planned: int) -> list[_Way]:
 
 
 def _levels(n_seeds: int, planned: int) -> Callable[[float], float]:
-    """What a one-sided error rate becomes at this look."""
+    """A function from a one-sided error rate to its level at this look."""
     if not planned:
         return lambda rate: rate
     looks = tuple(range(min(n_seeds, MIN_SEEDS), n_seeds + 1))
@@ -174,7 +174,7 @@ def _pairs(study: Study, table: Table) -> list[_Pair]:
 
 
 def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
-    """All that may be shown of a comparison."""
+    """The possible results of a comparison."""
     question, margin = study.question, study.margin
     if question in ("better", "best", "trend"):
         up = study.rising if question == "trend" else study.higher_is_better
@@ -206,7 +206,7 @@ def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
 
 
 def _bounds(study: Study, table: Table, pair: _Pair) -> tuple[Contrast, Contrast]:
-    """Contrasts of which the first is above zero and the second below where the claim holds."""
+    """Two contrasts; the claim holds where the first is above zero and the second below."""
     if study.question == "equivalent" and not study.relative:
         one = contrast(table.means, pair.weights, exact=study.exact)
         return one.moved(study.margin), one.moved(-study.margin)
@@ -235,7 +235,7 @@ def _estimate(
 
 
 def _distance(study: Study, table: Table, pair: _Pair) -> tuple[float, Contrast]:
-    """What is to be told apart from zero: the margin; of a ratio, the nearer bound."""
+    """The difference to detect and its contrast: the margin, or the nearer bound of a ratio."""
     if not is_ratio(study):
         return study.margin, contrast(table.means, pair.weights)
     bounds = _bounds(study, table, pair)
@@ -244,7 +244,7 @@ def _distance(study: Study, table: Table, pair: _Pair) -> tuple[float, Contrast]
 
 
 def _shown(column: Sequence[_Way], alpha: float, level: Callable[[float], float]) -> list[bool]:
-    """Which of the comparisons show this, the error rate held over all of them by Holm."""
+    """Which comparisons have this result, by Holm's step-down over all of them."""
     rate, m = alpha * column[0].share, len(column)
     claimed = [False] * m
     for rank, i in enumerate(sorted(range(m), key=lambda i: column[i].p)):
@@ -255,7 +255,7 @@ def _shown(column: Sequence[_Way], alpha: float, level: Callable[[float], float]
 
 
 def _together(said: Sequence[_Way], table: Table) -> str:
-    """Of all comparisons; a level that could not be run was not compared, so confirms nothing."""
+    """The verdict over all comparisons; not confirmed where a level could not be run."""
     verdicts = {way.verdict for way in said}
     if "refuted" in verdicts:
         return "refuted"

@@ -1,4 +1,4 @@
-"""All studies of a project side by side: what was claimed, and what came of it."""
+"""All studies of a project: the claim and the verdict of each."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ answer, too: the study's page says how many runs would settle it.
 
 
 def rows(studies: Path, results: Path) -> list[dict]:
-    """A row a study file or result, in the order of their names.
+    """One row per study file or result, by name: study, claim, verdict, sentence, seconds.
 
-    A result whose study file has changed since is "not run yet": it answers another question.
+    A study whose file has changed since its result is "not run yet": it asks another question.
     """
     files = {path.stem: path for path in sorted(studies.glob("*.yaml"))}
     names = sorted({*files, *(path.parent.name for path in results.glob("*/result.json"))})
@@ -42,7 +42,7 @@ def rows(studies: Path, results: Path) -> list[dict]:
 
 
 def write_claims(found: Sequence[dict], *, results: Path, page: Path) -> None:
-    """The index for the report, and the page for people."""
+    """Write the index that the report reads, and the page ``docs/claims.md``."""
     write_json(results / INDEX, list(found))
     lines = []
     for row in found:

@@ -1,4 +1,4 @@
-"""A study from its first run to its answer."""
+"""Run a study and answer its question."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from finllm.studies.table import Table, table
 
 @dataclass(frozen=True)
 class Outcome:
-    """All runs of a study and what they say."""
+    """All runs of a study, and the answer."""
 
     runs: tuple[Run, ...]
     table: Table | None  # None where too few runs can be compared
@@ -33,11 +33,11 @@ def conduct(
     copied: Sequence[str],
     say: Callable[[str], None],
 ) -> Outcome:
-    """Run the cells that are not there yet, a seed after the other, and answer.
+    """Run the missing cells, seed by seed, and answer.
 
-    A study that is sequential looks after every seed from the third on and stops where the answer
-    is confirmed or refuted. Beyond its hours no further cell begins, and it answers from the seeds
-    that are whole.
+    A sequential study is analysed after each seed from the third on, and stops when the claim is
+    confirmed or refuted. After ``study.hours`` no further cell starts; the answer then uses the
+    complete seeds. ``folder`` and ``copied`` are those of ``run_cell``; ``say`` gets a line a run.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _outcome(study: Study, runs: Sequence[Run], stopped: str) -> Outcome:
 
 
 def _left(cells: Sequence[Cell], i: int, runs: Sequence[Run]) -> str:
-    """The time that is left, by the plan and how it held so far."""
+    """The remaining time in words: the planned time, scaled by that of the runs so far."""
     rest = len(cells) - i - 1
     taken = sum(run.seconds for run in runs)
     if not rest or not taken:

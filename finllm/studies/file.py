@@ -1,4 +1,4 @@
-"""A study as its YAML file says it: claim, levels, question, metric, margin and sample size."""
+"""Study files: claim, levels, question, metric, margin and sample size."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Power:
-    """What is assumed to compute the power: of the levels' true means, and how scores vary."""
+    """The assumptions of a power calculation: the levels' true means, and how scores vary."""
 
     means: tuple[float, ...]  # by level
     company_sd: float  # of a level's true mean over companies, beside what all levels share
@@ -70,12 +70,12 @@ class Study:
     digest: str  # of the file's content
 
     def settings(self, level: Level, seed: int) -> dict[str, Value]:
-        """All parameters of a cell that are not those of params.yaml."""
+        """The parameters of a cell that replace those of params.yaml."""
         return {**self.fixed, **level.settings, "train.seed": seed}
 
 
 def read_study(path: Path, *, params: Path) -> Study:
-    """The study in a file, each of its levels checked as params.yaml is.
+    """Read a study file and check each level's parameters as those of params.yaml.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def _study(path: Path, raw: object, params: Path) -> Study:
 
 
 def checked(document: Mapping, settings: Mapping[str, Value], name: str) -> dict:
-    """params.yaml with these settings, refused as the stages would refuse it.
+    """The content of params.yaml with these settings, checked as the stages check it.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from finllm.studies.file import read_yaml
 
-CHECK = "check"  # runs in every cell, in a second; its output holds nothing back
+CHECK = "check"  # runs in every cell and takes a second; no result depends on it
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def upstream(stages: Mapping[str, Stage], last: str) -> list[str]:
 def stage_keys(
     stages: Mapping[str, Stage], order: Sequence[str], params: Mapping
 ) -> dict[str, str]:
-    """For each stage a hash of the parameters that its outputs hang on, those upstream among them.
+    """By stage a hash of the parameters that its outputs depend on, its own and those upstream.
 
     Two cells with one key run the stage once: the second takes the outputs from DVC's run cache.
     """

@@ -14,7 +14,7 @@ from finllm.studies.schedule import present, schedule
 
 
 def plan(studies: Sequence[Study], project: Path) -> list[dict]:
-    """A plan a study, in the order in which they run: what one has run costs the next nothing."""
+    """One plan per study, in order; a stage that an earlier study has run takes no time again."""
     done = set() if all(study.command for study in studies) else present(project)
     found = []
     for study in studies:
@@ -45,7 +45,7 @@ def plan(studies: Sequence[Study], project: Path) -> list[dict]:
 
 
 def as_text(plans: Sequence[dict]) -> str:
-    """The plans for people; the minutes are at most those, where a study may stop early."""
+    """The plans as text; a study that may stop early takes at most these minutes."""
     lines = []
     for one in plans:
         lines += [f"{one['study']}: {one['claim']}", f"  asked: {one['asked']}"]

@@ -1,4 +1,4 @@
-"""The chances of a study's answers before it runs, by simulating the very analysis."""
+"""The power of a study: the probability of each verdict, by simulating its analysis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Chances:
 
 
 def chances(study: Study, *, n_simulations: int = N_SIMULATIONS, seed: int = 7) -> Chances | None:
-    """How the study ends if the levels' means and the spreads are as the file assumes.
+    """The probability of each verdict if means and spreads are as the study file assumes.
 
     Draws company means from the model of ``contrast``: every level's mean, plus normal deviations
     of companies (shared by all levels: they cancel), of a level's effect over companies

@@ -1,4 +1,4 @@
-"""What a study leaves behind: its figures as JSON, and the same in words."""
+"""The result of a study as a JSON record and as a Markdown page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ASKED = {
 
 
 def record(study: Study, found: Outcome, *, made_with: Mapping[str, str]) -> dict:
-    """The study's result for a JSON file: what was asked, what ran, what it says."""
+    """The study's result for a JSON file: question, runs, comparisons and verdict."""
     levels = []
     for level in study.levels:
         runs = [run for run in found.runs if run.level == level.name]

@@ -1,4 +1,4 @@
-"""The cells of a study, each run once and kept on disk; a killed study goes on where it was."""
+"""The cells of a study, each run once and kept on disk, so that a killed study resumes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def run_cell(
     copied: Sequence[str],
     say: Callable[[str], None],
 ) -> Run:
-    """Run a cell, or read what it left; a failure is noted as such and raises nothing.
+    """Run a cell, or read its result from disk. A failure is recorded and raises nothing.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def run_cell(
         The study's own: a file a cell, logs, and checkpoints of a cell that was interrupted. Its
         name, from ``identity``, is the beginning of the experiments' names.
     copied
-        From ``crossvalidation.untracked``: what DVC is to put into the copies as it is.
+        From ``crossvalidation.untracked``: files for DVC to copy unchanged.
     """
     place = study.levels.index(cell.level)
     name = re.sub(r"[^A-Za-z0-9]+", "-", cell.level.name).strip("-")

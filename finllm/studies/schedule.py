@@ -1,4 +1,4 @@
-"""What a study will take: its runs, and the minutes of each, from what the last run measured."""
+"""The runs of a study, and the seconds of each, estimated from the costs of the last run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FULL_TIMES = 2.0  # the time of full fine-tuning over LoRA's, roughly: half as m
 
 @dataclass(frozen=True)
 class Cell:
-    """A run of the study: a level with a seed, and what it takes where others have run before."""
+    """A run of the study, a level with a seed, and its time after the runs before it."""
 
     level: Level
     seed: int
@@ -69,7 +69,7 @@ def present(project: Path) -> set[str]:
 
 @dataclass(frozen=True)
 class _Times:
-    """What the last run measured; empty where there is none."""
+    """The costs of the last run; empty where there is none."""
 
     project: Path
     found: Mapping[str, Mapping]  # of details and costs, by stage
