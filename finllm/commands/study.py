@@ -51,7 +51,6 @@ def run(parsed: argparse.Namespace) -> int:
     from finllm.params import load_params
     from finllm.studies.file import read_study
     from finllm.studies.measure import check_figure
-    from finllm.terminal import print_json
 
     load_params(Path("params.yaml"))
     studies = []
@@ -74,18 +73,17 @@ def run(parsed: argparse.Namespace) -> int:
         _say("study: interrupted; the same command goes on where it was")
         return 130
     if parsed.json:
-        print_json(found[0] if len(found) == 1 else {"studies": found})
+        _print_json(found)
     return 0
 
 
 def _dry(studies: list, *, as_json: bool) -> int:
     """The runs of every study, their minutes, and the power."""
     from finllm.studies.plan import as_text, plan
-    from finllm.terminal import print_json
 
     plans = plan([study for _, study in studies], Path())
     if as_json:
-        print_json(plans[0] if len(plans) == 1 else {"studies": plans})
+        _print_json(plans)
     else:
         print(as_text(plans))
     return 0
@@ -159,6 +157,13 @@ def _made_with(project: Path) -> dict[str, str]:
         "torch": found.torch,
         "Python": found.python,
     }
+
+
+def _print_json(rows: list[dict]) -> None:
+    """One object per study: alone if there is one, else in a list under ``studies``."""
+    from finllm.terminal import print_json
+
+    print_json(rows[0] if len(rows) == 1 else {"studies": rows})
 
 
 def _say(line: str) -> None:

@@ -66,7 +66,7 @@ class _Pair:
     b: int = -1
 
 
-def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
+def answer(study: Study, table: Table) -> Answer:
     """The study's answer from the runs in the table.
 
     Every comparison can go several ways, each a one-sided test: *better* and *worse* at alpha / 2,
@@ -82,14 +82,13 @@ def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
     Ratios (``at_least``, ``between``, a margin in per cent) are tested as ``a - x b`` against zero
     (Hauschke, Kieser and Hothorn 1999); the reference's mean must be positive.
 
-    ``planned`` is the planned number of seeds of a sequential study, and 0 for any other. With it
-    the error rates are those of ``spent_levels``, and the intervals are repeated ones (Jennison and
-    Turnbull 1989), which hold at whatever look the study stops.
+    In a sequential study the error rates are those of ``spent_levels``, and the intervals are
+    repeated ones (Jennison and Turnbull 1989), which hold at whatever look the study stops.
     """
-    said = _said(study, table, planned)
+    said = _said(study, table)
     if not said:
         return NOTHING
-    level, pairs = _levels(len(table.seeds), planned), _pairs(study, table)
+    level, pairs = _levels(study, table), _pairs(study, table)
     contrasts = [contrast(table.means, pair.weights, exact=study.exact) for pair in pairs]
     corrected = holm([one.p_value() for one in contrasts])
     rates = level(study.alpha / 2), level(study.alpha / 2 / len(pairs))
@@ -124,21 +123,21 @@ def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
     return Answer(verdict, tuple(findings), *needed)
 
 
-def results(study: Study, table: Table, *, planned: int = 0) -> list[str]:
+def results(study: Study, table: Table) -> list[str]:
     """The result of each comparison as in ``answer``, without intervals and many times faster."""
-    return [way.result for way in _said(study, table, planned)]
+    return [way.result for way in _said(study, table)]
 
 
-def verdict(study: Study, table: Table, *, planned: int = 0) -> str:
+def verdict(study: Study, table: Table) -> str:
     """The verdict of ``answer`` alone, many times faster."""
-    return _together(_said(study, table, planned), table)
+    return _together(_said(study, table), table)
 
 
-def _said(study: Study, table: Table, planned: int) -> list[_Way]:
+def _said(study: Study, table: Table) -> list[_Way]:
     """The result of each comparison; empty if the reference could not be run."""
     if study.reference >= 0 and study.levels[study.reference].name not in table.levels:
         return []
-    level = _levels(len(table.seeds), planned)
+    level = _levels(study, table)
     ways = [_ways(study, table, pair) for pair in _pairs(study, table)]
     shown = [_shown(column, study.alpha, level) for column in zip(*ways, strict=True)]
     said = []
@@ -149,12 +148,13 @@ def _said(study: Study, table: Table, planned: int) -> list[_Way]:
     return said
 
 
-def _levels(n_seeds: int, planned: int) -> Callable[[float], float]:
+def _levels(study: Study, table: Table) -> Callable[[float], float]:
     """A function from a one-sided error rate to its level at this look."""
-    if not planned:
+    if not study.sequential:
         return lambda rate: rate
+    n_seeds = len(table.seeds)
     looks = tuple(range(min(n_seeds, MIN_SEEDS), n_seeds + 1))
-    return lambda rate: spent_levels(rate, looks, planned)[-1]
+    return lambda rate: spent_levels(rate, looks, len(study.seeds))[-1]
 
 
 def _pairs(study: Study, table: Table) -> list[_Pair]:

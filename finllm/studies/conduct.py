@@ -81,8 +81,7 @@ def _outcome(study: Study, runs: Sequence[Run], stopped: str) -> Outcome:
     found = table(cells, names, seeds, at_least=1 if study.exact else MIN_SEEDS)
     if found is None:
         return Outcome(tuple(runs), None, NOTHING, stopped)
-    planned = len(study.seeds) if study.sequential else 0
-    return Outcome(tuple(runs), found, answer(study, found, planned=planned), stopped)
+    return Outcome(tuple(runs), found, answer(study, found), stopped)
 
 
 def _left(cells: Sequence[Cell], i: int, runs: Sequence[Run]) -> str:

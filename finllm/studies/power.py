@@ -57,11 +57,10 @@ def draw(power: Power, *, n_seeds: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def ending(study: Study, means: np.ndarray) -> tuple[str, int]:
-    """The verdict on a whole table of means, and the seeds that it took."""
+    """The verdict on company means of all planned seeds, and the seeds that it took."""
     n_seeds = means.shape[1]
     for n in range(MIN_SEEDS if study.sequential else n_seeds, n_seeds + 1):
-        found = as_table(study, means[:, :n])
-        said = verdict(study, found, planned=n_seeds if study.sequential else 0)
+        said = verdict(study, as_table(study, means[:, :n]))
         if said != "undecided":
             break
     return said, n
