@@ -13,6 +13,8 @@ from finllm.environment import in_words
 from finllm.params import Params, load_params
 from finllm.records import Reject
 
+OFF = "off.txt"  # in the folder of a model that was not trained: why not
+
 
 def paths(*names: str) -> argparse.Namespace:
     """The paths that dvc.yaml gives this stage, as ``--name PATH`` each."""

@@ -15,7 +15,7 @@ def main() -> str:
     params = adapter.params()
     if params.prefer.method == "none":
         shutil.rmtree(at.preferred, ignore_errors=True)
-        write_text(at.preferred / "off.txt", "prefer.method is none\n")
+        write_text(at.preferred / adapter.OFF, "prefer.method is none\n")
         write_jsonl(at.pairs, [])
         write_text(at.curve, "")
         write_metrics(at.metrics, at.costs, {"pairs": 0})

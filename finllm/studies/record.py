@@ -181,10 +181,9 @@ def _foot(result: Mapping) -> str:
 
 
 def _estimate(result: Mapping, row: Mapping) -> str:
-    if result["exact"]:
-        return f"{'ratio ' if result['ratio'] else ''}{_figure(row.get('estimate'))}"
+    said = f"{'ratio ' if result['ratio'] else ''}{_figure(row.get('estimate'))}"
     interval = _interval(row.get("low_all"), row.get("high_all"))
-    return f"{'ratio ' if result['ratio'] else ''}{_figure(row.get('estimate'))} {interval}"
+    return said if result["exact"] else f"{said} {interval}"
 
 
 def _needed(result: Mapping) -> str:
