@@ -8,23 +8,22 @@ from finllm.scoring.evaluation import Run, details, scored, signatures
 from finllm.scoring.semantic import encoder_folder
 from stages import adapter
 
-MODELS = ("base", "tuned", "preferred")  # the last only where it was trained
-
 
 def main() -> str:
     """Read, score, summarise, write."""
     at = adapter.paths(
-        *("train", "val", "test", "transfer", "calls", "fewshot", *MODELS),
-        *(f"{model}_{what}" for model in MODELS for what in ("changed", "references")),
+        *("train", "val", "test", "transfer", "calls", "base", "tuned", "fewshot", "preferred"),
+        *("base_changed", "tuned_changed", "preferred_changed"),
+        *("base_references", "tuned_references", "preferred_references"),
         *("scores", "changed", "metrics", "costs"),
     )
     params, started = adapter.params(), time.perf_counter()
     p = params.evaluate
     sets = {x: records.read_examples(vars(at)[x]) for x in ("train", "val", "test", "transfer")}
     tested = {example.transcript_id for example in sets["test"] + sets["transfer"]}
-    answering = ("base", "tuned", "fewshot", "preferred")  # the order of the scores
-    said = {x: records.read_predictions(vars(at)[x]) for x in answering}
-    asked = MODELS if said["preferred"] else MODELS[:2]
+    models = ("base", "tuned", "fewshot", "preferred")  # in the order of their scores
+    said = {x: records.read_predictions(vars(at)[x]) for x in models}
+    asked = ("base", "tuned", *(["preferred"] if said["preferred"] else []))
     run = Run(
         **sets,
         calls=[call for call in records.read_transcripts(at.calls) if call.id in tested],

@@ -1,4 +1,4 @@
-"""All scores of a run, and what is said of them: the library half of the stage ``evaluate``."""
+"""The scores of a run and their summary, for the stage ``evaluate``."""
 
 from __future__ import annotations
 
