@@ -151,7 +151,7 @@ def main() -> None:
     print(f"{len(calls)} calls\n{'tokens':>8}{'rule':>8}{'quoted':>8}{'call':>8}")
     for room, shares in found.items():
         print(f"{room:8}" + "".join(f"{shares[name]:8.3f}" for name in ("rule", "quoted", "call")))
-    kept = len(quoted.load_weights().of)
+    kept = len(quoted.load_weights())
     print(json.dumps({"calls": len(calls), "inputs": kept, "recall": found}))
 
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks.calibration import quantile_tables
 from finllm.commands.study.answer import results
-from finllm.commands.study.contrasts import contrast
+from finllm.commands.study.contrasts import contrast, ratio_weights
 from finllm.commands.study.file import MIN_SEEDS, Level, Study
 from finllm.commands.study.measure import read_measure
 from finllm.commands.study.power import as_table
@@ -91,24 +91,20 @@ def simulate(task: tuple) -> dict[str, float]:
 
 def differs(study: Study, means: np.ndarray) -> bool:
     """Whether any level is called better or worse, whatever else is said of it."""
-    planned = len(study.seeds) if study.sequential else 0
-    no_margin = dataclasses.replace(study, margin=1e-12)
-    found = results(no_margin, as_table(study, means), planned=planned)
+    found = results(dataclasses.replace(study, margin=1e-12), as_table(study, means))
     return "better" in found or "worse" in found
 
 
 def says(study: Study, means: np.ndarray, result: str) -> bool:
     """Whether the answer says so of any comparison."""
-    planned = len(study.seeds) if study.sequential else 0
-    return result in results(study, as_table(study, means), planned=planned)
+    return result in results(study, as_table(study, means))
 
 
 def covered(means: np.ndarray) -> float:
     """The share of the comparisons with the first level whose 95 % interval holds zero."""
     held = []
     for i in range(1, len(means)):
-        weights = np.zeros(len(means))
-        weights[i], weights[0] = 1.0, -1.0
+        weights = ratio_weights(len(means), i, 0, 1.0)
         low, high = contrast(means, weights).interval(0.95)
         held.append(low <= 0 <= high)
     return float(np.mean(held))

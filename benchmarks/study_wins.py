@@ -15,12 +15,12 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from ruamel.yaml import YAML
 
 from benchmarks.metric_meta import corrupted, read_folder, reworded
 from finllm.commands.study.measure import line
 from finllm.records import METRICS, SEMANTIC, read_transcripts, write_lines
 from finllm.scoring import score_example
+from finllm.settings.params import load_params
 
 ECTSUM = Path("data/raw/ectsum/calls/val")
 KEPT = Path("data/filter/kept.jsonl")
@@ -69,13 +69,13 @@ def scored(texts: Texts, seed: int, metrics: list[str]) -> dict[tuple[str, str, 
     if set(metrics) & set(SEMANTIC):
         from finllm.scoring.semantic import encoder_folder, semantic_scores
 
-        p = YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))["evaluate"]
+        p = load_params(Path("params.yaml")).evaluate
         found = semantic_scores(
             list(rows.values()),
             [texts[name][0] for name, _, _ in rows],
-            encoder=encoder_folder(p["encoder"], package=p["encoder_package"]),
-            layer=p["encoder_layer"],
-            batch_size=p["encoder_batch_size"],
+            encoder=encoder_folder(p.encoder, package=p.encoder_package),
+            layer=p.encoder_layer,
+            batch_size=p.encoder_batch_size,
         )
         of = {"bertscore": found.bertscore, "similarity": found.similarity}
         columns |= {metric: of[metric] for metric in metrics if metric in of}

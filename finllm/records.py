@@ -6,11 +6,13 @@ import csv
 import dataclasses
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROLES = ("operator", "executive", "analyst", "unknown")
 SECTIONS = ("prepared", "qa", "unknown")
@@ -263,6 +265,15 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
+def finite(row: Mapping[str, object]) -> dict[str, object]:
+    """A row without its NaNs and infinities, which JSON does not have.
+
+    >>> finite({"n": 3, "low": float("nan")})
+    {'n': 3}
+    """
+    return {k: x for k, x in row.items() if not isinstance(x, float) or math.isfinite(x)}
+
+
 def write_jsonl(path: Path, records: Iterable[object]) -> int:
     """Write records one a line, whole or not at all; the number of records."""
     return write_lines(path, map(to_json, records))
@@ -282,6 +293,20 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
     finally:
         temporary.unlink(missing_ok=True)
     return count
+
+
+def read_json(path: Path, *, mend: str = "") -> Any:
+    """The content of a JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON; names the file, and says what to do where ``mend`` says it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON ({error}){mend and f'; {mend}'}") from None
 
 
 def write_json(path: Path, value: object) -> None:

@@ -13,6 +13,8 @@ from finllm.runtime import screen
 from finllm.runtime.environment import in_words
 from finllm.settings.params import Params, load_params
 
+OFF = "off.txt"  # in the folder of a model that was not trained: why not
+
 
 def paths(*names: str) -> argparse.Namespace:
     """The paths that dvc.yaml gives this stage, as ``--name PATH`` each."""

@@ -13,9 +13,9 @@ from stages import adapter
 def main() -> str:
     """Measure and sign in one pass, judge; trim, survey and write what is kept in a second."""
     at = adapter.paths(
-        "transcripts", "ratings", "kept", "dropped", "trimmed", "groups", "review", "plots",
-        "metrics",
-    )  # fmt: skip
+        *("transcripts", "ratings", "kept", "dropped", "trimmed", "groups"),
+        *("review", "plots", "metrics"),
+    )
     p = adapter.params().filter
     look = partial(
         screening.looker,
@@ -41,16 +41,14 @@ def main() -> str:
     write_jsonl(at.trimmed, stock.trimmed)
     groups = stocktaking.duplicate_groups(looks, dropped, threshold=p.duplicate_threshold)
     write_json(at.groups, groups)
-
-    reference = census.read_vocabulary(census.REFERENCE_VOCABULARY)
+    survey, reference = stock.survey, census.read_vocabulary(census.REFERENCE_VOCABULARY)
     plots = histograms.corpus_plots(
-        measures, dropped, words=stock.survey.words, reference=reference,
-        periods=stock.survey.periods,
-    )  # fmt: skip
+        measures, dropped, words=survey.words, reference=reference, periods=survey.periods
+    )
     histograms.write_plots(at.plots, plots)
     strata = human_check.strata(measures, dropped, **bounds)
-    rows = human_check.sheet(strata, lines_of, n_review=p.n_review, seed=p.seed)
-    review.write_sheet(at.review, rows)
+    sheet = human_check.sheet(strata, lines_of, n_review=p.n_review, seed=p.seed)
+    review.write_sheet(at.review, sheet)
     metrics = stocktaking.judged(measures, dropped, groups) | stock.metrics(reference)
     metrics["review"] = human_check.rating_metrics(at.ratings, verdicts)
     write_json(at.metrics, metrics)

@@ -17,8 +17,8 @@ def main() -> str:
     p, system, name = params.predict, params.templatize.system_prompt, at.predictions.stem
     few_shot = at.shots.is_file()  # a folder: this model is shown no example
     why_off = "predict.few_shot is 0" if few_shot and not p.few_shot else ""
-    if (at.weights / "off.txt").is_file():  # of the stage prefer
-        why_off = (at.weights / "off.txt").read_text(encoding="utf-8").strip()
+    if (off := at.weights / adapter.OFF).is_file():  # of the stage prefer
+        why_off = off.read_text(encoding="utf-8").strip()
     if why_off:
         for path in (at.predictions, at.changed, at.references):
             write_jsonl(path, [])
@@ -41,12 +41,7 @@ def main() -> str:
             "noise": noise,
             FREE: [example for example in test if example.id in drawn],
         }
-        questions = [
-            question
-            for asked, rows in sets.items()
-            for question in own_questions(answerer, rows, system, asked)
-        ]
-        answers, shown = ask(answerer, questions, **asking), {}
+        answers, shown = ask(answerer, own_questions(answerer, sets, system), **asking), {}
         losses = reference_losses(answerer, test, system, name=name)
     write_jsonl(at.predictions, answers.own)
     write_jsonl(at.changed, answers.changed)

@@ -1,9 +1,8 @@
 """Train the tuned adapter on pairs of answers, of which one is to be preferred."""
 
-import json
 import shutil
 
-from finllm.records import read_examples, write_jsonl, write_metrics, write_text
+from finllm.records import read_examples, read_json, write_jsonl, write_metrics, write_text
 from stages import adapter
 
 
@@ -16,7 +15,7 @@ def main() -> str:
     params = adapter.params()
     if params.prefer.method == "none":
         shutil.rmtree(at.preferred, ignore_errors=True)
-        write_text(at.preferred / "off.txt", "prefer.method is none\n")
+        write_text(at.preferred / adapter.OFF, "prefer.method is none\n")
         write_jsonl(at.pairs, [])
         write_text(at.curve, "")
         write_metrics(at.metrics, at.costs, {"pairs": 0})
@@ -26,7 +25,7 @@ def main() -> str:
     done = prefer(
         params,
         {name: read_examples(vars(at)[name]) for name in ("train", "val", "test", "transfer")},
-        json.loads(at.groups.read_text(encoding="utf-8")),
+        read_json(at.groups),
         adapter=at.adapter,
         preferred=at.preferred,
         pairs=at.pairs,

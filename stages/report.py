@@ -2,19 +2,10 @@
 
 import dataclasses
 
-from finllm.records import read_examples, read_predictions, read_scores, write_json, write_text
+from finllm.records import write_json, write_text
 from finllm.report import outcome, page
-from finllm.report.evidence import (
-    Evidence,
-    read_corpus,
-    read_curves,
-    read_metrics,
-    read_rows,
-    read_series,
-    with_candidate,
-)
+from finllm.report.evidence import read_evidence
 from finllm.report.forest import forest_csv, forest_rows
-from finllm.report.studies import read_studies
 from finllm.report.summary import summary
 from stages import adapter
 
@@ -26,19 +17,16 @@ def main() -> str:
         *("summary", "verdict", "forest", "html", "markdown", "drawings"),
     )
     params = adapter.params()
-    v, p = params.verdict, params.report
-    compared = at.tuned if v.candidate == "tuned" else at.preferred
-    evidence = Evidence(
-        metrics=read_metrics(at.metrics),
-        curves=read_curves(at.plots / "training"),
-        posterior=read_series(at.plots / "posterior.csv"),
-        gradient_by_layer=read_rows(at.plots / "training" / "gradient_by_layer.csv"),
-        corpus=read_corpus(at.plots / "corpus"),
-        scores=with_candidate(read_scores(at.scores), v.candidate),
-        examples=read_examples(at.examples),
-        base=read_predictions(at.base),
-        tuned=read_predictions(compared),
-        studies=read_studies(at.studies),
+    v = params.verdict
+    evidence = read_evidence(
+        metrics=at.metrics,
+        plots=at.plots,
+        scores=at.scores,
+        examples=at.examples,
+        base=at.base,
+        compared=vars(at)[v.candidate],
+        studies=at.studies,
+        candidate=v.candidate,
     )
     tests, posterior = evidence.metrics["significance"], evidence.metrics["bayes_stats"]
     found = outcome.outcome(
@@ -57,20 +45,11 @@ def main() -> str:
     }
     if params.prefer.method == "none":  # and nothing to choose between
         del sections["prefer"], sections["verdict"]["candidate"]
+    shown = dataclasses.asdict(params.report)
     write_json(at.verdict, outcome.to_metrics(found))
     write_json(at.summary, summary(found, evidence.metrics))
     write_text(at.forest, forest_csv(rows))
-    write_text(
-        at.html,
-        page.html(
-            found,
-            rows,
-            evidence,
-            parameters=sections,
-            n_examples=p.n_examples,
-            include_text=p.include_text,
-        ),
-    )
+    write_text(at.html, page.html(found, rows, evidence, parameters=sections, **shown))
     for name, drawing in page.plots(found, rows, evidence).items():
         write_text(at.drawings / f"{name}.svg", drawing)
     write_text(at.markdown, page.markdown(found, rows, evidence, parameters=sections))

@@ -1,6 +1,6 @@
 """Transcripts to instruction examples within the token budget, in exact shares."""
 
-import dataclasses
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -19,7 +19,7 @@ def main() -> str:
     """Draft every candidate to disk, choose by quota, keep the chosen, audit their references."""
     at = adapter.paths("kept", "examples", "rejects", "metrics")
     params = adapter.params()
-    p = params.templatize
+    p, weights = params.templatize, asdict(params.templatize.weights)
     draft = partial(
         drafter,
         budget=budget_maker(params.model, p),
@@ -35,26 +35,25 @@ def main() -> str:
     try:
         chosen, quotas = choose_by_source(
             found.labels(),
-            weights=dataclasses.asdict(p.weights),
+            weights=weights,
             max_examples=p.max_examples,
             transfer_source=params.data.transfer_source,
             rng=np.random.default_rng((p.seed, 1)),  # a second source must not change the choice
         )
     except ValueError as error:
         write_jsonl(at.rejects, found.rejects)
-        left_out = adapter.reasons(found.rejects)
-        raise ValueError(f"{error}. Left out were{left_out}, see {at.rejects}") from None
+        reasons = adapter.reasons(found.rejects)
+        raise ValueError(f"{error}. Left out were{reasons}, see {at.rejects}") from None
     keys, lines = found.choose(chosen, read_lines(drafts))
     n_examples = write_lines(at.examples, lines)
     drafts.unlink()
     write_jsonl(at.rejects, found.rejects)
     pairs = choosing.with_examples(keys, read_lines(at.kept), read_lines(at.examples))
-    references = choosing.audited(map_batches(auditor, pairs, n_workers=n_cores()))
-    metrics = choosing.described(keys, found.rejects, quotas)
-    write_json(at.metrics, {**metrics, "references": references})
-    limit = choosing.limit(found.labels(), dataclasses.asdict(p.weights), p.max_examples)
-    left_out = adapter.reasons(found.rejects).replace("over_quota", f"over_quota: {limit}")
-    return f"{n_examples} examples, {len(found.rejects)} left out{left_out}"
+    audit = choosing.audited(map_batches(auditor, pairs, n_workers=n_cores()))
+    write_json(at.metrics, choosing.described(keys, found.rejects, quotas) | {"references": audit})
+    limit = choosing.limit(found.labels(), weights, p.max_examples)
+    reasons = adapter.reasons(found.rejects).replace("over_quota", f"over_quota: {limit}")
+    return f"{n_examples} examples, {len(found.rejects)} left out{reasons}"
 
 
 if __name__ == "__main__":

@@ -145,6 +145,21 @@ def tiny_llama(attention="eager", *, seed=0, kv_heads=2, layers=2):
     return LlamaForCausalLM(config).eval()
 
 
+def loaded(folder, quantization="none", dtype="bfloat16", *, kernel="auto", **options):
+    """The base model in a folder, as the stages load it."""
+    from finllm.model.loading import load_base
+
+    return load_base(
+        folder,
+        revision="",
+        quantization=quantization,
+        double_quantization=True,
+        compute_dtype=dtype,
+        attention_kernel=kernel,
+        **options,
+    )
+
+
 def make_example(
     id="t1:summarization",
     *,

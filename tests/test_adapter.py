@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from bounds import assert_rounded, n_roundings
-from conftest import tiny_llama
+from conftest import loaded, tiny_llama
 from peft import PeftModel
 
 from finllm.model.adapter import save_adapter, trainable_parameters, with_adapter
-from finllm.model.loading import add_lora, load_base
+from finllm.model.loading import add_lora
 
 IDS = torch.arange(12).view(2, 6)
 
@@ -148,17 +148,6 @@ def folder(tmp_path):
     """A tiny base model on disk."""
     tiny_llama().bfloat16().save_pretrained(tmp_path / "base")
     return str(tmp_path / "base")
-
-
-def loaded(folder, quantization, dtype="bfloat16", kernel="auto"):
-    return load_base(
-        folder,
-        revision="",
-        quantization=quantization,
-        double_quantization=True,
-        compute_dtype=dtype,
-        attention_kernel=kernel,
-    )
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])

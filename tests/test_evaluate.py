@@ -9,6 +9,7 @@ from conftest import make_example
 from ruamel.yaml import YAML
 
 from finllm.records import Prediction, ReferenceLoss, Transcript, read_scores, write_jsonl
+from finllm.scoring import evaluation
 from finllm.scoring.semantic import SemanticScores
 from stages import evaluate
 
@@ -60,7 +61,7 @@ class Project:
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(evaluate, "semantic_scores", ones)
+    monkeypatch.setattr(evaluation, "semantic_scores", ones)
     arguments = [part for name in FILES for part in (f"--{name}", f"{name}.jsonl")]
     arguments += ["--scores", "scores.jsonl", "--changed", "changed.jsonl"]
     arguments += ["--metrics", "metrics.json", "--costs", "costs.json"]

@@ -181,7 +181,7 @@ def test_memory_is_held_against_its_plan(monkeypatch):
 def test_the_lead_of_a_chosen_token_is_none():
     model = tiny_llama("sdpa")
     prompt = [5, 6, 7]
-    best = writing.generated(model, prompt, 4)
+    best = writing.generated(model, torch.tensor([prompt]), 4)[0].tolist()
     assert writing.largest_lead(model, prompt, best) == 0
     assert writing.largest_lead(model, prompt, [(best[0] + 1) % 320, *best[1:]]) > 0
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from bounds import assert_rounded, distance, gamma, n_roundings
-from conftest import tiny_llama
+from conftest import loaded, tiny_llama
 from peft import PeftModel
 
 from finllm.model import backends, loading
 from finllm.model.adapter import save_adapter, with_adapter
-from finllm.model.loading import add_lora, load_base
+from finllm.model.loading import add_lora
 from finllm.model.lora_linear import LeanLinear, LeanLinear4bit
 
 IDS = torch.arange(12).view(2, 6)
@@ -24,18 +24,6 @@ def folder(tmp_path):
     """A tiny base model on disk."""
     tiny_llama().bfloat16().save_pretrained(tmp_path / "base")
     return str(tmp_path / "base")
-
-
-def loaded(folder, quantization="none", dtype="bfloat16", **options):
-    return load_base(
-        folder,
-        revision="",
-        quantization=quantization,
-        double_quantization=True,
-        compute_dtype=dtype,
-        attention_kernel=options.pop("kernel", "auto"),
-        **options,
-    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mappings are listed on Linux only")

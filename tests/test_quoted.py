@@ -28,15 +28,16 @@ def test_earnings_per_share_are_quoted_rather_than_a_count_of_offices():
     assert result > aside and plain is None
 
 
-def test_log_odds_are_the_weighted_sum_of_the_inputs_of_the_companys_own_fold():
+def test_log_odds_are_the_weighted_sum_of_the_inputs_of_the_companys_own_fold(monkeypatch):
     company = next(name for name in "ABCDEFGHIJ" if quoted.fold_of(name) == 3)
-    weights = quoted.Weights({quoted.CONSTANT: (0, 0, 0, -1, 0), "sales": (9, 9, 9, 0.5, 9)})
-    assert weights.log_odds({"sales": 2.0, "unknown": 7.0}, company) == pytest.approx(0.0)
-    assert weights.log_odds({"sales": 99.0}, company) == quoted.MOST_LIKELY
+    weights = {quoted.CONSTANT: (0, 0, 0, -1, 0), "sales": (9, 9, 9, 0.5, 9)}
+    monkeypatch.setattr(quoted, "load_weights", lambda: weights)
+    rows = [{"sales": 2.0, "unknown": 7.0}, None, {"sales": 99.0}]
+    assert quoted.log_odds(rows, company) == [pytest.approx(0.0), None, quoted.MOST_LIKELY]
 
 
 def test_every_fold_has_finite_weights_and_companies():
-    weights = quoted.load_weights().of
+    weights = quoted.load_weights()
     assert {len(values) for values in weights.values()} == {quoted.N_FOLDS}
     assert all(math.isfinite(value) for values in weights.values() for value in values)
     assert {quoted.fold_of(f"Company {n}") for n in range(100)} == set(range(quoted.N_FOLDS))

@@ -56,10 +56,11 @@ def test_a_regression_that_the_average_hides_is_found_and_a_general_one_is_not_c
     found = compare_subgroups(differences, companies, {"template": levels}, **SETTINGS)
     average = infer_mean(differences, companies, rng=np.random.default_rng(0))
     assert average.estimate > 0
-    hidden = hidden_regressions(found, average_high=average.high)
+    rows = {"template": {level: vars(one) for level, one in found["template"].items()}}
+    hidden = hidden_regressions(rows, average_high=average.high)
     assert [(grouping, level) for grouping, level, _ in hidden] == [("template", "c")]
-    assert hidden[0][2].p_adjusted < 0.01
-    assert hidden_regressions(found, average_high=-0.01) == []
+    assert hidden[0][2]["p_adjusted"] < 0.01
+    assert hidden_regressions(rows, average_high=-0.01) == []
 
 
 def test_few_companies_have_an_estimate_and_no_interval():
@@ -69,7 +70,9 @@ def test_few_companies_have_an_estimate_and_no_interval():
     assert found["x"].estimate == pytest.approx((0.2 - 0.5) / 2)  # the mean of company means
     assert (found["x"].n_up, found["x"].n_down, found["y"].n_up) == (2, 1, 0)
     assert np.isnan([found["x"].low, found["x"].p_value, found["x"].p_adjusted]).all()
-    assert hidden_regressions({"g": found}, average_high=1.0) == []
+    rows = {level: vars(one) for level, one in found.items()}
+    assert hidden_regressions({"g": rows}, average_high=1.0) == []
+    assert hidden_regressions({"g": {"x": {"estimate": -1.0}}}, average_high=1.0) == []
 
 
 def test_swapping_the_models_mirrors_every_subgroup():

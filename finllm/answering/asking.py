@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from finllm.answering.journal import Journal
 from finllm.answering.perplexity import reference_nats
 from finllm.answering.predicting import Answerer
 from finllm.instruct import chat
-from finllm.instruct.fewshot import FewShotPrompt, few_shot_prompt
+from finllm.instruct.fewshot import few_shot_prompt
 from finllm.model.process_memory import peak_memory_gb
 from finllm.records import FREE, Example, Prediction, ReferenceLoss
 from finllm.runtime import screen
@@ -87,12 +87,13 @@ def ask(answerer: Answerer, questions: Sequence[Question], *, name: str, root: P
 
 
 def own_questions(
-    answerer: Answerer, examples: Sequence[Example], system_prompt: str, asked: str = ""
+    answerer: Answerer, sets: Mapping[str, Sequence[Example]], system_prompt: str
 ) -> list[Question]:
-    """The examples' own prompts, which are those of training."""
+    """The examples' own prompts, which are those of training, by how they differ from the test."""
     return [
         Question(row, chat.render_example(answerer.tokenizer, row, system_prompt), asked)
-        for row in examples
+        for asked, rows in sets.items()
+        for row in rows
     ]
 
 
@@ -107,28 +108,12 @@ def ask_with_shots(
     name: str,
     root: Path,
 ) -> tuple[Asked, dict[str, object]]:
-    """As ``ask`` behind ``k`` answered training examples, and how many of these were shown."""
-    prompts = few_shot_prompts(
-        answerer, examples, train, k=k, system_prompt=system_prompt, seed=seed
-    )
-    questions = [
-        Question(example, prompt.text) for example, prompt in zip(examples, prompts, strict=True)
-    ]
-    return ask(answerer, questions, name=name, root=root), shots_summary(prompts, k)
+    """As ``ask``, with ``k`` answered training examples in each prompt, or as many as fit.
 
-
-def few_shot_prompts(
-    answerer: Answerer,
-    examples: Sequence[Example],
-    train: Sequence[Example],
-    *,
-    k: int,
-    system_prompt: str,
-    seed: int,
-) -> list[FewShotPrompt]:
-    """The prompts behind ``k`` answered training examples, or as many as the context holds."""
+    Also ``few_shot`` for the stage's metrics: ``k``, and the mean number of examples shown.
+    """
     room = answerer.model.config.max_position_embeddings - answerer.max_new_tokens
-    return [
+    prompts = [
         few_shot_prompt(
             answerer.tokenizer,
             example,
@@ -140,12 +125,12 @@ def few_shot_prompts(
         )
         for example in examples
     ]
-
-
-def shots_summary(prompts: Sequence[FewShotPrompt], k: int) -> dict[str, object]:
-    """How many examples were to be shown, and how many the context held."""
-    shown = sum(len(prompt.shot_ids) for prompt in prompts)
-    return {"few_shot": {"k": k, "mean_shown": shown / len(prompts)}}
+    questions = [
+        Question(example, prompt.text) for example, prompt in zip(examples, prompts, strict=True)
+    ]
+    n_shown = sum(len(prompt.shot_ids) for prompt in prompts)
+    shown = {"few_shot": {"k": k, "mean_shown": n_shown / len(prompts)}}
+    return ask(answerer, questions, name=name, root=root), shown
 
 
 def reference_losses(

@@ -94,12 +94,11 @@ def answers(
     With ``rules``, whose prompts are these, the most probable tokens among those that may be
     written, and without an end that may not stand.
 
-    Batches are planned over all prompts and answered whole, so that one who goes on after a kill
-    gets the same answers. No batch holds prompts of two ``parts`` (a name a prompt), so that the
-    answers of one part do not depend on another; fused layers answer a prompt alike in any company
-    and decode all parts together. ``on_read`` is told
-    after each reading which prompts were read, in how many seconds, and how many workers did such
-    work at the same time.
+    Batches are planned over all prompts and answered whole, so that a resumed run gives the same
+    answers. No batch holds prompts of two ``parts`` (one name per prompt), so that the answers of
+    one part do not depend on another. Fused layers answer a prompt alike in any batch, and decode
+    all parts together. After each reading ``on_read`` gets the indexes of the prompts, the seconds
+    and the number of workers that read at the same time.
 
     Raises
     ------
@@ -149,14 +148,14 @@ def answers(
 
 
 def _in_batch(batch: Sequence[int], on_read: OnRead | None) -> OnRead | None:
-    """The same call where prompts are counted in a batch."""
+    """``on_read`` with the indexes of a batch instead of those of all prompts."""
     if on_read is None:
         return None
     return lambda indexes, *cost: on_read([batch[i] for i in indexes], *cost)
 
 
 def _write_in_batch(batch: Sequence[int], write: Write | None) -> Write | None:
-    """The same."""
+    """``write`` with the index of a batch instead of that of all prompts."""
     if write is None:
         return None
     return lambda index, *so_far: write(batch[index], *so_far)
@@ -205,9 +204,9 @@ def greedy_batch(
     pad_id
         Any id; what stands behind a prompt is never attended to.
     on_read
-        Is told the indexes of the prompts, in how many seconds they were read, and 1.
+        Gets the indexes of the prompts, the seconds that reading took, and 1.
     write
-        Is asked before each token (``finllm.model.fused_decoder.Write``).
+        Called before each token (``finllm.model.fused_decoder.Write``).
     """
     started = time.perf_counter()
     config = model.config

@@ -11,9 +11,9 @@
   (Murray and Chiang, 2018, arXiv 1808.10006, have the same reward for each word).
 
 A decoder asks for each token that the model finds most probable, and for those that follow in the
-order of probability only where it may not be written. So a rule that never speaks changes nothing
-and costs a look at the text. That look is at the last lines; when an answer ends, all of it is
-judged, and what is behind its last supported token is taken off.
+order of probability only where it may not be written. So a rule that never applies changes nothing
+and costs a look at the last lines. When an answer ends, all of it is judged, and the text behind
+its last supported token is removed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MARK = re.compile(r"\s*(?:[-*+\u2022\u2013]+|\(?\d{1,2}[.)])\s+|\s+")
 
 
 class Rules:
-    """What may be written in the answers to some prompts.
+    """The rules for the answers to some prompts.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Rules:
         self._open: dict[int, _Open] = {}  # by the index of the prompt
 
     def writer(self) -> Write | None:
-        """What the decoder has to ask before it writes a token; None if all may be written."""
+        """The function to call before each token; None if there is no rule."""
         ruled = self._grounded or self._distinct or self._stop_penalty
         return self.write if ruled else None
 
@@ -98,16 +98,17 @@ class Rules:
         return self._without_repeat(answer, written, before) if self._distinct else written
 
     def finished(self, index: int, ids: Sequence[int], *, hit_limit: bool) -> list[int]:
-        """An answer without what it may not end with, such as the first digits of a figure.
+        """An answer without an end that the rules forbid, such as the first digits of a figure.
 
-        Of one that hit the limit, what scoring reads of it is supported as well.
+        If it hit the limit, the part that scoring reads is supported, too.
         """
         if self.writer() is None or index in self._free:
             return list(ids)
         answer, kept = self._open_answer(index), list(ids)
         del self._open[index]
         if self._distinct:
-            while (start := self._repeated_from(self.text(kept), complete=True)) is not None:
+            new_figures = self._new_figures
+            while (start := _repeated_from(self.text(kept), True, new_figures)) is not None:
                 kept = kept[: self._place(kept, start)]
         if self._grounded:
             while kept and not self._may_end(answer, kept, hit_limit):
@@ -173,7 +174,7 @@ class Rules:
         text = before if stops else self._text_of(answer, ids)
         if not stops and text.count("\n") == before.count("\n"):
             return ids
-        start = self._repeated_from(text, complete=stops)
+        start = _repeated_from(text, stops, self._new_figures)
         if start is None:
             return ids
         place = self._place(ids, start)
@@ -183,10 +184,6 @@ class Rules:
         answer.banned = {at: tokens for at, tokens in answer.banned.items() if at <= place}
         answer.banned.setdefault(place, set()).add(ids[place])
         return ids[:place]
-
-    def _repeated_from(self, text: str, *, complete: bool) -> int | None:
-        """Where the words of the last line begin, if it repeats lines before it; else None."""
-        return _repeated_from(text, complete=complete, new_figures=self._new_figures)
 
     def _place(self, ids: Sequence[int], start: int) -> int:
         """How many ids stand before the one that writes the character at an offset."""
@@ -217,11 +214,11 @@ def most_probable(logits: np.ndarray, n: int) -> list[int]:
     return found[np.argsort(-logits[found], kind="stable")][:n].tolist()
 
 
-def _repeated_from(text: str, *, complete: bool, new_figures: bool = False) -> int | None:
-    """Where the words of the last line begin, if a line before it says the same; else None.
+def _repeated_from(text: str, complete: bool, new_figures: bool) -> int | None:
+    """Where the words of the last line begin, if it repeats lines before it; else None.
 
-    Only lines that have ended count, and with ``complete`` the last one has. Case, marks of a list
-    and the full stop say nothing.
+    Only lines that have ended count; with ``complete`` the last one has. ``new_figures`` as in
+    ``_repeats``. Case, marks of a list and the full stop do not count.
     """
     lines = text.split("\n")
     ended = lines if complete else lines[:-1]
@@ -233,13 +230,15 @@ def _repeated_from(text: str, *, complete: bool, new_figures: bool = False) -> i
 
 
 def _repeats(line: str, before: Sequence[str], *, new_figures: bool) -> bool:
-    """Whether lines before this one say the same, or state all of its figures, if it has any."""
+    """Whether a line before this one says the same.
+
+    With ``new_figures`` also whether the lines before it state all of its figures, if it has any.
+    """
     if _said(line) in map(_said, before):
         return True
-    if not new_figures:
-        return False
-    figures = stated_figures(line)
-    return bool(figures) and all(is_stated(f, stated_figures("\n".join(before))) for f in figures)
+    figures = stated_figures(line) if new_figures else []
+    known = stated_figures("\n".join(before)) if figures else []
+    return bool(figures) and all(is_stated(figure, known) for figure in figures)
 
 
 def _said(line: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 from textwrap import fill
 
@@ -12,6 +11,7 @@ from finllm.commands.arguments import add_json, add_path, new_command
 from finllm.runtime import provenance
 
 VERDICT = Path("metrics/details/verdict.json")
+MEND = "run `make repro`"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -49,13 +49,14 @@ def run(parsed: argparse.Namespace) -> None:
     """Print the verdict that the report stage wrote."""
     from finllm.commands.doctor.currency import currency
     from finllm.commands.terminal import print_json
+    from finllm.records import read_json
     from finllm.report.outcome import from_metrics, to_metrics
     from finllm.report.verdict_text import COLUMNS, terminal
 
     if not parsed.verdict.is_file():
         raise ValueError(f"{parsed.verdict}: no such file; run `make repro` first")
-    found = from_metrics(_json(parsed.verdict))
-    costs = _json(parsed.costs) if parsed.costs.is_file() else {}
+    found = from_metrics(read_json(parsed.verdict, mend=MEND))
+    costs = read_json(parsed.costs, mend=MEND) if parsed.costs.is_file() else {}
     made_with = provenance.from_costs(costs, file=str(parsed.costs))
     state = None if parsed.verdict != VERDICT else currency(Path("."))
     if parsed.json:
@@ -67,10 +68,3 @@ def run(parsed: argparse.Namespace) -> None:
     print(terminal(found, str(parsed.report)))
     if made_with:
         print(fill(f"Made with: {provenance.line(made_with)}", COLUMNS))
-
-
-def _json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not JSON ({error}); run `make repro`") from None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
 
-from finllm.comparing.pairs import pair
-from finllm.records import Score
-from finllm.stats.clusters import cluster_means
-from finllm.stats.inference import infer_mean
+from finllm.comparing.pairs import infer_pairs, pair
+from finllm.records import Score, finite
 from finllm.stats.multiplicity import holm
 
 STEPS = (("base", "tuned"), ("tuned", "preferred"))
@@ -32,28 +29,20 @@ def chain(
     found = []
     for position, (before, after) in enumerate(STEPS):
         pairs = pair(scores, split="test", base=before, tuned=after)
-        differences, companies, _ = pairs.defined(primary)
-        if len(set(companies)) < 2:
-            return []
-        kept = np.isfinite(pairs.difference(primary))
-        one = infer_mean(
-            differences,
-            companies,
+        inferred = infer_pairs(
+            pairs,
+            primary,
             confidence=confidence,
             n_bootstrap=n_bootstrap,
             rng=np.random.default_rng([seed, position]),
         )
-        means = {
-            f"{name}_mean": float(cluster_means(values[primary][kept], companies).means.mean())
-            for name, values in (("before", pairs.base), ("after", pairs.tuned))
-        }
+        if inferred is None:
+            return []
+        before_mean, after_mean, one = inferred
+        means = {"before_mean": before_mean, "after_mean": after_mean}
         found.append({"before": before, "after": after, **means, **asdict(one)})
     corrected = holm([row["p_value"] for row in found])
     return [
-        {
-            key: value
-            for key, value in {**row, "p_corrected": float(p), "confidence": confidence}.items()
-            if isinstance(value, str) or math.isfinite(value)
-        }
+        finite({**row, "p_corrected": float(p), "confidence": confidence})
         for row, p in zip(found, corrected, strict=True)
     ]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
 
-from finllm.comparing.pairs import pair
-from finllm.records import Score
+from finllm.comparing.pairs import infer_pairs, pair
+from finllm.records import Score, finite
 from finllm.stats.clusters import cluster_means
-from finllm.stats.inference import infer_mean
 from finllm.stats.multiplicity import COPYING_SHARE, gatekept_share
 
 
@@ -64,27 +62,22 @@ def against_copying(
         return {}
     best = max(means, key=lambda model: means[model])  # the first among equals
     pairs = pair(scores, split="test", base=best, tuned=candidate)
-    differences, companies, _ = pairs.defined(primary)
-    if len(set(companies)) < 2:
-        return {}
-    kept = np.isfinite(pairs.difference(primary))
     confidence = 1 - COPYING_SHARE * alpha
-    found = infer_mean(
-        differences,
-        companies,
+    inferred = infer_pairs(
+        pairs,
+        primary,
         confidence=confidence,
         n_bootstrap=n_bootstrap,
         rng=np.random.default_rng([seed, len(means)]),
     )
+    if inferred is None:
+        return {}
+    baseline_mean, _, found = inferred
     numbers = {
-        "baseline_mean": float(cluster_means(pairs.base[primary][kept], companies).means.mean()),
+        "baseline_mean": baseline_mean,
         **asdict(found),
         "p_alone": float(np.minimum(1.0, found.p_value / COPYING_SHARE)),
         "p_corrected": gatekept_share(primary_p, found.p_value, share=COPYING_SHARE),
         "confidence": confidence,
     }
-    return {
-        "baseline": best,
-        "validation_means": means,
-        **{key: value for key, value in numbers.items() if math.isfinite(value)},
-    }
+    return {"baseline": best, "validation_means": means, **finite(numbers)}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from finllm.comparing.pairs import Pairs
-from finllm.records import Example
+from finllm.records import Example, finite
 from finllm.stats.subgroups import compare_subgroups
 
 UNKNOWN = "unknown"
@@ -65,9 +64,6 @@ def differences_by_group(
         seed=seed,
     )
     return {
-        grouping: {
-            level: {k: x for k, x in dataclasses.asdict(one).items() if math.isfinite(x)}
-            for level, one in levels.items()
-        }
+        grouping: {level: finite(dataclasses.asdict(one)) for level, one in levels.items()}
         for grouping, levels in found.items()
     }

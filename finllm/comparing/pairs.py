@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from finllm.records import METRICS, Score
+from finllm.records import METRICS, Score, finite
+from finllm.stats.clusters import cluster_means
 from finllm.stats.comparison import compare
+from finllm.stats.inference import MeanInference, infer_mean
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,29 @@ def compare_pairs(
         "primary_metric": primary,
         "n_examples": len(pairs.example_ids),
         "n_companies": len(set(pairs.companies)),
-        "metrics": {
-            name: {k: x for k, x in dataclasses.asdict(one).items() if math.isfinite(x)}
-            for name, one in found.items()
-        },
+        "metrics": {name: finite(dataclasses.asdict(one)) for name, one in found.items()},
     }
+
+
+def infer_pairs(
+    pairs: Pairs, metric: str, *, confidence: float, n_bootstrap: int, rng: np.random.Generator
+) -> tuple[float, float, MeanInference] | None:
+    """Base's and tuned's mean of company means on one metric, and the mean difference.
+
+    The difference is that of ``infer_mean``. None where fewer than two companies have scores.
+    """
+    differences, companies, _ = pairs.defined(metric)
+    if len(set(companies)) < 2:
+        return None
+    kept = np.isfinite(pairs.difference(metric))
+    base, tuned = (
+        float(cluster_means(values[metric][kept], companies).means.mean())
+        for values in (pairs.base, pairs.tuned)
+    )
+    found = infer_mean(
+        differences, companies, confidence=confidence, n_bootstrap=n_bootstrap, rng=rng
+    )
+    return base, tuned, found
 
 
 def _columns(rows: dict[str, Score], ids: list[str]) -> dict[str, np.ndarray]:

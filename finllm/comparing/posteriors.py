@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from finllm.comparing.pairs import Pairs
-from finllm.records import METRICS
+from finllm.records import METRICS, finite
 from finllm.runtime import screen
 from finllm.stats.bayes_factor import prior_sensitivity
 from finllm.stats.bayes_model import fit_paired_model
@@ -72,5 +71,4 @@ def density(draws: np.ndarray) -> list[tuple[float, float]]:
 
 
 def _scalars(fitted: object) -> dict[str, float]:
-    fields = vars(fitted).items()
-    return {k: x for k, x in fields if not isinstance(x, np.ndarray) and math.isfinite(x)}
+    return finite({k: x for k, x in vars(fitted).items() if not isinstance(x, np.ndarray)})

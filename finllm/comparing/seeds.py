@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from finllm.comparing.pairs import pair
-from finllm.records import METRICS, Score
+from finllm.records import METRICS, Score, finite
 from finllm.stats.inference import infer_mean
 from finllm.stats.variance import in_words, pool_seeds, seed_components
 
@@ -91,7 +90,7 @@ def compare_seeds(
             continue
         pooled = pool_seeds(rows, companies, confidence=1 - alpha)
         variances = dataclasses.asdict(seed_components(rows, companies))
-        metrics[name] = _finite(dataclasses.asdict(pooled)) | {"variances": _finite(variances)}
+        metrics[name] = finite(dataclasses.asdict(pooled)) | {"variances": finite(variances)}
         if name == primary:
             alone = [
                 infer_mean(
@@ -112,7 +111,3 @@ def compare_seeds(
         "in_words": words,
         "metrics": metrics,
     }
-
-
-def _finite(fields: dict[str, object]) -> dict[str, object]:
-    return {k: x for k, x in fields.items() if not isinstance(x, float) or math.isfinite(x)}

@@ -19,7 +19,6 @@ from finllm.records import Reject
 SUFFIXES = (".txt", ".text", ".md", ".html", ".htm", ".xhtml", ".pdf")
 UNREADABLE = (".docx", ".doc", ".rtf", ".odt", ".pages", ".epub", ".mht", ".mhtml")
 MIN_WORDS = 20  # fewer are no call: a page that says "404", a scan with a stamp on it
-MAX_DEPTH = 1000  # of nested elements
 PDF_SECONDS = 60  # a call of 30 pages takes two
 _HTML = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype html|html|head|body)\b", re.I | re.S)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w-]+)", re.I)

@@ -24,6 +24,7 @@ from finllm.experiments.space import Value
 
 STAGE = "evaluate"  # the last that a fold runs: what follows is for all folds together
 SCORES = Path("data/evaluate/scores.jsonl")
+UNREAD = ("search", "plan", "report")  # sections of params.yaml that no score depends on
 POLL_SECONDS = 1.0
 
 
@@ -65,14 +66,15 @@ def run_name(n_folds: int, settings: Mapping[str, Value], params: Mapping, *, pr
         If a source's folder is missing.
     """
     digest = hashlib.sha256()
-    kept = {key: value for key, value in params.items() if key not in ("search", "plan", "report")}
+    kept = {key: value for key, value in params.items() if key not in UNREAD}
     facts = [n_folds, dict(settings), kept]
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
     digest.update((project / "dvc.yaml").read_bytes())
     for folder in ("finllm", "stages"):
         add_files(digest, project / folder)
+    made = made_by_stages(project)
     for source in sources(params, settings):
-        if source not in made_by_stages(project):
+        if source not in made:
             add_files(digest, project / source)
     return f"cv{n_folds}-{digest.hexdigest()[:8]}"
 
@@ -99,9 +101,9 @@ def untracked(project: Path, folders: Sequence[str]) -> list[str]:
     ValueError
         If a source's folder is missing.
     """
-    found = []
+    found, made = [], made_by_stages(project)
     for folder in folders:
-        if folder in made_by_stages(project) or (project / f"{folder}.dvc").is_file():
+        if folder in made or (project / f"{folder}.dvc").is_file():
             continue
         if not (project / folder).is_dir():
             raise ValueError(f"{folder}: no such source folder (data.source, data.transfer_source)")
@@ -116,13 +118,16 @@ def untracked(project: Path, folders: Sequence[str]) -> list[str]:
     return found
 
 
-def fold_command(name: str, number: int, n_folds: int, settings: Mapping[str, Value],
-                 copied: Sequence[str]) -> list[str]:  # fmt: skip
-    """The command that runs a fold up to its scores, as an experiment in a copy of the project."""
+def run_command(
+    name: str, settings: Mapping[str, Value], *, stage: str, copied: Sequence[str]
+) -> list[str]:
+    """The command that runs the pipeline up to a stage, as an experiment in a copy of the project.
+
+    ``copied``, from ``untracked``, is what DVC puts into the copy as it is.
+    """
     copies = [part for path in copied for part in ("--copy-paths", path)]
-    folds = {**settings, "split.n_folds": n_folds, "split.fold": number}
-    run = ["exp", "run", "--temp", "--name", name, *copies, *experiment.flags(folds)]
-    return [sys.executable, "-m", "dvc", *run, STAGE]
+    run = ["exp", "run", "--temp", "--name", name, *copies, *experiment.flags(settings)]
+    return [sys.executable, "-m", "dvc", *run, stage]
 
 
 def run_folds(
@@ -162,7 +167,8 @@ def run_folds(
             continue
         seconds = 0.0
         if not exists(project, one):
-            command = fold_command(one, number, n_folds, settings, copied)
+            fold = {**settings, "split.n_folds": n_folds, "split.fold": number}
+            command = run_command(one, fold, stage=STAGE, copied=copied)
             log, kept = folder / f"fold-{number}.log", folder / f"checkpoints-{number}"
             try:
                 seconds = run_watched(

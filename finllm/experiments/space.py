@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from finllm.settings.checked_record import did_you_mean, parsed_yaml
 from finllm.settings.params import check_params
 
 Value = float | int | str | bool
@@ -69,7 +66,9 @@ class Space:
         ValueError
             As `finllm.settings.params.check_params`.
         """
-        check_params(json.dumps(_with(self.params, settings)), "params.yaml with these settings")
+        check_params(
+            json.dumps(with_settings(self.params, settings)), "params.yaml with these settings"
+        )
 
 
 def read_space(path: Path, *, params: Path) -> Space:
@@ -83,22 +82,15 @@ def read_space(path: Path, *, params: Path) -> Space:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; see presets/search/lora.yaml for one")
-    raw = _yaml(path)
+    raw = parsed_yaml(path.read_text(encoding="utf-8"), str(path))
     if not isinstance(raw, dict) or not raw:
         raise ValueError(f"{path}: it must be a mapping of parameters, such as lora.r")
-    document = _yaml(params)
+    document = parsed_yaml(params.read_text(encoding="utf-8"), str(params))
     try:
         found = tuple(_dimension(str(key), spec, document) for key, spec in raw.items())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return Space(found, document)
-
-
-def _yaml(path: Path) -> object:
-    try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def _dimension(key: str, spec: object, params: Mapping[str, object]) -> Dimension:
@@ -129,8 +121,7 @@ def _dimension(key: str, spec: object, params: Mapping[str, object]) -> Dimensio
 def _check_key(key: str, params: Mapping[str, object]) -> None:
     every = [f"{section}.{name}" for section, rows in params.items() for name in rows]
     if key not in every:
-        close = difflib.get_close_matches(key, every, n=1, cutoff=0.5)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        hint = did_you_mean(key, every)
         raise ValueError(f"unknown parameter {key}{hint} (allowed: {ALLOWED})")
     if key in REFUSED:
         raise ValueError(f"{key} cannot be searched: {REFUSED[key]} (allowed: {ALLOWED})")
@@ -145,7 +136,7 @@ def _check_key(key: str, params: Mapping[str, object]) -> None:
 def _check_values(key: str, values: Sequence[object], params: Mapping[str, object]) -> None:
     for value in values:
         try:
-            check_params(json.dumps(_with(params, {key: value})), "params.yaml")
+            check_params(json.dumps(with_settings(params, {key: value})), "params.yaml")
         except ValueError as error:
             raise ValueError(str(error).removeprefix("params.yaml: ")) from None
         except TypeError:
@@ -166,9 +157,17 @@ def _get(params: Mapping[str, object], key: str) -> Value:
     return params[section][name]
 
 
-def _with(params: Mapping[str, object], settings: Mapping[str, object]) -> dict[str, object]:
+def with_settings(params: Mapping[str, object], settings: Mapping[str, object]) -> dict:
+    """A copy of params.yaml's content with other values, by dotted key; every key must be there.
+
+    >>> with_settings({"lora": {"r": 8, "alpha": 16}}, {"lora.r": 4})
+    {'lora': {'r': 4, 'alpha': 16}}
+    """
     changed = copy.deepcopy(dict(params))
     for key, value in settings.items():
-        section, name = key.split(".")
-        changed[section][name] = value
+        *path, last = key.split(".")
+        at = changed
+        for part in path:
+            at = at[part]
+        at[last] = value
     return changed

@@ -23,7 +23,6 @@ from finllm.records import Turn
 
 PHRASES = Path(__file__).with_name("de.toml")
 HELD_BACK = 0.35  # how often a fact is left for the questions
-SPEAKER = {"operator": "Operator"}
 
 
 @cache

@@ -127,10 +127,8 @@ class _Call:
     sentences: list[str]
     costs: list[int]  # tokens of each sentence and of the space behind it
     contents: list[windows.Content]
-    figures: list[
-        quoted.Figures
-    ]  # of each sentence, and its log-odds; empty where the rule chooses
-    log_odds: list[float | None]
+    figures: list[quoted.Figures]  # of each sentence; empty where the rule chooses
+    log_odds: list[float | None]  # that each sentence is quoted; empty where the rule chooses
     n_prepared: int  # the first sentences come before any question
     lexicon: Lexicon
     budget: Budget

@@ -4,14 +4,77 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from finllm.instruct import chronology, splits
-from finllm.records import Example, Reject
+from finllm.records import Example, ExampleFile, Reject
+from finllm.settings.params import Split
 
 Sets = dict[str, list[Example]]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The sets by name, the examples that are in none, and what the sets share."""
+
+    sets: Sets
+    rejects: list[Reject]
+    audit: splits.Audit
+
+
+def parted(
+    file: ExampleFile,
+    groups: Mapping[str, str],
+    p: Split,
+    *,
+    transfer_source: str,
+    rng: np.random.Generator,
+) -> Partition:
+    """The sets of a file of examples, by the section ``split`` of params.yaml; no text is kept.
+
+    Raises
+    ------
+    ValueError
+        If a set would be too small for the statistics, or two sets leak into each other.
+    """
+    embargo = p.embargo_quarters if p.mode == "chronological" else None
+    split_of = splits.assign_companies(
+        file.keys,
+        groups=groups,
+        val_share=p.val_share,
+        test_share=p.test_share,
+        transfer_sectors=p.transfer_sectors,
+        rng=rng,
+        transfer_source=transfer_source,
+        fold=p.fold,
+        n_folds=p.n_folds,
+    )
+    reasons = left_out(
+        file.keys,
+        groups,
+        split_of,
+        transfer_source=transfer_source,
+        embargo_quarters=embargo,
+        transfer_sectors=p.transfer_sectors,
+    )
+    limits = {
+        "train": p.max_train_examples,
+        "val": p.max_val_examples,
+        "test": p.max_test_examples,
+        "transfer": p.max_transfer_examples,
+    }
+    sets = capped_sets(file.keys, split_of, reasons, limits=limits, rng=rng)
+    audit = gate(sets, groups, file.examples, embargo_quarters=embargo)
+    splits.check_test_companies(
+        sets,
+        p.min_test_companies,
+        val_share=p.val_share,
+        test_share=p.test_share,
+        n_folds=p.n_folds,
+    )
+    return Partition(sets, rejected(file.keys, sets, split_of, reasons), audit)
 
 
 def left_out(

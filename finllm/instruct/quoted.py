@@ -1,4 +1,4 @@
-"""How likely a reporter is to quote a sentence of a call: a logistic regression over its words.
+"""The probability that a reporter quotes a sentence of a call, by logistic regression.
 
 The target is whether the bullets that reporters wrote about a call (ECTSum's training set) state a
 figure of the sentence. The inputs are the sentence's words and pairs of words, and where it stands
@@ -16,7 +16,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -34,28 +33,15 @@ _WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*|[$%€£]|\d[\d,.]*")
 Figures = frozenset[tuple[str, float, str]]  # kind, value, unit of each end of each quantity
 
 
-@dataclass(frozen=True)
-class Weights:
-    """The weight of each input in log-odds, one number a fold; an input without one has none."""
-
-    of: dict[str, tuple[float, ...]]
-
-    def log_odds(self, inputs: dict[str, float], company: str) -> float:
-        """The log-odds that a sentence of a company's call is quoted, at most ``MOST_LIKELY``."""
-        fold = fold_of(company)
-        total = self.of[CONSTANT][fold]
-        for name, value in inputs.items():
-            if name in self.of:
-                total += value * self.of[name][fold]
-        return min(total, MOST_LIKELY)
-
-
 @cache
-def load_weights() -> Weights:
-    """The weights of ``quoted.tsv``, read once a process."""
+def load_weights() -> dict[str, tuple[float, ...]]:
+    """The weight of each input in log-odds, one number a fold, from ``quoted.tsv``.
+
+    An input that is not listed has no weight. The file is read once a process.
+    """
     lines = WEIGHTS.read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t") for line in lines if not line.startswith("# "))
-    return Weights({name: tuple(map(float, values)) for name, *values in rows})
+    return {name: tuple(map(float, values)) for name, *values in rows}
 
 
 def fold_of(company: str) -> int:
@@ -78,14 +64,14 @@ def inputs(
     costs: Sequence[int],
     n_prepared: int,
 ) -> list[dict[str, float] | None]:
-    """What the regression reads of each sentence of a call; None for one without a figure.
+    """The inputs of the regression for each sentence of a call; None for one without a figure.
 
     Parameters
     ----------
     sentences
         Of the whole call, in order.
     figures, contents, costs
-        Of each sentence: what it states, its worth by rule, and its tokens.
+        Of each sentence: its figures, its worth by rule, and its number of tokens.
     n_prepared
         The number of sentences before the first question.
     """
@@ -126,6 +112,19 @@ def words(sentence: str) -> set[str]:
 
 
 def log_odds(rows: Sequence[dict[str, float] | None], company: str) -> list[float | None]:
-    """The log-odds of each sentence from its ``inputs``; None for one without a figure."""
-    weights = load_weights()
-    return [None if row is None else weights.log_odds(row, company) for row in rows]
+    """The log-odds that each sentence of a company's call is quoted, at most ``MOST_LIKELY``.
+
+    ``rows`` are of ``inputs``; None for a sentence without a figure.
+    """
+    weights, fold = load_weights(), fold_of(company)
+    found: list[float | None] = []
+    for row in rows:
+        if row is None:
+            found.append(None)
+            continue
+        total = weights[CONSTANT][fold]
+        for name, value in row.items():
+            if name in weights:
+                total += value * weights[name][fold]
+        found.append(min(total, MOST_LIKELY))
+    return found

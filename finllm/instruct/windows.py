@@ -38,7 +38,7 @@ GUIDANCE = 0.5
 FIGURE = 0.5  # of each new figure, of which MAX_FIGURES count
 MAX_FIGURES = 4
 FILLER = 0.1  # of the value of a sentence without a new figure
-TOLD = 0.02  # the same of ``most_quoted``
+TOLD = 0.02  # the same factor in ``most_quoted``
 UNQUOTED = 1e-6  # the odds of a sentence without a figure
 
 
@@ -84,13 +84,13 @@ def content(sentence: str, terms: Iterable[str]) -> Content:
 
 
 def most_telling(contents: Sequence[Content], costs: Sequence[int], budget: int) -> list[int]:
-    """Indexes, in text order, of sentences that tell most for their tokens and fit the budget.
+    """Indexes, in text order, of the sentences that say most for their tokens, within a budget.
 
     Greedy by value over the root of the cost; earlier sentences first among equals. A sentence is
     worth its headline terms, its guidance and the figures that no chosen sentence has yet; at the
-    end of the call half of what it is worth at the start. One without a new figure only fills what
-    is left. Sentences worth nothing are left out unless nothing else is there. The reference is
-    never looked at.
+    end of the call half of its worth at the start. A sentence without a new figure only fills the
+    rest. Sentences worth nothing are left out unless there are no others. The reference is not
+    used.
 
     The weights were chosen on training calls: docs/experiments.md has what they gain.
     """
@@ -111,7 +111,7 @@ def most_quoted(
     costs: Sequence[int],
     budget: int,
 ) -> list[int]:
-    """Indexes, in text order, of the sentences that a reporter would rather quote, within a budget.
+    """Indexes, in text order, of the sentences most likely to be quoted, within a budget.
 
     As ``most_telling``, with the odds of being quoted (``finllm.instruct.quoted``) in place of the
     worth by rule, times the share of the sentence's figures that no chosen sentence has yet.

@@ -74,25 +74,21 @@ def matmul_attention(
 
 def reading_attention(
     module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    *,
+    *inputs: torch.Tensor | None,
     scaling: float,
     dropout: float = 0.0,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """As ``matmul_attention``; whole prompts, which have no mask, without holding their scores.
+    """As ``matmul_attention``, but the scores of whole prompts, which have no mask, are not held.
 
-    A step of decoding has one query a row, and so few scores that products are the shorter way:
-    the fused kernels would have to be given the keys once for every query head.
+    ``inputs`` are query, key, value and attention mask. A step of decoding has one query a row, and
+    so few scores that matrix products are faster: the fused kernels would need the keys repeated
+    for every query head.
     """
+    query, key, value, attention_mask = inputs
     n_query, n_key = query.shape[2], key.shape[2]
     if attention_mask is not None or n_query == 1 or n_query != n_key:
-        return matmul_attention(
-            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout
-        )
+        return matmul_attention(module, *inputs, scaling=scaling, dropout=dropout)
     groups = query.shape[1] // key.shape[1]
     if groups > 1:  # not every fused kernel takes grouped queries, and the plain one holds scores
         key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))

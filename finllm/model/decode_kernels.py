@@ -23,7 +23,7 @@ from numba.np import arrayobj
 
 from finllm.model import kernels
 from finllm.model.compiled import compiled
-from finllm.model.kernels import _F32, _U32, _exp, _narrow, _ordered, _turn, _wide
+from finllm.model.kernels import _F32, _U32, _exp, _narrow, _norm, _ordered, _turn, _wide
 
 LANES = 16  # floats of a vector of 512 bits; narrower processors take it in parts
 AHEAD = 64  # vectors between what is read and what is asked for
@@ -157,16 +157,8 @@ softmax_ = _ON_ONE_THREAD(kernels.softmax_.py_func)
 @_ON_ONE_THREAD
 def norm(x, weight, eps, out):
     """RMS norm of the rows of x (n, d)."""
-    n, d = x.shape
-    for i in range(n):
-        row, normed = x[i], out[i]
-        total = _F32(0)
-        for j in range(d):
-            total += _wide(row[j]) * _wide(row[j])
-        scale = _F32(1) / np.sqrt(total / _F32(d) + eps)
-        for j in range(d):
-            scaled = _wide(_narrow(_wide(row[j]) * scale, row))
-            normed[j] = _narrow(scaled * _wide(weight[j]), normed)
+    for i in range(len(x)):
+        _norm(x[i], weight, eps, out[i])
 
 
 @_ON_ONE_THREAD

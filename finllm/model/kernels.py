@@ -110,20 +110,25 @@ def _add_kept(grad, adapter, i, seed, threshold, total):
         total[j] = _wide(grad[j]) + more
 
 
+@njit(inline="always")
+def _norm(row, weight, eps, normed):
+    """RMS norm of a row, rounded before and after the product with the weight, as in Llama."""
+    d = len(row)
+    total = _F32(0)
+    for j in range(d):
+        total += _wide(row[j]) * _wide(row[j])
+    scale = _F32(1) / np.sqrt(total / _F32(d) + eps)
+    for j in range(d):
+        scaled = _wide(_narrow(_wide(row[j]) * scale, row))
+        normed[j] = _narrow(scaled * _wide(weight[j]), normed)
+
+
 @_IN_PARALLEL
 def norm(x, weight, eps, seed, threshold, out, dropped):
     """RMS norm of the rows of x (n, d), and the same after dropout (unscaled) for the adapters."""
-    n, d = x.shape
-    for i in prange(n):
-        row, normed = x[i], out[i]
-        total = _F32(0)
-        for j in range(d):
-            total += _wide(row[j]) * _wide(row[j])
-        scale = _F32(1) / np.sqrt(total / _F32(d) + eps)
-        for j in range(d):
-            scaled = _wide(_narrow(_wide(row[j]) * scale, row))
-            normed[j] = _narrow(scaled * _wide(weight[j]), normed)
-        _drop(normed, i, seed, threshold, dropped[i])
+    for i in prange(len(x)):
+        _norm(x[i], weight, eps, out[i])
+        _drop(out[i], i, seed, threshold, dropped[i])
 
 
 @_IN_PARALLEL

@@ -1,4 +1,4 @@
-"""Bytes of answering on one GPU: weights, keys and values, and what reading prompts holds.
+"""The memory of answering on one GPU: weights, keys and values, and the reading of prompts.
 
 On a CPU the fused decoder (finllm/model/fused_decoder.py) bounds its cache by itself, and no batch
 of prompts is read at once; nothing is planned there.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from finllm.planning.activations import DTYPE_BYTES, FLOAT32
 from finllm.planning.architecture import Architecture, linear_shapes, lora_parameters
-from finllm.planning.memory import GB, OVERHEAD, weight_bytes
+from finllm.planning.memory import GB, OVERHEAD, most_that_fit, weight_bytes
 
 READ_MLP = 3  # wide tensors of a block that reads: gate, up, and their product
 READ_NARROW = 4  # of the hidden width: the residual, two normed copies, the attention's output
@@ -19,7 +19,7 @@ READ_NARROW = 4  # of the hidden width: the residual, two normed copies, the att
 
 @dataclass(frozen=True)
 class AnswerSetting:
-    """What of params.yaml decides the memory of answers, and the tokens of the longest prompt."""
+    """The parameters that decide the memory of answering, and the length of the longest prompt."""
 
     quantization: str  # of predict; none has the adapter merged
     double_quantization: bool
@@ -84,17 +84,11 @@ def answer_memory(model: Architecture, setting: AnswerSetting) -> AnswerMemory:
     )
 
 
-def largest_answer_batch(
-    model: Architecture, setting: AnswerSetting, *, device_gb: float, at_most: int = 4096
-) -> int:
-    """The most prompts that a device of ``device_gb`` answers together; 0 is not even one."""
+def largest_answer_batch(model: Architecture, setting: AnswerSetting, *, device_gb: float) -> int:
+    """The most prompts that a device of ``device_gb`` answers together; 0 for none."""
 
     def fits(batch_size: int) -> bool:
         tried = dataclasses.replace(setting, batch_size=batch_size)
         return answer_memory(model, tried).peak <= device_gb * GB
 
-    low, high = 0, at_most
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return low
+    return most_that_fit(fits)

@@ -8,6 +8,8 @@ assumed, since nobody has run this repository on a GPU yet.
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from finllm.planning.activations import DTYPE_BYTES, FLOAT32, Activations, activations
@@ -22,6 +24,7 @@ from finllm.planning.architecture import (
 )
 
 GB = 10**9
+LARGEST_BATCH = 4096  # that is looked for
 LAUNCHERS = ("single", "ddp", "deepspeed-zero2", "fsdp", "deepspeed-zero3")
 
 BLOCK = 64  # weights that share one constant in NF4 and FP4
@@ -245,23 +248,23 @@ def planned_peak(model: Architecture, setting: Setting, *, launcher: str, device
     return max(training, loading_memory(model, setting, launcher=launcher, devices=devices))
 
 
-def largest_batch(
-    model: Architecture, setting: Setting, *, device_gb: float, at_most: int = 4096
-) -> int:
-    """The most examples per forward pass that one device of ``device_gb`` holds; 0 is not even one.
-
-    Memory grows with the batch, so the answer is found by halving.
-    """
+def largest_batch(model: Architecture, setting: Setting, *, device_gb: float) -> int:
+    """The most examples per forward pass that one device of ``device_gb`` holds; 0 for none."""
 
     def fits(batch_size: int) -> bool:
         tried = dataclasses.replace(setting, batch_size=batch_size)
         return device_memory(model, tried, launcher="single", devices=1).peak <= device_gb * GB
 
-    low, high = 0, at_most
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return low
+    return most_that_fit(fits)
+
+
+def most_that_fit(fits: Callable[[int], bool]) -> int:
+    """The largest batch that fits, by halving: memory grows with it. At most ``LARGEST_BATCH``.
+
+    >>> most_that_fit(lambda batch_size: batch_size <= 12)
+    12
+    """
+    return bisect_left(range(1, LARGEST_BATCH + 1), True, key=lambda n: not fits(n))
 
 
 def _gathered(model: Architecture, weights: Weights, launcher: str) -> int:

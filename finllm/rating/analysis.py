@@ -23,8 +23,8 @@ from finllm.rating.clicks import (
     model_points,
     tuned_preferred,
 )
-from finllm.records import METRICS, Prediction
-from finllm.stats.agreement import Agreement, cohen_kappa, krippendorff_alpha
+from finllm.records import METRICS, Prediction, finite
+from finllm.stats.agreement import cohen_kappa, krippendorff_alpha
 from finllm.stats.association import weighted_spearman
 from finllm.stats.clusters import cluster_robust_mean, design_effect, intraclass_correlation
 from finllm.stats.resampling import percentile_interval, resampling_counts
@@ -191,7 +191,7 @@ def inter_rater_agreement(
             n_bootstrap=n_bootstrap,
             rng=np.random.default_rng(seed),
         )
-        row = _finite(alpha)
+        row = finite(vars(alpha))
         row["kappa"] = {
             f"{first} and {second}": kappa
             for first, second in combinations(ratings.raters, 2)
@@ -295,12 +295,7 @@ def _kappa(
         weights="linear" if preference else "quadratic",
         confidence=confidence,
     )
-    return _finite(kappa)
-
-
-def _finite(agreement: Agreement) -> dict[str, float]:
-    """Without what is undefined, which JSON cannot hold."""
-    return {key: value for key, value in vars(agreement).items() if math.isfinite(value)}
+    return finite(vars(kappa))
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from finllm.report.axis import Axis, axis
 
+N_LABELS = 5
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -39,11 +41,11 @@ class BarFigure:
 
 
 def bar_figure(
-    rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str], *, n_labels: int = 5
+    rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str]
 ) -> BarFigure | None:
     """A bar a row, one part a series; empty rows at either end are left out.
 
-    About ``n_labels`` slots are named under the axis. None if every value is zero.
+    About ``N_LABELS`` slots are named under the axis. None if every value is zero.
     """
     filled = [i for i, (_, values) in enumerate(rows) if any(values)]
     if not filled:
@@ -61,7 +63,7 @@ def bar_figure(
         )
         for i, (label, values) in enumerate(rows)
     ]
-    stride = max(1, -(-(len(rows) - 1) // max(1, n_labels - 1)))
+    stride = max(1, -(-(len(rows) - 1) // (N_LABELS - 1)))
     labels = [(round((i + 0.5) * slot, 3), rows[i][0]) for i in range(0, len(rows), stride)]
     return BarFigure(y, names, bars, labels)
 

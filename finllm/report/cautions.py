@@ -8,6 +8,7 @@ from finllm.report import wording
 from finllm.report.outcome import Outcome
 from finllm.report.practical import PART_LABELS
 from finllm.report.tables import BASELINES
+from finllm.stats.subgroups import hidden_regressions
 
 MIN_COMPANIES = 12  # the smallest test sets that benchmarks/calibration.py has checked
 MUCH_CUT = 0.25  # a share of answers stopped by the length limit that bends every overlap score
@@ -105,20 +106,13 @@ def _grounded(found: Outcome, metrics: Mapping[str, Mapping]) -> str:
 
 def _hidden(subgroups: Mapping[str, Mapping[str, Mapping]], found: Outcome) -> str:
     """Subgroups wholly below zero while the average is not; multiplicity in the same breath."""
-    if found.high is None or found.high < 0:
-        return ""
-    hidden = [
-        (one["estimate"], f"{grouping} “{level}”", one)
-        for grouping, levels in subgroups.items()
-        for level, one in levels.items()
-        if one.get("high", 0.0) < 0
-    ]
+    hidden = [] if found.high is None else hidden_regressions(subgroups, average_high=found.high)
     if not hidden:
         return ""
-    hidden.sort(key=lambda item: item[:2])
     named = [
-        f"{name} ({wording.signed(estimate)} {wording.interval(one['low'], one['high'])})"
-        for estimate, name, one in hidden
+        f"{grouping} “{level}” ({wording.signed(one['estimate'])} "
+        f"{wording.interval(one['low'], one['high'])})"
+        for grouping, level, one in hidden
     ]
     n_tested = sum("p_value" in one for levels in subgroups.values() for one in levels.values())
     n_firm = sum(one.get("p_adjusted", 1.0) < found.alpha for _, _, one in hidden)

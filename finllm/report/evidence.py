@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from finllm.records import Example, Prediction, Score
-from finllm.report.studies import StudyResult
+from finllm.records import (
+    Example,
+    Prediction,
+    Score,
+    read_examples,
+    read_json,
+    read_predictions,
+    read_scores,
+)
+from finllm.report.studies import StudyResult, read_studies
 
 STAGES = (
     "clean",
@@ -44,6 +51,41 @@ class Evidence:
     studies: Sequence[StudyResult] = ()
 
 
+def read_evidence(
+    *,
+    metrics: Path,
+    plots: Path,
+    scores: Path,
+    examples: Path,
+    base: Path,
+    compared: Path,
+    studies: Path,
+    candidate: str,
+) -> Evidence:
+    """What the report shows, from the files and folders of the other stages.
+
+    ``compared`` has the answers of ``candidate``, the model that the verdict is about.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or cannot be read; names it.
+    """
+    training = plots / "training"
+    return Evidence(
+        metrics=read_metrics(metrics),
+        curves=read_curves(training),
+        posterior=read_series(plots / "posterior.csv"),
+        gradient_by_layer=read_rows(training / "gradient_by_layer.csv"),
+        corpus=read_corpus(plots / "corpus"),
+        scores=with_candidate(read_scores(scores), candidate),
+        examples=read_examples(examples),
+        base=read_predictions(base),
+        tuned=read_predictions(compared),
+        studies=read_studies(studies),
+    )
+
+
 def with_candidate(scores: Sequence[Score], candidate: str) -> list[Score]:
     """The scores with those of the verdict's candidate in the place of the tuned model's."""
     return [
@@ -66,15 +108,8 @@ def read_metrics(folder: Path) -> dict[str, dict]:
         details, costs = (folder / kind / f"{stage}.json" for kind in ("details", "costs"))
         if not details.is_file():
             raise ValueError(f"{details}: no such file; run `dvc repro`")
-        found[stage] = {**(_json(costs) if costs.is_file() else {}), **_json(details)}
+        found[stage] = {**(read_json(costs) if costs.is_file() else {}), **read_json(details)}
     return found
-
-
-def _json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
 
 
 def read_series(path: Path) -> list[tuple[float, float]]:

@@ -14,6 +14,7 @@ from finllm.report.axis import Axis, axis
 ROUNDING = 1e-12  # a mean difference below this is none
 MAX_POINTS = 400  # of a curve; more cannot be seen
 MAX_COMPANIES = 20  # that are drawn with their names; of more, the two ends
+N_BINS = 24  # of a histogram, about
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def company_figure(differences: Mapping[str, Sequence[float]]) -> CompanyFigure:
     return CompanyFigure(x, bars, n_between, n_up, n_down, len(means) - n_up - n_down)
 
 
-def histogram_figure(differences: Sequence[float], *, n_bins: int = 24) -> HistogramFigure | None:
+def histogram_figure(differences: Sequence[float]) -> HistogramFigure | None:
     """The paired differences of examples in bins of equal width, of which zero is an edge.
 
     Exact ties are left out of the bars, since they would tower over them, and counted. None if
@@ -156,7 +157,7 @@ def histogram_figure(differences: Sequence[float], *, n_bins: int = 24) -> Histo
     changed = [d for d in differences if abs(d) > ROUNDING]
     if not changed:
         return None
-    width = axis([0.0, 2 * max(map(abs, changed)) / n_bins], 1).high
+    width = axis([0.0, 2 * max(map(abs, changed)) / N_BINS], 1).high
     counts: dict[int, int] = {}
     for difference in changed:
         at = math.floor(difference / width + (ROUNDING if difference > 0 else -ROUNDING))

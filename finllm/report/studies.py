@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from finllm.records import read_json
 from finllm.report.tables import Table
 from finllm.stats import rounding
 
 INDEX = "claims.json"  # as `python -m finllm study` writes it
 NOT_RUN = "not run yet"
+MEND = "run the study again"
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,13 @@ def read_studies(folder: Path) -> list[StudyResult]:
     if not index.is_file():
         return []
     found = []
-    for row in _json(index):
+    for row in read_json(index, mend=MEND):
         at = folder / str(row["study"])
         if row["verdict"] == NOT_RUN:
             found.append(StudyResult(row, None, ""))
             continue
         picture = (at / "result.svg").read_text(encoding="utf-8")
-        found.append(StudyResult(row, _json(at / "result.json"), picture))
+        found.append(StudyResult(row, read_json(at / "result.json", mend=MEND), picture))
     return found
 
 
@@ -61,7 +62,7 @@ def claims_table(studies: Sequence[StudyResult]) -> Table:
 
 def comparisons(one: StudyResult) -> Table:
     """The comparisons of a study that has run."""
-    result = one.result or {}
+    result = one.result
     of = "ratio" if result["ratio"] else "difference"
     rows = [
         [
@@ -75,10 +76,3 @@ def comparisons(one: StudyResult) -> Table:
     ]
     columns = ["comparison", of, "interval over all comparisons", "p (Holm)", "shown"]
     return Table(f"{one.row['study']}: {one.row['claim']}", columns, rows)
-
-
-def _json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not JSON ({error}); run the study again") from None

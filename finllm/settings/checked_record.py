@@ -9,7 +9,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
+from collections.abc import Iterable
 from dataclasses import field
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 
 def within(low: float, high: float = float("inf"), *, above_low: bool = False) -> typing.Any:
@@ -44,8 +48,7 @@ def checked_record(kind: type, raw: object, prefix: str = "") -> typing.Any:
     names = [spec.name for spec in fields]
     for key in raw:
         if key not in names:
-            close = difflib.get_close_matches(str(key), names, n=1, cutoff=0.5)
-            hint = f"; did you mean {prefix}{close[0]}?" if close else ""
+            hint = did_you_mean(str(key), names, prefix=prefix)
             raise ValueError(f"unknown key {prefix}{key}{hint} (allowed: {', '.join(names)})")
     missing = [name for name in names if name not in raw]
     if missing:
@@ -56,6 +59,32 @@ def checked_record(kind: type, raw: object, prefix: str = "") -> typing.Any:
         for spec in fields
     }
     return kind(**values)
+
+
+def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: float = 0.5) -> str:
+    """The end of a message about an unknown name: the known one most like it, if one is.
+
+    >>> did_you_mean("lora.rnak", ["lora.r", "lora.rank"])
+    '; did you mean lora.rank?'
+    >>> did_you_mean("seed", ["alpha"])
+    ''
+    """
+    close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return f"; did you mean {prefix}{close[0]}?" if close else ""
+
+
+def parsed_yaml(text: str, where: str) -> typing.Any:
+    """The content of a YAML 1.2 text, in which 2e-4 is a number.
+
+    Raises
+    ------
+    ValueError
+        If it is not YAML; the message begins with ``where``, the name of the file.
+    """
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise ValueError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def _value(kind: typing.Any, raw: object, key: str, metadata: typing.Mapping) -> object:

@@ -1,7 +1,6 @@
 """params.yaml as typed, frozen records that reject unknown, missing or out-of-range values.
 
-A field's type is its annotation; what else is allowed stands beside it, as a range (``within``)
-or a list (``one_of``). No field has a default value: params.yaml tells the whole truth.
+No field has a default value: params.yaml tells the whole truth.
 """
 
 from __future__ import annotations
@@ -10,11 +9,8 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from finllm.records import METRICS
-from finllm.settings.checked_record import checked_record, one_of, within
+from finllm.settings.checked_record import checked_record, one_of, parsed_yaml, within
 
 
 @dataclass(frozen=True)
@@ -25,15 +21,10 @@ class Data:
     transfer_source: str
 
     def __post_init__(self) -> None:
-        if self.transfer_source in ("", ".", "..") or "/" in self.transfer_source:
+        if self.transfer_source in ("", ".", "..", self.source) or "/" in self.transfer_source:
             raise ValueError(
                 f"data.transfer_source is {self.transfer_source!r}; it must be the name of a "
-                "folder under data/raw, or none"
-            )
-        if self.transfer_source == self.source:
-            raise ValueError(
-                f"data.transfer_source is {self.transfer_source!r} and so is data.source; it must "
-                "be another source, or none"
+                f"folder under data/raw other than data.source ({self.source!r}), or none"
             )
 
 
@@ -399,10 +390,7 @@ def load_params(path: Path) -> Params:
 
 def check_params(text: str, where: str) -> Params:
     """The checked contents of a params.yaml given as text; ``where`` names it in messages."""
-    try:
-        raw = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        raise ValueError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    raw = parsed_yaml(text, where)
     try:
         return checked_record(Params, raw)
     except ValueError as error:

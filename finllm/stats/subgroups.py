@@ -76,11 +76,12 @@ def compare_subgroups(
 
 
 def hidden_regressions(
-    found: Mapping[str, Mapping[str, Subgroup]], *, average_high: float
-) -> list[tuple[str, str, Subgroup]]:
+    found: Mapping[str, Mapping[str, Mapping[str, float]]], *, average_high: float
+) -> list[tuple[str, str, Mapping[str, float]]]:
     """Subgroups whose interval lies wholly below zero while the average's does not.
 
-    As (grouping, level, subgroup), the lowest estimate first. NaN is never below zero.
+    ``found`` has the fields of ``Subgroup`` by grouping and level; what is NaN may be missing. As
+    (grouping, level, fields), the lowest estimate first.
     """
     if average_high < 0:
         return []
@@ -88,9 +89,9 @@ def hidden_regressions(
         (grouping, level, one)
         for grouping, levels in found.items()
         for level, one in levels.items()
-        if one.high < 0
+        if one.get("high", 0.0) < 0
     ]
-    return sorted(hidden, key=lambda item: item[2].estimate)
+    return sorted(hidden, key=lambda item: (item[2]["estimate"], *item[:2]))
 
 
 def _one(

@@ -76,7 +76,7 @@ def decide(
     reason = _reason(verdict, low, high, p_value, alpha, rope_low, rope_high)
     if needed is not None:
         reason += _needed_sentence(needed, n_clusters, estimate, rope_low, rope_high, power)
-    disagreement = _disagreement(frequentist, bayesian, p_better, p_rope, low, high)
+    disagreement = _disagreement(frequentist, bayesian, p_better, p_rope)
     return Verdict(verdict, frequentist, bayesian, reason, disagreement, needed)
 
 
@@ -172,9 +172,7 @@ def _needed_sentence(
     )
 
 
-def _disagreement(
-    frequentist: str, bayesian: str, p_better: float, p_rope: float, low: float, high: float
-) -> str:
+def _disagreement(frequentist: str, bayesian: str, p_better: float, p_rope: float) -> str:
     if bayesian == frequentist:
         return ""
     if bayesian == "not usable":

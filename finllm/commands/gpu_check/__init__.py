@@ -1,1 +1,1 @@
-"""``python -m finllm gpu-check``: what CUDA reaches, against the CPU's float32 result."""
+"""``python -m finllm gpu-check``: results on a GPU against the CPU's in float32."""

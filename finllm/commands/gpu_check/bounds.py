@@ -1,4 +1,4 @@
-"""How far a rounded result may lie from the exact one: by the type's epsilon and its sums' lengths.
+"""Bounds on rounding errors, from the type's epsilon and the lengths of the sums.
 
 One rounding errs by at most u = eps / 2, relatively; a sum of n terms, in whatever order a device
 adds them, by at most gamma(n) of the sum of the terms' sizes (Higham 2002, Accuracy and Stability
@@ -31,7 +31,7 @@ def gamma(n: int, dtype: torch.dtype) -> float:
 
 
 def n_summed(config: LlamaConfig, n_tokens: int, *, backward: bool = False) -> int:
-    """Terms of the sums that lie behind one another in a Llama, from its embeddings to its logits.
+    """The number of terms summed in sequence in a Llama, from its embeddings to its logits.
 
     Of a layer: two norms, the products of attention and those of the gate. A gradient has passed
     the model forwards, then backwards through two products for each.
@@ -45,7 +45,7 @@ def n_summed(config: LlamaConfig, n_tokens: int, *, backward: bool = False) -> i
 def allowed(
     config: LlamaConfig, n_tokens: int, dtype: torch.dtype, *, backward: bool = False
 ) -> float:
-    """The distance that two results of a model may have, the one in a type, the other in float32.
+    """The largest distance between results in a type and in float32 that rounding explains.
 
     Products of sixteen bits are summed in float32, on a CPU as on a GPU.
     """

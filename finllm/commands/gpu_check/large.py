@@ -1,11 +1,11 @@
-"""A model as large as a GPU is bought for: memory planned and measured, and speed beside stock."""
+"""A model of the size that a GPU is bought for: its memory against the plan, its speed."""
 
 from __future__ import annotations
 
 import gc
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from datasets import Dataset
@@ -17,6 +17,8 @@ from trl import SFTConfig, SFTTrainer
 from finllm.answering.generate import greedy_batch
 from finllm.commands.gpu_check import models
 from finllm.commands.gpu_check.finding import MEASURED, NOT_RUN, Finding, bounded
+from finllm.commands.gpu_check.fits import short_fit
+from finllm.commands.gpu_check.writing import generated
 from finllm.instruct.chat import Encoded
 from finllm.model import attention
 from finllm.model.loading import add_lora
@@ -24,11 +26,10 @@ from finllm.model.process_memory import cuda_peak_bytes, is_out_of_memory
 from finllm.planning.answering import AnswerSetting, answer_memory
 from finllm.planning.architecture import from_config
 from finllm.planning.memory import GB, Setting, planned_peak
-from finllm.training.arguments import training_arguments
-from finllm.training.trainer import fit
 
 BAR = 0.15  # of the planned memory
 R = 16
+STEPS = 3  # of the optimizer
 
 
 class Clock(TrainerCallback):
@@ -61,7 +62,6 @@ def training(
     batch: int,
     length: int,
     labelled: int,
-    steps: int = 3,
 ) -> Iterator[Finding]:
     """LoRA over NF4, all layers recomputed: peak against plan, and tokens a second.
 
@@ -92,7 +92,7 @@ def training(
         return
     _forget(device)
     base = models.random_on_device(config, device, dtype=torch.bfloat16, four_bit=True)
-    rows = models.random_rows(batch * steps, length, labelled, config.vocab_size)
+    rows = models.random_rows(batch * STEPS, length, labelled, config.vocab_size)
     seconds = _our_steps(base, rows, batch, optimizer)
     yield _measured_memory(f"{name}, training: memory off plan", planned, device)
     ours = batch * length / seconds
@@ -133,17 +133,8 @@ def answering(
     ours = n / (_now() - started)
     yield _measured_memory(f"{name}, answers: memory off plan", planned, device)
     model.config._attn_implementation = "sdpa"
-    started, ids = _now(), ids.to(device)
-    with torch.no_grad():
-        every = model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=False,
-            max_new_tokens=new_tokens,
-            min_new_tokens=new_tokens,
-            pad_token_id=2,
-        )
-    stock = batch * (every.shape[1] - length) / (_now() - started)
+    started = _now()
+    stock = generated(model, ids, new_tokens).numel() / (_now() - started)
     yield _speed(f"{name}, answers: tokens a second", ours, (stock, batch))
 
 
@@ -158,34 +149,17 @@ def _our_steps(base: PreTrainedModel, rows: list[Encoded], batch: int, optimizer
         seed=models.SEED,
     )
     clock = Clock()
-    with tempfile.TemporaryDirectory() as scratch:
-        arguments = training_arguments(
-            output_dir=scratch,
-            n_train=len(rows),
-            learning_rate=1e-4,
-            warmup_share=0.0,
-            schedule="constant",
-            epochs=1.0,
-            max_steps=len(rows) // batch,
-            batch_size=batch,
-            accumulation=1,
-            max_grad_norm=1.0,
-            weight_decay=0.0,
-            optimizer=optimizer,
-            evals_per_run=1,
-            seed=models.SEED,
-            bfloat16=True,
-        )
-        fit(
-            tuned,
-            models.tokenizer(base.config.vocab_size),
-            train=rows,
-            val=rows[:1],
-            arguments=arguments,
-            patience=0,
-            min_improvement=0.0,
-            callbacks=[clock],
-        )
+    short_fit(
+        tuned,
+        rows,
+        rows[:1],
+        dtype="bfloat16",
+        optimizer=optimizer,
+        learning_rate=1e-4,
+        n_steps=len(rows) // batch,
+        batch_size=batch,
+        callbacks=[clock],
+    )
     tuned.unload()
     return clock.usual
 
@@ -232,17 +206,7 @@ def _stock_steps(base: PreTrainedModel, rows: list[Encoded], batch: int, optimiz
             trainer = SFTTrainer(
                 model=tuned,
                 args=arguments,
-                train_dataset=Dataset.from_list(
-                    [
-                        {
-                            "input_ids": row.input_ids,
-                            "completion_mask": [
-                                int(i >= row.n_prompt) for i in range(len(row.input_ids))
-                            ],
-                        }
-                        for row in rows
-                    ]
-                ),
+                train_dataset=_as_dataset(rows),
                 processing_class=models.tokenizer(base.config.vocab_size),
                 callbacks=[clock],
             )
@@ -251,6 +215,14 @@ def _stock_steps(base: PreTrainedModel, rows: list[Encoded], batch: int, optimiz
     finally:
         tuned.unload()
     return clock.usual
+
+
+def _as_dataset(rows: Sequence[Encoded]) -> Dataset:
+    """The examples as ``SFTTrainer`` takes them: ids, and 1 for those of the answer."""
+    masks = [[int(i >= row.n_prompt) for i in range(len(row.input_ids))] for row in rows]
+    return Dataset.from_dict(
+        {"input_ids": [row.input_ids for row in rows], "completion_mask": masks}
+    )
 
 
 def _measured_memory(name: str, planned: int, device: torch.device) -> Finding:
@@ -268,7 +240,7 @@ def _speed(name: str, ours: float, stock: tuple[float, int]) -> Finding:
 
 
 def _lacks(name: str, planned: int, device: torch.device) -> Finding | None:
-    """That the device has not what is planned; None where it has, or is a CPU."""
+    """The finding that the device lacks the planned memory; None where it has it or is a CPU."""
     if device.type == "cpu":
         return None
     _forget(device)

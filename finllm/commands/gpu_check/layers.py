@@ -30,14 +30,12 @@ def logits(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     return model(ids.to(model.device), use_cache=False).logits.float().cpu()
 
 
-def logits_agree(
-    name: str, folder: str, dtype: str, *, kernel: str = "sdpa", n_tokens: int = N_TOKENS
-) -> Finding:
-    """The model as it is loaded on this machine's device, in a type and with a kernel."""
+def logits_agree(name: str, folder: str, dtype: str, *, kernel: str = "sdpa") -> Finding:
+    """The logits of the model as the stages load it, in a type and with an attention kernel."""
     reference = models.exact(folder)
-    ids = models.random_ids(N_ROWS, n_tokens, reference.config.vocab_size)
+    ids = models.random_ids(N_ROWS, N_TOKENS, reference.config.vocab_size)
     found = logits(models.loaded(folder, dtype, kernel=kernel), ids)
-    bound = allowed(reference.config, n_tokens, DTYPES[dtype])
+    bound = allowed(reference.config, N_TOKENS, DTYPES[dtype])
     return bounded(name, distance(found, logits(reference, ids)), bound)
 
 

@@ -98,7 +98,7 @@ def with_lora(
 
 
 def copy_dequantized(four_bit: torch.nn.Module, model: PreTrainedModel) -> None:
-    """Give a float32 model the weights that a four-bit one really has."""
+    """Give a float32 model the dequantized weights of a four-bit one."""
     for name, module in four_bit.named_modules():
         if isinstance(module, Linear4bit):
             weight = dequantize_4bit(module.weight.data, module.weight.quant_state)

@@ -29,26 +29,28 @@ def written(model: PreTrainedModel, asked: Sequence[list[int]], n_new: int) -> l
 
 
 @torch.no_grad()
-def generated(model: PreTrainedModel, prompt: Sequence[int], n_new: int) -> list[int]:
-    """The same of one prompt by ``generate`` of transformers."""
-    ids = torch.tensor([prompt], device=model.device)
+def generated(model: PreTrainedModel, ids: torch.Tensor, n_new: int) -> torch.Tensor:
+    """The greedy answers that ``generate`` of transformers gives to prompts of one length.
+
+    From ids of shape (prompts, tokens) to ids of shape (prompts, n_new), on the model's device.
+    """
     every = model.generate(
-        ids,
-        attention_mask=torch.ones_like(ids),
+        ids.to(model.device),
+        attention_mask=torch.ones_like(ids, device=model.device),
         do_sample=False,
         max_new_tokens=n_new,
         min_new_tokens=n_new,
         pad_token_id=2,
     )
-    return every[0, len(prompt) :].tolist()
+    return every[:, ids.shape[1] :]
 
 
 @torch.no_grad()
 def largest_lead(reference: PreTrainedModel, prompt: Sequence[int], answer: Sequence[int]) -> float:
-    """By how much another token led where one was written, of the size of the logits; 0 is never.
+    """The largest lead of another token over the written one, relative to the logits' size.
 
-    Each token is judged behind those that were written before it, so an answer that has gone
-    another way at a near tie is judged on its own way.
+    The lead is 0 if every token was the most probable. Each token is judged given those written
+    before it, so an answer that takes the other side of a near tie is judged on its own course.
     """
     ids = torch.tensor([[*prompt, *answer]])
     logits = reference(ids, use_cache=False).logits[0, len(prompt) - 1 : -1].double()
@@ -76,6 +78,6 @@ def as_generate(folder: str) -> Finding:
     model, stock = (models.loaded(folder, "float32", kernel=k) for k in ("answers", "sdpa"))
     asked = prompts(model.config.vocab_size)
     ours = written(model, asked, N_NEW)
-    theirs = [generated(stock, prompt, N_NEW) for prompt in asked]
+    theirs = [generated(stock, torch.tensor([prompt]), N_NEW)[0].tolist() for prompt in asked]
     same = sum(a == b for x, y in zip(ours, theirs, strict=True) for a, b in zip(x, y, strict=True))
     return bounded("float32, answers: unlike generate's", 1 - same / (N_NEW * len(asked)), 0.0)

@@ -1,1 +1,1 @@
-"""Ablations with error bars: a file says what is asked, a command runs it and answers."""
+"""Studies: ablations with error bars, described by a YAML file and run by one command."""

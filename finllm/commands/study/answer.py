@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finllm.commands.study.contrasts import Contrast, contrast, ratio
+from finllm.commands.study.contrasts import Contrast, contrast, ratio, ratio_weights
 from finllm.commands.study.file import MIN_SEEDS, Study
 from finllm.commands.study.looks import spent_levels
 from finllm.commands.study.settling import runs_needed
@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the study says."""
+    """The verdict, the comparisons behind it, and the runs that would settle it."""
 
     verdict: str
     findings: tuple[Finding, ...]
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Way:
-    """One thing that may be shown of a comparison, and what it says of the claim."""
+    """A possible result of a comparison, and what it means for the claim."""
 
     result: str
     p: float  # one-sided
@@ -53,6 +53,7 @@ class _Way:
 
 
 UNDECIDED = _Way("undecided", 1.0, 1.0, "undecided")
+NOTHING = Answer("undecided", (), None, None)  # where too few runs can be compared
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class _Pair:
     b: int = -1
 
 
-def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
-    """The study's answer from the runs that are there.
+def answer(study: Study, table: Table) -> Answer:
+    """The study's answer from the runs in the table.
 
     Every comparison can go several ways, each a one-sided test: *better* and *worse* at alpha / 2,
     *equivalent* at alpha, by two one-sided tests (Schuirmann 1987): the interval of 1 - 2 alpha
@@ -81,23 +82,34 @@ def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
     Ratios (``at_least``, ``between``, a margin in per cent) are tested as ``a - x b`` against zero
     (Hauschke, Kieser and Hothorn 1999); the reference's mean must be positive.
 
-    ``planned`` is the number of seeds at which the study ends, where it looks after every seed: the
-    rates are then those of ``spent_levels``, and the intervals are repeated ones (Jennison and
-    Turnbull 1989), which hold at whatever look the study stops.
+    In a sequential study the error rates are those of ``spent_levels``, and the intervals are
+    repeated ones (Jennison and Turnbull 1989), which hold at whatever look the study stops.
     """
-    said = _said(study, table, planned)
+    said = _said(study, table)
     if not said:
-        return Answer("undecided", (), None, None)
-    level, pairs = _levels(len(table.seeds), planned), _pairs(study, table)
+        return NOTHING
+    level, pairs = _levels(study, table), _pairs(study, table)
     contrasts = [contrast(table.means, pair.weights, exact=study.exact) for pair in pairs]
     corrected = holm([one.p_value() for one in contrasts])
     rates = level(study.alpha / 2), level(study.alpha / 2 / len(pairs))
     findings = []
     for pair, one, p_holm, way in zip(pairs, contrasts, corrected, said, strict=True):
-        alone, together = (_estimate(study, table, pair, one, rate) for rate in rates)
-        evidence = one.p_value(), float(p_holm), one.bayes_factor()
+        estimate, low, high = _estimate(study, table, pair, one, rates[0])
+        _, low_all, high_all = _estimate(study, table, pair, one, rates[1])
         findings.append(
-            Finding(pair.name, *alone, *together[1:], *evidence, way.result, way.verdict)
+            Finding(
+                name=pair.name,
+                estimate=estimate,
+                low=low,
+                high=high,
+                low_all=low_all,
+                high_all=high_all,
+                p_value=one.p_value(),
+                p_holm=float(p_holm),
+                bayes_factor=one.bayes_factor(),
+                result=way.result,
+                verdict=way.verdict,
+            )
         )
     verdict = _together(said, table)
     needed = None, None
@@ -111,21 +123,21 @@ def answer(study: Study, table: Table, *, planned: int = 0) -> Answer:
     return Answer(verdict, tuple(findings), *needed)
 
 
-def results(study: Study, table: Table, *, planned: int = 0) -> list[str]:
-    """What ``answer`` says of each comparison, without its intervals and many times as fast."""
-    return [way.result for way in _said(study, table, planned)]
+def results(study: Study, table: Table) -> list[str]:
+    """The result of each comparison as in ``answer``, without intervals and many times faster."""
+    return [way.result for way in _said(study, table)]
 
 
-def verdict(study: Study, table: Table, *, planned: int = 0) -> str:
-    """The verdict of ``answer`` alone, many times as fast."""
-    return _together(_said(study, table, planned), table)
+def verdict(study: Study, table: Table) -> str:
+    """The verdict of ``answer`` alone, many times faster."""
+    return _together(_said(study, table), table)
 
 
-def _said(study: Study, table: Table, planned: int) -> list[_Way]:
-    """What is shown of each comparison; none where the reference could not be run."""
+def _said(study: Study, table: Table) -> list[_Way]:
+    """The result of each comparison; empty if the reference could not be run."""
     if study.reference >= 0 and study.levels[study.reference].name not in table.levels:
         return []
-    level = _levels(len(table.seeds), planned)
+    level = _levels(study, table)
     ways = [_ways(study, table, pair) for pair in _pairs(study, table)]
     shown = [_shown(column, study.alpha, level) for column in zip(*ways, strict=True)]
     said = []
@@ -136,12 +148,13 @@ def _said(study: Study, table: Table, planned: int) -> list[_Way]:
     return said
 
 
-def _levels(n_seeds: int, planned: int) -> Callable[[float], float]:
-    """What a one-sided error rate becomes at this look."""
-    if not planned:
+def _levels(study: Study, table: Table) -> Callable[[float], float]:
+    """A function from a one-sided error rate to its level at this look."""
+    if not study.sequential:
         return lambda rate: rate
+    n_seeds = len(table.seeds)
     looks = tuple(range(min(n_seeds, MIN_SEEDS), n_seeds + 1))
-    return lambda rate: spent_levels(rate, looks, planned)[-1]
+    return lambda rate: spent_levels(rate, looks, len(study.seeds))[-1]
 
 
 def _pairs(study: Study, table: Table) -> list[_Pair]:
@@ -156,19 +169,12 @@ def _pairs(study: Study, table: Table) -> list[_Pair]:
         if other != reference:
             a, b = (reference, other) if study.question == "best" else (other, reference)
             name = f"{table.levels[a]} against {table.levels[b]}"
-            found.append(_Pair(name, _weights(n, a, b, 1.0), a, b))
+            found.append(_Pair(name, ratio_weights(n, a, b, 1.0), a, b))
     return found
 
 
-def _weights(n: int, a: int, b: int, times: float) -> np.ndarray:
-    """Level a minus ``times`` level b."""
-    weights = np.zeros(n)
-    weights[a], weights[b] = 1.0, -times
-    return weights
-
-
 def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
-    """All that may be shown of a comparison."""
+    """The possible results of a comparison."""
     question, margin = study.question, study.margin
     if question in ("better", "best", "trend"):
         up = study.rising if question == "trend" else study.higher_is_better
@@ -200,7 +206,7 @@ def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
 
 
 def _bounds(study: Study, table: Table, pair: _Pair) -> tuple[Contrast, Contrast]:
-    """Contrasts of which the first is above zero and the second below where the claim holds."""
+    """Two contrasts; the claim holds where the first is above zero and the second below."""
     if study.question == "equivalent" and not study.relative:
         one = contrast(table.means, pair.weights, exact=study.exact)
         return one.moved(study.margin), one.moved(-study.margin)
@@ -209,7 +215,7 @@ def _bounds(study: Study, table: Table, pair: _Pair) -> tuple[Contrast, Contrast
         ends = 1 - study.margin, 1 + study.margin
     n = len(table.levels)
     low, high = (
-        contrast(table.means, _weights(n, pair.a, pair.b, x), exact=study.exact) for x in ends
+        contrast(table.means, ratio_weights(n, pair.a, pair.b, x), exact=study.exact) for x in ends
     )
     return low, high
 
@@ -229,7 +235,7 @@ def _estimate(
 
 
 def _distance(study: Study, table: Table, pair: _Pair) -> tuple[float, Contrast]:
-    """What is to be told apart from zero: the margin; of a ratio, the nearer bound."""
+    """The difference to detect and its contrast: the margin, or the nearer bound of a ratio."""
     if not is_ratio(study):
         return study.margin, contrast(table.means, pair.weights)
     bounds = _bounds(study, table, pair)
@@ -238,7 +244,7 @@ def _distance(study: Study, table: Table, pair: _Pair) -> tuple[float, Contrast]
 
 
 def _shown(column: Sequence[_Way], alpha: float, level: Callable[[float], float]) -> list[bool]:
-    """Which of the comparisons show this, the error rate held over all of them by Holm."""
+    """Which comparisons have this result, by Holm's step-down over all of them."""
     rate, m = alpha * column[0].share, len(column)
     claimed = [False] * m
     for rank, i in enumerate(sorted(range(m), key=lambda i: column[i].p)):
@@ -249,7 +255,7 @@ def _shown(column: Sequence[_Way], alpha: float, level: Callable[[float], float]
 
 
 def _together(said: Sequence[_Way], table: Table) -> str:
-    """Of all comparisons; a level that could not be run was not compared, so confirms nothing."""
+    """The verdict over all comparisons; not confirmed where a level could not be run."""
     verdicts = {way.verdict for way in said}
     if "refuted" in verdicts:
         return "refuted"

@@ -1,19 +1,15 @@
-"""All studies of a project side by side: what was claimed, and what came of it."""
+"""All studies of a project: the claim and the verdict of each."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
-from finllm.commands.study.file import file_digest
+from finllm.commands.study.file import digest, read_yaml
 from finllm.experiments.crossvalidation import duration
-from finllm.records import write_json, write_text
+from finllm.records import read_json, write_json, write_text
+from finllm.report.studies import INDEX, NOT_RUN
 
-INDEX = "claims.json"  # in the folder of results; the report reads it
-NOT_RUN = "not run yet"
 HEAD = """# The method's claims, put to the test
 
 Written by `python -m finllm study FILE`, from `studies/` and `docs/studies/`. A claim is tested on
@@ -26,9 +22,9 @@ answer, too: the study's page says how many runs would settle it.
 
 
 def rows(studies: Path, results: Path) -> list[dict]:
-    """A row a study file or result, in the order of their names.
+    """One row per study file or result, by name: study, claim, verdict, sentence, seconds.
 
-    A result whose study file has changed since is "not run yet": it answers another question.
+    A study whose file has changed since its result is "not run yet": it asks another question.
     """
     files = {path.stem: path for path in sorted(studies.glob("*.yaml"))}
     names = sorted({*files, *(path.parent.name for path in results.glob("*/result.json"))})
@@ -36,18 +32,17 @@ def rows(studies: Path, results: Path) -> list[dict]:
     for name in names:
         result = results / name / "result.json"
         row = {"study": name, "claim": "", "verdict": NOT_RUN, "sentence": "", "seconds": 0.0}
-        if name in files:
-            raw = YAML(typ="safe").load(files[name].read_text(encoding="utf-8"))
-            row["claim"] = " ".join(str(raw.get("claim", "")).split())
-        if result.is_file() and (name not in files or _same(files[name], result)):
-            kept = json.loads(result.read_text(encoding="utf-8"))
+        raw = read_yaml(files[name]) if name in files else {}
+        row["claim"] = " ".join(str(raw.get("claim", "")).split())
+        kept = read_json(result) if result.is_file() else {}
+        if kept and (not raw or kept["yaml_sha256"] == digest(raw)):
             row |= {key: kept[key] for key in row}
         found.append(row)
     return found
 
 
 def write_claims(found: Sequence[dict], *, results: Path, page: Path) -> None:
-    """The index for the report, and the page for people."""
+    """Write the index that the report reads, and the page ``docs/claims.md``."""
     write_json(results / INDEX, list(found))
     lines = []
     for row in found:
@@ -58,8 +53,3 @@ def write_claims(found: Sequence[dict], *, results: Path, page: Path) -> None:
         cells = [row["claim"], row["verdict"], row["sentence"], link]
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |\n")
     write_text(page, HEAD + "".join(lines))
-
-
-def _same(file: Path, result: Path) -> bool:
-    """Whether the result is of the file as it is."""
-    return json.loads(result.read_text(encoding="utf-8"))["yaml_sha256"] == file_digest(file)

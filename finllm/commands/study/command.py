@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -51,7 +50,6 @@ def run(parsed: argparse.Namespace) -> int:
     from finllm.commands.search import interruptible
     from finllm.commands.study.file import read_study
     from finllm.commands.study.measure import check_figure
-    from finllm.commands.terminal import print_json
     from finllm.settings.params import load_params
 
     load_params(Path("params.yaml"))
@@ -75,18 +73,17 @@ def run(parsed: argparse.Namespace) -> int:
         _say("study: interrupted; the same command goes on where it was")
         return 130
     if parsed.json:
-        print_json(found[0] if len(found) == 1 else {"studies": found})
+        _print_json(found)
     return 0
 
 
 def _dry(studies: list, *, as_json: bool) -> int:
     """The runs of every study, their minutes, and the power."""
     from finllm.commands.study.plan import as_text, plan
-    from finllm.commands.terminal import print_json
 
     plans = plan([study for _, study in studies], Path())
     if as_json:
-        print_json(plans[0] if len(plans) == 1 else {"studies": plans})
+        _print_json(plans)
     else:
         print(as_text(plans))
     return 0
@@ -94,10 +91,12 @@ def _dry(studies: list, *, as_json: bool) -> int:
 
 def _check_results(file: Path, study: Study, results: Path) -> None:
     """Refuse to write over the result of another version of the file, or of other calls."""
+    from finllm.records import read_json
+
     kept = results / study.name / "result.json"
     if not kept.is_file():
         return
-    found = json.loads(kept.read_text(encoding="utf-8"))
+    found = read_json(kept)
     if (found["yaml_sha256"], found["fixed"]) != (study.digest, study.fixed):
         raise ValueError(
             f"{file} is not what {kept.parent} was made with (study.yaml there), or its calls are "
@@ -130,9 +129,7 @@ def _conducted(file: Path, study: Study, parsed: argparse.Namespace) -> dict:
     with alone(folder):
         if parsed.retry:
             running.forget_failed(folder)
-        found = conduct(
-            study, cells, project=project, folder=folder, prefix=prefix, copied=copied, say=_say
-        )
+        found = conduct(study, cells, project=project, folder=folder, copied=copied, say=_say)
     result = record(study, found, made_with=_made_with(project))
     at = parsed.results / study.name
     at.mkdir(parents=True, exist_ok=True)
@@ -160,6 +157,13 @@ def _made_with(project: Path) -> dict[str, str]:
         "torch": found.torch,
         "Python": found.python,
     }
+
+
+def _print_json(rows: list[dict]) -> None:
+    """One object per study: alone if there is one, else in a list under ``studies``."""
+    from finllm.commands.terminal import print_json
+
+    print_json(rows[0] if len(rows) == 1 else {"studies": rows})
 
 
 def _say(line: str) -> None:

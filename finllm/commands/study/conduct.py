@@ -1,4 +1,4 @@
-"""A study from its first run to its answer."""
+"""Run a study and answer its question."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finllm.commands.study.answer import Answer, answer
+from finllm.commands.study.answer import NOTHING, Answer, answer
 from finllm.commands.study.file import MIN_SEEDS, Study
 from finllm.commands.study.running import Run, run_cell
 from finllm.commands.study.schedule import Cell
 from finllm.commands.study.table import Table, table
 from finllm.experiments.crossvalidation import duration
 
-NOTHING = Answer("undecided", (), None, None)
-
 
 @dataclass(frozen=True)
 class Outcome:
-    """All runs of a study and what they say."""
+    """All runs of a study, and the answer."""
 
     runs: tuple[Run, ...]
     table: Table | None  # None where too few runs can be compared
@@ -32,15 +30,14 @@ def conduct(
     *,
     project: Path,
     folder: Path,
-    prefix: str,
     copied: Sequence[str],
     say: Callable[[str], None],
 ) -> Outcome:
-    """Run the cells that are not there yet, a seed after the other, and answer.
+    """Run the missing cells, seed by seed, and answer.
 
-    A study that is sequential looks after every seed from the third on and stops where the answer
-    is confirmed or refuted. Beyond its hours no further cell begins, and it answers from the seeds
-    that are whole.
+    A sequential study is analysed after each seed from the third on, and stops when the claim is
+    confirmed or refuted. After ``study.hours`` no further cell starts; the answer then uses the
+    complete seeds. ``folder`` and ``copied`` are those of ``run_cell``; ``say`` gets a line a run.
 
     Raises
     ------
@@ -56,8 +53,7 @@ def conduct(
             say(f"study: {stopped}")
             return _outcome(study, runs, stopped)
         run = run_cell(
-            study, cell, project=project, folder=folder, prefix=prefix, label=label, copied=copied,
-            say=say,
+            study, cell, project=project, folder=folder, label=label, copied=copied, say=say
         )  # fmt: skip
         runs.append(run)
         spent += run.seconds
@@ -85,12 +81,11 @@ def _outcome(study: Study, runs: Sequence[Run], stopped: str) -> Outcome:
     found = table(cells, names, seeds, at_least=1 if study.exact else MIN_SEEDS)
     if found is None:
         return Outcome(tuple(runs), None, NOTHING, stopped)
-    planned = len(study.seeds) if study.sequential else 0
-    return Outcome(tuple(runs), found, answer(study, found, planned=planned), stopped)
+    return Outcome(tuple(runs), found, answer(study, found), stopped)
 
 
 def _left(cells: Sequence[Cell], i: int, runs: Sequence[Run]) -> str:
-    """The time that is left, by the plan and how it held so far."""
+    """The remaining time in words: the planned time, scaled by that of the runs so far."""
     rest = len(cells) - i - 1
     taken = sum(run.seconds for run in runs)
     if not rest or not taken:

@@ -14,13 +14,13 @@ from scipy.optimize import brentq
 
 from finllm.stats.bayes_factor import jzs_from_t
 
-SMALLEST = 1e-280  # p-value that is told from zero
+SMALLEST = 1e-280  # the smallest p-value that is computed
 PRIOR_SCALE = 0.707  # of the Cauchy prior on the standardised effect, as in params.yaml
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A weighted sum of the levels' means, and how well it is known.
+    """A weighted sum of the levels' means, and its error.
 
     Its squared error has two parts, of ``df_seed`` and ``df_company`` degrees of freedom. Each part
     alone would have an interval by Student's t, and the half-width of both together is the root of
@@ -48,7 +48,7 @@ class Contrast:
         return math.sqrt(squared)
 
     def moved(self, by: float) -> Contrast:
-        """The same with another estimate: what is shown of it is shown about another bound."""
+        """The contrast shifted by ``by``, to test it against another bound."""
         return dataclasses.replace(self, estimate=self.estimate + by)
 
     def p_above(self, bound: float = 0.0) -> float:
@@ -60,7 +60,7 @@ class Contrast:
         return self._tail(bound - self.estimate)
 
     def p_inside(self, low: float, high: float) -> float:
-        """The p-value of the claim that it lies between: the larger of two one-sided tests.
+        """The p-value of the claim that it lies in between: the larger of two one-sided tests.
 
         Schuirmann (1987), "A comparison of the two one-sided tests procedure and the power
         approach for assessing the equivalence of average bioavailability".
@@ -172,6 +172,13 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
     return Contrast(float(d.mean()), _root(error / n), float(share), df_seed, n_companies - 1)
 
 
+def ratio_weights(n_levels: int, a: int, b: int, times: float) -> np.ndarray:
+    """The weights of level a minus ``times`` level b, shape (n_levels,)."""
+    weights = np.zeros(n_levels)
+    weights[a], weights[b] = 1.0, -times
+    return weights
+
+
 def ratio(
     means: ArrayLike, a: int, b: int, *, rate: float, exact: bool = False
 ) -> tuple[float, float, float]:
@@ -187,9 +194,7 @@ def ratio(
     estimate = float(over[a] / over[b])
 
     def beyond(x: float) -> float:
-        weights = np.zeros(len(table))
-        weights[a], weights[b] = 1.0, -x
-        at = contrast(table, weights, exact=exact)
+        at = contrast(table, ratio_weights(len(table), a, b, x), exact=exact)
         return abs(at.estimate) - at.critical(rate) * at.standard_error
 
     if exact:
@@ -216,5 +221,5 @@ def _levels_by_seeds(table: np.ndarray) -> float:
 
 
 def _root(variance: float) -> float:
-    """The square root; what rounding leaves of a variance of zero is zero."""
+    """The square root; 0 for a variance that is zero up to rounding."""
     return math.sqrt(variance) if variance > 1e-24 else 0.0

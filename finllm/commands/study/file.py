@@ -1,9 +1,7 @@
-"""A study as its YAML file says it: claim, levels, question, metric, margin and sample size."""
+"""Study files: claim, levels, question, metric, margin and sample size."""
 
 from __future__ import annotations
 
-import copy
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,12 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from finllm.commands.study.measure import Measure, read_measure
-from finllm.experiments.space import Value
-from finllm.settings.checked_record import checked_record
+from finllm.commands.study.measure import Measure, leaves, read_measure
+from finllm.experiments.space import Value, with_settings
+from finllm.settings.checked_record import checked_record, did_you_mean, parsed_yaml
 from finllm.settings.params import Params
 
 QUESTIONS = ("better", "best", "equivalent", "at_least", "between", "trend")
@@ -39,7 +34,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Power:
-    """What is assumed to compute the power: of the levels' true means, and how scores vary."""
+    """The assumptions of a power calculation: the levels' true means, and how scores vary."""
 
     means: tuple[float, ...]  # by level
     company_sd: float  # of a level's true mean over companies, beside what all levels share
@@ -75,12 +70,12 @@ class Study:
     digest: str  # of the file's content
 
     def settings(self, level: Level, seed: int) -> dict[str, Value]:
-        """All parameters of a cell that are not those of params.yaml."""
+        """The parameters of a cell that replace those of params.yaml."""
         return {**self.fixed, **level.settings, "train.seed": seed}
 
 
 def read_study(path: Path, *, params: Path) -> Study:
-    """The study in a file, each of its levels checked as params.yaml is.
+    """Read a study file and check each level's parameters as those of params.yaml.
 
     Raises
     ------
@@ -89,11 +84,7 @@ def read_study(path: Path, *, params: Path) -> Study:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; see studies/ for some")
-    text = path.read_text(encoding="utf-8")
-    try:
-        raw = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    raw = parsed_yaml(path.read_text(encoding="utf-8"), str(path))
     try:
         return _study(path, raw, params)
     except ValueError as error:
@@ -101,18 +92,15 @@ def read_study(path: Path, *, params: Path) -> Study:
 
 
 def read_yaml(path: Path) -> dict:
-    """A file's content, parsed once while it does not change; not to be written to."""
-    return _parsed(path.read_text(encoding="utf-8"))
+    """A file's content, parsed once while it does not change; do not write to it."""
+    return _parsed(path.read_text(encoding="utf-8"), str(path))
 
 
-@cache
-def _parsed(text: str) -> dict:
-    return YAML(typ="safe").load(text)
+_parsed = cache(parsed_yaml)
 
 
-def file_digest(path: Path) -> str:
-    """A hash of what the file says, whatever its comments and its order of keys."""
-    raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+def digest(raw: Mapping) -> str:
+    """A hash of what a study file says; its comments and the order of its keys do not count."""
     return hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -121,8 +109,7 @@ def _study(path: Path, raw: object, params: Path) -> Study:
         raise ValueError(f"it must be a mapping, not {raw!r}")
     for key in raw:
         if key not in KEYS:
-            close = difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(str(key), KEYS)
             raise ValueError(f"unknown key {key}{hint} (allowed: {', '.join(KEYS)})")
     question = _choice(raw, "question", QUESTIONS)
     command, exact = _text(raw, "command", ""), _flag(raw, "exact")
@@ -159,44 +146,29 @@ def _study(path: Path, raw: object, params: Path) -> Study:
         power=_power(raw, levels),
         command=command,
         exact=exact,
-        digest=file_digest(path),
+        digest=digest(raw),
     )
 
 
 def checked(document: Mapping, settings: Mapping[str, Value], name: str) -> dict:
-    """params.yaml with these settings, refused as the stages would refuse it.
+    """The content of params.yaml with these settings, checked as the stages check it.
 
     Raises
     ------
     ValueError
         For a parameter that does not exist or a value that is not allowed; names the level.
     """
-    changed = copy.deepcopy(dict(document))
-    every = _keys(document)
-    for key, value in settings.items():
+    every = leaves(document)
+    for key in settings:
         if key not in every:
-            close = difflib.get_close_matches(key, every, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(key, every)
             raise ValueError(f"level {name}: params.yaml has no {key}{hint}")
-        *path, last = key.split(".")
-        at = changed
-        for part in path:
-            at = at[part]
-        at[last] = value
+    changed = with_settings(document, settings)
     try:
         checked_record(Params, changed)
     except ValueError as error:
         raise ValueError(f"level {name}: {error}") from None
     return changed
-
-
-def _keys(tree: Mapping, before: str = "") -> list[str]:
-    """The dotted keys of all values."""
-    found = []
-    for key, value in tree.items():
-        is_mapping = isinstance(value, dict)
-        found += _keys(value, f"{before}{key}.") if is_mapping else [f"{before}{key}"]
-    return found
 
 
 def _check_distinct(levels: tuple[Level, ...], resolved: list[dict]) -> None:

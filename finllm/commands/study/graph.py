@@ -11,7 +11,7 @@ from pathlib import Path
 
 from finllm.commands.study.file import read_yaml
 
-CHECK = "check"  # runs in every cell, in a second; its output holds nothing back
+CHECK = "check"  # runs in every cell and takes a second; no result depends on it
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ def upstream(stages: Mapping[str, Stage], last: str) -> list[str]:
 def stage_keys(
     stages: Mapping[str, Stage], order: Sequence[str], params: Mapping
 ) -> dict[str, str]:
-    """For each stage a hash of the parameters that its outputs hang on, those upstream among them.
+    """By stage a hash of the parameters that its outputs depend on, its own and those upstream.
 
     Two cells with one key run the stage once: the second takes the outputs from DVC's run cache.
     """
     keys: dict[str, str] = {}
     for name in order:
-        read = {key: _value(params, key) for key in stages[name].params}
+        read = {key: _at(params, key) for key in stages[name].params}
         above = [keys[other] for other in _before(stages, name) if other in keys]
         text = json.dumps([name, read, above, stages[name].deps], sort_keys=True, default=str)
         keys[name] = hashlib.sha256(text.encode()).hexdigest()
@@ -110,8 +110,3 @@ def _at(tree: Mapping, path: str) -> object:
     for key in path.split("."):
         tree = tree[key]
     return tree
-
-
-def _value(params: Mapping, key: str) -> object:
-    section, _, name = key.partition(".")
-    return params[section][name] if name else params[section]

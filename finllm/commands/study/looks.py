@@ -1,4 +1,4 @@
-"""Looking after every seed with one error rate: what each look may spend of it."""
+"""Sequential analysis: how the error rate is divided among the looks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import scipy.stats
 def spent_levels(alpha: float, looks: tuple[int, ...], n: int) -> tuple[float, ...]:
     """The one-sided level of each look; together they are at most ``alpha``.
 
-    ``looks`` are the numbers of seeds at which is looked, the last at most ``n``, the number at
-    which the study ends. With t = seeds / n, the error spent until t is that of Lan and DeMets
+    ``looks`` are the numbers of seeds at which the study is analysed, each at most ``n``, the
+    planned number. With t = seeds / n, the error spent until t is that of Lan and DeMets
     (1983, "Discrete sequential boundaries for clinical trials", their alpha_1), which follows
     O'Brien and Fleming's boundary::
 

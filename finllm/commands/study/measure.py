@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from finllm.records import METRICS, Score
+from finllm.records import METRICS, Score, read_json
+from finllm.settings.checked_record import did_you_mean
 
 SETS = ("test", "transfer", "reworded", "noise", "free")
 CHANGED = ("reworded", "noise", "free")  # scored apart, in another file
@@ -38,10 +38,13 @@ class Measure:
     def files(self) -> tuple[str, ...]:
         """What it is read from, in the repository; the first that holds it counts."""
         if self.stage:
-            return tuple(
-                f"data/results/metrics/{kind}/{self.stage}.json" for kind in ("details", "costs")
-            )
+            return tuple(f"data/results/metrics/{file}" for file in figure_files(self.stage))
         return (f"data/evaluate/{'changed' if self.set in CHANGED else 'scores'}.jsonl",)
+
+
+def figure_files(stage: str) -> tuple[str, str]:
+    """The two files of a stage's figures, below the folder of metrics."""
+    return f"details/{stage}.json", f"costs/{stage}.json"
 
 
 Values = dict[str, tuple[str, float]]  # by example: its company, and its value
@@ -73,8 +76,7 @@ def read_measure(text: str, *, with_command: bool) -> Measure:
         raise ValueError(f"metric is {text!r}; it must be METRIC [of MODEL] [on SET]")
     for what, allowed in ((words[0], METRICS), (said["of"], WHOSE), (said["on"], SETS)):
         if what not in allowed:
-            close = difflib.get_close_matches(what, allowed, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(what, allowed)
             raise ValueError(
                 f"metric is {text!r}: there is no {what}{hint} (allowed: {', '.join(allowed)}, "
                 "or a figure such as train.best_val_loss_nats)"
@@ -90,12 +92,13 @@ def check_figure(measure: Measure, metrics: Path) -> None:
     ValueError
         If the stage has written both files and neither holds the key.
     """
-    files = [metrics / kind / f"{measure.stage}.json" for kind in ("details", "costs")]
-    found = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
+    files = [metrics / file for file in figure_files(measure.stage)]
+    found = [read_json(file) for file in files if file.is_file()]
     if measure.stage and len(found) == 2 and not any(_figure(f, measure.keys) for f in found):
-        known = sorted(key for one in found for key in _flat(one))
-        close = difflib.get_close_matches(".".join(measure.keys), known, n=1, cutoff=0.3)
-        hint = f"; did you mean {measure.stage}.{close[0]}?" if close else ""
+        known = sorted(
+            key for one in found for key, x in leaves(one).items() if isinstance(x, int | float)
+        )
+        hint = did_you_mean(".".join(measure.keys), known, prefix=f"{measure.stage}.", cutoff=0.3)
         raise ValueError(f"metric is {measure.text!r}: {files[0]} and {files[1]} have none{hint}")
 
 
@@ -155,11 +158,16 @@ def _figure(tree: Mapping, keys: tuple[str, ...]) -> list[float]:
     return [float(at)] if is_number else []
 
 
-def _flat(tree: Mapping, before: str = "") -> list[str]:
-    rows = []
+def leaves(tree: Mapping, before: str = "") -> dict[str, object]:
+    """The values of a nested mapping by their dotted keys.
+
+    >>> leaves({"lora": {"r": 8}, "seed": 1})
+    {'lora.r': 8, 'seed': 1}
+    """
+    found: dict[str, object] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            rows += _flat(value, f"{before}{key}.")
-        elif isinstance(value, int | float):
-            rows.append(f"{before}{key}")
-    return rows
+            found |= leaves(value, f"{before}{key}.")
+        else:
+            found[f"{before}{key}"] = value
+    return found

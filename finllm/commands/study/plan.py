@@ -9,12 +9,12 @@ from pathlib import Path
 from finllm.commands.study.file import Study
 from finllm.commands.study.power import chances
 from finllm.commands.study.record import asked
-from finllm.commands.study.schedule import Cell, present, schedule
+from finllm.commands.study.schedule import present, schedule
 from finllm.experiments.crossvalidation import duration
 
 
 def plan(studies: Sequence[Study], project: Path) -> list[dict]:
-    """A plan a study, in the order in which they run: what one has run costs the next nothing."""
+    """One plan per study, in order; a stage that an earlier study has run takes no time again."""
     done = set() if all(study.command for study in studies) else present(project)
     found = []
     for study in studies:
@@ -34,7 +34,7 @@ def plan(studies: Sequence[Study], project: Path) -> list[dict]:
                     }
                     for cell in cells
                 ],
-                "minutes": _seconds(cells) / 60,
+                "minutes": sum(cell.seconds for cell in cells) / 60,
                 "limit_hours": study.hours,
                 "sequential": study.sequential,
                 "timed": not study.command,
@@ -45,7 +45,7 @@ def plan(studies: Sequence[Study], project: Path) -> list[dict]:
 
 
 def as_text(plans: Sequence[dict]) -> str:
-    """The plans for people; the minutes are at most those, where a study may stop early."""
+    """The plans as text; a study that may stop early takes at most these minutes."""
     lines = []
     for one in plans:
         lines += [f"{one['study']}: {one['claim']}", f"  asked: {one['asked']}"]
@@ -79,7 +79,3 @@ def _power(one: dict) -> str:
     said = ", ".join(f"{found[key]:.2f} {key}" for key in ("confirmed", "refuted", "undecided"))
     seeds = f"after {found['mean_seeds']:.1f} seeds on average"
     return f"  power, under its assumptions: {said}; {seeds} ({found['n_simulations']} simulations)"
-
-
-def _seconds(cells: Sequence[Cell]) -> float:
-    return sum(cell.seconds for cell in cells)

@@ -1,4 +1,4 @@
-"""The chances of a study's answers before it runs, by simulating the very analysis."""
+"""The power of a study: the probability of each verdict, by simulating its analysis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Chances:
 
 
 def chances(study: Study, *, n_simulations: int = N_SIMULATIONS, seed: int = 7) -> Chances | None:
-    """How the study ends if the levels' means and the spreads are as the file assumes.
+    """The probability of each verdict if means and spreads are as the study file assumes.
 
     Draws company means from the model of ``contrast``: every level's mean, plus normal deviations
     of companies (shared by all levels: they cancel), of a level's effect over companies
@@ -57,11 +57,10 @@ def draw(power: Power, *, n_seeds: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def ending(study: Study, means: np.ndarray) -> tuple[str, int]:
-    """The verdict on a whole table of means, and the seeds that it took."""
+    """The verdict on company means of all planned seeds, and the seeds that it took."""
     n_seeds = means.shape[1]
     for n in range(MIN_SEEDS if study.sequential else n_seeds, n_seeds + 1):
-        found = as_table(study, means[:, :n])
-        said = verdict(study, found, planned=n_seeds if study.sequential else 0)
+        said = verdict(study, as_table(study, means[:, :n]))
         if said != "undecided":
             break
     return said, n

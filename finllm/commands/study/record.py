@@ -1,16 +1,17 @@
-"""What a study leaves behind: its figures as JSON, and the same in words."""
+"""The result of a study as a JSON record and as a Markdown page."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import statistics
 from collections.abc import Mapping
 
 from finllm.commands.study.answer import is_ratio
 from finllm.commands.study.conduct import Outcome
 from finllm.commands.study.file import Study
+from finllm.commands.study.settling import MOST_SEEDS, POWER
 from finllm.experiments.crossvalidation import duration
+from finllm.records import finite
 from finllm.stats import rounding
 
 ASKED = {
@@ -24,7 +25,7 @@ ASKED = {
 
 
 def record(study: Study, found: Outcome, *, made_with: Mapping[str, str]) -> dict:
-    """The study's result for a JSON file: what was asked, what ran, what it says."""
+    """The study's result for a JSON file: question, runs, comparisons and verdict."""
     levels = []
     for level in study.levels:
         runs = [run for run in found.runs if run.level == level.name]
@@ -46,7 +47,7 @@ def record(study: Study, found: Outcome, *, made_with: Mapping[str, str]) -> dic
         "metric": study.measure.text,
         "verdict": found.answer.verdict,
         "levels": levels,
-        "findings": [_finite(dataclasses.asdict(one)) for one in found.answer.findings],
+        "findings": [finite(dataclasses.asdict(one)) for one in found.answer.findings],
         "ratio": is_ratio(study),
         "alpha": study.alpha,
         "seeds": list(dict.fromkeys(run.seed for run in found.runs)),
@@ -180,10 +181,9 @@ def _foot(result: Mapping) -> str:
 
 
 def _estimate(result: Mapping, row: Mapping) -> str:
-    if result["exact"]:
-        return f"{'ratio ' if result['ratio'] else ''}{_figure(row.get('estimate'))}"
+    said = f"{'ratio ' if result['ratio'] else ''}{_figure(row.get('estimate'))}"
     interval = _interval(row.get("low_all"), row.get("high_all"))
-    return f"{'ratio ' if result['ratio'] else ''}{_figure(row.get('estimate'))} {interval}"
+    return said if result["exact"] else f"{said} {interval}"
 
 
 def _needed(result: Mapping) -> str:
@@ -193,8 +193,8 @@ def _needed(result: Mapping) -> str:
     said = [f"{seeds} seeds a level"] if seeds else []
     said += [f"{companies} companies"] if companies else []
     if not said or not seeds:
-        return " No number of seeds up to 200 would settle it."
-    return f" About {' and '.join(said)} would settle it with power 0.8."
+        return f" No number of seeds up to {MOST_SEEDS} would settle it."
+    return f" About {' and '.join(said)} would settle it with power {POWER:g}."
 
 
 def _mean(values: Mapping[str, tuple[str, float]]) -> float:
@@ -223,11 +223,3 @@ def _interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return rounding.MISSING
     return f"[{_figure(low)}, {_figure(high)}]"
-
-
-def _finite(row: dict) -> dict:
-    return {
-        key: value
-        for key, value in row.items()
-        if not isinstance(value, float) or math.isfinite(value)
-    }

@@ -1,4 +1,4 @@
-"""The cells of a study, each run once and kept on disk; a killed study goes on where it was."""
+"""The cells of a study, each run once and kept on disk, so that a killed study resumes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from finllm.commands.study.measure import Values, figure_values, score_values
 from finllm.commands.study.schedule import Cell
 from finllm.experiments import crossvalidation, experiment
 from finllm.experiments.identity import add_files
-from finllm.records import Score, read_jsonl, write_json
-
-UNREAD = ("search", "plan", "report")  # sections of params.yaml that no cell depends on
+from finllm.records import Score, read_json, read_jsonl, write_json
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def identity(study: Study, project: Path) -> str:
         code = [name for name in ("finllm", "benchmarks") if (project / name).is_dir()]
     else:
         params = read_yaml(project / "params.yaml")
-        kept = {key: value for key, value in params.items() if key not in UNREAD}
+        kept = {key: x for key, x in params.items() if key not in crossvalidation.UNREAD}
         digest.update(json.dumps(kept, sort_keys=True).encode())
         digest.update((project / "dvc.yaml").read_bytes())
         stages = graph.read_stages(project, params)
@@ -76,28 +74,26 @@ def run_cell(
     *,
     project: Path,
     folder: Path,
-    prefix: str,
     label: str,
     copied: Sequence[str],
     say: Callable[[str], None],
 ) -> Run:
-    """Run a cell, or read what it left; a failure is noted as such and raises nothing.
+    """Run a cell, or read its result from disk. A failure is recorded and raises nothing.
 
     Parameters
     ----------
     folder
-        The study's own: a file a cell, logs, and checkpoints of a cell that was interrupted.
-    prefix
-        From ``identity``: the beginning of the experiments' names.
+        The study's own: a file a cell, logs, and checkpoints of a cell that was interrupted. Its
+        name, from ``identity``, is the beginning of the experiments' names.
     copied
-        From ``crossvalidation.untracked``: what DVC is to put into the copies as it is.
+        From ``crossvalidation.untracked``: files for DVC to copy unchanged.
     """
     place = study.levels.index(cell.level)
     name = re.sub(r"[^A-Za-z0-9]+", "-", cell.level.name).strip("-")
-    name = f"{prefix}-{place}-{name}-s{cell.seed}"
+    name = f"{folder.name}-{place}-{name}-s{cell.seed}"
     kept = folder / f"{name}.json"
     if kept.is_file():
-        row = json.loads(kept.read_text(encoding="utf-8"))
+        row = read_json(kept)
         values = {key: (company, value) for key, (company, value) in row.pop("values").items()}
         return Run(**row, values=values)
     began, failed, values = time.monotonic(), "", {}
@@ -128,11 +124,10 @@ def _by_dvc(
     """Run the cell as an experiment in a copy of the project, where there is none of its name."""
     if crossvalidation.exists(project, at.name):
         return
-    copies = [part for path in copied for part in ("--copy-paths", path)]
-    settings = experiment.flags(study.settings(cell.level, cell.seed))
-    run = ["exp", "run", "--temp", "--name", at.name, *copies, *settings]
+    settings = study.settings(cell.level, cell.seed)
+    last = study.measure.last_stage
     crossvalidation.run_watched(
-        [sys.executable, "-m", "dvc", *run, study.measure.last_stage],
+        crossvalidation.run_command(at.name, settings, stage=last, copied=copied),
         project,
         log=at.with_name(f"{at.name}.log"),
         checkpoints=at.with_name(f"{at.name}-checkpoints"),
@@ -176,5 +171,5 @@ def _by_command(study: Study, cell: Cell, project: Path, at: Path) -> Values:
 def forget_failed(folder: Path) -> None:
     """Remove the notes of the cells that failed, so that they run again."""
     for kept in folder.glob("*.json"):
-        if json.loads(kept.read_text(encoding="utf-8"))["failed"]:
+        if read_json(kept)["failed"]:
             kept.unlink()

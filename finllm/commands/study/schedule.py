@@ -1,15 +1,16 @@
-"""What a study will take: its runs, and the minutes of each, from what the last run measured."""
+"""The runs of a study, and the seconds of each, estimated from the costs of the last run."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from finllm.commands.study import graph
 from finllm.commands.study.file import Level, Study, checked, read_yaml
+from finllm.commands.study.measure import figure_files
 from finllm.planning.plan_request import plan_params
+from finllm.records import read_json
 from finllm.settings.checked_record import checked_record
 from finllm.settings.params import Params
 
@@ -19,7 +20,7 @@ FULL_TIMES = 2.0  # the time of full fine-tuning over LoRA's, roughly: half as m
 
 @dataclass(frozen=True)
 class Cell:
-    """A run of the study: a level with a seed, and what it takes where others have run before."""
+    """A run of the study, a level with a seed, and its time after the runs before it."""
 
     level: Level
     seed: int
@@ -42,7 +43,7 @@ def schedule(study: Study, project: Path, *, done: set[str]) -> list[Cell]:
     if study.command:
         return [Cell(level, seed, 0.0, 1) for level, seed in order]
     document = read_yaml(project / "params.yaml")
-    times = _Times.read(project / "metrics")
+    times = _Times.read(project)
     cells = []
     for level, seed in order:
         params = checked(document, study.settings(level, seed), level.name)
@@ -51,7 +52,7 @@ def schedule(study: Study, project: Path, *, done: set[str]) -> list[Cell]:
         keys = graph.stage_keys(stages, names, params)
         new = [name for name in names if keys[name] not in done]
         done |= set(keys.values())
-        seconds = sum(times.seconds(name, params, project, new) for name in new)
+        seconds = sum(times.seconds(name, params, new) for name in new)
         cells.append(Cell(level, seed, seconds, len(new)))
     return cells
 
@@ -68,27 +69,26 @@ def present(project: Path) -> set[str]:
 
 @dataclass(frozen=True)
 class _Times:
-    """What the last run measured; empty where there is none."""
+    """The costs of the last run; empty where there is none."""
 
-    metrics: Path
+    project: Path
     found: Mapping[str, Mapping]  # of details and costs, by stage
 
     @classmethod
-    def read(cls, metrics: Path) -> _Times:
+    def read(cls, project: Path) -> _Times:
         found = {}
         for name in ("split", "predict_base", "predict_tuned", "predict_fewshot", "evaluate"):
             rows: dict = {}
-            for kind in ("details", "costs"):
-                file = metrics / kind / f"{name}.json"
-                rows |= json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            for file in (project / "metrics" / one for one in figure_files(name)):
+                rows |= read_json(file) if file.is_file() else {}
             found[name] = rows
-        return cls(metrics, found)
+        return cls(project, found)
 
-    def seconds(self, stage: str, params: Mapping, project: Path, new: list[str]) -> float:
-        """Of one stage with these parameters; ``new`` are those that run before it, too."""
+    def seconds(self, stage: str, params: Mapping, new: list[str]) -> float:
+        """The seconds of a stage with these parameters; ``new`` are the stages of its cell."""
         if stage == "train":
-            return START_SECONDS + self._train(params, project, same_set="split" not in new)
-        share = self._answers(params) / max(1, self._answered("predict_tuned"))
+            return START_SECONDS + self._train(params, same_set="split" not in new)
+        share = self._answers(params) / max(1, self._answered())
         if stage == "evaluate":
             measured = self.found["evaluate"].get("timing", {}).get("seconds", 0.0)
             return START_SECONDS + measured * share
@@ -104,8 +104,8 @@ class _Times:
         prompts = params["predict"]["latency_prompts"] if "latency" in cost else 0
         return START_SECONDS + cost.get("seconds", 0.0) * share + prompts * alone
 
-    def _train(self, params: Mapping, project: Path, *, same_set: bool) -> float:
-        train_set = project / "data" / "split" / "train.jsonl"
+    def _train(self, params: Mapping, *, same_set: bool) -> float:
+        train_set = self.project / "data" / "split" / "train.jsonl"
         sets = self.found["split"].get("sets", {})
         limit = params["split"]["max_train_examples"]
         is_full = params["train"]["method"] == "full"  # which `finllm plan` does not plan
@@ -117,7 +117,7 @@ class _Times:
             examples=0 if same_set else limit or sets.get("train", {}).get("examples", 0),
             tokens_per_second=0.0,
             train_set=train_set if same_set else None,
-            metrics=self.metrics,
+            metrics=self.project / "metrics",
         )
         hours = planned.cost.hours if planned.cost else 0.0
         return 3600 * hours * (FULL_TIMES if is_full else 1.0)
@@ -132,6 +132,7 @@ class _Times:
             n[name] = min(limit, there) if limit else there
         return sum(n.values()) + 3 * min(params["predict"]["robustness_examples"], n["test"])
 
-    def _answered(self, stage: str) -> int:
-        answers = self.found[stage].get("answers", 0)
+    def _answered(self) -> int:
+        """The same of the last run's tuned model; 0 where there is none."""
+        answers = self.found["predict_tuned"].get("answers", 0)
         return answers + 3 * 32 if answers else 0  # as many changed questions as the default asks

@@ -1,4 +1,4 @@
-"""How many runs would settle a study that did not."""
+"""The number of runs that would settle an undecided study."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import scipy.stats
 
 from finllm.commands.study.contrasts import Contrast
 
-POWER = 0.8  # with which the runs that are named would settle it
+POWER = 0.8  # of the suggested number of runs
 MOST_SEEDS = 200  # more are not suggested
 
 

@@ -54,7 +54,7 @@ def read(text: str) -> Reading | None:
     lines = [line.strip() for line in text.split("\n")]
     lines = [line for line in lines if line]
     people = roster.find(lines)
-    headings = _chosen(lines, candidates(lines, people), people)
+    headings = _chosen(candidates(lines, people), people)
     first = _first_speech(lines, headings, people)
     if first is None:
         return None
@@ -68,9 +68,7 @@ def read(text: str) -> Reading | None:
     return _assembled(lines, headings, people, first=first, end=end, layout=_layout(kinds))
 
 
-def _chosen(
-    lines: Sequence[str], found: dict[int, Heading], people: roster.Roster
-) -> dict[int, Heading]:
+def _chosen(found: dict[int, Heading], people: roster.Roster) -> dict[int, Heading]:
     """Those candidates that are believed: their form is the file's, or their name is known."""
     found = _believed_colons(found, people)
     found = _believed_stacks(found, people)
