@@ -93,21 +93,22 @@ def is_phone(text: str, start: int) -> bool:
 
 def is_address(cased: str, text: str, atom: Atom) -> bool:
     """Whether a number is a street number: "565 Broadway", "at 3350 Peachtree"."""
-    if _STREET.match(cased, atom.end):
+    start, end = atom.start, atom.end
+    named = cased[end] == " " and cased[end + 1].isupper()
+    if (named or cased[end] == ",") and _STREET.match(cased, end):
         return True
-    if text.startswith(" hudson yards", atom.end):
+    if text.startswith(" hudson yards", end):
         return True
-    before = cased[max(0, atom.start - 80) : atom.start]
-    named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
+    first = max(0, start - 80)
     if named and not atom.number % 1:
-        if _STREET_ELSE.match(cased, atom.end) and _AT.search(before[-12:]):
+        if _STREET_ELSE.match(cased, end) and _AT.search(cased, max(0, start - 12), start):
             return True
-        if _TO_POST_CODE.match(cased, atom.end) or _FLOOR_OF.search(before[-24:]):
+        if _TO_POST_CODE.match(cased, end) or _FLOOR_OF.search(cased, max(0, start - 24), start):
             return True
-    if "Street of " in before and _STREET_BEFORE.search(before):
+    if cased.find("Street of ", first, start) >= 0 and _STREET_BEFORE.search(cased, first, start):
         return True
-    if before.endswith(", ") and _POST_CODE.match(cased, atom.start):
-        if _POST_CODE_BEFORE.search(before):
+    if cased[start - 2 : start] == ", " and _POST_CODE.match(cased, start):
+        if _POST_CODE_BEFORE.search(cased, first, start):
             return True
     house = atom.number >= 100 and not atom.number % 1 and text.endswith(" at ", 0, atom.start)
     return house and named and not counted_unit(text, atom.end)

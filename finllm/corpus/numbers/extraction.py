@@ -104,4 +104,6 @@ def _quantity(text: str, atom: Atom, setting: Plain) -> Quantity | None:
 
 def _exact(value: float) -> float:
     """Return a value without the rounding error of its magnitude: 4.1 million is 4100000."""
+    if value.is_integer() and abs(value) < 1e14:
+        return value
     return float(f"{value:.14g}")

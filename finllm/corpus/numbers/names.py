@@ -26,7 +26,6 @@ _NAME_BEHIND = re.compile(
     r"|shifts?|judge|prong)\b|-(?!to-|or-|and-)[a-z]{2,}-\d| (?:u\.s\.c|usc|c\.f\.r|cfr)\b"
 )
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
-_PREVIOUS = re.compile(r"([^\s(\"“]+)[ (]$")
 _GROUP = re.compile(r"\d[,']\d")
 _PLANES = frozenset((707, 717, 727, 737, 747, 757, 767, 777, 787))
 _KNOWN = frozenset(("3m", "340b", "503b"))
@@ -182,9 +181,11 @@ def _is_identifier(text: str, atom: Atom, previous: str, coded: int) -> bool:
 
 
 def _previous(text: str, start: int) -> str:
-    """Return the word before a number."""
-    match = _PREVIOUS.search(text, max(0, start - 24), start)
-    return "" if match is None else match[1]
+    """Return the word before a number, or its last 23 characters."""
+    if text[start - 1] not in " (" or text[start - 2].isspace():
+        return ""
+    word = text[max(0, start - 24) : start - 1].rsplit(None, 1)[-1]
+    return word[max(map(word.rfind, '("“')) + 1 :]
 
 
 def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
@@ -260,7 +261,7 @@ def _is_in_capitals(cased: str, atom: Atom) -> bool:
 def _is_capital_name(cased: str, atom: Atom) -> bool:
     """Whether a number in words is part of a name, as in "the Six Flags parks"."""
     start, end = atom.start, atom.end
-    if not cased[start].isupper() or not cased[start + 1].islower() or cased[end] != " ":
+    if not cased[start + 1].islower() or cased[end] != " ":
         return False
     inside = cased[start - 1] == " " and (cased[start - 2].isalnum() or cased[start - 2] == ",")
     return inside and cased[end + 1].isupper() and cased[end + 2].islower()
@@ -272,19 +273,24 @@ def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
         return True
     if atom.number in (180, 360) and text.startswith((" degree", "-degree"), atom.end):
         return True
-    if _is_capital_name(cased, atom):
+    if cased[atom.start].isupper() and _is_capital_name(cased, atom):
         return True
-    if _PIXELS.match(text, atom.start) or _HOURS.match(text, atom.start):
+    if atom.scale == 1e3 and _PIXELS.match(text, atom.start):
         return True
-    if text.endswith(("9-to-", "nine-to-"), 0, atom.start) and atom.number == 5:
+    if atom.number == 9 and _HOURS.match(text, atom.start):
         return True
-    if counted_unit(text, atom.end, 1):
-        return False
-    if atom.number in _PLANES or text[atom.start : atom.end] in _KNOWN:
+    if atom.number == 5 and text.endswith(("9-to-", "nine-to-"), 0, atom.start):
         return True
-    if text.startswith("24 by 7", atom.start) or text.endswith("24 by ", 0, atom.start):
-        return True
-    return atom.scale == 1e3 and atom.number in _FILINGS
+    if (
+        atom.number in _PLANES
+        or text[atom.start : atom.end] in _KNOWN
+        or text.startswith("24 by 7", atom.start)
+        or text.endswith("24 by ", 0, atom.start)
+        or atom.scale == 1e3
+        and atom.number in _FILINGS
+    ):
+        return not counted_unit(text, atom.end, 1)
+    return False
 
 
 def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:

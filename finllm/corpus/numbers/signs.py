@@ -9,6 +9,9 @@ from finllm.corpus.numbers.atom import Atom
 from finllm.corpus.numbers.counts import counted_unit
 
 _REACH = 100  # characters within which a word may speak of an amount
+_TRIGGERS = tuple(  # each begins with fixed characters, which are found fast
+    map(re.compile, (r"los(?:s|t |ing )", "deficit of ", "negative", "minus"))
+)
 _GAP = (
     r"(?:about |approximately |roughly |around |nearly |almost |some |only |just |now |a |an |the "
     r"|of |at |up to |over )*"
@@ -56,15 +59,9 @@ _LOSS_BEHIND = re.compile(
 )
 
 
-def trigger_positions(text: str, words: tuple[str, ...]) -> list[int]:
-    """Return the sorted offsets at which any of the words begins."""
-    found = []
-    for word in words:
-        at = text.find(word)
-        while at >= 0:
-            found.append(at)
-            at = text.find(word, at + 1)
-    return sorted(found)
+def trigger_positions(text: str, patterns: tuple[re.Pattern[str], ...]) -> list[int]:
+    """Return the sorted offsets at which any of the patterns matches."""
+    return sorted(match.start() for pattern in patterns for match in pattern.finditer(text))
 
 
 def window_before(text: str, start: int, reach: int) -> str:
@@ -75,9 +72,7 @@ def window_before(text: str, start: int, reach: int) -> str:
 
 def mark_signs(text: str, atoms: list[Atom]) -> None:
     """Mark losses and amounts called negative or minus as below zero."""
-    triggers = trigger_positions(
-        text, ("loss", "lost ", "losing ", "deficit of ", "negative", "minus")
-    )
+    triggers = trigger_positions(text, _TRIGGERS)
     if not triggers:
         return
     loss: Atom | None = None

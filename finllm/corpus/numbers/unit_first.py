@@ -39,9 +39,13 @@ _CAPITALS = re.compile(  # capitals that have a number in front or behind
     )
     + "))"
 )
-_SYMBOL = re.compile(
-    r"[$€£](?:(?<=[TKMkmbnds].)|(?<=[od]\. .)|(?<=[ir][od] .)|(?<=ion .)|(?<=sand .)"
-    rf"|(?= ?(?:{_SCALES})(?![a-z])))"
+_SYMBOLS = tuple(  # each begins with a fixed character, which is found faster than one of a set
+    re.compile(
+        rf"{re.escape(symbol)}"
+        r"(?:(?<=[TKMkmbnds].)|(?<=[od]\. .)|(?<=[ir][od] .)|(?<=ion .)|(?<=sand .)"
+        rf"|(?= ?(?:{_SCALES})(?![a-z])))"
+    )
+    for symbol in "$€£"
 )
 _LEAD = re.compile(
     r"(?<![^\W_])(?:(Mio|Mrd|million|billion|thousand)\.? |([TKMBtkmb]|MM|bn|Bn|mn|Mds?|md))$"
@@ -91,8 +95,9 @@ def unit_edits(text: str) -> Iterator[Edit]:
             yield from _scaled(text, match.end() - 3, match.end(), code)
         elif code in RARE_CODES and len(match[0]) == 3:
             yield from _rare(text, match.start(), match.end(), code)
-    for match in _SYMBOL.finditer(text):
-        yield from _scaled(text, match.start(), match.end(), match[0])
+    for symbol in _SYMBOLS:
+        for match in symbol.finditer(text):
+            yield from _scaled(text, match.start(), match.end(), match[0])
     for match in _KRONA.finditer(text) if "kr" in text else ():
         yield from _scaled(text, match.start(1), match.end(), "SEK")
     for match in _RAND.finditer(text):

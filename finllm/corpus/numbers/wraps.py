@@ -17,7 +17,8 @@ _COMES_FROM = re.compile(
     r"|was|were|is|are)\b|%",
     re.I,
 )
-_ENDS = re.compile(r"[.!?:;|][\"')\]]*$")
+_ENDS = (".", "!", "?", ":", ";", "|")
+_CLOSERS = "\"')]"
 _WIDTHS = (30, 120)  # of a column of text
 
 
@@ -58,9 +59,14 @@ def _mark_block(block: list[str], goes_on: list[bool], first: int, *, item: bool
         return
     column = _is_column(block)
     for nth, (line, following) in enumerate(zip(block, block[1:], strict=False)):
-        if line and not _ENDS.search(line):
+        if line and not _ends(line):
             long_item = item and len(line) >= _WIDTHS[0]
             goes_on[first + nth] = column or long_item or _is_inside(line, following)
+
+
+def _ends(line: str) -> bool:
+    """Whether a line ends with the end of a sentence or of a table's row."""
+    return line.endswith(_ENDS) or line.rstrip(_CLOSERS).endswith(_ENDS)
 
 
 def _is_inside(line: str, following: str) -> bool:
@@ -75,4 +81,4 @@ def _is_column(block: list[str]) -> bool:
         return False
     pairs = list(zip(block, block[1:], strict=False))
     full = (len(line) + 1 + len(following.split(" ")[0]) > width for line, following in pairs)
-    return all(full) and any(_is_inside(*pair) and not _ENDS.search(pair[0]) for pair in pairs)
+    return all(full) and any(_is_inside(*pair) and not _ends(pair[0]) for pair in pairs)
