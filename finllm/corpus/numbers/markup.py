@@ -168,7 +168,8 @@ def _line_edits(text: str) -> list[_Edit]:
     at = 1
     for line, found, joins in zip(lines, spans, goes_on, strict=True):
         end = at + len(line)
-        edits += [(at + a, at + b, "") for a, b in found]
+        if found:
+            edits += [(at + a, at + b, "") for a, b in found]
         if joins:
             edits.append((end, end + 1, " "))
         at = end + 1
@@ -177,6 +178,8 @@ def _line_edits(text: str) -> list[_Edit]:
 
 def _is_frame(line: str, below: str) -> bool:
     """Whether a line is a rule, or names the columns of a table without a figure."""
+    if line[:1].isalnum() and "|" not in line:
+        return False
     if _RULE.fullmatch(line):
         return True
     heads = "|" in line and "-" in below and _RULE.fullmatch(below) is not None

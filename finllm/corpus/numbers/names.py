@@ -114,13 +114,16 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
     named = -1  # where the last name ended: "slides 5 and 6" is two
     coded = -9  # where the last part of an identifier ended
     for atom in atoms:
-        if atom.kind in ("", "year") and (
-            is_code(text, atom.start, atom.end) or is_post_code(cased, atom)
-        ):
+        if atom.kind and atom.kind != "year":
+            if _is_no_unit(text, atom):
+                named = atom.end
+            else:
+                kept.append(atom)
             continue
-        if atom.kind:
-            is_name = _is_no_unit(text, atom)
-        else:
+        if is_code(text, atom.start, atom.end) or is_post_code(cased, atom):
+            continue
+        is_name = False
+        if not atom.kind:
             previous = _previous(text, atom.start)
             if atom.scale == 1.0 and _is_identifier(text, atom, previous, coded):
                 coded = named = atom.end
@@ -130,7 +133,7 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
             )
         if is_name:
             named = atom.end
-        elif text[atom.start : atom.end] != "a dollar" or _DOLLAR_GOES_ON.match(text, atom.end):
+        else:
             kept.append(atom)
     return kept
 
@@ -154,6 +157,8 @@ def _is_no_unit(text: str, atom: Atom) -> bool:
         return atom.unit == "H2" and _is_hydrogen(text, atom)
     if atom.kind == "multiple" and is_figurative(text, atom):
         return True
+    if atom.worded and text[atom.start : atom.end] == "a dollar":  # "the power of a dollar store"
+        return not _DOLLAR_GOES_ON.match(text, atom.end)
     return _is_engine_class(text, atom)
 
 
@@ -295,10 +300,10 @@ def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
 
 def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
     """Whether an integer follows a capitalised word, as in "Crosstrek 5", and counts nothing."""
-    if not previous[:1].isalpha() or not previous[-1].isalpha():
-        return False
     at = atom.start - len(previous) - 1
-    if cased[at].isupper() and not atom.number % 1:
+    if not (previous and previous[-1].isalpha() and cased[at].isupper()):
+        return False
+    if not atom.number % 1:
         if _INDEX_BEFORE.search(cased[max(0, at - 40) : atom.start]):
             return True
     if previous in STOPS:
@@ -318,5 +323,5 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
     first_word = cased[at - 1] in "\n.?!" or cased[at - 2] in ".?!\n"
     if first_word and _IS.match(text, atom.end):  # "Xeon 6 is ramping": what is counted is plural
         is_label = previous in _ROUGHLY or previous.endswith(("ly", "s"))
-        return cased[at].isupper() and not is_label
-    return cased[at].isupper() and not first_word and not counted_unit(text, atom.end, 1)
+        return not is_label
+    return not first_word and not counted_unit(text, atom.end, 1)

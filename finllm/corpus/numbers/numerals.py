@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from finllm.corpus.numbers.atom import alternatives
 from finllm.corpus.numbers.counts import counted_unit
 from finllm.corpus.numbers.units import CODES
 from finllm.corpus.numbers.vocabulary import magnitude_words
@@ -45,15 +46,16 @@ _SECTION = re.compile(rf"(\d{{1,2}}(?:\.\d{{1,2}}){{0,4}})\s+(?=[^\W\d_])(?!{_UN
 _HASH = re.compile(
     r"(?:#|\u00a7 ?|n[or]\.? ?|\u2116 ?)\d{1,2}(?:[.):]| [-\u2013\u2014](?=\s)|(?=\s))\s*", re.I
 )
-_NOUN = (
-    r"(?:(?:key|main|top|talking|bullet|action|agenda|list|important) )?"
-    r"(?:point|step|item|bullet|part|section|chapter|note|footnote|slide|page|figure|fact|finding"
-    r"|take-?away|highlight|insight|topic|theme|reason|driver|factor|question|answer|summary"
-    r"|observation|number|paragraph|statement|claim|result|priority|pillar|goal|objective|lesson"
-    r"|idea|argument|conclusion|example|task|tip|rule|news|headline|message|detail|entry|line|row"
-    r"|sentence|exhibit|appendix|annex|table|box|trend|risk|update|metric|aspect|element|remark"
-    r"|comment)s?"
+_ADJECTIVES = "key main top talking bullet action agenda list important".split()
+_NOUNS = (
+    "point step item bullet part section chapter note footnote slide page figure fact finding "
+    "take-away takeaway highlight insight topic theme reason driver factor question answer summary "
+    "observation number paragraph statement claim result priority pillar goal objective lesson "
+    "idea argument conclusion example task tip rule news headline message detail entry line row "
+    "sentence exhibit appendix annex table box trend risk update metric aspect element remark "
+    "comment".split()
 )
+_NOUN = rf"(?:(?:{alternatives(_ADJECTIVES)}) )?(?:{alternatives(_NOUNS)})s?"
 _LABEL = (
     rf"{_NOUN} ?(?:#|no\.? ?|number )?"
     rf"\(?(?:\d{{1,2}}(?:\.\d{{1,2}})*|{_ROMAN}|[a-h]|{'|'.join(_WORDS)})\)?"
@@ -113,6 +115,7 @@ class Numerals:
     def __init__(self, text: str) -> None:
         self._text = text
         self._last: dict[str, int] = {}
+        self._may_be_inside = ")" in text or "1. " in text
         self._rare = [
             pattern
             for pattern in (*_LABELS_INSIDE, _GLUED, _GLUED_TO_PERCENT, *_AFTER_STOPS)
@@ -121,8 +124,9 @@ class Numerals:
 
     def spans(self, line: str) -> list[_Span]:
         """The stretches of a line that are bullets, numerals, labels and footnotes, in order."""
-        may_hold = _MAY_LEAD.match(line) or self._rare or ")" in line or "1. " in line
-        if not may_hold and not self._last.get("."):
+        inside = self._rare or self._last.get(".")
+        inside = inside or self._may_be_inside and (")" in line or "1. " in line)
+        if not inside and not _MAY_LEAD.match(line):
             return []
         at = 0
         for _ in range(3):  # "- **Step 1:** 1."
