@@ -53,6 +53,7 @@ _MAY_BE_MARKUP = re.compile(
     rf"{_INVISIBLE}{_COUNTED}\u2020\u2021]"
 )
 _ASCII_MARKS = ("\r", "\t", "<", "[", "^", "\\", "*", "_", "~~", "`", "\x0b", "\x0c")
+_BLANK_AT_EDGE = re.compile(r"\n(?: |(?<= \n))")  # of a line
 _BLANK_RUN = re.compile(r" *\| *|  +| +(?=\n)|(?<=\n) +")
 _RULE = re.compile(r"[-*_=|:+~. ]{3,}")
 _Edit = tuple[int, int, str]  # start, end, and what to put there
@@ -187,7 +188,7 @@ def _is_frame(line: str, below: str) -> bool:
 
 
 def _blank_edits(text: str) -> list[_Edit]:
-    if not any(run in text for run in ("  ", " \n", "\n ", "|")):
+    if "|" not in text and "  " not in text and not _BLANK_AT_EDGE.search(text):
         return []
     edits = []
     for match in _BLANK_RUN.finditer(text):

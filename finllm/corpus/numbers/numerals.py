@@ -102,8 +102,10 @@ _TITLE = re.compile(  # it names what follows and says nothing of the company
     r"|(?:sure|certainly|of course|okay|ok)?[,!. ]*here(?:'s| is| are) [^.\n\d]{0,80}:\s*$",
     re.I,
 )
+_NO_STOP = r"[^:.)\u2013\u2014#-]{0,28}+"
+_STOP = r"[:.)\u2013\u2014#]|$|(?<= )-"
 _MAY_LEAD = re.compile(  # no letter first, or a stop or the end of the line soon behind it
-    r"[^A-Za-z\"'$]|[^:.)\u2013\u2014#-]{0,28}+(?:[:.)\u2013\u2014#-]|$)"
+    rf"[^A-Za-z\"'$]|{_NO_STOP}(?:{_STOP}|-{_NO_STOP}(?:{_STOP}))"
     r"|(?:[Hh]ere|[Ss]ure|[Cc]ertainly|[Oo]f course|[Oo]k)"
 )
 _Span = tuple[int, int]

@@ -24,9 +24,11 @@ _NEGATIVE = re.compile(
 _NEGATIVE_BEHIND = re.compile(r"(?: (?:in|of|net))* negative\b(?! to )")
 # losses that are a cost line of a bank or an insurer, and words that only contain "loss"
 _LOSS = re.compile(
-    r"\b(?<!credit )(?<!loan )(?<!lease )(?<!cat )(?<!catastrophe )(?<!weather )(?<!storm )"
-    r"(?<!charge-off )(?<!gains and )(?<!gain and )(?<!gains or )(?<!gain or )(?<!gains/)(?<!gain/)"
-    r"loss(?:es)?(?![a-z-]| ratio| rate| cost| adjust| reserve| provision| expense| frequen"
+    r"loss(?<!\wloss)(?<!credit loss)(?<!loan loss)(?<!lease loss)(?<!cat loss)"
+    r"(?<!catastrophe loss)(?<!weather loss)(?<!storm loss)(?<!charge-off loss)"
+    r"(?<!gains and loss)(?<!gain and loss)(?<!gains or loss)(?<!gain or loss)(?<!gains/loss)"
+    r"(?<!gain/loss)"
+    r"(?:es)?(?![a-z-]| ratio| rate| cost| adjust| reserve| provision| expense| frequen"
     r"| severit| trend| pick| develop| recover| emergence"
     r"| of (?:customer|business|volume|a |the |one))(?=([^;:]*)$)"
 )
@@ -111,7 +113,8 @@ def _is_called_negative(text: str, atom: Atom, previous: Atom | None) -> bool:
         return False
     if atom.kind and _NEGATIVE_BEHIND.match(text, atom.end):
         return True
-    if _NEGATIVE.search(window_before(text, atom.start, _REACH)) is None:
+    window = window_before(text, atom.start, _REACH)
+    if "negative" not in window and "minus" not in window or _NEGATIVE.search(window) is None:
         return False
     if not atom.kind and atom.value < 1e4:
         if not text.endswith(("minus ", "negative "), 0, atom.start):

@@ -59,14 +59,14 @@ def _mark_block(block: list[str], goes_on: list[bool], first: int, *, item: bool
         return
     column = _is_column(block)
     for nth, (line, following) in enumerate(zip(block, block[1:], strict=False)):
-        if line and not _ends(line):
+        if line and not line.endswith(_ENDS) and not _ends(line):
             long_item = item and len(line) >= _WIDTHS[0]
             goes_on[first + nth] = column or long_item or _is_inside(line, following)
 
 
 def _ends(line: str) -> bool:
     """Whether a line ends with the end of a sentence or of a table's row."""
-    return line.endswith(_ENDS) or line.rstrip(_CLOSERS).endswith(_ENDS)
+    return line.rstrip(_CLOSERS).endswith(_ENDS)
 
 
 def _is_inside(line: str, following: str) -> bool:
