@@ -17,15 +17,17 @@ _MONTH_BEHIND = re.compile(
 _CODES = re.compile(
     r"(?=[\d+(])(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}"
     r"|\+(?=(?:[ ()/-]{0,3}\d){8})\d{1,3}\)?[ -]?(?:\(0\d{0,4}\) ?|(?<=[ -])\(?)\d{1,5}\)?"
-    r"(?:(?: |-|/| / )\d{1,6}){1,6}|0 [1-9]\d\d(?: \d{2,3}){2,3}"
+    r"(?:(?: |-|/| / )\d{1,9}){1,6}|0 [1-9]\d\d(?: \d{2,3}){2,3}"
     r"|(?<!\d[.,])0\d{1,4}(?:(?: / |[ ./-]{1,2})\d{2,8}){1,5}|[689]\d \d{3} \d\d \d\d"
     r"|\(0?\d{2,4}\) ?\d{3,5}[- ]\d{3,4}"
     r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d|\d{1,3}(?:[.,]\d{3}){2}/\d{4}-\d\d"
     r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
     r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
     r"|\d{2,4}/\d{3,8}/\d{2,8}"  # "1998/014351/06", of a register
-    r"|(?:19|20)\d\d[/-](?!(?:19|20)\d\d(?!\d))(?:\d\d(?:/e[cu]|/ue|/eg|/ce)|\d{3,6}(?![.,]?\d|%))"
-    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d|\d{1,2} (?:to|and) \d{1,2} o'clock"
+    r"|\d{4}-\d{6}-\d\d|(?:19|20)\d\d[/-](?!(?:19|20)\d\d(?!\d))(?:\d\d(?:/e[cu]|/ue|/eg|/ce)|\d{3,6}(?![.,]?\d|%))"
+    r"|(?:19|20)\d\d-[1-9](?![\d,.%])|1-8\d\d-[a-z]"  # "ABS 2023-1", "1-800-flowers"
+    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d"
+    r"|\d{1,2} (?:to|and) \d{1,2} o'clock|\d{1,2} h (?:à|to|et|and) \d{1,2} h\b"
     r"|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
 )
 _PHONE_BEFORE = re.compile(
@@ -34,8 +36,8 @@ _PHONE_BEFORE = re.compile(
 )
 _CLOCK = re.compile(r"[ap]\.?m\b|o'clock|h\b|(?:to|and) \d{1,2} o'clock")
 _STREET = re.compile(
-    r" (?:[A-Z][A-Za-z.'-]+ ){0,2}(?:Street|Avenue|Broadway|Boulevard|Road|Parkway|Plaza|Square"
-    r"|Drive|Lane|Vanderbilt)\b|, Street of\b"
+    r" (?:[A-Z][A-Za-z.'-]+ ){0,2}(?:Street|Loop|St\.?(?= [A-Z])|Avenue|Broadway|Boulevard|Road"
+    r"|Parkway|Plaza|Square|Drive|Lane|Vanderbilt|World Trade Cent(?:er|re))\b|, Street of\b"
 )
 _STREET_ELSE = re.compile(  # of these words some name shops too
     r" (?:[A-Z][A-Za-z.'-]+ ){1,3}(?:Court|House|Way|Quay|Gardens|Row|Hill|Place|Terrace|Gate"
