@@ -158,7 +158,11 @@ def test_a_language_is_added_by_a_file(tmp_path, monkeypatch):
     language_of.cache_clear()
 
 
-KINDS = [row for file in ("world_kinds.tsv", "world_references.tsv") for row in mentions(file)]
+KINDS = [
+    row
+    for file in ("world_kinds.tsv", "world_references.tsv", "world_mixed.tsv")
+    for row in mentions(file)
+]
 
 
 @pytest.mark.parametrize(("language", "text", "wanted"), KINDS, ids=[text for _, text, _ in KINDS])
@@ -166,7 +170,9 @@ def test_sentences_of_each_kind_are_read_whole(language, text, wanted):
     assert is_right(language, text, wanted), stated(text, language)
 
 
-@pytest.mark.parametrize("file", ["world_nonquantities.tsv", "world_nonquantities_2.tsv"])
+@pytest.mark.parametrize(
+    "file", ["world_nonquantities.tsv", "world_nonquantities_2.tsv", "world_nonquantities_3.tsv"]
+)
 def test_sentences_that_state_no_quantity_are_left_alone(file):
     rows = list(mentions(file))
     assert len(rows) >= 60

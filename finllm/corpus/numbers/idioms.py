@@ -16,7 +16,7 @@ _IDIOMS = re.compile(
     r"|six of one,?(?: and| or)? half a dozen|(?:a|one) hundred miles an hour"
     r"|seven (?:seas|wonders)|nine (?:lives|yards)"
     r"|(?:9|nine|99|ninety-nine) times out of (?:10|ten|a hundred|100)|(?:10|ten) out of (?:10|ten)"
-    r"|forty winks|twenty[- ]twenty (?:hindsight|vision)|eight[- ]ball|dime a dozen"
+    r"|fifty[- ]fifty|forty winks|twenty[- ]twenty (?:hindsight|vision)|eight[- ]ball|dime a dozen"
     r"|(?:tale|game|story) of two|one (?:in|out of) a (?:hundred|thousand|million|billion)"
     r"|a thousand (?:words|cuts|thanks|apologies|flowers|times (?:over|no|better))"
     r"|a million (?:thanks|times (?:over|no|better)|reasons|ways|questions|things|apologies)"

@@ -14,6 +14,7 @@ _LABELLED = frozenset(
     "apartment apt station substation reactor furnace smelter warehouse depot silo rig terminal "
     "berth pier runway lane track line platform booth tower squadron battalion district ward "
     "precinct tab batch shipment container invoice order iteration seed module lesson formula "
+    "pool kiln vessel hull boiler crane customer supplier segment site division "
     "question problem gate hole shaft adit seam".split()
 )
 # before such a noun, these make a number an amount: "per unit 12", "we order 300"
@@ -30,8 +31,9 @@ _GENERATIONS = frozenset(  # "web 3.0", "Industrie 4.0"
     "banking mobility retail".split()
 )
 _KNOWN_BEFORE = re.compile(
-    r"(?:\b(?:[Rr]ule of|Group of|[Pp]ound|Big|[Pp]erfect) |(?:UTC|GMT)[+-])$"
+    r"(?:\b(?:[Rr]ule of|Group of|[Pp]ound|Big|[Pp]erfect|Inc\.|Forbes|Fit for) |(?:UTC|GMT)[+-])$"
 )
+_MAY_BE_KNOWN = frozenset("of pound big perfect inc. forbes for".split())
 _GERMAN_ARTICLES = frozenset("der die das dem den des im am zum zur vom beim ins".split())
 _ADDRESS_JOINTS = "/._-@=?&"
 _ADDRESS = re.compile(r"://|^\(?www\.|[a-z0-9]@[a-z]")
@@ -63,6 +65,8 @@ def is_label(cased: str, text: str, atom: Atom, previous: str) -> bool:
         return text.startswith((" view", " platform", " program"), end)
     if previous in _GERMAN_ARTICLES and text.startswith(". ", end):  # "die 2. Bundesliga"
         return cased[end + 2].isupper()
+    if previous not in _MAY_BE_KNOWN and text[start - 1] not in "+-":
+        return False
     known = _KNOWN_BEFORE.search(cased, max(0, start - 12), start)
     return known is not None and not counted_unit(text, end, 1)
 

@@ -28,7 +28,7 @@ _NAME_BEHIND = re.compile(
     r"|shifts?|judge|prong|horse|tone|edged|faced|bit|ring|letter|alarm|trick|party|speed|pillar"
     r"|track|factor|class|handed|bagger|pointer|ball|pocket|players?|man|first|second|third|fourth"
     r"|fifth|sixth|seventh|eighth|ninth)\b"
-    r"|-(?!to-|or-|and-)[a-z]{2,}-\d| (?:u\.s\.c|usc|c\.f\.r|cfr|fm)\b"
+    r"|-(?!to-|or-|and-)[a-z]{2,}-\d| (?:u\.s\.c|usc|c\.f\.r|cfr|fm)\b|-pound gorilla"
 )
 _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<!\dm-)")
 _GROUP = re.compile(r"\d[,']\d")
@@ -79,7 +79,8 @@ _NAMING = frozenset(
     "docsis ddr android ios rtx gtx geforce zigbee type "
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
     "milestone mach rank ranked catch area apollo ab sb hb hr h.r. s. dot sub "
-    "exon chromosome soc ligue".split()
+    "exon chromosome soc ligue cfr hipaa codes kernel tls release firmware sdk cuda "
+    "kubernetes".split()
 )
 # of these, what is also measured: "hydro generation 1,117 GWh"
 _MEASURED = frozenset(
@@ -100,6 +101,11 @@ _STANDARD_BEFORE = re.compile(
     r"(?:(?:\bInd |\bPCAOB |[^A-Z] )AS|\b(?:DIN|EN|ISO|IEC|UNE|BS|NF|UNI|NBR|JIS|GB/T|ANSI|UL|VDE"
     r"|ASTM|ETSI|API|SAE|NEMA|UN|IEEE|DSS|HTS|HS)(?:[ /-](?:EN|ISO|IEC|ASTM|NZS|IEEE))*) $"
 )
+_GLUED_CODE = re.compile(r"[A-Z]{3}\d{5,6}(?<!00)(?![\d.,'’]\d| ?[a-z€$])")  # "SAR442168"
+_ACCOUNTS = frozenset(  # in capitals, though no names
+    "ebitda ebitdax ebit ebt pbt ffo affo noi nii opex capex aum tam eps gmv arr acv tcv tpv gwp "
+    "gaap roe roi roic roa nim arpu dau mau us usa uk eu emea apac latam".split()
+)
 _TICKER = re.compile(r"\.[A-Z]{1,2}(?![A-Za-z])")
 _CODED = frozenset(  # words that make any number behind them a code, also one like a year
     "code codes room rooms suite form section route highway flight page slide rule item pin "
@@ -112,7 +118,8 @@ _PLACES = frozenset(  # "Exit 14", also where it begins a sentence
 )
 # words that make a year behind them a name: "Vision 2030", "IMO 2020"
 _NAMING_YEARS = frozenset(
-    "imo vision strategy roadmap agenda project horizon ambition mission".split()
+    "imo vision strategy roadmap agenda project horizon ambition mission plan expo cup olympics "
+    "games battlefield photoshop summit forum congress copa mundial office".split()
 )
 _LISTED = frozenset((" and ", ", ", " to ", "-", " through ", " & ", " or ", ", and "))
 _DOLLAR_GOES_ON = re.compile(
@@ -130,7 +137,10 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
     named = -1  # where the last name ended: "slides 5 and 6" is two
     coded = -9  # where the last part of an identifier ended
     for atom in atoms:
-        if is_in_address(text, atom.start) or atom.worded and is_idiom(text, atom):
+        before = text[atom.start - 1]
+        if before != " " and is_in_address(text, atom.start):
+            continue
+        if atom.worded and text[atom.start].isalpha() and is_idiom(text, atom):
             continue
         if atom.kind and atom.kind != "year":
             if _is_no_unit(cased, text, atom):
@@ -177,9 +187,13 @@ def _is_no_unit(cased: str, text: str, atom: Atom) -> bool:
         return atom.unit == "H2" and _is_hydrogen(text, atom)
     if atom.kind == "multiple":
         return is_figurative(text, atom) or _is_lettered(cased, text, atom)
+    if atom.kind != "money":
+        return False
     if atom.worded and text[atom.start : atom.end] == "a dollar":  # "the power of a dollar store"
         return not _DOLLAR_GOES_ON.match(text, atom.end)
-    return _is_engine_class(text, atom)
+    if text[atom.start].isalpha() and atom.scale == 1.0:
+        return _is_engine_class(text, atom) or _GLUED_CODE.match(cased, atom.start) is not None
+    return False
 
 
 def _is_lettered(cased: str, text: str, atom: Atom) -> bool:
@@ -205,13 +219,11 @@ def _is_hydrogen(text: str, atom: Atom) -> bool:
 
 def _is_engine_class(text: str, atom: Atom) -> bool:
     """Whether an amount is "Euro 6", a class of engines, or "Euro 2024", a tournament."""
-    if atom.unit != "EUR" or atom.scale > 1 or atom.number % 1:
+    if not text.startswith("euro ", atom.start) or atom.number % 1:
         return False
-    if not (
-        atom.number <= 7 or text[atom.end - 4 : atom.end].isdigit() and 2000 <= atom.number < 2040
-    ):
-        return False
-    return text.startswith("euro ", atom.start)
+    return (
+        atom.number <= 7 or 2000 <= atom.number < 2040 and text[atom.end - 4 : atom.end].isdigit()
+    )
 
 
 def _is_identifier(text: str, atom: Atom, previous: str, coded: int) -> bool:
@@ -348,7 +360,7 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
         return not counted_unit(text, atom.end, 1) or bool(_CLASS_NOUN.match(text, atom.end))
     first_word = cased[at - 1] in "\n.?!" or cased[at - 2] in ".?!\n"
     if len(word) == 1 and not first_word and not _is_in_capitals(cased, atom):
-        return atom.number < 1000 and not atom.number % 1 and not counted_unit(text, atom.end)
+        return atom.number < 10_000 and not atom.number % 1 and not counted_unit(text, atom.end)
     if previous in STOPS:
         return False
     release = atom.quantum == 0.1 and atom.number < 20 and _PRODUCT.match(text, atom.end)
@@ -356,6 +368,7 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
         atom.number % 1
         and not release
         or atom.number >= 10000
+        and not (word.isupper() and previous not in _ACCOUNTS)
         or _GROUP.search(text, atom.start, atom.end) is not None
     ):
         return False
