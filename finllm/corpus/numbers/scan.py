@@ -7,7 +7,7 @@ Python at work.
 from __future__ import annotations
 
 from finllm.corpus.numbers.atom import Atom
-from finllm.corpus.numbers.digits import NUMBER, digit_atom
+from finllm.corpus.numbers.digits import digit_atom, numbers_in
 from finllm.corpus.numbers.spelled import WORDS, word_atom
 
 
@@ -21,7 +21,7 @@ def scan(text: str) -> list[Atom]:
     words.sort(key=lambda atom: atom.start)
     atoms: list[Atom] = []
     nth, reach = 0, -1
-    for match in NUMBER.finditer(text):
+    for match in numbers_in(text):
         start = match.start()
         while nth < len(words) and words[nth].start <= start:
             if words[nth].start >= reach:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 
 from finllm.corpus.numbers.atom import Atom
 from finllm.corpus.numbers.counts import counted_unit
@@ -79,8 +78,10 @@ def mark_signs(text: str, atoms: list[Atom]) -> None:
         return
     loss: Atom | None = None
     previous: Atom | None = None
+    nth = 0  # of the first trigger behind an atom's start
     for atom in atoms:
-        nth = bisect_left(triggers, atom.start)
+        while nth < len(triggers) and triggers[nth] < atom.start:
+            nth += 1
         near = nth > 0 and atom.start - triggers[nth - 1] < _REACH
         follows = nth < len(triggers) and triggers[nth] - atom.end < 45
         if (near or follows) and not atom.negative:
