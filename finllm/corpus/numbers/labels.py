@@ -12,16 +12,17 @@ _LABELLED = frozenset(
     "unit plant flight season episode sprint round tranche scenario option cluster lot parcel bay "
     "aisle exon intron chromosome codon township milepost marker latitude longitude verse psalm "
     "apartment apt station substation reactor furnace smelter warehouse depot silo rig terminal "
-    "berth pier runway lane track line platform booth tower squadron battalion district ward "
+    "berth pier runway lane line platform booth tower squadron battalion district ward "
     "precinct tab batch shipment container invoice order iteration seed module lesson formula "
     "pool kiln vessel hull boiler crane customer supplier segment site division "
     "question problem gate hole shaft adit seam".split()
 )
 # before such a noun, these make a number an amount: "per unit 12", "we order 300"
 _BEFORE_LABEL = re.compile(
-    r"\b(?:per|a|an|each|every|this|last|next|past|prior|previous|first|we|to|will|they|i|also"
+    r"\b(?:per|a|an|may|can|could|should|would|must|not|each|every|this|last|next|past|prior|previous|first|we|to|will|they|i|also"
     r"|bottom|top) [a-z]+ $"
 )
+_LONG = frozenset(("invoice", "order"))  # of these, those whose numbers have four digits or more
 _TIMES = frozenset("day week month year night".split())
 _BEFORE_TIME = re.compile(  # "on day 1", "in year 2", but "of the year 12 stores"
     r"(?:\b(?:in|by|on|from|since|until|to|through|of|at|and|or|for|after)|[,.;:(\n]) ?[a-z]+ $"
@@ -72,23 +73,19 @@ def is_label(cased: str, text: str, atom: Atom, previous: str) -> bool:
 
 
 def _is_labelled(text: str, atom: Atom, previous: str) -> bool:
+    """Whether a number stands behind a noun that numbers label, and counts nothing."""
     is_time = previous in _TIMES
     if not is_time and previous not in _LABELLED or text[atom.start - 1] != " ":
         return False
-    if (
-        atom.number >= 10_000
-        and previous not in ("invoice", "order")
-        or "," in text[atom.start : atom.end]
-    ):
+    is_long = atom.number >= (1000 if previous in _LONG else 10_000)
+    if is_long != (previous in _LONG) or "," in text[atom.start : atom.end]:
         return False
     if counted_unit(text, atom.end, 4 if atom.worded else 1):
         return False
     first = max(0, atom.start - 24)
     if is_time:
-        return (
-            atom.number <= (400 if previous == "day" else 60)
-            and _BEFORE_TIME.search(text, first, atom.start) is not None
-        )
+        near = atom.number <= (400 if previous == "day" else 60)
+        return near and _BEFORE_TIME.search(text, first, atom.start) is not None
     return _BEFORE_LABEL.search(text, first, atom.start) is None
 
 

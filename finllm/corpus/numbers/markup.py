@@ -163,7 +163,9 @@ def _line_edits(text: str) -> list[_Edit]:
     edits: list[_Edit] = []
     lines = text.split("\n")[1:-1]
     spans = [
-        [(0, len(line))] if _is_frame(line, below) else numerals.spans(line)
+        numerals.spans(line)
+        if line[:1].isalnum() and "|" not in line or not _is_frame(line, below)
+        else [(0, len(line))]
         for line, below in zip(lines, [*lines[1:], ""], strict=True)
     ]
     goes_on = wrapped(lines, [bool(found) and found[0][0] == 0 for found in spans])
@@ -180,8 +182,6 @@ def _line_edits(text: str) -> list[_Edit]:
 
 def _is_frame(line: str, below: str) -> bool:
     """Whether a line is a rule, or names the columns of a table without a figure."""
-    if line[:1].isalnum() and "|" not in line:
-        return False
     if _RULE.fullmatch(line):
         return True
     heads = "|" in line and "-" in below and _RULE.fullmatch(below) is not None

@@ -26,7 +26,7 @@ _NAME_BEHIND = re.compile(
     r"|pronged|sided|part|doors?|step|for|on|dimensional|wheel(?:er|ed)?s?|legged|hander|tiered"
     r"|seaters?|bedrooms?|stroke|cylinders?|axle|tonners?|ply|burners?"
     r"|shifts?|judge|prong|horse|tone|edged|faced|bit|ring|letter|alarm|trick|party|speed|pillar"
-    r"|track|factor|class|handed|bagger|pointer|ball|pocket|players?|man|first|second|third|fourth"
+    r"|track|factor|class|handed|bagger|pointer|ball|pocket|players?|man|first|third|fourth"
     r"|fifth|sixth|seventh|eighth|ninth)\b"
     r"|-(?!to-|or-|and-)[a-z]{2,}-\d| (?:u\.s\.c|usc|c\.f\.r|cfr|fm)\b|-pound gorilla"
 )
@@ -79,7 +79,7 @@ _NAMING = frozenset(
     "docsis ddr android ios rtx gtx geforce zigbee type "
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
     "milestone mach rank ranked catch area apollo ab sb hb hr h.r. s. dot sub "
-    "exon chromosome soc ligue cfr hipaa codes kernel tls release firmware sdk cuda "
+    "exon chromosome soc ligue cfr hipaa codes kernel tls firmware sdk cuda "
     "kubernetes".split()
 )
 # of these, what is also measured: "hydro generation 1,117 GWh"
@@ -112,7 +112,9 @@ _CODED = frozenset(  # words that make any number behind them a code, also one l
     "passcode extension dial box zip § u.s.c. usc cfr c.f.r. act no number russell server".split()
 )
 # words that name with a capital alone: "Model 3 sedans", but "the model 3 years ago"
-_NAMING_IN_CAPITALS = frozenset("model cat industry mark terminal reactor pixel core".split())
+_NAMING_IN_CAPITALS = frozenset(
+    "model cat industry mark terminal reactor pixel core release track".split()
+)
 _PLACES = frozenset(  # "Exit 14", also where it begins a sentence
     "exit track platform tram plant shaft berth dock lane seat row hull hangar line".split()
 )
