@@ -8,7 +8,7 @@ from finllm.corpus.numbers.atom import Atom
 
 _OWNERS = r"(?:my|our|your|his|her|their)(?: own)?"
 _IDIOMS = re.compile(
-    r"\b(?:two (?:sides (?:of (?:the|a|that) (?:same )?(?:coin|medal|story)|to (?:every|the) story)"
+    r"(?:two (?:sides (?:of (?:the|a|that) (?:same )?(?:coin|medal|story)|to (?:every|the) story)"
     r"|minds|birds (?:with|killed)|cents'? worth|peas in a|left feet|wrongs|heads are better"
     r"|ships passing|hats|thumbs up|steps (?:forward|back)|bites (?:at|of) the"
     r"|ends of the (?:spectrum|stick)|and two (?:together|is|make)|plus two)"
@@ -22,6 +22,7 @@ _IDIOMS = re.compile(
     r"|a million (?:thanks|times (?:over|no|better)|reasons|ways|questions|things|apologies)"
     r"|thanks? (?:you )?a (?:million|thousand|hundred))\b"
 )
+_WORDS_BEFORE = 5  # of "ten out of ten", four may stand before the number
 _QUESTION = re.compile(r"[ -]questions?\b")
 
 
@@ -33,6 +34,11 @@ def is_idiom(text: str, atom: Atom) -> bool:
     """
     if atom.kind == "money" and _QUESTION.match(text, atom.end):
         return True  # "the 64-thousand-dollar question"
-    start = atom.start
-    found = _IDIOMS.finditer(text, max(0, start - 32), start + 60)
-    return any(match.start() <= start < match.end() for match in found)
+    at = atom.start
+    for _ in range(_WORDS_BEFORE):
+        match = _IDIOMS.match(text, at)
+        if match is not None and match.end() > atom.start:
+            return True
+        first = max(0, at - 16)
+        at = max(first, text.rfind(" ", first, at - 1) + 1, text.rfind("\n", first, at - 1) + 1)
+    return False

@@ -32,7 +32,7 @@ _GENERATIONS = frozenset(  # "web 3.0", "Industrie 4.0"
     "banking mobility retail".split()
 )
 _KNOWN_BEFORE = re.compile(
-    r"(?:\b(?:[Rr]ule of|Group of|[Pp]ound|Big|[Pp]erfect|Inc\.|Forbes|Fit for) |(?:UTC|GMT)[+-])$"
+    r"\b(?:[Rr]ule of|Group of|[Pp]ound|Big|[Pp]erfect|Inc\.|Forbes|Fit for) $"
 )
 _MAY_BE_KNOWN = frozenset("of pound big perfect inc. forbes for".split())
 _GERMAN_ARTICLES = frozenset("der die das dem den des im am zum zur vom beim ins".split())
@@ -66,10 +66,9 @@ def is_label(cased: str, text: str, atom: Atom, previous: str) -> bool:
         return text.startswith((" view", " platform", " program"), end)
     if previous in _GERMAN_ARTICLES and text.startswith(". ", end):  # "die 2. Bundesliga"
         return cased[end + 2].isupper()
-    if previous not in _MAY_BE_KNOWN and text[start - 1] not in "+-":
+    if previous not in _MAY_BE_KNOWN or not _KNOWN_BEFORE.search(cased, max(0, start - 9), start):
         return False
-    known = _KNOWN_BEFORE.search(cased, max(0, start - 12), start)
-    return known is not None and not counted_unit(text, end, 1)
+    return not counted_unit(text, end, 1)
 
 
 def _is_labelled(text: str, atom: Atom, previous: str) -> bool:

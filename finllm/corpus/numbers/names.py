@@ -139,10 +139,9 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
     named = -1  # where the last name ended: "slides 5 and 6" is two
     coded = -9  # where the last part of an identifier ended
     for atom in atoms:
-        before = text[atom.start - 1]
-        if before != " " and is_in_address(text, atom.start):
+        if text[atom.start - 1] != " " and is_in_address(text, atom.start):
             continue
-        if atom.worded and text[atom.start].isalpha() and is_idiom(text, atom):
+        if atom.worded and is_idiom(text, atom):
             continue
         if atom.kind and atom.kind != "year":
             if _is_no_unit(cased, text, atom):
@@ -252,7 +251,12 @@ def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
         or _is_known_name(cased, text, atom)
     ):
         return True
-    if text[start - 1] in "#&/*" or text[start - 2 : start] == ")(" or _is_prefixed(text, start):
+    if (
+        text[start - 1] in "#&/*"
+        or text[start - 2 : start] == ")("
+        or text[start - 4 : start] in ("utc+", "gmt+")
+        or _is_prefixed(text, start)
+    ):
         prefixed = text[start - 5 : start] in (" mid-", " pre-", "post-")
         return not (is_year(atom, text) and prefixed)
     window = text[max(0, start - 24) : start]
@@ -279,7 +283,7 @@ def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
             return True
     if previous in _PLACES and cased[start - len(previous) - 1].isupper():
         return not atom.number % 1 and not counted_unit(text, end, 1)
-    if is_label(cased, text, atom, previous) or is_phone(text, start):
+    if previous and is_label(cased, text, atom, previous) or is_phone(text, start):
         return True
     if end - start >= 5 and text[start:end].isdigit():
         if _CODE_BEFORE.search(text, max(0, start - 50), start):
