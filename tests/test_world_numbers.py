@@ -306,6 +306,17 @@ def test_the_pass_that_says_which_notations_a_text_can_have_misses_none(parts):
         ("a pure H2 effect", "", [0]),
         ("Headcount 40 is down.", "", [40]),
         ("Stores 40 is the target.", "", [40]),
+        ("We plan to release 1 rig and 3 to 5 new products.", "", [1, 4]),
+        ("We turned in line five Marcellus wells.", "", [5]),
+        ("We run a 30-second spot with a group of eight banks.", "", [30, 8]),
+        ("The combined ratio was at an 85 for the quarter.", "", [85]),
+        ("At a cost per unit 12, we order 300 in May.", "", [12, 300]),
+        ("Last year 45 of our stores opened; of the year 300 remain.", "", [45, 300]),
+        ("Many firms may track 2 or 3 service metrics.", "", [2, 3]),
+        ("See slide 5, 2019 was good.", "", [2019]),
+        ("We see two sides, and my view: two cents.", "", [2, 0.02]),
+        ("A standard 5G 600 megahertz band.", "", [600]),
+        ("SAR100000 was paid, and EUR 450,000.", "", [1e5, 4.5e5]),
     ],
 )
 def test_what_stands_behind_a_naming_word_and_counts_is_kept(text, language, values):
