@@ -65,6 +65,11 @@ _YEAR = re.compile(
 )
 
 
+def may_hold_word(text: str) -> bool:
+    """Whether a number or a period may begin with a word of a lower-case text."""
+    return any(pattern.search(text) for pattern in WORDS)
+
+
 def word_atom(text: str, match: re.Match[str]) -> Atom | None:
     """Return the atom of a match of `WORDS`, None if no number or period follows."""
     start = match.start(1)
