@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from finllm.numbers import extract_quantities, foreign, notations
 from finllm.numbers.foreign import has_comma_decimals
-from finllm.numbers.spelled import MAY_BEGIN, WORD
+from finllm.numbers.spelled import MAY_BEGIN, WORDS
 from finllm.numbers.unit_first import unit_edits
 from finllm.numbers.vocabulary import (
     FOLDER,
@@ -158,7 +158,11 @@ def test_a_language_is_added_by_a_file(tmp_path, monkeypatch):
     language_of.cache_clear()
 
 
-KINDS = [row for file in ("world_kinds.tsv", "world_references.tsv") for row in mentions(file)]
+KINDS = [
+    row
+    for file in ("world_kinds.tsv", "world_references.tsv", "world_mixed.tsv")
+    for row in mentions(file)
+]
 
 
 @pytest.mark.parametrize(("language", "text", "wanted"), KINDS, ids=[text for _, text, _ in KINDS])
@@ -166,7 +170,9 @@ def test_sentences_of_each_kind_are_read_whole(language, text, wanted):
     assert is_right(language, text, wanted), stated(text, language)
 
 
-@pytest.mark.parametrize("file", ["world_nonquantities.tsv", "world_nonquantities_2.tsv"])
+@pytest.mark.parametrize(
+    "file", ["world_nonquantities.tsv", "world_nonquantities_2.tsv", "world_nonquantities_3.tsv"]
+)
 def test_sentences_that_state_no_quantity_are_left_alone(file):
     rows = list(mentions(file))
     assert len(rows) >= 60
@@ -231,12 +237,13 @@ def test_the_words_before_a_number_are_of_the_languages_file(tmp_path, monkeypat
 
 
 def test_the_quick_look_at_first_letters_leaves_no_word_out():
-    assert WORD.pattern.count(MAY_BEGIN) == 1
-    whole = re.compile(WORD.pattern.replace(MAY_BEGIN, ""))
+    quick = WORDS[0]
+    assert quick.pattern.count(MAY_BEGIN) == 1
+    whole = re.compile(quick.pattern.replace(MAY_BEGIN, ""))
     words = sorted(set(re.findall(r"[a-z]+|[1-4](?:[a-z]{2})?|[qh][1-4]|y/y|y-o-y", whole.pattern)))
     words += ["q1", "h2", "fy", "fy21", "y/y", "q/q", "y-o-y", "1st", "2nd", "3rd", "4th"]
-    text = "\n".join(f"{first} {second}" for first in words for second in words)
-    found, wanted = ([m.span() for m in p.finditer(text)] for p in (WORD, whole))
+    text = " ".join(f"{first} {second}" for first in words for second in words)
+    found, wanted = ([m.span() for m in p.finditer(text)] for p in (quick, whole))
     assert len(wanted) > 1000 and found == wanted
 
 
@@ -299,6 +306,17 @@ def test_the_pass_that_says_which_notations_a_text_can_have_misses_none(parts):
         ("a pure H2 effect", "", [0]),
         ("Headcount 40 is down.", "", [40]),
         ("Stores 40 is the target.", "", [40]),
+        ("We plan to release 1 rig and 3 to 5 new products.", "", [1, 4]),
+        ("We turned in line five Marcellus wells.", "", [5]),
+        ("We run a 30-second spot with a group of eight banks.", "", [30, 8]),
+        ("The combined ratio was at an 85 for the quarter.", "", [85]),
+        ("At a cost per unit 12, we order 300 in May.", "", [12, 300]),
+        ("Last year 45 of our stores opened; of the year 300 remain.", "", [45, 300]),
+        ("Many firms may track 2 or 3 service metrics.", "", [2, 3]),
+        ("See slide 5, 2019 was good.", "", [2019]),
+        ("We see two sides, and my view: two cents.", "", [2, 0.02]),
+        ("A standard 5G 600 megahertz band.", "", [600]),
+        ("SAR100000 was paid, and EUR 450,000.", "", [1e5, 4.5e5]),
     ],
 )
 def test_what_stands_behind_a_naming_word_and_counts_is_kept(text, language, values):

@@ -25,7 +25,7 @@ from finllm.languages.quantities import quantities_in
 from finllm.languages.wording import wording, wording_file
 from finllm.numbers import Quantity, ends, extract_quantities, quantities_agree
 from finllm.numbers.digits import VULGAR
-from finllm.numbers.spelled import WORD
+from finllm.numbers.spelled import may_hold_word
 from finllm.numbers.units import SYMBOLS
 from finllm.scoring.figures import Figure, figures, figures_agree
 
@@ -163,4 +163,4 @@ def _judged_from(text: str, before: str) -> int:
 
 def _may_state(lines: str) -> bool:
     """Whether lines may hold a figure: a digit, a number word, a period or a currency sign."""
-    return bool(_DIGIT_OR_SYMBOL.search(lines) or WORD.search(f"\n{lines.lower()}\n"))
+    return bool(_DIGIT_OR_SYMBOL.search(lines) or may_hold_word(f"\n{lines.lower()}\n"))

@@ -8,7 +8,7 @@
 - `scan` finds numbers, those in `digits` and those `spelled` out (`words`), with their `units` and
   magnitudes, and fiscal `periods`: an `atom` each;
 - `priors` reads last year's figures in parentheses;
-- `names`, `references` and `dates` drop what is no quantity;
+- `names`, `labels`, `references`, `idioms` and `dates` drop what is no quantity;
 - `compounds` and `chains` join what belongs together;
 - `bare` and `counts` ask the context what is counted, `signs` whether it is below zero, `per` what
   it is for each of.

@@ -56,8 +56,17 @@ class Atom:
 
 
 def alternatives(words: Iterable[str]) -> str:
-    """Return a pattern for any of the words, the longest first."""
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    """Return a pattern for any of the words, the longest first.
+
+    They are grouped by first letter, so that a place in a text is compared with few of them.
+
+    >>> alternatives(["mn", "m", "bn"])
+    'm(?:n|)|b(?:n)'
+    """
+    rests: dict[str, list[str]] = {}
+    for word in sorted(words, key=len, reverse=True):
+        rests.setdefault(word[0], []).append(re.escape(word[1:]))
+    return "|".join(f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in rests.items())
 
 
 _LONG = alternatives(word for word in MAGNITUDES if len(word) > 2)

@@ -69,7 +69,8 @@ def mark_bare_amounts(text: str, atoms: list[Atom]) -> None:
     far_end = {  # "12.8-13.0 million units": what the second end counts, the first does too
         first.end: second.end
         for first, second in zip(atoms, atoms[1:], strict=False)
-        if text[first.end : second.start] in ("-", "–", " - ", " – ", " to ", "-to-", " and ")
+        if second.start - first.end < 6
+        and text[first.end : second.start] in ("-", "–", " - ", " – ", " to ", "-to-", " and ")
     }
     for atom in bare:
         if _MEASURES.match(text, atom.end):

@@ -22,7 +22,9 @@ _NO_PLURALS = frozenset(
     "previous various numerous continuous serious obvious focus status analysis bonus minus "
     "address progress success excess express press mass class does goes regards includes reflects "
     "represents compares remains increases results percent relates means makes takes continues "
-    "shows provides gives brings comes says".split()
+    "shows provides gives brings comes says costs generates employs assumes becomes begins "
+    "requires produces delivers sells expects believes seems appears contains receives "
+    "exceeds".split()
 )
 _DURATIONS = frozenset("month year day week quarter hour minute foot mile inch".split())
 _MEASURES = {

@@ -17,15 +17,18 @@ _MONTH_BEHIND = re.compile(
 _CODES = re.compile(
     r"(?=[\d+(])(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}"
     r"|\+(?=(?:[ ()/-]{0,3}\d){8})\d{1,3}\)?[ -]?(?:\(0\d{0,4}\) ?|(?<=[ -])\(?)\d{1,5}\)?"
-    r"(?:(?: |-|/| / )\d{1,6}){1,6}|0 [1-9]\d\d(?: \d{2,3}){2,3}"
+    r"(?:(?: |-|/| / )\d{1,9}){1,6}|0 [1-9]\d\d(?: \d{2,3}){2,3}"
     r"|(?<!\d[.,])0\d{1,4}(?:(?: / |[ ./-]{1,2})\d{2,8}){1,5}|[689]\d \d{3} \d\d \d\d"
     r"|\(0?\d{2,4}\) ?\d{3,5}[- ]\d{3,4}"
     r"|\d{1,2}\.\d{1,2}\.(?:19|20)?\d\d|\d{1,3}(?:[.,]\d{3}){2}/\d{4}-\d\d"
     r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
     r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
     r"|\d{2,4}/\d{3,8}/\d{2,8}"  # "1998/014351/06", of a register
+    r"|\d{4}-\d{6}-\d\d"
     r"|(?:19|20)\d\d[/-](?!(?:19|20)\d\d(?!\d))(?:\d\d(?:/e[cu]|/ue|/eg|/ce)|\d{3,6}(?![.,]?\d|%))"
-    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d|\d{1,2} (?:to|and) \d{1,2} o'clock"
+    r"|(?:19|20)\d\d-[1-9](?![\d,.%])|1-8\d\d-[a-z]|\d{1,2}-\d{1,3}h\b"  # "ABS 2023-1"
+    r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d"
+    r"|\d{1,2} (?:to|and) \d{1,2} o'clock|\d{1,2} h (?:à|to|et|and) \d{1,2} h\b"
     r"|\d{1,2} ?(?:a\.m|p\.m|am\b|pm\b|o'clock))(?!\d)"
 )
 _PHONE_BEFORE = re.compile(
@@ -34,8 +37,8 @@ _PHONE_BEFORE = re.compile(
 )
 _CLOCK = re.compile(r"[ap]\.?m\b|o'clock|h\b|(?:to|and) \d{1,2} o'clock")
 _STREET = re.compile(
-    r" (?:[A-Z][A-Za-z.'-]+ ){0,2}(?:Street|Avenue|Broadway|Boulevard|Road|Parkway|Plaza|Square"
-    r"|Drive|Lane|Vanderbilt)\b|, Street of\b"
+    r" (?:[A-Z][A-Za-z.'-]+ ){0,2}(?:Street|Loop|St\.?(?= [A-Z])|Avenue|Broadway|Boulevard|Road"
+    r"|Parkway|Plaza|Square|Drive|Lane|Vanderbilt|World Trade Cent(?:er|re))\b|, Street of\b"
 )
 _STREET_ELSE = re.compile(  # of these words some name shops too
     r" (?:[A-Z][A-Za-z.'-]+ ){1,3}(?:Court|House|Way|Quay|Gardens|Row|Hill|Place|Terrace|Gate"
@@ -93,21 +96,22 @@ def is_phone(text: str, start: int) -> bool:
 
 def is_address(cased: str, text: str, atom: Atom) -> bool:
     """Whether a number is a street number: "565 Broadway", "at 3350 Peachtree"."""
-    if _STREET.match(cased, atom.end):
+    start, end = atom.start, atom.end
+    named = cased[end] == " " and cased[end + 1].isupper()
+    if (named or cased[end] == ",") and _STREET.match(cased, end):
         return True
-    if text.startswith(" hudson yards", atom.end):
+    if text.startswith(" hudson yards", end):
         return True
-    before = cased[max(0, atom.start - 80) : atom.start]
-    named = cased[atom.end] == " " and cased[atom.end + 1].isupper()
+    first = max(0, start - 80)
     if named and not atom.number % 1:
-        if _STREET_ELSE.match(cased, atom.end) and _AT.search(before[-12:]):
+        if _STREET_ELSE.match(cased, end) and _AT.search(cased, max(0, start - 12), start):
             return True
-        if _TO_POST_CODE.match(cased, atom.end) or _FLOOR_OF.search(before[-24:]):
+        if _TO_POST_CODE.match(cased, end) or _FLOOR_OF.search(cased, max(0, start - 24), start):
             return True
-    if "Street of " in before and _STREET_BEFORE.search(before):
+    if cased.find("Street of ", first, start) >= 0 and _STREET_BEFORE.search(cased, first, start):
         return True
-    if before.endswith(", ") and _POST_CODE.match(cased, atom.start):
-        if _POST_CODE_BEFORE.search(before):
+    if cased[start - 2 : start] == ", " and _POST_CODE.match(cased, start):
+        if _POST_CODE_BEFORE.search(cased, first, start):
             return True
     house = atom.number >= 100 and not atom.number % 1 and text.endswith(" at ", 0, atom.start)
     return house and named and not counted_unit(text, atom.end)

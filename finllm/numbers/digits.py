@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from finllm.numbers.atom import TAIL, Atom, apply_tail
 from finllm.numbers.counts import MEASURE
@@ -30,10 +31,14 @@ _SPACED_DECIMALS = (  # "$ 1 . 2 billion", as tokenisers and OCR write it
     r"(?<!\d{4}) \. \d+(?= ?(?:%|percent|per |million|billion|mln|bln|basis points))"
 )
 NUMBER = re.compile(
-    rf"([{''.join(SYMBOLS)}\d])(?:(?<=\d)|(?:[ ]?([-–(]))?[ ]?(?=\.?\d))"
+    rf"([{''.join(SYMBOLS)}0-9])(?:(?<=\d)|(?:[ ]?([-–(]))?[ ]?(?=\.?\d))"
     rf"(\d{{0,3}}(?:,\d{{3}})+(?!\d)|\d{{0,2}}(?:,\d\d)+,\d{{3}}(?!\d|,\d)"  # "1,54,100"
     rf"|\d{{0,3}}(?:['’]\d{{3}})+(?!\d)|\d*)(\.\d+|{_SPACED_DECIMALS})?(\))?{_HALF}{TAIL}"
 )  # begins with one set of characters, so that `finditer` jumps from one to the next
+# "0" for what `NUMBER` begins with, or may begin with where Latin-1 lacks it
+_MARKS = bytes(
+    48 if chr(byte) in SYMBOLS or chr(byte) in "0123456789?" else 32 for byte in range(256)
+)
 _GROUPING = re.compile(r"[,'’]")
 _MOST_DIGITS = 18  # no amount is longer, codes are
 _BEFORE = re.compile(r"([a-z.]+)( ?)(?:[$]|(?<= )[-–])?$")
@@ -44,6 +49,17 @@ _US_DOLLAR = re.compile(r"\b(?:us|u\.s\.) dollars?,? $")
 _FRACTION_OF = re.compile(
     r"([1-7])/([2-8])(?:rd|rds|th|ths)? of (?:((?:1|one|a) ?(?:%|percent\b))|(?=[a-z]))"
 )
+
+
+def numbers_in(text: str) -> Iterator[re.Match[str]]:
+    """The matches of `NUMBER`; to look for marked bytes is faster than to search by the pattern."""
+    marks = text.encode("latin-1", "replace").translate(_MARKS)
+    at = marks.find(b"0")
+    while at >= 0:
+        match = NUMBER.match(text, at)
+        if match is not None:
+            yield match
+        at = marks.find(b"0", at + 1 if match is None else match.end())
 
 
 def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
@@ -73,7 +89,9 @@ def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
             quote = start - 1 if before != " " else start - 2
             if text[quote] in "'’" and text[quote - 1] in " \n(-" and not text[start + 2].isalnum():
                 return Atom(quote, start + 2, 2000.0 + int(digits), 1.0, "year")
-    digits, decimals = _GROUPING.sub("", digits), (decimals or "").replace(" ", "")
+    decimals = (decimals or "").replace(" ", "")
+    if len(digits) > 3:
+        digits = _GROUPING.sub("", digits)
     if len(digits) > _MOST_DIGITS:
         return None
     number = float((digits or "0") + decimals)
@@ -122,8 +140,7 @@ def _apply_symbol(text: str, atom: Atom, head: str, sign: str | None, closing: s
 
 def _take_letter(text: str, atom: Atom) -> None:
     """Take the magnitude of an amount that shows its currency: the m of "SEK 145 m"."""
-    letter = _SPACED_LETTER.match(text, atom.end)
-    if letter is not None and atom.scale == 1.0:
+    if atom.scale == 1.0 and (letter := _SPACED_LETTER.match(text, atom.end)):
         atom.scale, atom.end = MAGNITUDES[letter[1]], letter.end()
 
 

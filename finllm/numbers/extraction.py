@@ -88,10 +88,11 @@ def _quantity(text: str, atom: Atom, setting: Plain) -> Quantity | None:
     elif kind == "period":
         year = unit[2:] if unit.startswith("FY") else unit[:4]
         value = float(year) if year.isdigit() else 0.0
+    value = -value if atom.negative and value else value
     start, end = setting.span(atom.start, atom.end)
     return Quantity(
         kind,
-        _exact(-value if atom.negative and value else value),
+        value if value.is_integer() and -1e14 < value < 1e14 else _exact(value),
         unit,
         atom.per,
         start,

@@ -20,7 +20,7 @@ from finllm.numbers.wraps import wrapped
 _BLANKS = "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _GROUPED = re.compile(rf"(?<![\d.,])\d{{1,3}}(?:[{_BLANKS}]\d{{3}})+(?!\d)")
 _BLANK = re.compile(f"[{_BLANKS}]")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_ASCII = bytes(range(128))
 _PLAIN = (
     dict.fromkeys(_BLANKS, " ")
     | dict.fromkeys("\u2212\u2010\u2011\ufe63\uff0d", "-")
@@ -53,6 +53,7 @@ _MAY_BE_MARKUP = re.compile(
     rf"{_INVISIBLE}{_COUNTED}\u2020\u2021]"
 )
 _ASCII_MARKS = ("\r", "\t", "<", "[", "^", "\\", "*", "_", "~~", "`", "\x0b", "\x0c")
+_BLANK_AT_EDGE = re.compile(r"\n(?: |(?<= \n))")  # of a line
 _BLANK_RUN = re.compile(r" *\| *|  +| +(?=\n)|(?<=\n) +")
 _RULE = re.compile(r"[-*_=|:+~. ]{3,}")
 _Edit = tuple[int, int, str]  # start, end, and what to put there
@@ -114,7 +115,8 @@ def plain_marks(text: str) -> str:
     """
     if text.isascii():
         return text
-    marks = set(_NOT_ASCII.findall(text))  # few: to replace each is faster than to translate all
+    # few: to replace each is faster than to translate all
+    marks = set(text.encode(errors="surrogatepass").translate(None, _ASCII).decode(errors="ignore"))
     if not marks.isdisjoint(_BLANKS):
         # an apostrophe, since a comma may be read as a decimal mark
         text = _GROUPED.sub(lambda match: _BLANK.sub("'", match[0]), text)
@@ -161,14 +163,17 @@ def _line_edits(text: str) -> list[_Edit]:
     edits: list[_Edit] = []
     lines = text.split("\n")[1:-1]
     spans = [
-        [(0, len(line))] if _is_frame(line, below) else numerals.spans(line)
+        numerals.spans(line)
+        if line[:1].isalnum() and "|" not in line or not _is_frame(line, below)
+        else [(0, len(line))]
         for line, below in zip(lines, [*lines[1:], ""], strict=True)
     ]
     goes_on = wrapped(lines, [bool(found) and found[0][0] == 0 for found in spans])
     at = 1
     for line, found, joins in zip(lines, spans, goes_on, strict=True):
         end = at + len(line)
-        edits += [(at + a, at + b, "") for a, b in found]
+        if found:
+            edits += [(at + a, at + b, "") for a, b in found]
         if joins:
             edits.append((end, end + 1, " "))
         at = end + 1
@@ -184,7 +189,7 @@ def _is_frame(line: str, below: str) -> bool:
 
 
 def _blank_edits(text: str) -> list[_Edit]:
-    if not any(run in text for run in ("  ", " \n", "\n ", "|")):
+    if "|" not in text and "  " not in text and not _BLANK_AT_EDGE.search(text):
         return []
     edits = []
     for match in _BLANK_RUN.finditer(text):

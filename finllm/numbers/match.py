@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -56,7 +55,7 @@ def ends(quantity: Quantity) -> tuple[Quantity, ...]:
     if quantity.low is None or quantity.high is None:
         return (quantity,)
     return tuple(
-        dataclasses.replace(quantity, value=value, low=None, high=None)
+        quantity._replace(value=value, low=None, high=None)
         for value in (quantity.low, quantity.high)
     )
 

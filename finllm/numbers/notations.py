@@ -65,7 +65,7 @@ def amount_edits(text: str) -> Iterator[Edit]:
         if _CODE.search(text[max(0, match.start() - 4) : match.start()]):
             yield match.start(), match.start(1), "-" if text[match.start() - 1] == " " else " -"
             yield match.end(1), match.end(1) + 1, ""
-    if "GBp" in text or "GBX" in text:
+    if "GB" in text:
         for match in _PENCE.finditer(text):
             yield (*match.span(), f"{match[1]} pence" if match[1] else " pence")
     for match in _CENT_MARK.finditer(text) if "\u00a2" in text else ():

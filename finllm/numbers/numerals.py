@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from finllm.numbers.atom import alternatives
 from finllm.numbers.counts import counted_unit
 from finllm.numbers.units import CODES
 from finllm.numbers.vocabulary import magnitude_words
@@ -45,15 +46,16 @@ _SECTION = re.compile(rf"(\d{{1,2}}(?:\.\d{{1,2}}){{0,4}})\s+(?=[^\W\d_])(?!{_UN
 _HASH = re.compile(
     r"(?:#|\u00a7 ?|n[or]\.? ?|\u2116 ?)\d{1,2}(?:[.):]| [-\u2013\u2014](?=\s)|(?=\s))\s*", re.I
 )
-_NOUN = (
-    r"(?:(?:key|main|top|talking|bullet|action|agenda|list|important) )?"
-    r"(?:point|step|item|bullet|part|section|chapter|note|footnote|slide|page|figure|fact|finding"
-    r"|take-?away|highlight|insight|topic|theme|reason|driver|factor|question|answer|summary"
-    r"|observation|number|paragraph|statement|claim|result|priority|pillar|goal|objective|lesson"
-    r"|idea|argument|conclusion|example|task|tip|rule|news|headline|message|detail|entry|line|row"
-    r"|sentence|exhibit|appendix|annex|table|box|trend|risk|update|metric|aspect|element|remark"
-    r"|comment)s?"
+_ADJECTIVES = "key main top talking bullet action agenda list important".split()
+_NOUNS = (
+    "point step item bullet part section chapter note footnote slide page figure fact finding "
+    "take-away takeaway highlight insight topic theme reason driver factor question answer summary "
+    "observation number paragraph statement claim result priority pillar goal objective lesson "
+    "idea argument conclusion example task tip rule news headline message detail entry line row "
+    "sentence exhibit appendix annex table box trend risk update metric aspect element remark "
+    "comment".split()
 )
+_NOUN = rf"(?:(?:{alternatives(_ADJECTIVES)}) )?(?:{alternatives(_NOUNS)})s?"
 _LABEL = (
     rf"{_NOUN} ?(?:#|no\.? ?|number )?"
     rf"\(?(?:\d{{1,2}}(?:\.\d{{1,2}})*|{_ROMAN}|[a-h]|{'|'.join(_WORDS)})\)?"
@@ -61,7 +63,8 @@ _LABEL = (
     r"(?:(?: ?[:.)]| [-\u2013\u2014])\s+(?=\S)|[:.)]?$)"
 )
 _LABELLED = re.compile(_LABEL, re.I)
-_LABEL_INSIDE = re.compile(rf"[.;:!?] ({_LABEL})", re.I)
+# a pattern for each stop: one that begins with a fixed character is found much faster
+_LABELS_INSIDE = tuple(re.compile(rf"\{stop} ({_LABEL})", re.I) for stop in ".;:!?")
 _OWN_LABEL = re.compile(r"((?:[^\W\d_]+ ){1,2})#?(\d{1,2}):\s+(?=\S)")
 _ENCLOSED_INSIDE = re.compile(
     rf"\((\d{{1,2}}|[a-h]|{_ROMAN})\)(?=[\s.,;:)]|$|[^\W\d_]{{3}})"
@@ -79,9 +82,13 @@ _VALUE_BEFORE = re.compile(
 )
 _GLUED = re.compile(r"illion(\d{1,2})(?![\d.,%])")  # "$5 million1", of a footnote
 _GLUED_TO_PERCENT = re.compile(r"%(\d)(?![\d.,%])")
-_AFTER_STOP = re.compile(
-    r"[.,;]([0-9]{1,2})(?=\s|$)(?:(?<=[^\W\d_].[0-9])|(?<=%.[0-9])|(?<=[^\W\d_].[0-9]{2}))"
-)  # "fell 5%.3 We"
+_AFTER_STOPS = tuple(  # "fell 5%.3 We"
+    re.compile(
+        rf"\{stop}([0-9]{{1,2}})(?=\s|$)"
+        r"(?:(?<=[^\W\d_].[0-9])|(?<=%.[0-9])|(?<=[^\W\d_].[0-9]{2}))"
+    )
+    for stop in ".,;"
+)
 _SEE = re.compile(
     r"\((?:(?:see|cf\.?|refer to) (?:also )?)?(?:foot)?"
     r"(?:note|slide|page|table|figure|exhibit|section)s? [\w.-]{1,6}\)",
@@ -95,8 +102,10 @@ _TITLE = re.compile(  # it names what follows and says nothing of the company
     r"|(?:sure|certainly|of course|okay|ok)?[,!. ]*here(?:'s| is| are) [^.\n\d]{0,80}:\s*$",
     re.I,
 )
+_NO_STOP = r"[^:.)\u2013\u2014#-]{0,28}+"
+_STOP = r"[:.)\u2013\u2014#]|$|(?<= )-"
 _MAY_LEAD = re.compile(  # no letter first, or a stop or the end of the line soon behind it
-    r"[^A-Za-z\"'$]|[^:.)\u2013\u2014#-]{0,28}(?:[:.)\u2013\u2014#-]|$)"
+    rf"[^A-Za-z\"'$]|{_NO_STOP}(?:{_STOP}|-{_NO_STOP}(?:{_STOP}))"
     r"|(?:[Hh]ere|[Ss]ure|[Cc]ertainly|[Oo]f course|[Oo]k)"
 )
 _Span = tuple[int, int]
@@ -108,15 +117,18 @@ class Numerals:
     def __init__(self, text: str) -> None:
         self._text = text
         self._last: dict[str, int] = {}
+        self._may_be_inside = ")" in text or "1. " in text
         self._rare = [
             pattern
-            for pattern in (_LABEL_INSIDE, _GLUED, _GLUED_TO_PERCENT, _AFTER_STOP)
+            for pattern in (*_LABELS_INSIDE, _GLUED, _GLUED_TO_PERCENT, *_AFTER_STOPS)
             if pattern.search(text)
         ]
 
     def spans(self, line: str) -> list[_Span]:
         """The stretches of a line that are bullets, numerals, labels and footnotes, in order."""
-        if self._says_nothing(line):
+        inside = self._rare or self._last.get(".")
+        inside = inside or self._may_be_inside and (")" in line or "1. " in line)
+        if not inside and not _MAY_LEAD.match(line):
             return []
         at = 0
         for _ in range(3):  # "- **Step 1:** 1."
@@ -129,12 +141,6 @@ class Numerals:
                 break
         found = [(0, at)] if at else []
         return _apart(found + self._inside(line, at))
-
-    def _says_nothing(self, line: str) -> bool:
-        """Whether a line can hold no numeral, as most lines of a call can not."""
-        if _MAY_LEAD.match(line) or self._rare or ")" in line:
-            return False
-        return "1. " not in line and not self._last.get(".")
 
     def _leading(self, line: str, at: int, heading: bool) -> int:
         """The offset behind a numeral or label at an offset; the offset itself where none is."""

@@ -37,6 +37,7 @@ _SAME_UNIT = {
 }
 _PER_DAY = re.compile(r" [a-z]+ per (day|week|month|quarter|year|hour)\b")  # "55,000 boe per day"
 _PER_BEFORE = re.compile(rf"(?:\beps\b|\bper {_KIND_OF_SHARE}(share|unit)\b)([^$€£;]*)$")
+_TRIGGERS = tuple(map(re.compile, ("eps", " share", "per unit")))
 _BREAK = re.compile(
     r"\b(?:million|billion|revenues?|sales|ebitda|ebit|margin|income|cash flow|price"
     r"|totaling)\b|[!?]|\. [a-z]"
@@ -45,7 +46,7 @@ _BREAK = re.compile(
 
 def mark_per(text: str, atoms: list[Atom]) -> None:
     """Set what amounts and counts are per: behind them, or before them as in "EPS of $1.24"."""
-    triggers = trigger_positions(text, ("eps", " share", "per unit"))
+    triggers = trigger_positions(text, _TRIGGERS)
     last: Atom | None = None
     for atom in atoms:
         if atom.kind not in ("money", ""):

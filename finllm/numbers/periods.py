@@ -113,7 +113,9 @@ def parse_period(text: str, start: int) -> tuple[str, int] | None:
             return f"{_full_year(year)}{letter.upper()}{number}", _end(match)
     if first == "f" and (match := _NINE_MONTHS.match(text, start)):
         return f"{_full_year(match[1])}M9", match.end()
-    match = _QUARTER.match(text, start) or _QUARTER_OF_TWO.match(text, start)
+    match = None
+    if first not in "qhym":
+        match = _QUARTER.match(text, start) or _QUARTER_OF_TWO.match(text, start)
     if match is not None:
         ordinal, part, year = match.groups()
         letter = "Q" if part in ("quarter", "qtr") else "H"

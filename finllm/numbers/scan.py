@@ -1,14 +1,14 @@
 """One cheap pass over a text that finds everything that may be a number.
 
-Two regular expressions jump from digit to digit and from number word to number word; only there
-is Python at work.
+Regular expressions jump from digit to digit and from number word to number word; only there is
+Python at work.
 """
 
 from __future__ import annotations
 
 from finllm.numbers.atom import Atom
-from finllm.numbers.digits import NUMBER, digit_atom
-from finllm.numbers.spelled import WORD, word_atom
+from finllm.numbers.digits import digit_atom, numbers_in
+from finllm.numbers.spelled import WORDS, word_atom
 
 
 def scan(text: str) -> list[Atom]:
@@ -16,10 +16,12 @@ def scan(text: str) -> list[Atom]:
 
     The text must begin and end with a line break, so that every number has neighbours.
     """
-    words = [a for match in WORD.finditer(text) if (a := word_atom(text, match)) is not None]
+    found = (match for pattern in WORDS for match in pattern.finditer(text))
+    words = [atom for match in found if (atom := word_atom(text, match)) is not None]
+    words.sort(key=lambda atom: atom.start)
     atoms: list[Atom] = []
     nth, reach = 0, -1
-    for match in NUMBER.finditer(text):
+    for match in numbers_in(text):
         start = match.start()
         while nth < len(words) and words[nth].start <= start:
             if words[nth].start >= reach:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 
 from finllm.numbers.atom import Atom
 from finllm.numbers.counts import counted_unit
 
 _REACH = 100  # characters within which a word may speak of an amount
+_TRIGGERS = tuple(  # each begins with fixed characters, which are found fast
+    map(re.compile, (r"los(?:s|t |ing )", "deficit of ", "negative", "minus"))
+)
 _GAP = (
     r"(?:about |approximately |roughly |around |nearly |almost |some |only |just |now |a |an |the "
     r"|of |at |up to |over )*"
@@ -21,9 +23,11 @@ _NEGATIVE = re.compile(
 _NEGATIVE_BEHIND = re.compile(r"(?: (?:in|of|net))* negative\b(?! to )")
 # losses that are a cost line of a bank or an insurer, and words that only contain "loss"
 _LOSS = re.compile(
-    r"\b(?<!credit )(?<!loan )(?<!lease )(?<!cat )(?<!catastrophe )(?<!weather )(?<!storm )"
-    r"(?<!charge-off )(?<!gains and )(?<!gain and )(?<!gains or )(?<!gain or )(?<!gains/)(?<!gain/)"
-    r"loss(?:es)?(?![a-z-]| ratio| rate| cost| adjust| reserve| provision| expense| frequen"
+    r"loss(?<!\wloss)(?<!credit loss)(?<!loan loss)(?<!lease loss)(?<!cat loss)"
+    r"(?<!catastrophe loss)(?<!weather loss)(?<!storm loss)(?<!charge-off loss)"
+    r"(?<!gains and loss)(?<!gain and loss)(?<!gains or loss)(?<!gain or loss)(?<!gains/loss)"
+    r"(?<!gain/loss)"
+    r"(?:es)?(?![a-z-]| ratio| rate| cost| adjust| reserve| provision| expense| frequen"
     r"| severit| trend| pick| develop| recover| emergence"
     r"| of (?:customer|business|volume|a |the |one))(?=([^;:]*)$)"
 )
@@ -56,15 +60,9 @@ _LOSS_BEHIND = re.compile(
 )
 
 
-def trigger_positions(text: str, words: tuple[str, ...]) -> list[int]:
-    """Return the sorted offsets at which any of the words begins."""
-    found = []
-    for word in words:
-        at = text.find(word)
-        while at >= 0:
-            found.append(at)
-            at = text.find(word, at + 1)
-    return sorted(found)
+def trigger_positions(text: str, patterns: tuple[re.Pattern[str], ...]) -> list[int]:
+    """Return the sorted offsets at which any of the patterns matches."""
+    return sorted(match.start() for pattern in patterns for match in pattern.finditer(text))
 
 
 def window_before(text: str, start: int, reach: int) -> str:
@@ -75,15 +73,15 @@ def window_before(text: str, start: int, reach: int) -> str:
 
 def mark_signs(text: str, atoms: list[Atom]) -> None:
     """Mark losses and amounts called negative or minus as below zero."""
-    triggers = trigger_positions(
-        text, ("loss", "lost ", "losing ", "deficit of ", "negative", "minus")
-    )
+    triggers = trigger_positions(text, _TRIGGERS)
     if not triggers:
         return
     loss: Atom | None = None
     previous: Atom | None = None
+    nth = 0  # of the first trigger behind an atom's start
     for atom in atoms:
-        nth = bisect_left(triggers, atom.start)
+        while nth < len(triggers) and triggers[nth] < atom.start:
+            nth += 1
         near = nth > 0 and atom.start - triggers[nth - 1] < _REACH
         follows = nth < len(triggers) and triggers[nth] - atom.end < 45
         if (near or follows) and not atom.negative:
@@ -116,7 +114,8 @@ def _is_called_negative(text: str, atom: Atom, previous: Atom | None) -> bool:
         return False
     if atom.kind and _NEGATIVE_BEHIND.match(text, atom.end):
         return True
-    if _NEGATIVE.search(window_before(text, atom.start, _REACH)) is None:
+    window = window_before(text, atom.start, _REACH)
+    if "negative" not in window and "minus" not in window or _NEGATIVE.search(window) is None:
         return False
     if not atom.kind and atom.value < 1e4:
         if not text.endswith(("minus ", "negative "), 0, atom.start):

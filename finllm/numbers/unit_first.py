@@ -39,9 +39,14 @@ _CAPITALS = re.compile(  # capitals that have a number in front or behind
     )
     + "))"
 )
-_SYMBOL = re.compile(
-    r"[$€£](?:(?<=[TKMkmbnds].)|(?<=[od]\. .)|(?<=[ir][od] .)|(?<=ion .)|(?<=sand .)"
-    rf"|(?= ?(?:{_SCALES})(?![a-z])))"
+_MARKS = bytes(65 if 65 <= byte <= 90 else 32 for byte in range(256))  # "A" for a capital
+_SYMBOLS = tuple(  # each begins with a fixed character, which is found faster than one of a set
+    re.compile(
+        rf"{re.escape(symbol)}"
+        r"(?:(?<=[TKMkmbnds].)|(?<=[od]\. .)|(?<=[ir][od] .)|(?<=ion .)|(?<=sand .)"
+        rf"|(?= ?(?:{_SCALES})(?![a-z])))"
+    )
+    for symbol in "$€£"
 )
 _LEAD = re.compile(
     r"(?<![^\W_])(?:(Mio|Mrd|million|billion|thousand)\.? |([TKMBtkmb]|MM|bn|Bn|mn|Mds?|md))$"
@@ -63,7 +68,7 @@ _SLASHED = re.compile(r"\b(?:S/\.?|B/\.) ?(?=\d[\d.,' ]*(?:mm?|bn|k)?(?![^\W\d])
 _RAND = re.compile(  # "R36 418 million", "R7,4 billion", "R(45)m"
     r"R(?=[\d(–-])(?<![\w$€£.]R)(\()?[-–]?(\d+(?:[.,'’]\d+| \d{3}(?!\d))*)(?(1)\))"
 )
-_KRONA = re.compile(r"(?<![^\W_])(?:[TMtmkK]|[Mm]d)(kr)(?![^\W_])")
+_KRONA = re.compile(r"kr(?![^\W_])(?:(?<=(?<![^\W_])[TMtmkK]..)|(?<=(?<![^\W_])[Mm]d..))")
 _SCALE = (
     r"(?:(?:mil(?!e)|bil(?!l\b)|tril|thousand|mrd|mio|tsd|crore|lakh|bn\b|mn\b|mm?\b|k\b)"
     r"|per share)"
@@ -85,20 +90,35 @@ _AMOUNT_BEFORE = re.compile(
 
 def unit_edits(text: str) -> Iterator[Edit]:
     """What to put in place of units before numbers, of glued ones behind, and of rare codes."""
-    for match in _CAPITALS.finditer(text):
+    for match in _in_capitals(text):
         code = match[0][-3:]
         if code in _KNOWN:
             yield from _scaled(text, match.end() - 3, match.end(), code)
         elif code in RARE_CODES and len(match[0]) == 3:
             yield from _rare(text, match.start(), match.end(), code)
-    for match in _SYMBOL.finditer(text):
-        yield from _scaled(text, match.start(), match.end(), match[0])
+    for symbol in _SYMBOLS:
+        for match in symbol.finditer(text):
+            yield from _scaled(text, match.start(), match.end(), match[0])
     for match in _KRONA.finditer(text) if "kr" in text else ():
-        yield from _scaled(text, match.start(1), match.end(), "SEK")
+        yield from _scaled(text, match.start(), match.end(), "SEK")
     for match in _RAND.finditer(text):
         yield from _rand(text, match)
     for match in _SLASHED.finditer(text) if "S/" in text or "B/." in text else ():
         yield (*match.span(), "PEN$" if match[0][0] == "S" else "PAB$")
+
+
+def _in_capitals(text: str) -> Iterator[re.Match[str]]:
+    """The matches of `_CAPITALS`, which is tried only where three capitals stand.
+
+    To mark them by bytes and to look for three marks takes a third of the time of a search.
+    """
+    marks = text.encode("latin-1", "replace").translate(_MARKS)
+    at = marks.find(b"AAA")
+    while at >= 0:
+        match = _CAPITALS.match(text, at)
+        if match is not None:
+            yield match
+        at = marks.find(b"AAA", at + 1 if match is None else match.end())
 
 
 def _scaled(text: str, start: int, end: int, code: str) -> Iterator[Edit]:

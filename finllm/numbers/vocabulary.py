@@ -164,8 +164,19 @@ def word_edits(text: str, language: str) -> list[Edit]:
     for match in known.pattern.finditer(text):
         new = _in_english(_form(match[0]), known.english)
         glued = match[0][-1] in "'." and text[match.end()].isalnum()  # "d'euros", "Nr.4"
-        edits.append((*match.span(), f"{new} " if glued else new))
+        edits += _around_number(match, f"{new} " if glued else new)
     return apart(edits)
+
+
+def _around_number(match: re.Match[str], new: str) -> list[Edit]:
+    """The edits that put new words in place of a form, and leave its number where it stands."""
+    number = _NUMERAL.search(match[0])
+    if number is None or number[0] not in new:
+        return [(*match.span(), new)]
+    before, _, behind = new.partition(number[0])
+    start, end = (match.start() + offset for offset in number.span())
+    edits = [(match.start(), start, before), (end, match.end(), behind)]
+    return [edit for edit in edits if edit[0] < edit[1] or edit[2]]
 
 
 def _in_english(form: str, english: dict[str, str]) -> str:

@@ -17,7 +17,8 @@ _COMES_FROM = re.compile(
     r"|was|were|is|are)\b|%",
     re.I,
 )
-_ENDS = re.compile(r"[.!?:;|][\"')\]]*$")
+_ENDS = (".", "!", "?", ":", ";", "|")
+_CLOSERS = "\"')]"
 _WIDTHS = (30, 120)  # of a column of text
 
 
@@ -36,17 +37,13 @@ def wrapped(lines: list[str], fresh: list[bool]) -> list[bool]:
     goes_on = [False] * len(lines)
     first = 0
     for nth in range(1, len(lines) + 1):
-        if nth < len(lines) and _may_go_on(stripped[nth], fresh[nth]):
-            continue
+        line = stripped[nth] if nth < len(lines) else ""
+        if line and not fresh[nth] and line[0] != "#" and "|" not in line:
+            continue  # it may be the rest of the one above
         item = fresh[first] and not stripped[first].startswith("#")
         _mark_block(stripped[first:nth], goes_on, first, item=item)
         first = nth
     return goes_on
-
-
-def _may_go_on(line: str, fresh: bool) -> bool:
-    """Whether a line may be the rest of the one above."""
-    return bool(line) and not fresh and "|" not in line and not line.startswith("#")
 
 
 def _mark_block(block: list[str], goes_on: list[bool], first: int, *, item: bool) -> None:
@@ -54,13 +51,20 @@ def _mark_block(block: list[str], goes_on: list[bool], first: int, *, item: bool
 
     ``item`` says that the first of them is an item of a list.
     """
-    if len(block) < 2:
-        return
-    column = _is_column(block)
-    for nth, (line, following) in enumerate(zip(block, block[1:], strict=False)):
-        if line and not _ENDS.search(line):
-            long_item = item and len(line) >= _WIDTHS[0]
-            goes_on[first + nth] = column or long_item or _is_inside(line, following)
+    unended = [
+        nth
+        for nth, line in enumerate(block[:-1])
+        if line and not line.endswith(_ENDS) and not _ends(line)
+    ]
+    column = bool(unended) and _is_column(block)
+    for nth in unended:
+        long_item = item and len(block[nth]) >= _WIDTHS[0]
+        goes_on[first + nth] = column or long_item or _is_inside(block[nth], block[nth + 1])
+
+
+def _ends(line: str) -> bool:
+    """Whether a line ends with the end of a sentence or of a table's row."""
+    return line.rstrip(_CLOSERS).endswith(_ENDS)
 
 
 def _is_inside(line: str, following: str) -> bool:
@@ -75,4 +79,4 @@ def _is_column(block: list[str]) -> bool:
         return False
     pairs = list(zip(block, block[1:], strict=False))
     full = (len(line) + 1 + len(following.split(" ")[0]) > width for line, following in pairs)
-    return all(full) and any(_is_inside(*pair) and not _ENDS.search(pair[0]) for pair in pairs)
+    return all(full) and any(_is_inside(*pair) and not _ends(pair[0]) for pair in pairs)

@@ -11,7 +11,6 @@ are gone before anything is read.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -216,8 +215,8 @@ def as_percent(quantity: Quantity) -> Quantity:
     """Basis points as percentage points; other quantities as they are."""
     if quantity.kind != "basis_points":
         return quantity
-    return dataclasses.replace(
-        quantity, kind="percent", value=quantity.value / 100, quantum=quantity.quantum / 100
+    return quantity._replace(
+        kind="percent", value=quantity.value / 100, quantum=quantity.quantum / 100
     )
 
 
@@ -228,7 +227,7 @@ def _of_quantity(quantity: Quantity, mention: str) -> list[Token]:
     """
     q = _in_order(as_percent(quantity), mention)
     if q.kind == "year":
-        q = dataclasses.replace(q, kind="period", unit=f"FY{q.value:.0f}")
+        q = q._replace(kind="period", unit=f"FY{q.value:.0f}")
     if q.kind == "period":
         kind = "compare" if q.unit in COMPARISONS else "period"
         return [Token(kind, q.unit, q.start, q.end, q)]
@@ -253,7 +252,7 @@ def _in_order(quantity: Quantity, mention: str) -> Quantity:
         return quantity
     while low * 1000 <= high:
         low *= 1000
-    return dataclasses.replace(quantity, low=low, value=(low + high) / 2)
+    return quantity._replace(low=low, value=(low + high) / 2)
 
 
 def _of_match(
