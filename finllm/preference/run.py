@@ -29,8 +29,8 @@ from finllm.model.memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, checkpoint_root, file_sha256, weights_sha256
 from finllm.params import Params
-from finllm.preference.encoding import EncodedPair, encode_pairs
-from finllm.preference.losses import PreferenceLoss, check_method
+from finllm.preference.encoding import EncodedPair, encode_pairs, with_other_answers
+from finllm.preference.losses import KTO, PreferenceLoss, check_method
 from finllm.preference.pairs import (
     CORRUPTED,
     SAMPLED,
@@ -105,6 +105,8 @@ def prefer(
         )
         for part in ("train", "val")
     ]
+    if p.method == KTO:
+        parts = [with_other_answers(rows) for rows in parts]
     write_jsonl(pairs, made)
     screen.working("loading the model")
     model = load_tuned(params, folder, adapter)
@@ -257,7 +259,9 @@ def _fit(
     monitor: Monitor,
 ) -> PreferenceFit:
     m, t, p = params.model, params.train, params.prefer
-    memory = memory_explained([row.both for row in train], p.batch_size, recomputes=False)
+    memory = memory_explained(
+        [one for row in train for one in row.apart], p.batch_size, recomputes=False
+    )
     with tempfile.TemporaryDirectory() as scratch, _own_keys(), memory:
         arguments = training_arguments(
             output_dir=scratch,
@@ -326,6 +330,9 @@ def _checkpointer(
         "code": code.hexdigest(),
         "torch": torch.__version__,
     }
-    encoded = {"train": [row.both for row in train], "val": [row.both for row in val]}
-    run = run_folder(checkpoint_root(), settings=settings, sets=encoded)
+    sets = {
+        name: [one for row in rows for one in row.apart]
+        for name, rows in (("train", train), ("val", val))
+    }
+    run = run_folder(checkpoint_root(), settings=settings, sets=sets)
     return Checkpointer(run, every=params.train.checkpoint_every)
