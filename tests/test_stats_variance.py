@@ -1,5 +1,6 @@
 """Seeds, companies and examples: against lme4, hand computation, simulation, and identities."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -222,6 +223,26 @@ def test_the_command_pools_the_seeds_and_says_what_it_found(tmp_path, capsys):
     assert found["n_called_better_alone"] == 5
     cli.main(["seeds", *files, "--json", "--params", PARAMS])
     assert json.loads(capsys.readouterr().out) == found
+
+
+def test_the_preferred_model_is_pooled_where_it_is_asked_for_and_missed_where_it_is_not(tmp_path):
+    runs = {}
+    for seed in (1, 2):
+        rows = run_of(0.1, seed)
+        better = [
+            dataclasses.replace(row, model="preferred", values=dict.fromkeys(row.values, 0.9))
+            for row in rows
+            if row.model == "tuned"
+        ]
+        runs[f"{seed}"] = rows + better
+    found = side_by_side(runs, model="preferred")
+    base = [row.values["rouge1"] for row in runs["1"] if row.model == "base"]
+    assert found.differences["rouge1"][0].mean() == pytest.approx(0.9 - np.mean(base))
+    write_jsonl(tmp_path / "a.jsonl", run_of(0.1, 1))
+    write_jsonl(tmp_path / "b.jsonl", run_of(0.1, 2))
+    files = [str(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
+    with pytest.raises(SystemExit, match=r"no test scores of the preferred model; set prefer\.met"):
+        cli.main(["seeds", *files, "--model", "preferred", "--params", PARAMS])
 
 
 def test_runs_that_are_no_seeds_of_one_recipe_are_one_line_of_error(tmp_path):
