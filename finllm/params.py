@@ -217,9 +217,10 @@ class PairWeights:
 
     corrupted: float = within(0, 1)
     sampled: float = within(0, 1)
+    rated: float = within(0, 1)
 
     def __post_init__(self) -> None:
-        total = self.corrupted + self.sampled
+        total = self.corrupted + self.sampled + self.rated
         if abs(total - 1) > 1e-9:
             raise ValueError(f"prefer.weights add up to {total:g}; they must add up to 1")
 

@@ -11,6 +11,7 @@ from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
 from test_report import PRIMARY, decided, make_evidence, render, render_markdown
 
+from finllm.instruct import chat
 from finllm.model import attention
 from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora
@@ -18,6 +19,8 @@ from finllm.params import load_params
 from finllm.plan_request import plan_params
 from finllm.planning.page import page as plan_page
 from finllm.preference.pairs import read_pairs
+from finllm.rating.answered import Answered, keep_answered
+from finllm.rating.clicks import Click, append
 from finllm.records import METRICS, Score, write_jsonl
 from finllm.report.evidence import with_candidate
 from finllm.report.outcome import from_metrics, to_metrics
@@ -51,7 +54,10 @@ def test_where_it_is_off_the_stage_says_so_and_loads_nothing(tmp_path, monkeypat
     shipped(tmp_path)
     for name in SETS:
         write_jsonl(Path(f"{name}.jsonl"), [make_example()])
-    given = {name: f"{name}.jsonl" for name in SETS} | {"groups": "groups.json"}
+    given = {name: f"{name}.jsonl" for name in SETS} | {
+        "groups": "groups.json",
+        "ratings": "ratings",
+    }
     given |= {"adapter": "adapter", "preferred": "preferred", "pairs": "pairs.jsonl"}
     given |= {"curve": "curve.csv", "metrics": "details.json", "costs": "costs.json"}
     argv = [part for flag, value in given.items() for part in (f"--{flag}", value)]
@@ -80,7 +86,10 @@ def run(tmp_path, chatml, monkeypatch):
         r=4, alpha=8, dropout=0.1, targets="all-linear", checkpoint_layers=0, seed=0,
     )  # fmt: skip
     save_adapter(adapted, Path("adapter"), base_name="tiny", revision="")
-    given = {name: f"{name}.jsonl" for name in SETS} | {"groups": "groups.json"}
+    given = {name: f"{name}.jsonl" for name in SETS} | {
+        "groups": "groups.json",
+        "ratings": "ratings",
+    }
     for name in SETS:
         rows = [
             make_example(
@@ -111,7 +120,7 @@ def run(tmp_path, chatml, monkeypatch):
 
 
 def test_the_stage_trains_the_adapter_on_pairs_of_training_companies(run):
-    said = run(weights={"corrupted": 1.0, "sampled": 0.0})
+    said = run(weights={"corrupted": 1.0, "sampled": 0.0, "rated": 0.0})
     assert said.startswith("the chosen answer leads in") and said.endswith("of 3")
     pairs = read_pairs(Path("pairs.jsonl"))
     assert len(pairs) == 18 and {pair.company for pair in pairs} == {f"train {i}" for i in range(3)}
@@ -132,9 +141,39 @@ def test_the_stage_trains_the_adapter_on_pairs_of_training_companies(run):
     assert "cost" in json.loads(Path("costs.json").read_text()) and "cost" not in details
 
 
+def test_what_people_preferred_of_training_examples_is_trained_on_and_nothing_of_the_test_set(
+    run, chatml
+):
+    system = YAML(typ="safe").load(ROOT / "params.yaml")["templatize"]["system_prompt"]
+    rows = [
+        make_example(
+            f"{name}{i}", transcript_id=f"{name}{i}", company=f"{name} {i}",
+            excerpt=CALL, answer=ANSWER,
+        )
+        for name, i in (("train", 0), ("train", 1), ("train", 2), ("test", 0))
+    ]  # fmt: skip
+    prompts = [chat.prompt_sha256(chat.render_example(chatml, row, system)) for row in rows]
+    kept = [
+        Answered(row.id, prompt, "w", "revenue rose", f"{row.id} fell")
+        for row, prompt in zip(rows, prompts, strict=True)
+    ]
+    keep_answered(Path("ratings"), kept)
+    for row in kept:
+        said = ("preference", "", "A", "base", row.sha256, "2026-01-01")
+        append(Path("ratings"), Click("ann", row.example_id, *said))
+    run(weights={"corrupted": 0.0, "sampled": 0.0, "rated": 1.0})
+    pairs = read_pairs(Path("pairs.jsonl"))
+    assert {(pair.company, pair.chosen) for pair in pairs} == {
+        (f"train {i}", "revenue rose") for i in range(3)
+    }
+    details = json.loads(Path("details.json").read_text())
+    assert details["by_kind"] == {"rated": 3} and details["audit"]["shared_companies"] == 0
+    assert details["left_out"] == {"rated_even": 0, "rated_of_other_examples": 1}
+
+
 def test_samples_that_all_rank_the_same_leave_no_pair_and_the_message_says_what_to_raise(run):
     with pytest.raises(ValueError, match=r"prefer\.weights\.sampled is 1.*rank the same; raise"):
-        run(weights={"corrupted": 0.0, "sampled": 1.0}, samples=2)
+        run(weights={"corrupted": 0.0, "sampled": 1.0, "rated": 0.0}, samples=2)
     assert not Path("preferred").exists()
 
 

@@ -19,7 +19,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
 from finllm import screen
-from finllm.instruct import splits
+from finllm.instruct import chat, splits
 from finllm.model import arithmetic
 from finllm.model.adapter import save_adapter
 from finllm.model.compute_type import resolved
@@ -33,12 +33,14 @@ from finllm.preference.encoding import EncodedPair, encode_pairs, with_other_ans
 from finllm.preference.losses import KTO, PreferenceLoss, check_method
 from finllm.preference.pairs import (
     CORRUPTED,
+    RATED,
     SAMPLED,
     Pair,
     audited,
     corrupted_pairs,
     counted,
     mixed,
+    rated_pairs,
     sampled_pairs,
     with_parts,
     with_reference,
@@ -46,6 +48,8 @@ from finllm.preference.pairs import (
 from finllm.preference.samples import drawn_answers
 from finllm.preference.trainer import PreferenceFit, fit_pairs
 from finllm.provenance import provenance
+from finllm.rating.answered import read_answered
+from finllm.rating.clicks import read_folder
 from finllm.records import Example, csv_text, write_jsonl, write_metrics, write_text
 from finllm.scoring.predicting import load_answerer
 from finllm.training.arguments import training_arguments
@@ -65,6 +69,7 @@ def prefer(
     sets: Mapping[str, Sequence[Example]],
     groups: Mapping[str, str],
     *,
+    ratings: Path,
     adapter: Path,
     preferred: Path,
     pairs: Path,
@@ -80,6 +85,8 @@ def prefer(
         The four sets of the split; pairs are made of ``train`` alone.
     groups
         The near-duplicate group of a transcript, where it is in one.
+    ratings
+        The folder with people's ratings of answers to training examples.
     adapter
         The tuned adapter, where training starts.
 
@@ -92,10 +99,10 @@ def prefer(
     m, p = params.model, params.prefer
     check_method(p.method)
     check_adapter(adapter, name=m.name, revision=m.revision)
-    made, left_out = make_pairs(params, sets["train"], adapter)
-    audit = audited(made, sets, groups)
     folder = base_folder(m)
     tokenizer = load_tokenizer(folder, revision=m.revision)
+    made, left_out = make_pairs(params, sets["train"], tokenizer, ratings=ratings, adapter=adapter)
+    audit = audited(made, sets, groups)
     parts = [
         encode_pairs(
             tokenizer,
@@ -177,11 +184,16 @@ def check_adapter(adapter: Path, *, name: str, revision: str) -> None:
 
 
 def make_pairs(
-    params: Params, train: Sequence[Example], adapter: Path
+    params: Params,
+    train: Sequence[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    ratings: Path,
+    adapter: Path,
 ) -> tuple[list[Pair], Counter[str]]:
-    """The pairs of both kinds, mixed by weight; how many prompts gave none, by reason."""
-    p = params.prefer
-    weights = {CORRUPTED: p.weights.corrupted, SAMPLED: p.weights.sampled}
+    """The pairs of all kinds, mixed by weight; how many prompts or ratings gave none, by reason."""
+    p, system = params.prefer, params.templatize.system_prompt
+    weights = {CORRUPTED: p.weights.corrupted, SAMPLED: p.weights.sampled, RATED: p.weights.rated}
     rng = np.random.default_rng(p.seed)
     examples = with_reference(train)
     found: list[Pair] = []
@@ -194,7 +206,7 @@ def make_pairs(
         drawn = drawn_answers(
             load_answerer(params, weights=adapter),
             asked,
-            params.templatize.system_prompt,
+            system,
             n=p.samples,
             temperature=p.temperature,
             seed=p.seed,
@@ -202,6 +214,13 @@ def make_pairs(
         ranked, left_out = sampled_pairs(asked, drawn)
         found += ranked
         gc.collect()  # the model that was asked
+    if weights[RATED]:
+        prompts = {
+            row.id: chat.prompt_sha256(chat.render_example(tokenizer, row, system)) for row in train
+        }
+        ranked, even = rated_pairs(read_folder(ratings), read_answered(ratings), train, prompts)
+        found += ranked
+        left_out.update(even)
     kept = mixed(found, weights, max_pairs=p.max_pairs, rng=rng)
     return with_parts(kept, val_share=p.val_share, rng=rng), left_out
 
