@@ -147,6 +147,8 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto", choices=["auto", "bfloat16", "float32"])
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     flags = parser.parse_args()
+    if flags.max_tokens < 200:
+        parser.error("--max-tokens must be at least 200: answers have up to 95, prompts the rest")
     dtype = compute_dtype(flags.dtype)
     if flags.alone:  # in a process of its own
         found = run_variant(

@@ -19,7 +19,7 @@ def main() -> str:
         write_text(at.preferred / "off.txt", "prefer.method is none\n")
         write_jsonl(at.pairs, [])
         write_text(at.curve, "")
-        write_metrics(at.metrics, at.costs, {"pairs": 0})
+        write_metrics(at.metrics, at.costs, {"pairs": 0, "forgetting": {"ratio": 1.0}})
         return "off: prefer.method is none"
     from finllm.preference.run import prefer  # with torch, which takes seconds
 

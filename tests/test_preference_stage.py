@@ -66,7 +66,10 @@ def test_where_it_is_off_the_stage_says_so_and_loads_nothing(tmp_path, monkeypat
     Path("preferred/adapter_config.json").write_text("{}")  # of the run before
     assert prefer.main() == "off: prefer.method is none"
     assert [path.name for path in Path("preferred").iterdir()] == ["off.txt"]
-    assert json.loads(Path("details.json").read_text()) == {"pairs": 0}
+    assert json.loads(Path("details.json").read_text()) == {
+        "pairs": 0,
+        "forgetting": {"ratio": 1.0},
+    }
     assert Path("pairs.jsonl").read_text() == Path("curve.csv").read_text() == ""
 
 
