@@ -52,7 +52,7 @@ from finllm.rating.answered import read_answered
 from finllm.rating.clicks import read_folder
 from finllm.records import Example, csv_text, write_jsonl, write_metrics, write_text
 from finllm.scoring.predicting import load_answerer
-from finllm.training.arguments import training_arguments
+from finllm.training.arguments import common_settings, training_arguments
 from finllm.training.checkpoints import run_folder
 from finllm.training.forgetting import general_perplexity
 from finllm.training.mishaps import memory_explained
@@ -277,7 +277,7 @@ def _fit(
     checkpointer: Checkpointer,
     monitor: Monitor,
 ) -> PreferenceFit:
-    m, t, p = params.model, params.train, params.prefer
+    p = params.prefer
     memory = memory_explained(
         [one for row in train for one in row.apart], p.batch_size, recomputes=False
     )
@@ -286,24 +286,16 @@ def _fit(
             output_dir=scratch,
             n_train=len(train),
             learning_rate=p.learning_rate,
-            warmup_share=t.warmup_share,
-            schedule=t.schedule,
-            restarts=t.restarts,
             epochs=p.epochs,
             max_steps=0,
             batch_size=p.batch_size,
             accumulation=p.accumulation,
-            max_grad_norm=t.max_grad_norm,
-            weight_decay=t.weight_decay,
-            optimizer=t.optimizer,
-            evals_per_run=t.evals_per_run,
             seed=p.seed,
-            bfloat16=m.compute_dtype == "bfloat16",
-            float16=m.compute_dtype == "float16",
+            **common_settings(params),
         )
         screen.note(
             f"prefer: {len(train)} pairs, {p.batch_size * p.accumulation} a step, "
-            f"{arguments.max_steps} steps, in {m.compute_dtype}"
+            f"{arguments.max_steps} steps, in {params.model.compute_dtype}"
         )
         return fit_pairs(
             model,
@@ -313,7 +305,7 @@ def _fit(
             val=val,
             reference=p.reference,
             arguments=arguments,
-            patience=t.early_stopping_patience,
+            patience=params.train.early_stopping_patience,
             callbacks=[monitor, Progress()],
             checkpointer=checkpointer,
         )
