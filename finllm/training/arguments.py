@@ -12,7 +12,7 @@ from finllm.params import Params
 
 
 def common_settings(params: Params) -> dict[str, Any]:
-    """What the trainings of the stages `train` and `prefer` have in common, by the names of ``training_arguments``."""
+    """What the stages `train` and `prefer` have in common of ``training_arguments``."""
     m, p = params.model, params.train
     return {
         "warmup_share": p.warmup_share,
