@@ -77,6 +77,17 @@ CALL = "In q3 2021 revenue rose 12% to $4.2 billion and net income was $310 mill
 ANSWER = "q3 revenue rose 12% to $4.2 billion\nnet income was $310 million"
 
 
+def an_example(name, i, *, more=""):
+    """One of a company of its own."""
+    return make_example(
+        f"{name}{i}",
+        transcript_id=f"{name}{i}",
+        company=f"{name} {i}",
+        excerpt=CALL + more,
+        answer=ANSWER,
+    )
+
+
 @pytest.fixture
 def run(tmp_path, chatml, monkeypatch):
     """The stage's main on a tiny model with an adapter and examples of three companies a set."""
@@ -94,13 +105,7 @@ def run(tmp_path, chatml, monkeypatch):
         "ratings": "ratings",
     }
     for name in SETS:
-        rows = [
-            make_example(
-                f"{name}{i}", transcript_id=f"{name}{i}", company=f"{name} {i}",
-                excerpt=CALL, answer=ANSWER,
-            )
-            for i in range(3)
-        ]  # fmt: skip
+        rows = [an_example(name, i) for i in range(3)]
         write_jsonl(Path(given[name]), rows)
     Path("groups.json").write_text("{}")
     given |= {"adapter": "adapter", "preferred": "preferred", "pairs": "pairs.jsonl"}
@@ -148,13 +153,7 @@ def test_what_people_preferred_of_training_examples_is_trained_on_and_nothing_of
     run, chatml
 ):
     system = YAML(typ="safe").load(ROOT / "params.yaml")["templatize"]["system_prompt"]
-    rows = [
-        make_example(
-            f"{name}{i}", transcript_id=f"{name}{i}", company=f"{name} {i}",
-            excerpt=CALL, answer=ANSWER,
-        )
-        for name, i in (("train", 0), ("train", 1), ("train", 2), ("test", 0))
-    ]  # fmt: skip
+    rows = [an_example("train", i) for i in range(3)] + [an_example("test", 0)]
     prompts = [chat.prompt_sha256(chat.render_example(chatml, row, system)) for row in rows]
     kept = [
         Answered(row.id, prompt, "w", "revenue rose", f"{row.id} fell")
@@ -172,6 +171,34 @@ def test_what_people_preferred_of_training_examples_is_trained_on_and_nothing_of
     details = json.loads(Path("details.json").read_text())
     assert details["by_kind"] == {"rated": 3} and details["audit"]["shared_companies"] == 0
     assert details["left_out"] == {"rated_even": 0, "rated_of_other_examples": 1}
+
+
+def test_kto_without_a_reference_is_refused_with_what_to_set(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"prefer\.method is kto .* set prefer\.reference to tuned"
+    ):
+        shipped(tmp_path, prefer={"method": "kto", "reference": "none"})
+
+
+def test_kto_trains_on_the_same_pairs(run):
+    only = {"corrupted": 1.0, "sampled": 0.0, "rated": 0.0}
+    with pytest.raises(ValueError, match="answers to other prompts, and the 18 preference pairs"):
+        run(method="kto", weights=only)
+    rows = [an_example("train", i, more=" Good morning." * i) for i in range(3)]
+    write_jsonl(Path("train.jsonl"), rows)
+    assert run(method="kto", weights=only).startswith("the chosen answer leads in")
+    details = json.loads(Path("details.json").read_text())
+    assert details["before"]["loss"] == pytest.approx(0.5, rel=1e-3)
+    losses = [float(line.split(",")[1]) for line in Path("curve.csv").read_text().split()[1:]]
+    assert losses[0] == pytest.approx(0.5, rel=1e-3) and losses[-1] < losses[0]
+
+
+def test_a_preference_of_nobody_is_one_message(run):
+    with pytest.raises(
+        ValueError, match=r"prefer\.weights\.rated is 1, and no preference of a per"
+    ):
+        run(weights={"corrupted": 0.0, "sampled": 0.0, "rated": 1.0})
+    assert not Path("preferred").exists()
 
 
 def test_samples_that_all_rank_the_same_leave_no_pair_and_the_message_says_what_to_raise(run):

@@ -258,7 +258,7 @@ def test_the_answers_to_other_prompts_are_chosen_and_rejected_ones_and_never_of_
         others = [pair.answers[i % 2] for pair in pairs if pair.prompt != row.prompt]
         assert row.answers[:2] == pairs[i].answers and row.answers[2] in others
     with pytest.raises(
-        ValueError, match=r"prefer\.method is kto.* 2 pairs of a part have one prompt"
+        ValueError, match=r"prefer\.method is kto.* 2 preference pairs have one prompt"
     ):
         with_other_answers(pairs[:2])
 

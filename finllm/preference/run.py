@@ -103,17 +103,13 @@ def prefer(
     tokenizer = load_tokenizer(folder, revision=m.revision)
     made, left_out = make_pairs(params, sets["train"], tokenizer, ratings=ratings, adapter=adapter)
     audit = audited(made, sets, groups)
+    encoded = encode_pairs(tokenizer, made, sets["train"], params.templatize.system_prompt)
+    if p.method == KTO:
+        encoded = with_other_answers(encoded)
     parts = [
-        encode_pairs(
-            tokenizer,
-            [pair for pair in made if pair.part == part],
-            sets["train"],
-            params.templatize.system_prompt,
-        )
+        [row for row, pair in zip(encoded, made, strict=True) if pair.part == part]
         for part in ("train", "val")
     ]
-    if p.method == KTO:
-        parts = [with_other_answers(rows) for rows in parts]
     write_jsonl(pairs, made)
     screen.working("loading the model")
     model = load_tuned(params, folder, adapter)
