@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from finllm.model import attention, fused, kernels
 from finllm.model.fused import FusedLlama, why_not_fused
-from finllm.model.head_loss import HeadLoss
+from finllm.model.head_loss import HeadLoss, HeadLosses
 from finllm.model.kernels import bits
 from finllm.model.loading import recompute_layers
 from finllm.model.workspace import CHUNK, Workspace
@@ -249,6 +249,20 @@ def test_the_head_loss_and_its_gradient_are_those_of_cross_entropy():
     found.backward()
     expected.backward()
     assert_rounded(a.grad, b.grad, n + 50)
+
+
+def test_the_losses_of_rows_add_up_to_the_loss_and_each_has_its_own_gradient():
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(300, 16), torch.randn(50, 16)
+    labels, shares = torch.randint(0, 50, (300,)), torch.rand(300)
+    a, b = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
+    found = HeadLosses.apply(a, weight, labels)
+    expected = torch.nn.functional.cross_entropy(b @ weight.T, labels, reduction="none")
+    assert_rounded(found, expected, 16 + 50)
+    assert_rounded(found.sum(), HeadLoss.apply(hidden, weight, labels), 300)
+    (found * shares).sum().backward()
+    (expected * shares).sum().backward()
+    assert_rounded(a.grad, b.grad, 16 + 2 * 50)
 
 
 @pytest.mark.parametrize("every", [1, 2])

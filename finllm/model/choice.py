@@ -33,6 +33,5 @@ def weights_of(model: str, adapter: Path | None = None) -> Path:
         return NO_ADAPTER
     folder = adapter or FOLDERS[model]
     if not any((folder / name).is_file() for name in ("adapter_config.json", "config.json")):
-        others = " or ".join(MODELS[: MODELS.index(model)])
-        raise ValueError(f"{folder}: no {model} model; {MADE_BY[model]}, or use --model {others}")
+        raise ValueError(f"{folder}: no {model} model; {MADE_BY[model]}")
     return folder

@@ -139,6 +139,20 @@ def rated_pairs(
     return found, left_out
 
 
+def check_kinds(pairs: Sequence[Pair], weights: Mapping[str, float]) -> None:
+    """Raise where a kind with a weight above 0 has no pair, with the weight and the reason.
+
+    Raises
+    ------
+    ValueError
+        For the first such kind.
+    """
+    there = {pair.kind for pair in pairs}
+    for kind, weight in weights.items():
+        if weight > 0 and kind not in there:
+            raise ValueError(f"prefer.weights.{kind} is {weight:g}, and {_REASONS[kind]}")
+
+
 def mixed(
     pairs: Sequence[Pair],
     weights: Mapping[str, float],
@@ -153,11 +167,9 @@ def mixed(
     ValueError
         Where a kind with a weight above 0 has no pair.
     """
+    check_kinds(pairs, weights)
     used = {kind: weight for kind, weight in weights.items() if weight > 0}
     by_kind = {kind: [pair for pair in pairs if pair.kind == kind] for kind in used}
-    for kind, rows in by_kind.items():
-        if not rows:
-            raise ValueError(f"prefer.weights.{kind} is {used[kind]:g}, and {_REASONS[kind]}")
     scale = sum(used.values())
     total = min(int(len(rows) * scale / used[kind] + 1e-9) for kind, rows in by_kind.items())
     total = min(total, max_pairs) if max_pairs else total

@@ -37,6 +37,7 @@ from finllm.preference.pairs import (
     SAMPLED,
     Pair,
     audited,
+    check_kinds,
     corrupted_pairs,
     counted,
     mixed,
@@ -196,6 +197,15 @@ def make_pairs(
     left_out: Counter[str] = Counter()
     if weights[CORRUPTED]:
         found += corrupted_pairs(examples, rng)
+    if weights[RATED]:
+        prompts = {
+            row.id: chat.prompt_sha256(chat.render_example(tokenizer, row, system)) for row in train
+        }
+        rated, left_out = rated_pairs(read_folder(ratings), read_answered(ratings), train, prompts)
+        found += rated
+    check_kinds(
+        found, {kind: weights[kind] for kind in (CORRUPTED, RATED)}
+    )  # drawing takes minutes
     if weights[SAMPLED]:
         screen.working("drawing answers")
         asked = splits.cap(examples, p.max_prompts, rng)
@@ -207,16 +217,10 @@ def make_pairs(
             temperature=p.temperature,
             seed=p.seed,
         )
-        ranked, left_out = sampled_pairs(asked, drawn)
+        ranked, equal = sampled_pairs(asked, drawn)
         found += ranked
+        left_out.update(equal)
         gc.collect()  # the model that was asked
-    if weights[RATED]:
-        prompts = {
-            row.id: chat.prompt_sha256(chat.render_example(tokenizer, row, system)) for row in train
-        }
-        ranked, even = rated_pairs(read_folder(ratings), read_answered(ratings), train, prompts)
-        found += ranked
-        left_out.update(even)
     kept = mixed(found, weights, max_pairs=p.max_pairs, rng=rng)
     return with_parts(kept, val_share=p.val_share, rng=rng), left_out
 
