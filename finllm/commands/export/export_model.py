@@ -16,6 +16,7 @@ from finllm.instruct import chat
 from finllm.model import export_formats as export
 from finllm.model import gguf_file
 from finllm.model.adapter import copy_adapter, with_adapter
+from finllm.model.choice import FOLDERS, MADE_BY
 from finllm.model.compute_type import resolved
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
@@ -33,7 +34,8 @@ def export_model(
     output: Path,
     *,
     params: Params,
-    adapter: Path,
+    model: str,
+    adapter: Path | None,
     examples: Path,
     metrics: Path,
     n_prompts: int,
@@ -52,8 +54,12 @@ def export_model(
         ``merged``, ``gguf``, or ``adapter`` (the adapter and the card; nothing to compare).
     output
         The folder to make; ``force`` replaces one that holds something.
-    adapter, examples, metrics
-        The trained adapter, the test examples and the folder that holds details/.
+    model
+        ``tuned`` or ``preferred``.
+    adapter
+        A folder in the place of the model's own.
+    examples, metrics
+        The test examples, and the folder that holds details/.
     n_prompts
         Test prompts for the comparison.
 
@@ -62,8 +68,11 @@ def export_model(
     ValueError
         If something is missing, or the model is of a kind that the format cannot hold.
     """
+    if model not in FOLDERS:
+        raise ValueError(f"model {model!r} cannot be exported; allowed: {', '.join(FOLDERS)}")
+    adapter = adapter or FOLDERS[model]
     if not (adapter / "adapter_config.json").is_file():
-        raise ValueError(f"{adapter}: no adapter there; run `dvc repro train` first")
+        raise ValueError(f"{adapter}: no adapter there; {MADE_BY[model]}")
     if form != "adapter" and not examples.is_file():
         raise ValueError(f"{examples}: no such file; run `dvc repro split` first")
     compared = None
@@ -101,7 +110,7 @@ def export_model(
                 export.greedy_agreement(expected, found), lead_at_differences=lead, usual_lead=usual
             )
             write_json(folder / "export.json", {"format": form, **dataclasses.asdict(compared)})
-        write_text(folder / "README.md", _card(form, params, metrics, compared))
+        write_text(folder / "README.md", _card(form, params, metrics, compared, model))
     return compared
 
 
@@ -154,7 +163,9 @@ def _answers(
     return [by_prompt[i] for i in range(len(prompts))]
 
 
-def _card(form: str, params: Params, folder: Path, compared: export.GreedyAgreement | None) -> str:
+def _card(
+    form: str, params: Params, folder: Path, compared: export.GreedyAgreement | None, model: str
+) -> str:
     names = ("train", "evaluate", "verdict", "templatize")
     files = {name: folder / "details" / f"{name}.json" for name in names}
     metrics = {name: json.loads(f.read_text()) for name, f in files.items() if f.is_file()}
@@ -170,6 +181,7 @@ def _card(form: str, params: Params, folder: Path, compared: export.GreedyAgreem
         parameters["model"]["compute_dtype"] = became
     return card(
         form=form,
+        model=model,
         parameters=parameters,
         metrics=metrics,
         licence=licence,
