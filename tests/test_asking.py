@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import make_call, tiny_llama
+from conftest import make_call, make_example, tiny_llama
 from ruamel.yaml import YAML
 
 from finllm import cli
@@ -14,6 +14,7 @@ from finllm.commands.chat import command as chat_command
 from finllm.commands.chat.session import Exchange, Reply, Session, example_of, load_models
 from finllm.commands.chat.transcript_file import read_call
 from finllm.instruct import templates
+from finllm.rating.answered import read_answered
 from finllm.records import write_jsonl
 from finllm.report.marked import CONTRADICTED, INVENTED, SUPPORTED, marked
 from finllm.settings.params import load_params
@@ -94,6 +95,36 @@ def session(workspace):
     adapter = workspace / "models/adapter"
     answerers = load_models(("base", "tuned"), adapter=adapter, params=params)
     return Session(read_call(workspace / "call.txt"), answerers, params)
+
+
+def test_training_examples_are_answered_once_to_be_rated(workspace, monkeypatch, tmp_path):
+    monkeypatch.setenv("FINLLM_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setattr("finllm.commands.rate.app.serve", lambda *said, port: shown.append(said))
+    rows = [
+        make_example(f"e{i}", company=f"c{i}", excerpt=TEXT, provenance=provenance)
+        for i, provenance in enumerate(("human", "derived", "human", "human"))
+    ]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    shown = []
+    words = ["rate", "--split", "train", "--examples", str(tmp_path / "train.jsonl")]
+    words += [
+        "--ratings",
+        str(tmp_path / "ratings"),
+        "--adapter",
+        str(workspace / "models/adapter"),
+    ]
+    words += ["--params", str(workspace / "params.yaml"), "--count"]
+    cli.main([*words, "2"])
+    kept = read_answered(tmp_path / "ratings")
+    assert len(kept) == 2 and {row.example_id for row in kept} <= {"e0", "e2", "e3"}
+    ((pairs, folder),) = shown
+    assert folder == tmp_path / "ratings"
+    assert {pair.sha256 for pair in pairs} == {row.sha256 for row in kept if row.base != row.tuned}
+    cli.main([*words, "0"])
+    again = read_answered(tmp_path / "ratings")
+    assert again[:2] == kept and {row.example_id for row in again} == {"e0", "e2", "e3"}
+    with pytest.raises(SystemExit, match="--count is -1; it must be 0 or more"):
+        cli.main([*words, "-1"])
 
 
 def test_both_models_answer_one_prompt_as_predict_does(session, workspace, monkeypatch):

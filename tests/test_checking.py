@@ -55,8 +55,8 @@ REFUSED = {
     "train.devices=4": ("train.devices is 4", "ddp"),
     "sample.n_companies=400": ("sample.n_calls is 150", "400"),
     "train.method=full": ("model.quantization",),
-    "prefer.method=ppo": ("prefer.method is 'ppo'", "none, dpo, ipo, simpo"),
-    "prefer.weights={corrupted: 0.5, sampled: 0.4}": ("prefer.weights add up to 0.9",),
+    "prefer.method=ppo": ("prefer.method is 'ppo'", "none, dpo, ipo, simpo, kto"),
+    "prefer.weights={corrupted: 0.5, sampled: 0.4, rated: 0.0}": ("prefer.weights add up to 0.9",),
     "verdict.candidate=preferred": ("prefer.method is none", "verdict.candidate to tuned"),
 }
 

@@ -52,30 +52,48 @@ def commands(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.slow
-def test_the_pipeline_goes_from_nothing_to_a_verdict(tmp_path):
-    for file in ("params.yaml", "requirements-models.txt"):
-        shutil.copy(ROOT / file, tmp_path)
-    data = ("data/lexicon", "data/raw/none", "data/ratings", "data/review/ratings", "docs/studies")
-    for folder in (*data, "presets/accelerate"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+def set_params(folder: Path, sections: dict) -> None:
     yaml = YAML()
-    document = yaml.load(tmp_path / "params.yaml")
-    for section, values in TINY.items():
+    document = yaml.load(folder / "params.yaml")
+    for section, values in sections.items():
         document[section].update(values)
-    with open(tmp_path / "params.yaml", "w", encoding="utf-8") as file:
+    with open(folder / "params.yaml", "w", encoding="utf-8") as file:
         yaml.dump(document, file)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def run(folder: Path, *parts: str) -> None:
+    """Every stage's command, or those that hold one of the parts."""
     for command in commands("sample"):
+        if parts and not any(part in command for part in parts):
+            continue
         done = subprocess.run(
             [sys.executable, *re.sub(r"\s+", " ", command).split()[1:]],
-            cwd=tmp_path,
+            cwd=folder,
             capture_output=True,
             text=True,
-            env=environment,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+    """The folder of a project whose every stage has run."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    for file in ("params.yaml", "requirements-models.txt"):
+        shutil.copy(ROOT / file, folder)
+    data = ("data/lexicon", "data/raw/none", "data/ratings", "data/review/ratings", "docs/studies")
+    for name in (*data, "presets/accelerate"):
+        shutil.copytree(ROOT / name, folder / name)
+    set_params(folder, TINY)
+    run(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_pipeline_goes_from_nothing_to_a_verdict(pipeline):
+    tmp_path = pipeline
     metrics = {
         p.stem: json.loads(p.read_text()) for p in (tmp_path / "metrics/details").glob("*.json")
     }
@@ -103,3 +121,52 @@ def test_the_pipeline_goes_from_nothing_to_a_verdict(tmp_path):
     assert "fictional" in (tmp_path / "reports/report.md").read_text()
     assert (tmp_path / "reports/report.html").stat().st_size > 10_000
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_preference_tuning_that_is_off_again_leaves_no_byte_behind(pipeline, tmp_path):
+    shutil.copytree(pipeline, tmp_path / "project")
+    folder = tmp_path / "project"
+    stages = (
+        "stages.prefer ",
+        "models/preferred --shots",
+        "stages.evaluate",
+        "stages.significance",
+    )
+
+    def written():
+        kept = [*(folder / "data").rglob("*"), *(folder / "models").rglob("*")]
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in kept
+            if path.is_file() and "costs" not in path.parts  # seconds
+        }
+
+    before = written()
+    weights = {"corrupted": 0.5, "sampled": 0.0, "rated": 0.5}
+    set_params(folder, {"prefer": {"beta": 0.3, "weights": weights}})
+    run(folder, *stages)
+    assert written() == before  # whatever else is set: it is off
+    only = {"corrupted": 1.0, "sampled": 0.0, "rated": 0.0}
+    on = {"method": "dpo", "weights": only, "max_pairs": 8, "batch_size": 2, "val_share": 0.3}
+    set_params(folder, {"prefer": on, "verdict": {"candidate": "preferred"}})
+    run(folder, *stages)
+    changed = {name for name, content in written().items() if before.get(name) != content}
+    assert changed == {
+        *("models/preferred/adapter_config.json", "models/preferred/adapter_model.safetensors"),
+        *("data/prefer/pairs.jsonl", "data/results/plots/preference.csv"),
+        *("data/predict/preferred.jsonl", "data/predict/preferred_changed.jsonl"),
+        *("data/predict/preferred_references.jsonl", "data/evaluate/scores.jsonl"),
+        "data/evaluate/changed.jsonl",
+        *(
+            f"data/results/metrics/details/{name}.json"
+            for name in ("prefer", "predict_preferred", "evaluate", "significance")
+        ),
+    }
+    significance = json.loads(
+        (folder / "data/results/metrics/details/significance.json").read_text()
+    )
+    assert [row["after"] for row in significance["chain"]] == ["tuned", "preferred"]
+    set_params(folder, {"prefer": {"method": "none"}, "verdict": {"candidate": "tuned"}})
+    run(folder, *stages)
+    assert written() == before

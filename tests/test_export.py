@@ -54,11 +54,14 @@ def project(tmp_path_factory, chatml):
     return root
 
 
-def exported(project: Path, form: str, *, adapter: str = "adapter", force: bool = False):
+def exported(
+    project: Path, form: str, *, adapter: str = "adapter", model="tuned", force: bool = False
+):
     return export_model(
         form,
         project / f"out-{form}",
         params=load_params(project / "params.yaml"),
+        model=model,
         adapter=project / adapter,
         examples=project / "test.jsonl",
         metrics=ROOT / "metrics",
@@ -197,6 +200,25 @@ def test_where_answers_part_the_lead_of_the_first_models_token_is_told():
     ended, _ = leads(model, [prompt], [[best]], [[]], stop_id=2)
     assert ended == pytest.approx((float(first[best] - first[2]),), **close)
     assert leads(model, [prompt], [[]], [[]], stop_id=2) == ((), None)
+
+
+def test_the_card_of_a_model_that_the_verdict_is_not_about_says_so(project):
+    exported(project, "adapter", model="preferred", force=True)
+    written = (project / "out-adapter" / "README.md").read_text()
+    assert (
+        "The verdict of this run is about the tuned model, and this is the preferred one" in written
+    )
+    assert "| prefer.beta |" in written
+    exported(project, "adapter", force=True)
+    written = (project / "out-adapter" / "README.md").read_text()
+    assert "prefer.beta" not in written and "verdict of this run is about" not in written
+
+
+def test_a_model_that_cannot_be_exported_or_is_not_there_is_one_message(project):
+    with pytest.raises(ValueError, match="model 'base' cannot be exported; allowed: tuned, pref"):
+        exported(project, "adapter", model="base")
+    with pytest.raises(ValueError, match=r"none: no adapter there; set prefer\.method and run"):
+        exported(project, "adapter", adapter="none", model="preferred")
 
 
 def test_a_missing_adapter_is_one_message(project):

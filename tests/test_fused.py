@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from finllm.model import attention, fused, kernels
 from finllm.model.fused import FusedLlama, why_not_fused
-from finllm.model.head_loss import HeadLoss
+from finllm.model.head_loss import HeadLoss, HeadLosses
 from finllm.model.kernels import bits
 from finllm.model.loading import recompute_layers
 from finllm.model.workspace import CHUNK, Workspace
@@ -101,6 +101,36 @@ def test_examples_that_lie_end_to_end_do_not_see_each_other():
     )  # products of fewer rows may be rounded otherwise
     others = torch.cat([ids[:300].flip(0), ids[300:317], ids[317:] + 1])
     assert torch.equal(fused.hidden_states(others, offsets)[300:317], together)
+
+
+def read_once(model):
+    """Two answers behind one prompt and one behind another: states of all, and their gradients."""
+    torch.manual_seed(7)
+    prompts = [torch.randint(5, 320, (n,)) for n in (300, 20)]
+    answers = [torch.randint(5, 320, (n,)) for n in (9, 270, 30)]
+    twice = [torch.cat([prompts[i], answer]) for i, answer in zip((0, 0, 1), answers, strict=True)]
+    together = FusedLlama(model).hidden_states(
+        torch.cat([twice[0], answers[1], twice[2]]),
+        [0, 309, 579, 629],
+        [slice(0, 0), slice(0, 300), slice(0, 0)],
+    )
+    loss_of = torch.randn(629, 64)
+    model.zero_grad(set_to_none=True)
+    (together.float() * loss_of).sum().backward()
+    of_once = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad(set_to_none=True)
+    alone = FusedLlama(model).hidden_states(torch.cat(twice), [0, 309, 879, 929])
+    kept = torch.cat([torch.arange(309), torch.arange(609, 929)])
+    (alone[kept].float() * loss_of).sum().backward()
+    of_twice = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    return together.detach(), alone[kept].detach(), of_once, of_twice
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, BF16])
+def test_a_prompt_that_is_read_once_gives_both_answers_the_states_of_one_read_twice(dtype):
+    together, alone, of_once, of_twice = read_once(tiny(dtype))
+    assert_rounded(together, alone, N_FORWARD, dtype)
+    assert distance(of_once, of_twice) < 2 * gamma(N_BACKWARD, dtype)
 
 
 def test_evaluation_drops_nothing_and_training_draws_its_masks_from_the_seed():
@@ -219,6 +249,20 @@ def test_the_head_loss_and_its_gradient_are_those_of_cross_entropy():
     found.backward()
     expected.backward()
     assert_rounded(a.grad, b.grad, n + 50)
+
+
+def test_the_losses_of_rows_add_up_to_the_loss_and_each_has_its_own_gradient():
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(300, 16), torch.randn(50, 16)
+    labels, shares = torch.randint(0, 50, (300,)), torch.rand(300)
+    a, b = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
+    found = HeadLosses.apply(a, weight, labels)
+    expected = torch.nn.functional.cross_entropy(b @ weight.T, labels, reduction="none")
+    assert_rounded(found, expected, 16 + 50)
+    assert_rounded(found.sum(), HeadLoss.apply(hidden, weight, labels), 300)
+    (found * shares).sum().backward()
+    (expected * shares).sum().backward()
+    assert_rounded(a.grad, b.grad, 16 + 2 * 50)
 
 
 @pytest.mark.parametrize("every", [1, 2])

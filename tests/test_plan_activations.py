@@ -2,7 +2,7 @@ import pytest
 import torch
 from conftest import tiny_llama
 
-from finllm.model import attention, fused_layer, head_loss
+from finllm.model import attention, fused_attention, head_loss
 from finllm.model.attention import NAME
 from finllm.model.fused import FusedLlama, why_not_fused
 from finllm.model.loading import add_lora
@@ -104,7 +104,7 @@ def test_the_fused_list_is_what_autograd_keeps_of_the_fused_layers(tiny, length,
 
 
 def test_the_blocks_of_the_fused_kernels_are_those_that_are_planned():
-    assert QUERY_BLOCK == fused_layer.QUERY_BLOCK
+    assert QUERY_BLOCK == fused_attention.QUERY_BLOCK
     assert LOGIT_ROWS == head_loss.CHUNK
     few, many = planned(attention="fused", labelled=10), planned(attention="fused", labelled=90)
     assert few.logits == 2 * 10 * 49152 * 4 * LOGIT_COPIES

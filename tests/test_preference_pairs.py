@@ -14,12 +14,15 @@ from finllm.preference.pairs import (
     corrupted_pairs,
     counted,
     mixed,
+    rated_pairs,
     read_pairs,
     sampled_pairs,
     with_parts,
     with_reference,
 )
 from finllm.preference.samples import Draws
+from finllm.rating.answered import Answered, keep_answered, read_answered
+from finllm.rating.clicks import Click, read_folder
 from finllm.records import write_jsonl
 
 CALL = "In q3 2021 revenue rose 12% to $4.2 billion and net income was $310 million."
@@ -82,6 +85,52 @@ def test_samples_are_ranked_by_accuracy_and_then_by_support_and_equal_ranks_are_
     assert left_out == {"equal_rank": 1}
 
 
+def answered(number, base="base's", tuned="tuned's", prompt="p"):
+    return Answered(f"t{number}:summarization", prompt, "w", base, tuned)
+
+
+def preference(row, value, rater="ann", question="preference"):
+    """That A, behind which the tuned model stands, was preferred, or B, or neither."""
+    answer = "" if question == "preference" else "A"
+    said = (question, answer, value, "tuned", row.sha256, "2026-01-01")
+    return Click(rater, row.example_id, *said)
+
+
+def test_what_people_preferred_stands_against_the_other_answer():
+    rows = [answered(1), answered(2), answered(3), answered(4, prompt="of before"), answered(9)]
+    clicks = [
+        preference(rows[0], "B"),
+        preference(rows[0], "A"),  # the last click of a rater counts
+        preference(rows[1], "B"),
+        preference(rows[1], "tie", "bob"),
+        preference(rows[2], "A"),
+        preference(rows[2], "B", "bob"),
+        preference(rows[3], "A"),
+        preference(rows[4], "A"),
+        preference(answered(1, base="text that is not there"), "A"),
+        preference(rows[2], 5, question="accuracy"),
+    ]
+    examples = [example(i) for i in (1, 2, 3, 4)]
+    prompts = {row.id: "p" for row in examples}
+    found, left_out = rated_pairs(clicks, rows, examples, prompts)
+    assert [(one.company, one.kind, one.chosen, one.rejected) for one in found] == [
+        ("Company 1", "rated", "tuned's", "base's"),
+        ("Company 2", "rated", "base's", "tuned's"),
+    ]
+    assert left_out == {"rated_even": 1, "rated_of_other_examples": 3}
+
+
+def test_answers_to_rate_are_kept_and_added_to(tmp_path):
+    assert read_answered(tmp_path) == []
+    keep_answered(tmp_path, [answered(1)])
+    keep_answered(tmp_path, [answered(2)])
+    assert read_answered(tmp_path) == [answered(1), answered(2)]
+    assert read_folder(tmp_path) == []  # no rater is called answers
+    (tmp_path / "answers/answers.jsonl").write_text('{"example_id": "x"}\n')
+    with pytest.raises(ValueError, match=r"answers.jsonl: not the answers of `finllm rate`"):
+        read_answered(tmp_path)
+
+
 def test_the_kinds_are_mixed_by_their_weights_and_capped():
     rows = [pair(i) for i in range(30)] + [pair(i, "sampled") for i in range(10)]
     kept = mixed(rows, {"corrupted": 3, "sampled": 1}, max_pairs=20, rng=rng())
@@ -92,10 +141,15 @@ def test_the_kinds_are_mixed_by_their_weights_and_capped():
 
 
 @pytest.mark.parametrize(
-    ("kind", "why"), [("sampled", "rank the same"), ("corrupted", "provenance must be")]
+    ("kind", "why"),
+    [
+        ("sampled", "rank the same"),
+        ("corrupted", "provenance must be"),
+        ("rated", "rate --split train"),
+    ],
 )
 def test_a_weighted_kind_without_pairs_is_an_error_that_names_its_weight(kind, why):
-    other = {"sampled": "corrupted", "corrupted": "sampled"}[kind]
+    other = "sampled" if kind == "corrupted" else "corrupted"
     with pytest.raises(ValueError, match=rf"prefer\.weights\.{kind} is 0\.5") as error:
         mixed([pair(1, other)], {kind: 0.5, other: 0.5}, max_pairs=0, rng=rng())
     assert why in str(error.value)

@@ -13,11 +13,14 @@ from test_report import PRIMARY, decided, make_evidence, render, render_markdown
 
 from finllm.commands.plan.plan_text import page as plan_page
 from finllm.comparing.chain import chain
+from finllm.instruct import chat
 from finllm.model import attention
 from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora
 from finllm.planning.plan_request import plan_params
 from finllm.preference.pairs import read_pairs
+from finllm.rating.answered import Answered, keep_answered
+from finllm.rating.clicks import Click, append
 from finllm.records import METRICS, Score, write_jsonl
 from finllm.report.evidence import with_candidate
 from finllm.report.outcome import from_metrics, to_metrics
@@ -51,7 +54,10 @@ def test_where_it_is_off_the_stage_says_so_and_loads_nothing(tmp_path, monkeypat
     shipped(tmp_path)
     for name in SETS:
         write_jsonl(Path(f"{name}.jsonl"), [make_example()])
-    given = {name: f"{name}.jsonl" for name in SETS} | {"groups": "groups.json"}
+    given = {name: f"{name}.jsonl" for name in SETS} | {
+        "groups": "groups.json",
+        "ratings": "ratings",
+    }
     given |= {"adapter": "adapter", "preferred": "preferred", "pairs": "pairs.jsonl"}
     given |= {"curve": "curve.csv", "metrics": "details.json", "costs": "costs.json"}
     argv = [part for flag, value in given.items() for part in (f"--{flag}", value)]
@@ -60,12 +66,26 @@ def test_where_it_is_off_the_stage_says_so_and_loads_nothing(tmp_path, monkeypat
     Path("preferred/adapter_config.json").write_text("{}")  # of the run before
     assert prefer.main() == "off: prefer.method is none"
     assert [path.name for path in Path("preferred").iterdir()] == ["off.txt"]
-    assert json.loads(Path("details.json").read_text()) == {"pairs": 0}
+    assert json.loads(Path("details.json").read_text()) == {
+        "pairs": 0,
+        "forgetting": {"ratio": 1.0},
+    }
     assert Path("pairs.jsonl").read_text() == Path("curve.csv").read_text() == ""
 
 
 CALL = "In q3 2021 revenue rose 12% to $4.2 billion and net income was $310 million."
 ANSWER = "q3 revenue rose 12% to $4.2 billion\nnet income was $310 million"
+
+
+def an_example(name, i, *, more=""):
+    """One of a company of its own."""
+    return make_example(
+        f"{name}{i}",
+        transcript_id=f"{name}{i}",
+        company=f"{name} {i}",
+        excerpt=CALL + more,
+        answer=ANSWER,
+    )
 
 
 @pytest.fixture
@@ -80,15 +100,12 @@ def run(tmp_path, chatml, monkeypatch):
         r=4, alpha=8, dropout=0.1, targets="all-linear", checkpoint_layers=0, seed=0,
     )  # fmt: skip
     save_adapter(adapted, Path("adapter"), base_name="tiny", revision="")
-    given = {name: f"{name}.jsonl" for name in SETS} | {"groups": "groups.json"}
+    given = {name: f"{name}.jsonl" for name in SETS} | {
+        "groups": "groups.json",
+        "ratings": "ratings",
+    }
     for name in SETS:
-        rows = [
-            make_example(
-                f"{name}{i}", transcript_id=f"{name}{i}", company=f"{name} {i}",
-                excerpt=CALL, answer=ANSWER,
-            )
-            for i in range(3)
-        ]  # fmt: skip
+        rows = [an_example(name, i) for i in range(3)]
         write_jsonl(Path(given[name]), rows)
     Path("groups.json").write_text("{}")
     given |= {"adapter": "adapter", "preferred": "preferred", "pairs": "pairs.jsonl"}
@@ -111,7 +128,7 @@ def run(tmp_path, chatml, monkeypatch):
 
 
 def test_the_stage_trains_the_adapter_on_pairs_of_training_companies(run):
-    said = run(weights={"corrupted": 1.0, "sampled": 0.0})
+    said = run(weights={"corrupted": 1.0, "sampled": 0.0, "rated": 0.0})
     assert said.startswith("the chosen answer leads in") and said.endswith("of 3")
     pairs = read_pairs(Path("pairs.jsonl"))
     assert len(pairs) == 18 and {pair.company for pair in pairs} == {f"train {i}" for i in range(3)}
@@ -132,9 +149,61 @@ def test_the_stage_trains_the_adapter_on_pairs_of_training_companies(run):
     assert "cost" in json.loads(Path("costs.json").read_text()) and "cost" not in details
 
 
+def test_what_people_preferred_of_training_examples_is_trained_on_and_nothing_of_the_test_set(
+    run, chatml
+):
+    system = YAML(typ="safe").load(ROOT / "params.yaml")["templatize"]["system_prompt"]
+    rows = [an_example("train", i) for i in range(3)] + [an_example("test", 0)]
+    prompts = [chat.prompt_sha256(chat.render_example(chatml, row, system)) for row in rows]
+    kept = [
+        Answered(row.id, prompt, "w", "revenue rose", f"{row.id} fell")
+        for row, prompt in zip(rows, prompts, strict=True)
+    ]
+    keep_answered(Path("ratings"), kept)
+    for row in kept:
+        said = ("preference", "", "A", "base", row.sha256, "2026-01-01")
+        append(Path("ratings"), Click("ann", row.example_id, *said))
+    run(weights={"corrupted": 0.0, "sampled": 0.0, "rated": 1.0})
+    pairs = read_pairs(Path("pairs.jsonl"))
+    assert {(pair.company, pair.chosen) for pair in pairs} == {
+        (f"train {i}", "revenue rose") for i in range(3)
+    }
+    details = json.loads(Path("details.json").read_text())
+    assert details["by_kind"] == {"rated": 3} and details["audit"]["shared_companies"] == 0
+    assert details["left_out"] == {"rated_even": 0, "rated_of_other_examples": 1}
+
+
+def test_kto_without_a_reference_is_refused_with_what_to_set(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"prefer\.method is kto .* set prefer\.reference to tuned"
+    ):
+        shipped(tmp_path, prefer={"method": "kto", "reference": "none"})
+
+
+def test_kto_trains_on_the_same_pairs(run):
+    only = {"corrupted": 1.0, "sampled": 0.0, "rated": 0.0}
+    with pytest.raises(ValueError, match="answers to other prompts, and the 18 preference pairs"):
+        run(method="kto", weights=only)
+    rows = [an_example("train", i, more=" Good morning." * i) for i in range(3)]
+    write_jsonl(Path("train.jsonl"), rows)
+    assert run(method="kto", weights=only).startswith("the chosen answer leads in")
+    details = json.loads(Path("details.json").read_text())
+    assert details["before"]["loss"] == pytest.approx(0.5, rel=1e-3)
+    losses = [float(line.split(",")[1]) for line in Path("curve.csv").read_text().split()[1:]]
+    assert losses[0] == pytest.approx(0.5, rel=1e-3) and losses[-1] < losses[0]
+
+
+def test_a_preference_of_nobody_is_one_message(run):
+    with pytest.raises(
+        ValueError, match=r"prefer\.weights\.rated is 1, and no preference of a per"
+    ):
+        run(weights={"corrupted": 0.0, "sampled": 0.0, "rated": 1.0})
+    assert not Path("preferred").exists()
+
+
 def test_samples_that_all_rank_the_same_leave_no_pair_and_the_message_says_what_to_raise(run):
     with pytest.raises(ValueError, match=r"prefer\.weights\.sampled is 1.*rank the same; raise"):
-        run(weights={"corrupted": 0.0, "sampled": 1.0}, samples=2)
+        run(weights={"corrupted": 0.0, "sampled": 1.0, "rated": 0.0}, samples=2)
     assert not Path("preferred").exists()
 
 

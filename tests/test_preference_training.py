@@ -1,22 +1,23 @@
 """Preference tuning: losses by hand and by TRL, log-probabilities, the fit, a kill in between."""
 
+import functools
 import json
 import math
 from types import SimpleNamespace
 
 import pytest
 import torch
+from bounds import assert_within, gamma, n_roundings
 from conftest import CHATML, byte_level_tokenizer, tiny_llama
 from datasets import Dataset
-from test_resume import Kill, Killed
-from trl import DPOConfig, DPOTrainer
+from test_resume import SETTINGS, Kill, Killed
+from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from finllm.answering.perplexity import reference_nats
-from finllm.instruct.chat import Encoded
 from finllm.model import attention, loading
 from finllm.model.adapter import save_adapter
 from finllm.preference import losses
-from finllm.preference.encoding import EncodedPair, collate, dataset
+from finllm.preference.encoding import EncodedPair, collate, dataset, with_other_answers
 from finllm.preference.losses import PreferenceLoss, check_method
 from finllm.preference.run import alarms, check_adapter
 from finllm.preference.trainer import PreferenceFit, Standing, fit_pairs, new_trainer
@@ -26,6 +27,10 @@ from finllm.training.resume import Checkpointer
 NATS = torch.tensor([[-10.0, -14.0]])
 REFERENCE = torch.tensor([[-11.0, -12.0]])
 N_TOKENS = torch.tensor([[5, 4]])
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
 
 
 @pytest.mark.parametrize(
@@ -51,12 +56,27 @@ def test_each_loss_is_what_its_paper_says(method, beta, margin, expected):
     assert both.item() == pytest.approx((expected + swapped) / 2, rel=1e-6)
 
 
+@pytest.mark.parametrize(("gains", "kl"), [((3.0, 1.0), 2.0), ((-3.0, -1.0), 0.0)])
+def test_kto_holds_answers_against_the_mean_gain_of_answers_to_other_prompts(gains, kl):
+    others = torch.tensor([[-7.0], [-8.0]])
+    nats = torch.cat([NATS.expand(2, 2), others], dim=1)
+    reference = torch.cat([REFERENCE.expand(2, 2), others - torch.tensor(gains)[:, None]], dim=1)
+    counts = torch.tensor([[5, 4, 3], [5, 4, 2]])
+    nats.requires_grad_()
+    found = PreferenceLoss("kto", beta=0.5, margin=0.0).mean(nats, reference, counts)
+    # log-ratios 1 and -2
+    expected = (1 - sigmoid(0.5 * (1 - kl)) + 1 - sigmoid(0.5 * (kl + 2))) / 2
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+    found.backward()
+    assert nats.grad[:, 2].eq(0).all() and nats.grad[:, 0].lt(0).all()
+
+
 def test_the_lead_is_counted_as_the_loss_counts_it():
     leads = {
         method: PreferenceLoss(method, beta=0.1, margin=0.0).leads(NATS, REFERENCE, N_TOKENS).item()
-        for method in ("dpo", "ipo", "simpo")
+        for method in ("dpo", "ipo", "simpo", "kto")
     }
-    assert leads == pytest.approx({"dpo": 3.0, "ipo": 0.7, "simpo": 1.5})
+    assert leads == pytest.approx({"dpo": 3.0, "ipo": 0.7, "simpo": 1.5, "kto": 3.0})
 
 
 def test_simpo_is_that_of_trls_experimental_trainer(monkeypatch):
@@ -81,9 +101,12 @@ def test_simpo_is_that_of_trls_experimental_trainer(monkeypatch):
 def test_a_loss_that_trl_lacks_is_one_clear_message(monkeypatch):
     for method in losses.TRL_NAMES:
         check_method(method)
-    monkeypatch.setitem(losses.TRL_NAMES, "ipo", "of another version")
-    with pytest.raises(ValueError, match=r"prefer\.method is ipo, and TRL 1.* has no loss 'of ano"):
-        check_method("ipo")
+    for method in ("ipo", "kto"):
+        monkeypatch.setitem(losses.TRL_NAMES, method, "of another version")
+        with pytest.raises(
+            ValueError, match=rf"prefer\.method is {method}, and TRL 1.* has no loss 'of another"
+        ):
+            check_method(method)
 
 
 def rows(n, seed=0):
@@ -92,7 +115,7 @@ def rows(n, seed=0):
     found = []
     for i in range(n):
         prompt, chosen, rejected = (torch.randint(3, 300, (k,)).tolist() for k in (4, 3 + i, 5))
-        found.append(EncodedPair(Encoded(prompt + chosen, 4), Encoded(prompt + rejected, 4)))
+        found.append(EncodedPair(prompt, (chosen, rejected)))
     return found
 
 
@@ -125,22 +148,7 @@ def moved(model, *, seed, by=0.05):
 
 
 def settings(folder, **changes):
-    fixed = {
-        "n_train": 7,
-        "learning_rate": 1e-2,
-        "warmup_share": 0.1,
-        "schedule": "cosine",
-        "epochs": 3.0,
-        "max_steps": 0,
-        "batch_size": 2,
-        "accumulation": 1,
-        "max_grad_norm": 1.0,
-        "weight_decay": 0.0,
-        "optimizer": "adamw",
-        "evals_per_run": 2,
-        "seed": 3,
-        "bfloat16": False,
-    }
+    fixed = {**SETTINGS, "weight_decay": 0.0, "evals_per_run": 2}
     return training_arguments(output_dir=str(folder / "scratch"), **{**fixed, **changes})
 
 
@@ -155,68 +163,116 @@ def test_log_probabilities_are_those_of_each_answer_alone_on_either_path(tmp_pat
     fused = torch.tensor(trainer.all_nats(pairs))
     trainer.fused = None
     plain = torch.tensor(trainer.all_nats(pairs))
-    halves = [half for pair in pairs for half in (pair.chosen, pair.rejected)]
-    alone = -torch.tensor(list(reference_nats(model.get_base_model(), halves))).view(-1, 2)
-    assert torch.allclose(plain, alone, rtol=1e-4)
-    assert torch.allclose(fused, alone, rtol=1e-4)
+    base = model.get_base_model()
+    apart = [one for pair in pairs for one in pair.apart]
+    alone = -torch.tensor(list(reference_nats(base, apart))).view(-1, 2)
+    ids = torch.tensor([apart[-1].input_ids])
+    with torch.no_grad():
+        size = base(ids).logits.abs().max()
+    # a token's is the difference of two sums of logits
+    counts = torch.tensor([[len(answer) for answer in pair.answers] for pair in pairs])
+    allowed = 2 * 2 * gamma(n_roundings(model, ids.shape[1]), torch.float32) * size * counts
+    assert_within(plain, alone, allowed)
+    assert_within(fused, alone, allowed)
 
 
-@pytest.mark.parametrize(("method", "name"), [("dpo", "sigmoid"), ("ipo", "ipo")])
-def test_loss_and_gradient_are_those_of_trls_own_trainer(method, name, tmp_path, monkeypatch):
-    pairs, model = rows(3), tuned()
-    trainer = trainer_of(tmp_path, model)
+def of_own(pairs, method, folder):
+    """Loss and gradients of a model that has moved from the reference."""
+    model = tuned()
+    trainer = trainer_of(folder, model)
     trainer.preference = PreferenceLoss(method, beta=0.3, margin=0.0)
     model.peft_config["default"].lora_dropout = 0.0
     batch = collate(dataset(pairs, trainer.all_nats(pairs)).to_list())
     moved(model, seed=2)
     model.train()
-    own = trainer.compute_loss(model, batch)
-    own.backward()
+    loss = trainer.compute_loss(model, batch)
+    loss.backward()
+    return loss.item(), {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
 
+
+def of_trl(rows, kind, arguments, example, folder, monkeypatch):
+    """The same of TRL's trainer, whose reference is the adapter as the trainer is given it."""
     monkeypatch.setattr(loading, "use_lean_lora", lambda model: 0)  # it knows one adapter alone
-    theirs = tuned("eager")
-    stock = DPOTrainer(
-        model=theirs,
-        args=DPOConfig(
-            output_dir=str(tmp_path / "stock"),
-            loss_type=[name],
+    model = tuned("eager")
+    stock = kind(
+        model=model,
+        args=arguments(
+            output_dir=str(folder / "stock"),
             beta=0.3,
             use_cpu=True,
             bf16=False,
             activation_checkpointing=False,
         ),
-        train_dataset=Dataset.from_list([{"prompt": "a", "chosen": "b", "rejected": "c"}]),
+        train_dataset=Dataset.from_list([example, example]),
         processing_class=tokenizer(),
     )
-    moved(theirs, seed=2)
+    moved(model, seed=2)
+    model.train()
+    loss = stock.compute_loss(model, stock.data_collator(rows))
+    loss.backward()
+    return loss.item(), {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_same(own, theirs):
+    assert own[0] == pytest.approx(theirs[0], rel=1e-4)
+    for key, found in own[1].items():
+        expected = theirs[1][key]
+        scale = expected.abs().max()
+        assert torch.allclose(found, expected, rtol=1e-2, atol=1e-3 * scale), key
+
+
+@pytest.mark.parametrize(("method", "name"), [("dpo", "sigmoid"), ("ipo", "ipo")])
+def test_loss_and_gradient_are_those_of_trls_own_trainer(method, name, tmp_path, monkeypatch):
+    pairs = rows(3)
+    own = of_own(pairs, method, tmp_path)
+    ids = [
+        {"prompt_ids": p.prompt, "chosen_ids": p.answers[0], "rejected_ids": p.answers[1]}
+        for p in pairs
+    ]
+    example = {"prompt": "a", "chosen": "b", "rejected": "c"}
+    arguments = functools.partial(DPOConfig, loss_type=[name])
+    assert_same(own, of_trl(ids, DPOTrainer, arguments, example, tmp_path, monkeypatch))
+
+
+def test_ktos_loss_and_gradient_are_those_of_trls_own_trainer(tmp_path, monkeypatch):
+    pairs = with_other_answers(rows(3))
+    own = of_own(pairs, "kto", tmp_path)
     ids = [
         {
-            "prompt_ids": pair.chosen.input_ids[:4],
-            "chosen_ids": pair.chosen.input_ids[4:],
-            "rejected_ids": pair.rejected.input_ids[4:],
+            "prompt_ids": pair.prompt,
+            "completion_ids": pair.answers[i],
+            "KL_completion_ids": pair.answers[2],
+            "label": not i,
         }
+        for i in range(2)
         for pair in pairs
     ]
-    theirs.train()
-    loss = stock.compute_loss(theirs, stock.data_collator(ids))
-    loss.backward()
-    assert own.item() == pytest.approx(loss.item(), rel=1e-4)
-    gradients = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
-    for key, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            scale = gradients[key].abs().max()
-            assert torch.allclose(parameter.grad, gradients[key], rtol=1e-2, atol=1e-3 * scale), key
+    example = {"prompt": "a", "completion": "b", "label": True}
+    assert_same(own, of_trl(ids, KTOTrainer, KTOConfig, example, tmp_path, monkeypatch))
+
+
+def test_the_answers_to_other_prompts_are_chosen_and_rejected_ones_and_never_of_the_same_prompt():
+    pairs = [row for row in rows(3) for _ in range(2)]
+    found = with_other_answers(pairs)
+    for i, row in enumerate(found):
+        others = [pair.answers[i % 2] for pair in pairs if pair.prompt != row.prompt]
+        assert row.answers[:2] == pairs[i].answers and row.answers[2] in others
+    with pytest.raises(
+        ValueError, match=r"prefer\.method is kto.* 2 preference pairs have one prompt"
+    ):
+        with_other_answers(pairs[:2])
 
 
 def fitted(folder, *, reference="tuned", method="dpo", kill=None, **changes):
     model = tuned()
+    complete = with_other_answers if method == "kto" else list
     checkpointer = Checkpointer(folder / "run", every=2)
     done = fit_pairs(
         model,
         tokenizer(),
         PreferenceLoss(method, beta=0.5, margin=0.5),
-        train=rows(7),
-        val=rows(7)[:3] + rows(2, seed=1),
+        train=complete(rows(7)),
+        val=complete(rows(7)[:3] + rows(2, seed=1)),
         reference=reference,
         arguments=settings(folder, **changes),
         patience=0,
@@ -244,6 +300,12 @@ def test_a_fit_makes_the_chosen_answers_lead_and_a_killed_one_ends_with_the_same
     assert (resumed.before, resumed.after) == (done.before, done.after)
 
 
+def test_kto_makes_the_chosen_answers_lead(tmp_path):
+    _, done = fitted(tmp_path, method="kto")
+    assert done.before.loss == pytest.approx(0.5, rel=1e-4)
+    assert done.after.loss < done.before.loss and done.after.lead_nats > 0
+
+
 def test_accumulated_pairs_count_as_those_of_one_batch(tmp_path):
     _, once = fitted(tmp_path / "once", batch_size=8, max_steps=1)
     _, parts = fitted(tmp_path / "parts", batch_size=4, accumulation=2, max_steps=1)
@@ -251,10 +313,12 @@ def test_accumulated_pairs_count_as_those_of_one_batch(tmp_path):
     assert parts.log[0]["grad_norm"] == pytest.approx(once.log[0]["grad_norm"], rel=1e-3)
 
 
-@pytest.mark.parametrize(("reference", "method"), [("base", "ipo"), ("none", "dpo")])
+@pytest.mark.parametrize(
+    ("reference", "method"), [("base", "ipo"), ("none", "dpo"), ("base", "kto")]
+)
 def test_other_references_put_the_start_off_even(reference, method, tmp_path):
     _, done = fitted(tmp_path, reference=reference, method=method, max_steps=1)
-    even = {"dpo": math.log(2), "ipo": 1.0}[method]
+    even = {"dpo": math.log(2), "ipo": 1.0, "kto": 0.5}[method]
     assert abs(done.before.loss - even) > 1e-3
     assert done.before.drift_nats == pytest.approx(0, abs=1e-4)
 

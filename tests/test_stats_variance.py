@@ -1,5 +1,6 @@
 """Seeds, companies and examples: against lme4, hand computation, simulation, and identities."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -222,6 +223,29 @@ def test_the_command_pools_the_seeds_and_says_what_it_found(tmp_path, capsys):
     assert found["n_called_better_alone"] == 5
     cli.main(["seeds", *files, "--json", "--params", PARAMS])
     assert json.loads(capsys.readouterr().out) == found
+
+
+def test_the_preferred_model_is_pooled_where_it_is_asked_for_and_missed_where_it_is_not(tmp_path):
+    runs = {}
+    for seed in (1, 2):
+        rows = run_of(0.1, seed)
+        better = [
+            dataclasses.replace(
+                row, model="preferred", values={k: v + 0.05 for k, v in row.values.items()}
+            )
+            for row in rows
+            if row.model == "tuned"
+        ]
+        runs[f"{seed}"] = rows + better
+    found = side_by_side(runs, model="preferred")
+    tuned = side_by_side(runs)
+    for metric, differences in found.differences.items():
+        assert differences == pytest.approx(tuned.differences[metric] + 0.05)
+    write_jsonl(tmp_path / "a.jsonl", run_of(0.1, 1))
+    write_jsonl(tmp_path / "b.jsonl", run_of(0.1, 2))
+    files = [str(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
+    with pytest.raises(SystemExit, match=r"no test scores of the preferred model; set prefer\.met"):
+        cli.main(["seeds", *files, "--model", "preferred", "--params", PARAMS])
 
 
 def test_runs_that_are_no_seeds_of_one_recipe_are_one_line_of_error(tmp_path):

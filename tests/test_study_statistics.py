@@ -217,6 +217,43 @@ def test_a_gain_is_tuned_minus_base_and_the_set_is_the_one_that_is_named():
         score_values(read_measure("rougeL on noise", with_command=False), rows)
 
 
+def test_the_candidate_is_the_levels_own():
+    def score(model, value):
+        values = dict.fromkeys(METRICS, value)
+        return Score("e", model, "test", "c", "", "", "summarization", "human", values)
+
+    rows = [score("base", 0.25), score("tuned", 0.5), score("preferred", 0.75)]
+    measure = read_measure("rougeL of candidate", with_command=False)
+    assert score_values(measure, rows) == {"e": ("c", 0.5)}
+    assert score_values(measure, rows, candidate="preferred") == {"e": ("c", 0.75)}
+    with pytest.raises(ValueError, match="no such scores"):
+        score_values(measure, rows[:2], candidate="preferred")
+    figure = read_measure("prefer.forgetting.ratio", with_command=False)
+    assert figure.last_stage == "prefer"
+    assert read_measure("predict_preferred.cost.seconds", with_command=False).last_stage == (
+        "predict@preferred"
+    )
+
+
+def test_levels_of_preference_tuning_share_the_training_and_the_tuned_answers():
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    stages = graph.read_stages(ROOT, params)
+    order = graph.upstream(stages, "evaluate")
+    before = graph.stage_keys(stages, order, params)
+    params["prefer"]["method"], params["verdict"]["candidate"] = "dpo", "preferred"
+    after = graph.stage_keys(stages, order, params)
+    changed = {name for name in order if before[name] != after[name]}
+    assert changed == {"prefer", "predict@preferred", "evaluate"}
+
+
+def test_a_level_with_preference_tuning_takes_longer_by_its_pairs():
+    study = read_study(ROOT / "studies/preference.yaml", params=ROOT / "params.yaml")
+    seconds = {}
+    for cell in schedule(study, ROOT, done=set()):
+        seconds.setdefault(cell.level.name, []).append(cell.seconds)
+    assert seconds["preferred"][0] > 300 and max(seconds["tuned"][1:]) < seconds["preferred"][1]
+
+
 def test_stages_that_do_not_depend_on_the_factor_have_one_key():
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     stages = graph.read_stages(ROOT, params)

@@ -55,13 +55,20 @@ def add_params(command: argparse.ArgumentParser) -> None:
     )
 
 
+CANDIDATE = "verdict.candidate of params.yaml"
+
+
+def add_model(command: argparse.ArgumentParser, names: str, default: str = CANDIDATE) -> None:
+    """``--model``: which one, where it is not the verdict's candidate."""
+    command.add_argument("--model", help=f"{names} (default: {default})")
+
+
 def add_adapter(command: argparse.ArgumentParser) -> None:
-    """``--adapter``: where the tuned model is."""
+    """``--adapter``: where the model is."""
     command.add_argument(
         "--adapter",
         type=Path,
-        default=Path("models/adapter"),
-        help="folder of the trained adapter (default: %(default)s)",
+        help="folder of the adapter (default: models/adapter; for preferred models/preferred)",
     )
 
 
@@ -80,6 +87,7 @@ def add_path(command: argparse.ArgumentParser, name: str, default: str, what: st
 def add_comparison(command: argparse.ArgumentParser, scores: str) -> None:
     """What a comparison over several runs takes: their files of scores, and where it goes."""
     command.add_argument("scores", type=Path, nargs="+", help=scores)
+    add_model(command, "model to compare with the base: tuned, preferred")
     command.add_argument("--out", type=Path, help="write the comparison to this JSON file")
     add_json(command, "the comparison")
     add_params(command)

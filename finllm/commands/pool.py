@@ -39,9 +39,10 @@ def run(parsed: argparse.Namespace) -> None:
 
     params = load_params(parsed.params)
     p, v = params.significance, params.verdict
+    model = parsed.model or v.candidate
     scores = folds.pool({str(path): read_scores(path) for path in parsed.scores})
     found = compare_pairs(
-        pair(scores, split="test"),
+        pair(scores, split="test", tuned=model),
         primary=v.primary_metric,
         alpha=v.alpha,
         n_permutations=p.n_permutations,
@@ -55,7 +56,7 @@ def run(parsed: argparse.Namespace) -> None:
         print_json(record)
         return
     n_companies = found["n_companies"]
-    print(f"{len(parsed.scores)} folds, {n_companies} companies; tuned - base [interval], p")
+    print(f"{len(parsed.scores)} folds, {n_companies} companies; {model} - base [interval], p")
     print("\n".join(metric_lines(found, "difference", "p_corrected")))
 
 

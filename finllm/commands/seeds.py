@@ -40,7 +40,8 @@ def run(parsed: argparse.Namespace) -> None:
 
     params = load_params(parsed.params)
     p, v = params.significance, params.verdict
-    runs = side_by_side({str(path): read_scores(path) for path in parsed.scores})
+    model = parsed.model or v.candidate
+    runs = side_by_side({str(path): read_scores(path) for path in parsed.scores}, model=model)
     found = compare_seeds(
         runs, primary=v.primary_metric, alpha=v.alpha, n_bootstrap=p.n_bootstrap, seed=p.seed
     )
@@ -49,14 +50,14 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.json:
         print_json(found)
     else:
-        print("\n".join(_page(found, len(runs.names))))
+        print("\n".join(_page(found, len(runs.names), model)))
 
 
-def _page(found: Mapping, n_seeds: int) -> list[str]:
+def _page(found: Mapping, n_seeds: int, model: str) -> list[str]:
     primary = found["metrics"][found["primary_metric"]]
     lines = [
         f"{n_seeds} seeds, {primary['n_clusters']} companies; "
-        "tuned - base [interval of a new seed on a new company], p",
+        f"{model} - base [interval of a new seed on a new company], p",
         *metric_lines(found, "estimate", "p_value"),
         f"\nVariances of the differences in {found['primary_metric']}, by moments:",
     ]

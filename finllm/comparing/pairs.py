@@ -62,6 +62,11 @@ def pair(scores: Sequence[Score], *, split: str, base: str = "base", tuned: str 
         model: {s.example_id: s for s in scores if s.model == model and s.split == split}
         for model in (base, tuned)
     }
+    if rows[base] and tuned == "preferred" and not rows[tuned]:
+        raise ValueError(
+            f"there are no {split} scores of the preferred model; set prefer.method and run `dvc "
+            "repro evaluate`, or compare the tuned model"
+        )
     if rows[base].keys() != rows[tuned].keys():
         odd = sorted(rows[base].keys() ^ rows[tuned].keys())[0]
         raise ValueError(f"{odd} was scored for one of {base} and {tuned} only; run evaluate again")

@@ -29,8 +29,8 @@ class SeedRuns:
         return rows[:, keep], [c for c, kept in zip(self.companies, keep, strict=True) if kept]
 
 
-def side_by_side(runs: Mapping[str, Sequence[Score]]) -> SeedRuns:
-    """The test scores of runs that differ in ``train.seed`` alone.
+def side_by_side(runs: Mapping[str, Sequence[Score]], *, model: str = "tuned") -> SeedRuns:
+    """The test scores of a model and the base, in runs that differ in ``train.seed`` alone.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def side_by_side(runs: Mapping[str, Sequence[Score]]) -> SeedRuns:
     """
     if len(runs) < 2:
         raise ValueError(f"{len(runs)} run(s): variation between seeds needs at least two")
-    pairs = {name: pair(scores, split="test") for name, scores in runs.items()}
+    pairs = {name: pair(scores, split="test", tuned=model) for name, scores in runs.items()}
     first = next(iter(pairs))
     ids = sorted(pairs[first].example_ids)
     seen: dict[bytes, str] = {}

@@ -70,7 +70,9 @@ class FusedLlama:
         ]
         self.workspace = Workspace(dtype)
 
-    def hidden_states(self, ids: torch.Tensor, offsets: Sequence[int]) -> torch.Tensor:
+    def hidden_states(
+        self, ids: torch.Tensor, offsets: Sequence[int], prompts: Sequence[slice] = ()
+    ) -> torch.Tensor:
         """The last hidden states of examples that lie end to end.
 
         Parameters
@@ -79,6 +81,9 @@ class FusedLlama:
             Shape (n,): the tokens of all examples, without padding.
         offsets
             Where each example starts, and the end: 0, ..., n.
+        prompts
+            For each example the rows, of one before it, that it continues as if it stood behind
+            them; an empty slice from 0 where it stands for itself, as all do where none is given.
 
         Returns
         -------
@@ -91,9 +96,15 @@ class FusedLlama:
             In the backward pass, where another pass with gradients came between.
         """
         return_freed()  # of the last pass, whose sizes were others; 20 ms
-        lengths = [b - a for a, b in zip(offsets, offsets[1:], strict=False)]
+        prompts = tuple(prompts) or (slice(0, 0),) * (len(offsets) - 1)
         n_zero = -len(ids) % ROWS
-        positions = torch.cat([torch.arange(length) for length in [*lengths, n_zero]])
+        positions = torch.cat(
+            [
+                torch.arange(stop - start) + (prompt.stop - prompt.start)
+                for start, stop, prompt in zip(offsets, offsets[1:], prompts, strict=False)
+            ]
+            + [torch.arange(n_zero)]
+        )
         x = torch.nn.functional.pad(self.base.model.embed_tokens(ids), (0, 0, 0, n_zero))
         cos, sin = self.base.model.rotary_emb(x[None], positions[None])
         keeps = torch.is_grad_enabled()
@@ -101,7 +112,7 @@ class FusedLlama:
         for i, layer in enumerate(self.base.model.layers):
             recomputed = keeps and self.model.training and layer.gradient_checkpointing
             workspace = self.workspace if keeps and not recomputed else None
-            shape = self._shape(layer, offsets, workspace, number)
+            shape = self._shape(layer, offsets, workspace, number, prompts=prompts)
             if recomputed:
                 x = checkpoint(
                     self._layer, i, x, cos[0], sin[0], shape,
@@ -117,6 +128,8 @@ class FusedLlama:
         offsets: Sequence[int],
         workspace: Workspace | None = None,
         number: int = 0,
+        *,
+        prompts: tuple[slice, ...] = (),
     ) -> Shape:
         """What a layer is told in one pass; in training the seed of its masks is drawn here."""
         config, lora = self.base.config, self.model.peft_config["default"]
@@ -127,6 +140,7 @@ class FusedLlama:
             kv_heads=config.num_key_value_heads,
             head_dim=layer.self_attn.head_dim,
             offsets=tuple(offsets),
+            prompts=prompts,
             scale=_scaling(layer) / (1 - dropout),
             threshold=np.uint32(dropout * 2**32),
             seed=np.uint32(torch.randint(2**32, ()).item() if dropout else 0),

@@ -25,10 +25,9 @@ import torch
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from finllm.model import kernels
+from finllm.model.fused_attention import attention_backward, causal_attention
 from finllm.model.kernels import bits
 from finllm.model.workspace import Workspace
-
-QUERY_BLOCK = 256  # tokens that attend in one product
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Shape:
     kv_heads: int
     head_dim: int
     offsets: tuple[int, ...]  # where each example starts in the row of tokens, and where it ends
+    prompts: tuple[slice, ...]  # what each example sees before its own tokens; mostly nothing
     scale: float  # of the adapters: alpha / r, over the share of inputs that dropout keeps
     threshold: np.uint32  # the share of inputs that dropout sets to zero, times 2 ** 32
     seed: np.uint32  # of the layer's dropout masks
@@ -148,36 +148,6 @@ def _project_backward(
     return grad @ projection.weight, grad_middle @ update.a, grad_middle
 
 
-def causal_attention(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    offsets: Sequence[int],
-    shape: Shape | None = None,
-) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Attention within each example; q (kv, n, group, dim) is scaled, k and v are (kv, n, dim).
-
-    Rows behind the last example, which ``offsets`` ends with, come out as zero.
-
-    Returns the attended values, shaped as q, and the weights of each block of queries, which lie
-    where ``shape`` keeps what the backward pass reads.
-    """
-    kv, _, group, dim = q.shape
-    attended = torch.empty_like(q)
-    attended[:, offsets[-1] :] = 0  # rows of no example
-    weights = []
-    for start, block in _blocks(offsets):
-        queries = q[:, block].reshape(kv, -1, dim)
-        keys = slice(start, block.stop)
-        size = (kv, queries.shape[1], block.stop - start)
-        scores = q.new_empty(size) if shape is None else shape.kept(q, *size)
-        torch.bmm(queries, k[:, keys].transpose(1, 2), out=scores)
-        kernels.softmax_(bits(scores), group, block.start - start)
-        attended[:, block] = torch.bmm(scores, v[:, keys]).view(kv, -1, group, dim)
-        weights.append(scores)
-    return attended, weights
-
-
 class AttentionHalf(torch.autograd.Function):
     """x + O(attention(QKV(norm(x)))), for rows of tokens x (n, d)."""
 
@@ -203,7 +173,9 @@ class AttentionHalf(torch.autograd.Function):
         k, v = shape.kept(x, kv, n, dim), shape.kept(x, kv, n, dim)
         scale = np.float32(dim**-0.5)
         kernels.rotate(bits(rows), bits(cos), bits(sin), scale, bits(q), bits(k), bits(v))
-        attended, weights = causal_attention(q, k, v, shape.offsets, shape)
+        attended, weights = causal_attention(
+            q, k, v, shape.offsets, shape.prompts, empty=lambda *size: shape.kept(x, *size)
+        )
         gathered = x.new_empty(n, out.weight.shape[1])
         gathered_dropped = shape.kept(x, *gathered.shape)
         kernels.gather_heads(
@@ -251,7 +223,6 @@ class AttentionHalf(torch.autograd.Function):
             out_middle,
             *weights,
         ) = ctx.saved_tensors
-        kv, dim = shape.kv_heads, shape.head_dim
         through, to_adapter, grad_middle = _project_backward(out, ctx.out_update, grad)
         of_out = ctx.out_update.gradients(grad, grad_middle, gathered_dropped, out_middle)
         grad_attended = torch.empty_like(q)
@@ -262,17 +233,9 @@ class AttentionHalf(torch.autograd.Function):
             shape.threshold,
             bits(grad_attended),
         )
-        grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        grad_q[:, shape.offsets[-1] :] = 0
-        for (start, block), p in zip(_blocks(shape.offsets), weights, strict=True):
-            keys = slice(start, block.stop)
-            rows = grad_attended[:, block].reshape(kv, -1, dim)
-            queries = q[:, block].reshape(kv, -1, dim)
-            grad_v[:, keys] += torch.bmm(p.transpose(1, 2), rows)
-            grad_scores = torch.bmm(rows, v[:, keys].transpose(1, 2))
-            kernels.softmax_backward_(bits(grad_scores), bits(p), q.shape[2], block.start - start)
-            grad_q[:, block] = torch.bmm(grad_scores, k[:, keys]).view(kv, -1, q.shape[2], dim)
-            grad_k[:, keys] += torch.bmm(grad_scores.transpose(1, 2), queries)
+        grad_q, grad_k, grad_v = attention_backward(
+            grad_attended, q, k, v, weights, shape.offsets, shape.prompts
+        )
         grad_rows = x.new_empty(len(x), sum(qkv.widths))
         kernels.rotate_backward(
             bits(grad_q),
@@ -280,7 +243,7 @@ class AttentionHalf(torch.autograd.Function):
             bits(grad_v),
             bits(cos),
             bits(sin),
-            np.float32(dim**-0.5),
+            np.float32(shape.head_dim**-0.5),
             bits(grad_rows),
         )
         through, to_adapter, grad_middle = _project_backward(qkv, ctx.qkv_update, grad_rows)
@@ -383,12 +346,3 @@ def _norm_backward(
         bits(grad),
     )
     return grad
-
-
-def _blocks(offsets: Sequence[int]) -> list[tuple[int, slice]]:
-    """Blocks of queries, each with the start of its example."""
-    return [
-        (start, slice(at, min(at + QUERY_BLOCK, stop)))
-        for start, stop in zip(offsets, offsets[1:], strict=False)
-        for at in range(start, stop, QUERY_BLOCK)
-    ]

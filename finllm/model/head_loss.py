@@ -7,6 +7,8 @@ backward pass has nothing left to do but to scale.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch.autograd.function import FunctionCtx, once_differentiable
 
@@ -21,18 +23,10 @@ class HeadLoss(torch.autograd.Function):
         ctx: FunctionCtx, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor
     ) -> torch.Tensor:
         """The loss; hidden (n, d), weight (vocabulary, d), labels (n,), none to be ignored."""
-        total = hidden.new_zeros((), dtype=torch.float32)
         grad = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
-        for at in range(0, len(hidden), CHUNK):
-            rows = slice(at, at + CHUNK)
-            logits = (hidden[rows] @ weight.T).float()
-            chosen = labels[rows, None]
-            log_total = torch.logsumexp(logits, dim=-1, keepdim=True)
-            total += (log_total - logits.gather(1, chosen)).sum()
-            if grad is not None:
-                slope = logits.sub_(log_total).exp_()
-                slope.scatter_add_(1, chosen, slope.new_full(chosen.shape, -1.0))
-                grad[rows] = slope.to(hidden.dtype) @ weight
+        total = hidden.new_zeros((), dtype=torch.float32)
+        for losses in _by_chunk(hidden, weight, labels, grad):
+            total += losses.sum()
         ctx.save_for_backward(grad)
         return total
 
@@ -42,3 +36,41 @@ class HeadLoss(torch.autograd.Function):
         """The gradient of hidden."""
         (found,) = ctx.saved_tensors
         return found * grad.to(found.dtype), None, None
+
+
+class HeadLosses(torch.autograd.Function):
+    """-log softmax(W h)[label] of each row, in nats; W is frozen."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor
+    ) -> torch.Tensor:
+        """The losses (n,) in float32; hidden (n, d), weight (vocabulary, d), labels (n,)."""
+        grad = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        losses = torch.cat(list(_by_chunk(hidden, weight, labels, grad)))
+        ctx.save_for_backward(grad)
+        return losses
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """The gradient of hidden."""
+        (found,) = ctx.saved_tensors
+        return found * grad.to(found.dtype)[:, None], None, None
+
+
+def _by_chunk(
+    hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, grad: torch.Tensor | None
+) -> Iterator[torch.Tensor]:
+    """The losses of a chunk of rows after another; their gradients are written to ``grad``."""
+    for at in range(0, len(hidden), CHUNK):
+        rows = slice(at, at + CHUNK)
+        logits = (hidden[rows] @ weight.T).float()
+        chosen = labels[rows, None]
+        log_total = torch.logsumexp(logits, dim=-1, keepdim=True)
+        losses = (log_total - logits.gather(1, chosen))[:, 0]
+        if grad is not None:
+            slope = logits.sub_(log_total).exp_()
+            slope.scatter_add_(1, chosen, slope.new_full(chosen.shape, -1.0))
+            grad[rows] = slope.to(hidden.dtype) @ weight
+        yield losses

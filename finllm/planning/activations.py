@@ -22,7 +22,9 @@ SHARED_INPUT = {  # layers that read one and the same tensor
 }
 # Logits at labelled positions, all in float32: the kept log-softmax, its gradient, the logits' one.
 LOGIT_COPIES = 3
-QUERY_BLOCK = 256  # of finllm.model.fused_layer: queries that see the keys up to the last of them
+QUERY_BLOCK = (
+    256  # of finllm.model.fused_attention: queries that see the keys up to the last of them
+)
 LOGIT_ROWS = 128  # of finllm.model.head_loss: labelled positions whose logits fused layers hold
 # What a block's backward pass holds at once beside what is kept: gradients of attention weights
 # (of the scores and of the softmax) or of the MLP's wide tensors, whichever is more.

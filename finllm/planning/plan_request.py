@@ -127,7 +127,10 @@ def planned_answers_gb(params: Params, *, device: str) -> float | None:
 
 
 def preferred_setting(params: Params, setting: Setting) -> Setting | None:
-    """The setting of preference tuning: two rows a pair, no dropout; None where it is off."""
+    """The setting of preference tuning: two rows a pair, no dropout; None where it is off.
+
+    Fused layers read the prompt once, and so need less.
+    """
     if params.prefer.method == "none":
         return None
     return replace(setting, batch_size=2 * params.prefer.batch_size, dropout=0.0)

@@ -1,4 +1,4 @@
-"""Pairs as token ids: both answers, each behind its prompt, in one row of a data set."""
+"""Pairs as token ids: a prompt and the answers behind it, in one row of a data set."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from finllm.instruct.chat import Encoded
 from finllm.preference.pairs import Pair
 from finllm.records import Example
 
+Nats = list[list[float]]  # log-probabilities of a pair's answers, pair by pair
+
 
 @dataclass(frozen=True)
 class EncodedPair:
-    """Prompt and chosen answer, prompt and rejected answer."""
+    """A prompt, its chosen and its rejected answer, and for ``kto`` one to another prompt."""
 
-    chosen: Encoded
-    rejected: Encoded
+    prompt: list[int]
+    answers: tuple[list[int], ...]
 
     @property
-    def both(self) -> Encoded:
-        """The two end to end; no token of a prompt carries loss."""
-        first, second = self.chosen, self.rejected
-        n = len(first.input_ids)
-        silent = tuple(range(n, n + second.n_prompt))
-        return Encoded([*first.input_ids, *second.input_ids], first.n_prompt, silent)
+    def apart(self) -> list[Encoded]:
+        """Each answer behind the prompt, as an example of its own."""
+        return [Encoded(self.prompt + answer, len(self.prompt)) for answer in self.answers]
 
 
 def encode_pairs(
@@ -39,36 +38,60 @@ def encode_pairs(
 ) -> list[EncodedPair]:
     """The pairs behind the prompts of their examples, which are those of training."""
     by_id = {example.id: example for example in examples}
-    found = []
-    for pair in pairs:
-        prompt = chat.render_example(tokenizer, by_id[pair.example_id], system_prompt)
-        found.append(
-            EncodedPair(
-                *(chat.encode_example(tokenizer, prompt, s) for s in (pair.chosen, pair.rejected))
-            )
+    return [
+        EncodedPair(
+            chat.encode_prompt(
+                tokenizer, chat.render_example(tokenizer, by_id[pair.example_id], system_prompt)
+            ),
+            tuple(chat.encode_answer(tokenizer, text) for text in (pair.chosen, pair.rejected)),
         )
+        for pair in pairs
+    ]
+
+
+def with_other_answers(rows: Sequence[EncodedPair]) -> list[EncodedPair]:
+    """The pairs, each with an answer to another prompt: that of the nearest pair before it.
+
+    Chosen and rejected answers alternate. TRL takes the answer before in the batch, which makes its
+    batches depend on the order of the data set.
+
+    Raises
+    ------
+    ValueError
+        Where all pairs have one prompt.
+    """
+    found = []
+    for i, row in enumerate(rows):
+        other = next(
+            (rows[i - back] for back in range(1, len(rows)) if rows[i - back].prompt != row.prompt),
+            None,
+        )
+        if other is None:
+            raise ValueError(
+                f"prefer.method is kto, which compares with answers to other prompts, and the "
+                f"{len(rows)} preference pairs have one prompt; raise prefer.max_pairs"
+            )
+        found.append(EncodedPair(row.prompt, (*row.answers, other.answers[i % 2])))
     return found
 
 
 def dataset(
-    rows: Sequence[EncodedPair],
-    reference: Sequence[Sequence[float]] | None = None,
-    start: Sequence[Sequence[float]] | None = None,
+    rows: Sequence[EncodedPair], reference: Nats | None = None, start: Nats | None = None
 ) -> Dataset:
     """What the trainer reads; zeros where no log-probabilities are given.
 
     ``reference`` and ``start`` are the log-probabilities of each pair's answers under the reference
     of the loss, and under the model that training starts from.
     """
-    none = [(0.0, 0.0)] * len(rows)
+    none = [[0.0] * len(row.answers) for row in rows]
     return Dataset.from_list(
         [
             {
-                "input_ids": row.both.input_ids,
-                "labels": row.both.labels,
-                "n_tokens": [len(row.chosen.input_ids), len(row.rejected.input_ids)],
-                "reference": list(of_reference),
-                "start": list(at_start),
+                "input_ids": [*row.prompt, *(i for answer in row.answers for i in answer)],
+                "n_prompt": len(row.prompt),
+                "n_answers": [len(answer) for answer in row.answers],
+                "reference": of_reference,
+                "start": at_start,
             }
             for row, of_reference, at_start in zip(
                 rows, reference or none, start or none, strict=True
@@ -78,18 +101,15 @@ def dataset(
 
 
 def collate(rows: Sequence[dict]) -> dict[str, torch.Tensor]:
-    """A batch: ids, labels and mask padded to (pairs, tokens); the rest is (pairs, 2)."""
-    longest = max(len(row["input_ids"]) for row in rows)
-
-    def padded(name: str, value: int) -> torch.Tensor:
-        return torch.tensor([row[name] + [value] * (longest - len(row[name])) for row in rows])
-
+    """A batch: ids and mask padded to (pairs, tokens), ``n_prompt`` (pairs,), else (pairs, 2)."""
     lengths = torch.tensor([[len(row["input_ids"])] for row in rows])
+    longest = int(lengths.max())
+    padded = [row["input_ids"] + [0] * (longest - len(row["input_ids"])) for row in rows]
     return {
-        "input_ids": padded("input_ids", 0),
-        "labels": padded("labels", -100),
+        "input_ids": torch.tensor(padded),
         "attention_mask": (torch.arange(longest)[None] < lengths).long(),
-        "n_tokens": torch.tensor([row["n_tokens"] for row in rows]),
-        "reference": torch.tensor([row["reference"] for row in rows]),
-        "start": torch.tensor([row["start"] for row in rows]),
+        **{
+            name: torch.tensor([row[name] for row in rows])
+            for name in ("n_prompt", "n_answers", "reference", "start")
+        },
     }

@@ -1,4 +1,4 @@
-"""What is minimised: the losses of TRL's DPOTrainer, on log-probabilities that are computed here.
+"""What is minimised: the losses of TRL's trainers, on log-probabilities that are computed here.
 
 With d the log-ratios of policy and reference of the chosen answer minus those of the rejected one:
 
@@ -6,7 +6,10 @@ With d the log-ratios of policy and reference of the chosen answer minus those o
 - ``ipo``: (d' - 1 / (2 beta)) ** 2 (Azar et al. 2023, arXiv 2310.12036, equation 17), where d' is d
   with each log-ratio divided by the tokens of its answer, as the authors told TRL's;
 - ``simpo``: -log sigmoid(beta d' - margin), with log-probabilities in the place of log-ratios (Meng
-  et al. 2024, arXiv 2405.14734, equation 6): it has no reference.
+  et al. 2024, arXiv 2405.14734, equation 6): it has no reference;
+- ``kto``: 1 - sigmoid(beta (r - kl)) of a chosen answer with log-ratio r, 1 - sigmoid(beta (kl -
+  r)) of a rejected one (Ethayarajh et al. 2024, arXiv 2402.01306, equation 8), where kl is the mean
+  log-ratio in the batch of answers to other prompts, and 0 where that is negative.
 """
 
 from __future__ import annotations
@@ -16,14 +19,19 @@ from types import SimpleNamespace
 
 import torch
 import trl
-from trl import DPOTrainer
+from trl import DPOTrainer, KTOTrainer
 
-DPO, IPO, SIMPO = "dpo", "ipo", "simpo"
-TRL_NAMES = {DPO: "sigmoid", IPO: "ipo", SIMPO: "sigmoid_norm"}
+DPO, IPO, SIMPO, KTO = "dpo", "ipo", "simpo", "kto"
+TRL_NAMES = {DPO: "sigmoid", IPO: "ipo", SIMPO: "sigmoid_norm", KTO: "kto"}
 
 
-class PreferenceLoss(DPOTrainer):
-    """TRL's loss without TRL's trainer: only what ``DPOTrainer._compute_loss`` reads is set.
+def n_answers(method: str) -> int:
+    """Answers behind each prompt: two, and for ``kto`` one to another prompt."""
+    return 3 if method == KTO else 2
+
+
+class PreferenceLoss:
+    """TRL's loss without TRL's trainer: only what its ``_compute_loss`` reads is set.
 
     TRL has SimPO only in an experimental trainer. It is DPO's loss per token with a reference
     that gives each token of the chosen answer margin / beta nats, and the rejected answer none.
@@ -31,7 +39,7 @@ class PreferenceLoss(DPOTrainer):
     Parameters
     ----------
     method
-        ``dpo``, ``ipo`` or ``simpo``.
+        ``dpo``, ``ipo``, ``simpo`` or ``kto``.
     beta
         How closely the policy is held to the reference; of ``simpo`` the scale of the scores.
     margin
@@ -40,54 +48,93 @@ class PreferenceLoss(DPOTrainer):
 
     def __init__(self, method: str, *, beta: float, margin: float) -> None:
         self.method, self.beta, self.margin = method, beta, margin
-        self.loss_types, self.loss_weights = [TRL_NAMES[method]], [1.0]
-        self.f_divergence_type, self.label_smoothing, self.ld_alpha = "reverse_kl", 0.0, None
-        self.precompute_ref_logps, self.use_weighting, self.aux_loss_enabled = True, False, False
-        self.model = SimpleNamespace(training=True)
-        self._total_train_tokens, self._tp_size = 0, 1
+        self._trl = (_Kto if method == KTO else _Dpo)(TRL_NAMES[method], beta)
 
     def mean(
         self, nats: torch.Tensor, reference: torch.Tensor, n_tokens: torch.Tensor
     ) -> torch.Tensor:
-        """The mean loss of some pairs.
+        """The mean loss of some pairs; ``kto`` estimates its kl on these.
 
         Parameters
         ----------
         nats, reference
             Log-probabilities of the chosen and the rejected answers, shape (pairs, 2), under the
-            policy and the reference; ``simpo`` reads no reference.
+            policy and the reference; ``simpo`` reads no reference. ``kto`` has a third column, of
+            answers to other prompts.
         n_tokens
-            The tokens of the answers, shape (pairs, 2).
+            The tokens of the answers, shaped alike.
         """
         if self.method == SIMPO:
             leads = n_tokens[:, 0] * (self.margin / self.beta)
             reference = torch.stack([leads, torch.zeros_like(leads)], dim=1)
-        counts = n_tokens.T.reshape(-1)  # all chosen, then all rejected
-        places = torch.arange(int(counts.max()) + 1, device=nats.device)
-        labelled = ((places > 0) & (places <= counts[:, None])).long()
-        log_probs = torch.nn.functional.pad(nats.T.reshape(-1, 1), (0, len(places) - 2))
-        unknown = torch.zeros_like(log_probs, dtype=torch.bool)  # TRL's metrics, not read
-        outputs = SimpleNamespace(
-            log_probs=log_probs, entropy=unknown, mean_logits=unknown, is_top1=unknown
-        )
-        inputs = {
-            "input_ids": torch.zeros_like(labelled),
-            "attention_mask": torch.ones_like(labelled),
-            "completion_mask": labelled,
-            "ref_chosen_logps": reference[:, 0],
-            "ref_rejected_logps": reference[:, 1],
-        }
-        self.accelerator = _OneProcess(nats.device)
-        self._metrics = {"train": defaultdict(list)}
-        return self._compute_loss(lambda **_: outputs, inputs, return_outputs=False)
+        self._trl.accelerator = _OneProcess(nats.device)
+        self._trl._metrics = {"train": defaultdict(list)}
+        outputs, inputs = _laid_out(nats[:, :2], n_tokens[:, :2])
+        inputs |= self._trl.of_reference(nats, reference)
+        return self._trl._compute_loss(lambda **_: outputs, inputs, return_outputs=False)
 
     def leads(
         self, nats: torch.Tensor, reference: torch.Tensor, n_tokens: torch.Tensor
     ) -> torch.Tensor:
         """By how many nats the chosen answer leads, pair by pair: d, d' or its like, see above."""
         ratios = nats - (torch.zeros_like(nats) if self.method == SIMPO else reference)
-        scores = ratios if self.method == DPO else ratios / n_tokens
+        scores = ratios if self.method in (DPO, KTO) else ratios / n_tokens
         return scores[:, 0] - scores[:, 1]
+
+
+class _Dpo(DPOTrainer):
+    def __init__(self, loss_type: str, beta: float) -> None:
+        self.loss_types, self.loss_weights, self.beta = [loss_type], [1.0], beta
+        self.f_divergence_type, self.label_smoothing, self.ld_alpha = "reverse_kl", 0.0, None
+        self.precompute_ref_logps, self.use_weighting, self.aux_loss_enabled = True, False, False
+        self.model = SimpleNamespace(training=True)
+        self._total_train_tokens, self._tp_size = 0, 1
+
+    def of_reference(self, nats: torch.Tensor, reference: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The reference's log-probabilities, under TRL's names."""
+        return {"ref_chosen_logps": reference[:, 0], "ref_rejected_logps": reference[:, 1]}
+
+
+class _Kto(KTOTrainer):
+    def __init__(self, loss_type: str, beta: float) -> None:
+        self.loss_type, self.beta, self.calculate_KL = loss_type, beta, True
+        self.desirable_weight = self.undesirable_weight = 1.0  # there is one of each in a pair
+        self.precompute_ref_logps, self.aux_loss_enabled = True, False
+        self.model = SimpleNamespace(training=True)
+        self._total_train_tokens, self._tp_size = 0, 1
+
+    def of_reference(self, nats: torch.Tensor, reference: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The reference's log-probabilities, which answers are chosen, and the answers of kl."""
+        return {
+            "ref_logps": reference[:, :2].T.reshape(-1),
+            "label": torch.arange(2, device=nats.device).repeat_interleave(len(nats)) == 0,
+            "KL_logps": nats[:, 2].detach(),
+            "ref_KL_logps": reference[:, 2],
+        }
+
+    def _compute_kl_logps(
+        self, model: object, batch: dict[str, torch.Tensor]
+    ) -> torch.Tensor:  # which TRL would run the model for
+        return batch["KL_logps"]
+
+
+def _laid_out(
+    nats: torch.Tensor, n_tokens: torch.Tensor
+) -> tuple[SimpleNamespace, dict[str, torch.Tensor]]:
+    """Log-probabilities (pairs, 2) as TRL's models and collators have them; chosen ones first."""
+    counts = n_tokens.T.reshape(-1)
+    places = torch.arange(int(counts.max()) + 1, device=nats.device)
+    labelled = ((places > 0) & (places <= counts[:, None])).long()
+    log_probs = torch.nn.functional.pad(nats.T.reshape(-1, 1), (0, len(places) - 2))
+    unknown = torch.zeros_like(log_probs, dtype=torch.bool)  # TRL's metrics, not read
+    outputs = SimpleNamespace(
+        log_probs=log_probs, entropy=unknown, mean_logits=unknown, is_top1=unknown
+    )
+    return outputs, {
+        "input_ids": torch.zeros_like(labelled),
+        "attention_mask": torch.ones_like(labelled),
+        "completion_mask": labelled,
+    }
 
 
 class _OneProcess:
@@ -110,10 +157,12 @@ def check_method(method: str) -> None:
     ValueError
         Names the method, the version of TRL, and what TRL said.
     """
-    two = torch.full((1, 2), 2.0)
+    three = torch.full((1, n_answers(method)), 2.0)
     try:
-        PreferenceLoss(method, beta=0.1, margin=0.0).mean(-two, -two, two.long())
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        found = PreferenceLoss(method, beta=0.1, margin=0.0).mean(-three, -three, three.long())
+        if not torch.isfinite(found):
+            raise ValueError(f"the loss is {found.item()}")
+    except (ValueError, AttributeError, KeyError, TypeError, NameError) as error:
         raise ValueError(
             f"prefer.method is {method}, and TRL {trl.__version__} has no loss "
             f"{TRL_NAMES[method]!r} that can be used here ({str(error).splitlines()[0]}); install "

@@ -1,14 +1,15 @@
 """Pairs of answers to one prompt, of which the first is to be preferred: whence they come.
 
-Two kinds. *corrupted*: the reference of a training example against the same text with one thing
+Three kinds. *corrupted*: the reference of a training example against the same text with one thing
 made wrong (`finllm.preference.corruptions`). *sampled*: of several answers that the tuned model
 draws to a training prompt, the one that ranks highest by its figures against the one that ranks
-lowest.
+lowest. *rated*: of the base's and the tuned model's answers to a training prompt the one that
+people preferred against the other.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +19,13 @@ import numpy as np
 from finllm.instruct import splits
 from finllm.instruct.templates import apportion
 from finllm.preference import corruptions
+from finllm.rating.answered import Answered
+from finllm.rating.clicks import PREFERENCE, Click, latest, tuned_preferred
 from finllm.records import Example, read_jsonl
 from finllm.scoring.domain import number_accuracy
 from finllm.scoring.figures import number_report
 
-CORRUPTED, SAMPLED = "corrupted", "sampled"
+CORRUPTED, SAMPLED, RATED = "corrupted", "sampled", "rated"
 WRITTEN = ("human", "synthetic")  # provenances of references that somebody wrote as an answer
 EDITS: dict[str, corruptions.Edit] = {
     "another figure": corruptions.swap_number,
@@ -33,6 +36,8 @@ EDITS: dict[str, corruptions.Edit] = {
     "repeated bullet": corruptions.repeat_bullet,
 }
 EQUAL_RANK = "equal_rank"
+RATED_OTHERS = "rated_of_other_examples"  # or of answers whose text is not there
+RATED_EVEN = "rated_even"
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ class Pair:
 
     example_id: str
     company: str
-    kind: str  # CORRUPTED or SAMPLED
-    fault: str  # of the rejected answer: one of EDITS, or "lower rank"
+    kind: str  # CORRUPTED, SAMPLED or RATED
+    fault: str  # of the rejected answer: one of EDITS, "lower rank", "not preferred"
     chosen: str
     rejected: str
     part: str = "train"  # "val" where it chooses the training's best step
@@ -98,6 +103,56 @@ def sampled_pairs(
     return found, left_out
 
 
+def rated_pairs(
+    clicks: Sequence[Click],
+    answered: Sequence[Answered],
+    examples: Sequence[Example],
+    prompts: Mapping[str, str],
+) -> tuple[list[Pair], Counter[str]]:
+    """The preferred against the other answer of each rated pair, and how many give none, and why.
+
+    Of several raters the mean counts; where it is even there is nothing to prefer. Answers count
+    whichever models wrote them, as long as their prompt is still that of a training example.
+
+    Parameters
+    ----------
+    prompts
+        The hash of the prompt of each training example.
+    """
+    texts = {row.sha256: row for row in answered}
+    by_id = {example.id: example for example in examples}
+    votes: dict[str, list[float]] = defaultdict(list)
+    for click in latest(clicks):
+        if click.question == PREFERENCE:
+            votes[click.pair_sha256].append(tuned_preferred(click))
+    found, left_out = [], Counter({RATED_OTHERS: 0, RATED_EVEN: 0})
+    for sha256, values in votes.items():
+        row, mean = texts.get(sha256), sum(values) / len(values)
+        if row is None or prompts.get(row.example_id) != row.prompt_sha256:
+            left_out[RATED_OTHERS] += 1
+        elif mean == 0.5:
+            left_out[RATED_EVEN] += 1
+        else:
+            company = by_id[row.example_id].company
+            both = (row.tuned, row.base) if mean > 0.5 else (row.base, row.tuned)
+            found.append(Pair(row.example_id, company, RATED, "not preferred", *both))
+    return found, left_out
+
+
+def check_kinds(pairs: Sequence[Pair], weights: Mapping[str, float]) -> None:
+    """Raise where a kind with a weight above 0 has no pair, with the weight and the reason.
+
+    Raises
+    ------
+    ValueError
+        For the first such kind.
+    """
+    there = {pair.kind for pair in pairs}
+    for kind, weight in weights.items():
+        if weight > 0 and kind not in there:
+            raise ValueError(f"prefer.weights.{kind} is {weight:g}, and {_REASONS[kind]}")
+
+
 def mixed(
     pairs: Sequence[Pair],
     weights: Mapping[str, float],
@@ -112,11 +167,9 @@ def mixed(
     ValueError
         Where a kind with a weight above 0 has no pair.
     """
+    check_kinds(pairs, weights)
     used = {kind: weight for kind, weight in weights.items() if weight > 0}
     by_kind = {kind: [pair for pair in pairs if pair.kind == kind] for kind in used}
-    for kind, rows in by_kind.items():
-        if not rows:
-            raise ValueError(f"prefer.weights.{kind} is {used[kind]:g}, and {_REASONS[kind]}")
     scale = sum(used.values())
     total = min(int(len(rows) * scale / used[kind] + 1e-9) for kind, rows in by_kind.items())
     total = min(total, max_pairs) if max_pairs else total
@@ -132,6 +185,8 @@ _REASONS = {
     f"{' or '.join(WRITTEN)}); set it to 0",
     SAMPLED: "no pair is left after ranking: the samples of every prompt rank the same; raise "
     "prefer.samples, prefer.temperature or prefer.max_prompts, or set it to 0",
+    RATED: "no preference of a person is about answers to a training example; rate some with "
+    "`python -m finllm rate --split train`, or set it to 0",
 }
 
 

@@ -19,7 +19,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
 from finllm.answering.predicting import load_answerer
-from finllm.instruct import splits
+from finllm.instruct import chat, splits
 from finllm.model import arithmetic
 from finllm.model.adapter import save_adapter
 from finllm.model.compute_type import resolved
@@ -28,27 +28,32 @@ from finllm.model.lora_linear import use_lean_lora
 from finllm.model.process_memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, checkpoint_root, file_sha256, weights_sha256
-from finllm.preference.encoding import EncodedPair, encode_pairs
-from finllm.preference.losses import PreferenceLoss, check_method
+from finllm.preference.encoding import EncodedPair, encode_pairs, with_other_answers
+from finllm.preference.losses import KTO, PreferenceLoss, check_method
 from finllm.preference.pairs import (
     CORRUPTED,
+    RATED,
     SAMPLED,
     Pair,
     audited,
+    check_kinds,
     corrupted_pairs,
     counted,
     mixed,
+    rated_pairs,
     sampled_pairs,
     with_parts,
     with_reference,
 )
 from finllm.preference.samples import drawn_answers
 from finllm.preference.trainer import PreferenceFit, fit_pairs
+from finllm.rating.answered import read_answered
+from finllm.rating.clicks import read_folder
 from finllm.records import Example, csv_text, write_jsonl, write_metrics, write_text
 from finllm.runtime import screen
 from finllm.runtime.provenance import provenance
 from finllm.settings.params import Params
-from finllm.training.arguments import training_arguments
+from finllm.training.arguments import common_settings, training_arguments
 from finllm.training.checkpoints import run_folder
 from finllm.training.forgetting import general_perplexity
 from finllm.training.mishaps import memory_explained
@@ -65,6 +70,7 @@ def prefer(
     sets: Mapping[str, Sequence[Example]],
     groups: Mapping[str, str],
     *,
+    ratings: Path,
     adapter: Path,
     preferred: Path,
     pairs: Path,
@@ -80,6 +86,8 @@ def prefer(
         The four sets of the split; pairs are made of ``train`` alone.
     groups
         The near-duplicate group of a transcript, where it is in one.
+    ratings
+        The folder with people's ratings of answers to training examples.
     adapter
         The tuned adapter, where training starts.
 
@@ -92,17 +100,15 @@ def prefer(
     m, p = params.model, params.prefer
     check_method(p.method)
     check_adapter(adapter, name=m.name, revision=m.revision)
-    made, left_out = make_pairs(params, sets["train"], adapter)
-    audit = audited(made, sets, groups)
     folder = base_folder(m)
     tokenizer = load_tokenizer(folder, revision=m.revision)
+    made, left_out = make_pairs(params, sets["train"], tokenizer, ratings=ratings, adapter=adapter)
+    audit = audited(made, sets, groups)
+    encoded = encode_pairs(tokenizer, made, sets["train"], params.templatize.system_prompt)
+    if p.method == KTO:
+        encoded = with_other_answers(encoded)
     parts = [
-        encode_pairs(
-            tokenizer,
-            [pair for pair in made if pair.part == part],
-            sets["train"],
-            params.templatize.system_prompt,
-        )
+        [row for row, pair in zip(encoded, made, strict=True) if pair.part == part]
         for part in ("train", "val")
     ]
     write_jsonl(pairs, made)
@@ -175,30 +181,45 @@ def check_adapter(adapter: Path, *, name: str, revision: str) -> None:
 
 
 def make_pairs(
-    params: Params, train: Sequence[Example], adapter: Path
+    params: Params,
+    train: Sequence[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    ratings: Path,
+    adapter: Path,
 ) -> tuple[list[Pair], Counter[str]]:
-    """The pairs of both kinds, mixed by weight; how many prompts gave none, by reason."""
-    p = params.prefer
-    weights = {CORRUPTED: p.weights.corrupted, SAMPLED: p.weights.sampled}
+    """The pairs of all kinds, mixed by weight; how many prompts or ratings gave none, by reason."""
+    p, system = params.prefer, params.templatize.system_prompt
+    weights = {CORRUPTED: p.weights.corrupted, SAMPLED: p.weights.sampled, RATED: p.weights.rated}
     rng = np.random.default_rng(p.seed)
     examples = with_reference(train)
     found: list[Pair] = []
     left_out: Counter[str] = Counter()
     if weights[CORRUPTED]:
         found += corrupted_pairs(examples, rng)
+    if weights[RATED]:
+        prompts = {
+            row.id: chat.prompt_sha256(chat.render_example(tokenizer, row, system)) for row in train
+        }
+        rated, left_out = rated_pairs(read_folder(ratings), read_answered(ratings), train, prompts)
+        found += rated
+    check_kinds(
+        found, {kind: weights[kind] for kind in (CORRUPTED, RATED)}
+    )  # drawing takes minutes
     if weights[SAMPLED]:
         screen.working("drawing answers")
         asked = splits.cap(examples, p.max_prompts, rng)
         drawn = drawn_answers(
             load_answerer(params, weights=adapter),
             asked,
-            params.templatize.system_prompt,
+            system,
             n=p.samples,
             temperature=p.temperature,
             seed=p.seed,
         )
-        ranked, left_out = sampled_pairs(asked, drawn)
+        ranked, equal = sampled_pairs(asked, drawn)
         found += ranked
+        left_out.update(equal)
         gc.collect()  # the model that was asked
     kept = mixed(found, weights, max_pairs=p.max_pairs, rng=rng)
     return with_parts(kept, val_share=p.val_share, rng=rng), left_out
@@ -256,31 +277,25 @@ def _fit(
     checkpointer: Checkpointer,
     monitor: Monitor,
 ) -> PreferenceFit:
-    m, t, p = params.model, params.train, params.prefer
-    memory = memory_explained([row.both for row in train], p.batch_size, recomputes=False)
+    p = params.prefer
+    memory = memory_explained(
+        [one for row in train for one in row.apart], p.batch_size, recomputes=False
+    )
     with tempfile.TemporaryDirectory() as scratch, _own_keys(), memory:
         arguments = training_arguments(
             output_dir=scratch,
             n_train=len(train),
             learning_rate=p.learning_rate,
-            warmup_share=t.warmup_share,
-            schedule=t.schedule,
-            restarts=t.restarts,
             epochs=p.epochs,
             max_steps=0,
             batch_size=p.batch_size,
             accumulation=p.accumulation,
-            max_grad_norm=t.max_grad_norm,
-            weight_decay=t.weight_decay,
-            optimizer=t.optimizer,
-            evals_per_run=t.evals_per_run,
             seed=p.seed,
-            bfloat16=m.compute_dtype == "bfloat16",
-            float16=m.compute_dtype == "float16",
+            **common_settings(params),
         )
         screen.note(
             f"prefer: {len(train)} pairs, {p.batch_size * p.accumulation} a step, "
-            f"{arguments.max_steps} steps, in {m.compute_dtype}"
+            f"{arguments.max_steps} steps, in {params.model.compute_dtype}"
         )
         return fit_pairs(
             model,
@@ -290,7 +305,7 @@ def _fit(
             val=val,
             reference=p.reference,
             arguments=arguments,
-            patience=t.early_stopping_patience,
+            patience=params.train.early_stopping_patience,
             callbacks=[monitor, Progress()],
             checkpointer=checkpointer,
         )
@@ -326,6 +341,9 @@ def _checkpointer(
         "code": code.hexdigest(),
         "torch": torch.__version__,
     }
-    encoded = {"train": [row.both for row in train], "val": [row.both for row in val]}
-    run = run_folder(checkpoint_root(), settings=settings, sets=encoded)
+    sets = {
+        name: [one for row in rows for one in row.apart]
+        for name, rows in (("train", train), ("val", val))
+    }
+    run = run_folder(checkpoint_root(), settings=settings, sets=sets)
     return Checkpointer(run, every=params.train.checkpoint_every)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,23 +12,17 @@ from datasets import Dataset
 from peft import PeftModel
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTConfig
 
-from finllm.model.fused import FusedLlama, why_not_fused
-from finllm.model.head_loss import HeadLoss
-from finllm.model.weights import copied_project
-from finllm.preference.encoding import EncodedPair, collate, dataset
+from finllm.model.head_loss import HeadLosses
+from finllm.preference.encoding import EncodedPair, Nats, collate, dataset
 from finllm.preference.losses import PreferenceLoss
 from finllm.training import mishaps
 from finllm.training.batching import Batching
 from finllm.training.callbacks import BestAdapter, SoundFit
-from finllm.training.checkpoints import continues_from, held
 from finllm.training.resume import Checkpointer
-from finllm.training.trainer import LabelledLossTrainer
-
-Nats = list[list[float]]  # of the chosen and the rejected answer, pair by pair
+from finllm.training.trainer import LabelledLossTrainer, ready, train_held
 
 
 @dataclass(frozen=True)
@@ -62,34 +55,43 @@ class PreferenceFit:
 
 
 class PreferenceTrainer(LabelledLossTrainer):
-    """Of each pair the two rows go through the model together, prompt and answer end to end.
+    """Of each pair the prompt goes through the fused layers once, and both answers behind it.
 
-    The fused layers attend within a row, so the prompt is read twice, once an answer. A step's loss
-    is the mean over its pairs, however they are accumulated.
+    Where the layers are not fused each answer goes through behind a prompt of its own. A step's
+    loss is the mean over its pairs, however they are accumulated.
     """
 
     preference: PreferenceLoss
     _seen: tuple[torch.Tensor, ...] = ()  # of this step, a row a pair
 
     def pair_nats(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The log-probability of each answer, (pairs, 2), summed over its tokens."""
+        """The log-probability of each answer, (pairs, answers), summed over its tokens."""
         base = self.accelerator.unwrap_model(self.model).get_base_model()
-        real = inputs["attention_mask"].bool()
-        labels = torch.nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=-100)[real]
-        lengths = inputs["n_tokens"].flatten()
-        offsets = [0, *lengths.cumsum(0).tolist()]
-        ids = inputs["input_ids"][real]
+        ids = inputs["input_ids"][inputs["attention_mask"].bool()]
+        laid_out = _laid_out(inputs["n_prompt"].tolist(), inputs["n_answers"].tolist())
         if self.fused is not None:
-            hidden = self.fused.hidden_states(ids, offsets)
+            hidden = self._states_read_once(ids, laid_out)
         else:
-            hidden = _plain_states(base, ids, lengths.tolist())
-        rows = [slice(a, b) for a, b in itertools.pairwise(offsets)]
-        found = [
-            -HeadLoss.apply(hidden[row][kept], base.lm_head.weight, labels[row][kept])
-            for row in rows
-            for kept in [labels[row] != -100]
-        ]
-        return torch.stack(found).view(-1, 2)
+            hidden = _states_read_apart(base, ids, laid_out)
+        labels = torch.cat([ids[answer] for _, answer in laid_out])
+        nats = -HeadLosses.apply(hidden, base.lm_head.weight, labels)
+        counts = inputs["n_answers"]
+        return torch.stack([part.sum() for part in nats.split(counts.flatten().tolist())]).view(
+            counts.shape
+        )
+
+    def _states_read_once(
+        self, ids: torch.Tensor, laid_out: Sequence[tuple[slice, slice]]
+    ) -> torch.Tensor:
+        """The states that predict the tokens of each answer, by the fused layers."""
+        starts, prompts, before = [], [], []
+        for prompt, answer in laid_out:
+            first = answer.start == prompt.stop  # and one example with its prompt
+            starts.append(prompt.start if first else answer.start)
+            prompts.append(slice(0, 0) if first else prompt)
+            before += [prompt.stop - 1, *range(answer.start, answer.stop - 1)]
+        hidden = self.fused.hidden_states(ids, [*starts, len(ids)], prompts)
+        return hidden.index_select(0, torch.tensor(before))
 
     def compute_loss(
         self,
@@ -99,7 +101,7 @@ class PreferenceTrainer(LabelledLossTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """The batch's share of the mean loss of the pairs of a step."""
-        nats, n_answer = self.pair_nats(inputs), _answer_tokens(inputs)
+        nats, n_answer = self.pair_nats(inputs), inputs["n_answers"]
         self._seen = (*self._seen, self._watched(nats.detach(), inputs, n_answer))
         loss = self.preference.mean(nats, inputs["reference"], n_answer)
         n_pairs = len(nats) if num_items_in_batch is None else num_items_in_batch
@@ -125,7 +127,7 @@ class PreferenceTrainer(LabelledLossTrainer):
         self.model.eval()
         losses, watched = 0.0, []
         for inputs in dataloader:
-            nats, n_answer = self.pair_nats(inputs), _answer_tokens(inputs)
+            nats, n_answer = self.pair_nats(inputs), inputs["n_answers"]
             watched.append(self._watched(nats, inputs, n_answer))
             loss = self.preference.mean(nats, inputs["reference"], n_answer)
             losses += float(loss) * len(nats)
@@ -159,11 +161,11 @@ class PreferenceTrainer(LabelledLossTrainer):
     ) -> torch.Tensor:
         """Lead of the chosen answer, its gain a token, drift a token: (pairs, 3)."""
         leads = self.preference.leads(nats, inputs["reference"], n_answer)
-        moved = (nats - inputs["start"]) / n_answer
+        moved = ((nats - inputs["start"]) / n_answer)[:, :2]
         return torch.stack([leads, moved[:, 0], moved.abs().mean(dim=1)], dim=1)
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = ["input_ids", "labels", "n_tokens", "reference", "start"]
+        self._signature_columns = [*("input_ids", "n_prompt", "n_answers", "reference", "start")]
 
 
 def fit_pairs(
@@ -201,8 +203,8 @@ def fit_pairs(
     """
     context = model.config.max_position_embeddings
     for name, rows in (("training", train), ("validation", val)):
-        halves = [half for row in rows for half in (row.chosen, row.rejected)]
-        mishaps.check_lengths(halves, context=context, name=f"preference {name}")
+        apart = [one for row in rows for one in row.apart]
+        mishaps.check_lengths(apart, context=context, name=f"preference {name}")
     _drop_nothing(model)
     best = BestAdapter(model, patience=patience, min_improvement=0.0)
     own = [best, SoundFit(model), *([checkpointer] if checkpointer else [])]
@@ -211,14 +213,7 @@ def fit_pairs(
     trainer.batching = Batching("length_buckets", arguments.per_device_train_batch_size, 0)
     trainer.train_dataset = with_reference(trainer, train, reference)
     trainer.eval_dataset = with_reference(trainer, val, reference)
-    try:
-        beside_others = copied_project() is not None
-        with held(checkpointer.run, wait=beside_others) if checkpointer else nullcontext():
-            result = trainer.train(checkpointer.find() if checkpointer else None)
-    except KeyboardInterrupt:
-        then = continues_from(checkpointer.run if checkpointer else None)
-        step = trainer.state.global_step
-        raise KeyboardInterrupt(f"interrupted after step {step}; {then}") from None
+    seconds, n_resumes = train_held(trainer)
     best.restore()
     log = trainer.state.log_history
     standings = {row["step"]: _standing(row) for row in log if "eval_loss" in row}
@@ -228,9 +223,8 @@ def fit_pairs(
         after=standings[best.best_step],
         best_step=best.best_step,
         stopped_early=best.stopped,
-        seconds=result.metrics["train_runtime"]
-        + (checkpointer.seconds_before if checkpointer else 0.0),
-        n_resumes=checkpointer.n_resumes if checkpointer else 0,
+        seconds=seconds,
+        n_resumes=n_resumes,
         log=[row for row in log if "loss" in row],
     )
 
@@ -254,12 +248,10 @@ def new_trainer(
         processing_class=tokenizer,
         callbacks=list(callbacks),
     )
-    trainer.remove_callback(PrinterCallback)
     for name, parameter in model.named_parameters():
-        if name in trained:  # TRL rounds an adapter on quantized weights to bfloat16
-            parameter.data = trained[name].float()
-    if not why_not_fused(model):
-        trainer.fused = FusedLlama(model)
+        if name in trained:  # as it was before TRL rounded it
+            parameter.data = trained[name]
+    ready(trainer)
     return trainer
 
 
@@ -285,20 +277,32 @@ def _drop_nothing(model: PeftModel) -> None:
             module.p = 0.0
 
 
-def _plain_states(base: PreTrainedModel, ids: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-    """The last hidden states of rows that lie end to end, by the model's own layers."""
-    rows = torch.nn.utils.rnn.pad_sequence(ids.split(list(lengths)), batch_first=True)
-    counts = torch.tensor(lengths, device=ids.device)[:, None]
-    real = torch.arange(rows.shape[1], device=ids.device)[None] < counts
-    return base.model(input_ids=rows, attention_mask=real.long(), use_cache=False)[0][real]
+def _laid_out(
+    n_prompt: Sequence[int], n_answers: Sequence[Sequence[int]]
+) -> list[tuple[slice, slice]]:
+    """Where the prompt and the answer of each answer are, pairs lying end to end."""
+    found, at = [], 0
+    for n, lengths in zip(n_prompt, n_answers, strict=True):
+        prompt = slice(at, at + n)
+        ends = list(itertools.accumulate(lengths, initial=prompt.stop))
+        found += [(prompt, slice(*answer)) for answer in itertools.pairwise(ends)]
+        at = ends[-1]
+    return found
 
 
-def _answer_tokens(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The labelled tokens of each answer, (pairs, 2)."""
-    in_first = torch.arange(inputs["labels"].shape[1], device=inputs["labels"].device)
-    in_first = in_first[None] < inputs["n_tokens"][:, :1]
-    labelled = inputs["labels"] != -100
-    return torch.stack([(labelled & in_first).sum(1), (labelled & ~in_first).sum(1)], dim=1)
+def _states_read_apart(
+    base: PreTrainedModel, ids: torch.Tensor, laid_out: Sequence[tuple[slice, slice]]
+) -> torch.Tensor:
+    """The states that predict the tokens of each answer, by the model's own layers."""
+    rows = torch.nn.utils.rnn.pad_sequence(
+        [torch.cat([ids[prompt], ids[answer]]) for prompt, answer in laid_out], batch_first=True
+    )
+    places = torch.arange(rows.shape[1], device=ids.device)
+    first = torch.tensor([prompt.stop - prompt.start for prompt, _ in laid_out], device=ids.device)
+    n = torch.tensor([answer.stop - answer.start for _, answer in laid_out], device=ids.device)
+    real = places < (first + n)[:, None]
+    hidden = base.model(input_ids=rows, attention_mask=real.long(), use_cache=False)[0]
+    return hidden[(places >= first[:, None] - 1) & (places < (first + n)[:, None] - 1)]
 
 
 def _means(watched: Sequence[torch.Tensor]) -> dict[str, float]:

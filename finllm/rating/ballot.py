@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from finllm.records import Example, Prediction
@@ -12,7 +12,7 @@ from finllm.records import Example, Prediction
 
 @dataclass(frozen=True)
 class Pair:
-    """One test example with the answers of both models."""
+    """One example with the answers of both models."""
 
     example: Example
     base: str
@@ -23,10 +23,7 @@ class Pair:
 def pairs(
     examples: Sequence[Example], base: Sequence[Prediction], tuned: Sequence[Prediction]
 ) -> list[Pair]:
-    """The pairs to rate, in one shuffled order for all raters.
-
-    One order, so that raters who stop early have rated the same pairs and their agreement can be
-    measured. Pairs whose answers are equal are left out: there is nothing to prefer.
+    """The pairs to rate of two models' predictions, see ``pairs_of``.
 
     Raises
     ------
@@ -34,12 +31,25 @@ def pairs(
         If a model has no answer, or two, to one of the examples.
     """
     answers = {"base": _by_id("base", base), "tuned": _by_id("tuned", tuned)}
-    found = []
     for example in examples:
         for model, texts in answers.items():
             if example.id not in texts:
                 raise ValueError(f"{example.id}: {model} has no answer to it; run predict again")
-        texts = (answers["base"][example.id], answers["tuned"][example.id])
+    both = {row.id: (answers["base"][row.id], answers["tuned"][row.id]) for row in examples}
+    return pairs_of(examples, both)
+
+
+def pairs_of(examples: Sequence[Example], answers: Mapping[str, tuple[str, str]]) -> list[Pair]:
+    """The pairs to rate, in one shuffled order for all raters.
+
+    One order, so that raters who stop early have rated the same pairs and their agreement can be
+    measured. Pairs whose answers are equal are left out: there is nothing to prefer.
+
+    ``answers`` are those of base and tuned model, by example.
+    """
+    found = []
+    for example in examples:
+        texts = answers[example.id]
         if texts[0].strip() != texts[1].strip():
             found.append(Pair(example, *texts, pair_hash(example.id, *texts)))
     found.sort(key=lambda pair: pair.example.id)

@@ -15,11 +15,13 @@ SHOWN = {  # section of params.yaml: keys that say how a model was trained
     "train": ("learning_rate", "schedule", "epochs", "optimizer", "seed"),
     "model": ("quantization", "compute_dtype"),
 }
+PREFERRED = {**SHOWN, "prefer": ("method", "reference", "beta", "learning_rate", "epochs", "seed")}
 
 
 def card(
     *,
     form: str,
+    model: str,
     parameters: Mapping[str, Mapping[str, object]],
     metrics: Mapping[str, Mapping],
     licence: str,
@@ -34,8 +36,10 @@ def card(
     ----------
     form
         ``merged``, ``gguf`` or ``adapter``.
+    model
+        ``tuned`` or ``preferred``. The verdict may be about the other one; the card then says so.
     parameters
-        Sections of params.yaml: ``data``, ``templatize``, and those of ``SHOWN``.
+        Sections of params.yaml: ``data``, ``templatize``, and those of ``PREFERRED``.
     metrics
         By file name without ``.json``; ``train``, ``evaluate`` and ``verdict`` are used, where
         they are there.
@@ -60,6 +64,7 @@ def card(
     )
     base = str(parameters["model"]["name"])
     quantized = parameters["model"]["quantization"] != "none"
+    verdict = metrics.get("verdict")
     library = {"adapter": "peft", "merged": "transformers", "gguf": "gguf"}[form]
     return environment.get_template("card.md.j2").render(
         format=form,
@@ -73,12 +78,14 @@ def card(
         metric_names=METRICS,
         method="QLoRA" if quantized else "LoRA",
         fictional=fictional,
-        verdict=metrics.get("verdict"),
+        model=model,
+        verdict=verdict,
+        judged=(verdict or {}).get("candidate", "tuned"),
         train=metrics.get("train"),
         test=metrics.get("evaluate", {}).get("test"),
         settings={
             f"{section}.{key}": parameters[section][key]
-            for section, keys in SHOWN.items()
+            for section, keys in (SHOWN if model == "tuned" else PREFERRED).items()
             for key in keys
         },
         system_prompt=parameters["templatize"]["system_prompt"],

@@ -208,9 +208,10 @@ class PairWeights:
 
     corrupted: float = within(0, 1)
     sampled: float = within(0, 1)
+    rated: float = within(0, 1)
 
     def __post_init__(self) -> None:
-        total = self.corrupted + self.sampled
+        total = self.corrupted + self.sampled + self.rated
         if abs(total - 1) > 1e-9:
             raise ValueError(f"prefer.weights add up to {total:g}; they must add up to 1")
 
@@ -219,7 +220,7 @@ class PairWeights:
 class Prefer:
     """Preference tuning."""
 
-    method: str = one_of("none", "dpo", "ipo", "simpo")
+    method: str = one_of("none", "dpo", "ipo", "simpo", "kto")
     reference: str = one_of("tuned", "base", "none")
     beta: float = within(0, 1000, above_low=True)
     margin: float = within(0, 1000)
@@ -234,6 +235,13 @@ class Prefer:
     max_prompts: int = within(0)
     val_share: float = within(0, 1)
     seed: int = within(0)
+
+    def __post_init__(self) -> None:
+        if self.method == "kto" and self.reference == "none":
+            raise ValueError(
+                "prefer.method is kto and prefer.reference is none; its loss is flat where an "
+                "answer is far from a reference: set prefer.reference to tuned or base"
+            )
 
 
 @dataclass(frozen=True)
@@ -370,7 +378,7 @@ class Params:
         if self.verdict.candidate == "preferred" and self.prefer.method == "none":
             raise ValueError(
                 "verdict.candidate is preferred and prefer.method is none: there is no such model; "
-                "set prefer.method to dpo, ipo or simpo, or verdict.candidate to tuned"
+                "set prefer.method to dpo, ipo, simpo or kto, or verdict.candidate to tuned"
             )
 
 

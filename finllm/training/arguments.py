@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from trl import SFTConfig
+
+from finllm.settings.params import Params
+
+
+def common_settings(params: Params) -> dict[str, Any]:
+    """What the stages `train` and `prefer` have in common of ``training_arguments``."""
+    m, p = params.model, params.train
+    return {
+        "warmup_share": p.warmup_share,
+        "schedule": p.schedule,
+        "restarts": p.restarts,
+        "max_grad_norm": p.max_grad_norm,
+        "weight_decay": p.weight_decay,
+        "optimizer": p.optimizer,
+        "evals_per_run": p.evals_per_run,
+        "bfloat16": m.compute_dtype == "bfloat16",
+        "float16": m.compute_dtype == "float16",
+    }
 
 
 def training_arguments(

@@ -33,7 +33,7 @@ from finllm.runtime import screen
 from finllm.runtime.provenance import provenance
 from finllm.settings.params import Params
 from finllm.training import launch
-from finllm.training.arguments import training_arguments
+from finllm.training.arguments import common_settings, training_arguments
 from finllm.training.batching import Batching
 from finllm.training.checkpoints import run_folder
 from finllm.training.curves import LiveCurves, open_live
@@ -93,21 +93,13 @@ def train(
             output_dir=scratch,
             n_train=len(train),
             learning_rate=p.learning_rate,
-            warmup_share=p.warmup_share,
-            schedule=p.schedule,
             epochs=p.epochs,
             max_steps=p.max_steps,
             batch_size=p.batch_size,
             accumulation=p.accumulation,
-            max_grad_norm=p.max_grad_norm,
-            weight_decay=p.weight_decay,
-            optimizer=p.optimizer,
-            evals_per_run=p.evals_per_run,
             seed=p.seed,
-            bfloat16=m.compute_dtype == "bfloat16",
-            float16=m.compute_dtype == "float16",
+            **common_settings(params),
             deepspeed=launch.launched() and p.launcher.startswith("deepspeed"),
-            restarts=p.restarts,
             n_batches=batches.count(sets.lengths),
             n_devices=launch.n_launched(),
         )

@@ -211,14 +211,7 @@ def fit(
     )
     trainer.batching, trainer.autocast = batching, autocast
     trainer.checkpointer = checkpointer
-    try:
-        beside_others = copied_project() is not None
-        with held(checkpointer.run, wait=beside_others) if checkpointer else nullcontext():
-            result = trainer.train(checkpointer.find() if checkpointer else None)
-    except KeyboardInterrupt:
-        step = trainer.state.global_step
-        then = continues_from(checkpointer.run if checkpointer else None)
-        raise KeyboardInterrupt(f"interrupted after step {step}; {then}") from None
+    seconds, n_resumes = train_held(trainer)
     best.restore()
     log = trainer.state.log_history
     return Fit(
@@ -228,10 +221,35 @@ def fit(
         best_val_loss_nats=best.best_loss,
         best_step=best.best_step,
         stopped_early=best.stopped,
-        seconds=result.metrics["train_runtime"]
-        + (checkpointer.seconds_before if checkpointer else 0.0),
-        n_resumes=checkpointer.n_resumes if checkpointer else 0,
+        seconds=seconds,
+        n_resumes=n_resumes,
     )
+
+
+def train_held(trainer: LabelledLossTrainer) -> tuple[float, int]:
+    """Train to the end, from the newest checkpoint where there is one; seconds, and resumptions.
+
+    The run's folder is held meanwhile. The seconds are those of all steps in the result, also of
+    those before a kill.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Saying from which step the next run goes on.
+    """
+    checkpointer = trainer.checkpointer
+    beside_others = copied_project() is not None
+    try:
+        with held(checkpointer.run, wait=beside_others) if checkpointer else nullcontext():
+            result = trainer.train(checkpointer.find() if checkpointer else None)
+    except KeyboardInterrupt:
+        step = trainer.state.global_step
+        then = continues_from(checkpointer.run if checkpointer else None)
+        raise KeyboardInterrupt(f"interrupted after step {step}; {then}") from None
+    seconds = result.metrics["train_runtime"]
+    if checkpointer is None:
+        return seconds, 0
+    return seconds + checkpointer.seconds_before, checkpointer.n_resumes
 
 
 def reloaded_val_loss(
@@ -290,14 +308,22 @@ def _trainer(
         processing_class=tokenizer,
         callbacks=list(callbacks),
     )
+    ready(trainer)
+    return trainer
+
+
+def ready(trainer: LabelledLossTrainer) -> None:
+    """A new trainer without its printing, the adapter in float32, the layers fused where they can.
+
+    TRL rounds an adapter on quantized weights to bfloat16.
+    """
     trainer.remove_callback(PrinterCallback)
     reduce_in_float32(trainer.accelerator)
-    for parameter in model.parameters():
-        if parameter.requires_grad:  # TRL rounds an adapter on quantized weights to bfloat16
+    for parameter in trainer.model.parameters():
+        if parameter.requires_grad:
             parameter.data = parameter.data.float()
-    if not _is_sharded(trainer) and not why_not_fused(model):
-        trainer.fused = FusedLlama(model)
-    return trainer
+    if not _is_sharded(trainer) and not why_not_fused(trainer.model):
+        trainer.fused = FusedLlama(trainer.model)
 
 
 def _is_sharded(trainer: LabelledLossTrainer) -> bool:

@@ -11,13 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finllm.commands.arguments import add_adapter, add_json, add_params, new_command
+from finllm.commands.arguments import (
+    CANDIDATE,
+    add_adapter,
+    add_json,
+    add_model,
+    add_params,
+    new_command,
+)
 from finllm.instruct.templates import SUMMARIZATION, TEMPLATES
 
 if TYPE_CHECKING:
     from finllm.commands.chat.session import Session
-
-BOTH = "both"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -42,8 +47,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         ),
         reads=(
             "the transcript (plain text, Earnings-21's .nlp, a .jsonl of calls, or a .json, "
-            ".jsonl, .csv or .parquet in a folder with a source.yaml), models/adapter, "
-            "params.yaml"
+            ".jsonl, .csv or .parquet in a folder with a source.yaml), models/adapter "
+            "or models/preferred, params.yaml"
         ),
         writes="nothing",
     )
@@ -61,11 +66,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         default=SUMMARIZATION,
         help="template that selects the excerpt and the default question (default: %(default)s)",
     )
-    command.add_argument(
-        "--model",
-        choices=(BOTH, "base", "tuned"),
-        default=BOTH,
-        help="model to ask (default: %(default)s)",
+    add_model(
+        command,
+        "model to ask alone: base, tuned, preferred",
+        f"the base and {CANDIDATE}, side by side",
     )
     add_adapter(command)
     add_params(command)
@@ -85,7 +89,7 @@ def run(parsed: argparse.Namespace) -> None:
         load_models,
     )
 
-    names = ("base", "tuned") if parsed.model == BOTH else (parsed.model,)
+    names = (parsed.model,) if parsed.model else ("base", params.verdict.candidate)
     session = Session(call, load_models(names, adapter=parsed.adapter, params=params), params)
     if parsed.json:
         questions = parsed.question or [""]

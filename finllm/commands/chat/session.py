@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finllm.answering.predicting import Answerer, load_answerer
-from finllm.commands.predict.answer_folder import questions, weights_of
+from finllm.commands.predict.answer_folder import questions
 from finllm.instruct import chat, templates
+from finllm.model.choice import weights_of
 from finllm.records import Example, Transcript, write_jsonl
 from finllm.report.marked import CONTRADICTED, INVENTED, SUPPORTED, Piece, marked
 from finllm.settings.params import Params
@@ -113,13 +114,15 @@ def example_of(call: Transcript, params: Params, template: str) -> Example:
     return example
 
 
-def load_models(names: Sequence[str], *, adapter: Path, params: Params) -> dict[str, Answerer]:
-    """The models by name, ``base`` or ``tuned``; all are in memory together.
+def load_models(
+    names: Sequence[str], *, adapter: Path | None, params: Params
+) -> dict[str, Answerer]:
+    """The models by name, see ``finllm.model.choice``; all are in memory together.
 
     Raises
     ------
     ValueError
-        If there is no tuned model yet; says how to get one.
+        If one has not been trained yet; says how to get it.
     """
     weights = {name: weights_of(name, adapter) for name in names}  # all, before any is loaded
     return {name: load_answerer(params, weights=folder) for name, folder in weights.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from finllm.commands.arguments import add_adapter, add_params, add_path, new_command
+from finllm.commands.arguments import add_adapter, add_model, add_params, add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -22,7 +22,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             "of its greedy answers equal those of the evaluated model."
         ),
         example="export --format merged --output tuned",
-        reads="models/adapter, params.yaml, data/split/test.jsonl, metrics/",
+        reads=("models/adapter or models/preferred, params.yaml, data/split/test.jsonl, metrics/"),
         writes="the folder --output, complete or not at all",
     )
     command.add_argument(
@@ -38,6 +38,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         default=20,
         help="number of test prompts to compare (default: %(default)s)",
     )
+    add_model(command, "model to export: tuned, preferred")
     add_adapter(command)
     add_path(
         command, "--examples", "data/split/test.jsonl", "file of test examples for the prompts"
@@ -51,17 +52,20 @@ def run(parsed: argparse.Namespace) -> None:
     from finllm.commands.export.export_model import export_model
     from finllm.settings.params import load_params
 
+    params = load_params(parsed.params)
+    model = parsed.model or params.verdict.candidate
     agreement = export_model(
         parsed.format,
         parsed.output,
-        params=load_params(parsed.params),
+        params=params,
+        model=model,
         adapter=parsed.adapter,
         examples=parsed.examples,
         metrics=parsed.metrics,
         n_prompts=parsed.prompts,
         force=parsed.force,
     )
-    print(f"{parsed.output}: the tuned model as {parsed.format}, with its card in README.md")
+    print(f"{parsed.output}: the {model} model as {parsed.format}, with its card in README.md")
     if agreement:
         print(
             f"greedy answers to {agreement.n_prompts} test prompts, exported against evaluated: "

@@ -15,6 +15,7 @@ from finllm.answering.predicting import load_answerer
 from finllm.instruct import chat
 from finllm.model import export_formats, gguf_file
 from finllm.model.adapter import copy_adapter, with_adapter
+from finllm.model.choice import FOLDERS, MADE_BY
 from finllm.model.compute_type import resolved
 from finllm.model.loading import load_base
 from finllm.model.tokenizer import load_tokenizer
@@ -32,7 +33,8 @@ def export_model(
     output: Path,
     *,
     params: Params,
-    adapter: Path,
+    model: str,
+    adapter: Path | None,
     examples: Path,
     metrics: Path,
     n_prompts: int,
@@ -51,8 +53,12 @@ def export_model(
         ``merged``, ``gguf``, or ``adapter`` (the adapter and the card; nothing to compare).
     output
         The folder to make; ``force`` replaces one that holds something.
-    adapter, examples, metrics
-        The trained adapter, the test examples and the folder that holds details/.
+    model
+        ``tuned`` or ``preferred``.
+    adapter
+        A folder in the place of the model's own.
+    examples, metrics
+        The test examples, and the folder that holds details/.
     n_prompts
         Test prompts for the comparison.
 
@@ -61,8 +67,11 @@ def export_model(
     ValueError
         If something is missing, or the model is of a kind that the format cannot hold.
     """
+    if model not in FOLDERS:
+        raise ValueError(f"model {model!r} cannot be exported; allowed: {', '.join(FOLDERS)}")
+    adapter = adapter or FOLDERS[model]
     if not (adapter / "adapter_config.json").is_file():
-        raise ValueError(f"{adapter}: no adapter there; run `dvc repro train` first")
+        raise ValueError(f"{adapter}: no adapter there; {MADE_BY[model]}")
     if form != "adapter" and not examples.is_file():
         raise ValueError(f"{examples}: no such file; run `dvc repro split` first")
     compared = None
@@ -104,7 +113,7 @@ def export_model(
                 usual_lead=usual,
             )
             write_json(folder / "export.json", {"format": form, **dataclasses.asdict(compared)})
-        write_text(folder / "README.md", _card(form, params, metrics, compared))
+        write_text(folder / "README.md", _card(form, params, metrics, compared, model))
     return compared
 
 
@@ -158,7 +167,11 @@ def _answers(
 
 
 def _card(
-    form: str, params: Params, folder: Path, compared: export_formats.GreedyAgreement | None
+    form: str,
+    params: Params,
+    folder: Path,
+    compared: export_formats.GreedyAgreement | None,
+    model: str,
 ) -> str:
     names = ("train", "evaluate", "verdict", "templatize")
     files = {name: folder / "details" / f"{name}.json" for name in names}
@@ -175,6 +188,7 @@ def _card(
         parameters["model"]["compute_dtype"] = became
     return card(
         form=form,
+        model=model,
         parameters=parameters,
         metrics=metrics,
         licence=licence,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,13 +17,11 @@ from finllm.corpus.detection import detect
 from finllm.corpus.sources import read_described
 from finllm.instruct import chat, templates
 from finllm.instruct.drafting import asker, budget_maker
+from finllm.model.choice import weights_of
 from finllm.model.weights import checkpoint_root
 from finllm.records import Example, Line, Reject, write_jsonl
 from finllm.runtime.parallel import map_batches, n_cores
 from finllm.settings.params import Clean, Params
-
-MODELS = ("base", "tuned")
-NO_ADAPTER = Path(os.devnull)  # the weights of the base model: nothing beside its own
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class FolderAnswer:
     id: str  # of the transcript; of a file: its name without .txt
     text: str
     template: str
-    model: str  # one of MODELS
+    model: str  # one of finllm.model.choice.MODELS
     hit_limit: bool = False  # stopped by the length limit and not by the end-of-turn token
     n_prompt_tokens: int = 0
     n_new_tokens: int = 0
@@ -45,7 +42,13 @@ class FolderAnswer:
 
 
 def answer_folder(
-    folder: Path, output: Path, *, params: Params, template: str, model: str, adapter: Path
+    folder: Path,
+    output: Path,
+    *,
+    params: Params,
+    template: str,
+    model: str,
+    adapter: Path | None = None,
 ) -> list[FolderAnswer]:
     """Write one JSON line a transcript, in order of id, and return them.
 
@@ -57,7 +60,7 @@ def answer_folder(
     Raises
     ------
     ValueError
-        For a folder with nothing to read, an unknown template or model, or no tuned model.
+        For a folder with nothing to read, an unknown template, or a model that is not there.
     """
     if template not in templates.TEMPLATES:
         raise ValueError(f"template {template!r}; allowed: {', '.join(templates.TEMPLATES)}")
@@ -157,22 +160,3 @@ def _clean(folder: Path, p: Clean) -> tuple[list[Line], list[Reject]]:
 
 def _numbered(folder: Path, lines: Sequence[str]) -> list[Line]:
     return [Line(folder, number, line) for number, line in enumerate(lines, 1)]
-
-
-def weights_of(model: str, adapter: Path) -> Path:
-    """Where what is added to the base is; nowhere for the base itself.
-
-    Raises
-    ------
-    ValueError
-        For an unknown model, or where there is no tuned one.
-    """
-    if model not in MODELS:
-        raise ValueError(f"model {model!r}; allowed: {', '.join(MODELS)}")
-    if model == "base":
-        return NO_ADAPTER
-    if not any((adapter / name).is_file() for name in ("adapter_config.json", "config.json")):
-        raise ValueError(
-            f"{adapter}: no tuned model; run `dvc repro train` first, or use --model base"
-        )
-    return adapter

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from finllm.commands.arguments import add_adapter, add_params, new_command
+from finllm.commands.arguments import add_adapter, add_model, add_params, new_command
 from finllm.corpus.description import READABLE
 
 
@@ -24,7 +24,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             "again to resume."
         ),
         example="predict --input calls --output answers.jsonl",
-        reads="the folder --input, models/adapter, params.yaml",
+        reads="the folder --input, models/adapter or models/preferred, params.yaml",
         writes="--output, complete at the end; intermediate results in .checkpoints/",
     )
     command.add_argument("--input", type=Path, required=True, help="folder of transcripts")
@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--template", default="summarization", help="template of the prompt (default: %(default)s)"
     )
-    command.add_argument("--model", default="tuned", help="tuned or base (default: %(default)s)")
+    add_model(command, "model to ask: base, tuned, preferred")
     add_adapter(command)
     add_params(command)
 
@@ -42,12 +42,13 @@ def run(parsed: argparse.Namespace) -> None:
     from finllm.commands.predict.answer_folder import answer_folder
     from finllm.settings.params import load_params
 
+    params = load_params(parsed.params)
     found = answer_folder(
         parsed.input,
         parsed.output,
-        params=load_params(parsed.params),
+        params=params,
         template=parsed.template,
-        model=parsed.model,
+        model=parsed.model or params.verdict.candidate,
         adapter=parsed.adapter,
     )
     for answer in found:

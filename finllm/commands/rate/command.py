@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from finllm.commands.arguments import add_path, new_command
+from finllm.commands.arguments import add_adapter, add_params, add_path, new_command
+
+if TYPE_CHECKING:
+    from finllm.rating.ballot import Pair
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -18,16 +23,44 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             "Serve a page on this machine that shows the source and both answers without "
             "model names. A click is marked only after it is saved. Press Ctrl-C to stop; a "
             "rater who returns under the same name continues where they stopped. `dvc repro` "
-            "then adds the ratings to the report."
+            "then adds the ratings to the report. With --split train, both models first answer "
+            "training examples, which takes minutes; their ratings are pairs for preference "
+            "tuning (prefer.weights.rated) and appear in no report."
         ),
-        example="rate --port 8017",
-        reads=("data/split/test.jsonl, data/predict/base.jsonl, data/predict/tuned.jsonl"),
-        writes="data/ratings/NAME.jsonl, one file per rater",
+        example="rate --port 8017\nrate --split train --count 64",
+        reads=(
+            "data/split/test.jsonl, data/predict/base.jsonl, data/predict/tuned.jsonl; with "
+            "--split train data/split/train.jsonl, models/adapter, params.yaml"
+        ),
+        writes=(
+            "data/ratings/NAME.jsonl, one file per rater; with --split train in "
+            "data/ratings/train, and there the answers too"
+        ),
     )
-    add_path(command, "--examples", "data/split/test.jsonl", "file of test examples")
-    add_path(command, "--base", "data/predict/base.jsonl", "answers of the base model")
-    add_path(command, "--tuned", "data/predict/tuned.jsonl", "answers of the tuned model")
-    add_path(command, "--ratings", "data/ratings", "folder for the ratings")
+    command.add_argument(
+        "--split",
+        choices=("test", "train"),
+        default="test",
+        help="set whose examples are rated (default: %(default)s)",
+    )
+    command.add_argument(
+        "--count",
+        type=int,
+        default=32,
+        help="training examples to show, 0 for all (default: %(default)s)",
+    )
+    command.add_argument(
+        "--examples", type=Path, help="file of the examples (default: data/split/SPLIT.jsonl)"
+    )
+    add_path(command, "--base", "data/predict/base.jsonl", "answers of the base to the test set")
+    add_path(command, "--tuned", "data/predict/tuned.jsonl", "answers of the tuned model to it")
+    command.add_argument(
+        "--ratings",
+        type=Path,
+        help="folder for the ratings (default: data/ratings; with --split train its folder train)",
+    )
+    add_adapter(command)
+    add_params(command)
     command.add_argument(
         "--port",
         type=int,
@@ -42,8 +75,38 @@ def run(parsed: argparse.Namespace) -> None:
     from finllm.rating.ballot import pairs
     from finllm.records import read_examples, read_predictions
 
-    for path in (parsed.examples, parsed.base, parsed.tuned):
+    train = parsed.split == "train"
+    examples = parsed.examples or Path(f"data/split/{parsed.split}.jsonl")
+    ratings = parsed.ratings or Path("data/ratings/train" if train else "data/ratings")
+    for path in (examples, *(() if train else (parsed.base, parsed.tuned))):
         if not path.is_file():
             raise ValueError(f"{path}: no such file; run `dvc repro` first")
-    base, tuned = read_predictions(parsed.base), read_predictions(parsed.tuned)
-    serve(pairs(read_examples(parsed.examples), base, tuned), parsed.ratings, port=parsed.port)
+    if train:
+        found = _of_training(parsed, examples, ratings)
+    else:
+        base, tuned = read_predictions(parsed.base), read_predictions(parsed.tuned)
+        found = pairs(read_examples(examples), base, tuned)
+    serve(found, ratings, port=parsed.port)
+
+
+def _of_training(parsed: argparse.Namespace, examples: Path, ratings: Path) -> list[Pair]:
+    from finllm.preference.pairs import with_reference
+    from finllm.rating.ballot import pairs_of
+    from finllm.records import read_examples
+    from finllm.settings.params import load_params
+
+    if parsed.count < 0:
+        raise ValueError(f"--count is {parsed.count}; it must be 0 or more")
+    params = load_params(parsed.params)
+    written = with_reference(read_examples(examples))
+    if not written:
+        raise ValueError(
+            f"{examples}: no example has a reference that a person or the generator wrote"
+        )
+    from finllm.commands.chat.training_examples import answered_examples  # torch
+
+    drawn, answered = answered_examples(
+        params, written, ratings, count=parsed.count, adapter=parsed.adapter
+    )
+    texts = {row.example_id: (row.base, row.tuned) for row in answered}
+    return pairs_of(drawn, texts)

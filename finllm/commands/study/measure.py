@@ -13,8 +13,11 @@ from finllm.settings.checked_record import did_you_mean
 
 SETS = ("test", "transfer", "reworded", "noise", "free")
 CHANGED = ("reworded", "noise", "free")  # scored apart, in another file
-WHOSE = ("tuned", "base", "gain")  # gain: tuned minus base
-STAGES = ("split", "train", "predict_base", "predict_tuned", "evaluate")
+WHOSE = ("tuned", "base", "gain", "candidate")  # gain: tuned minus base; of verdict.candidate
+STAGES = (
+    *("split", "train", "prefer", "predict_base", "predict_tuned", "predict_preferred"),
+    "evaluate",
+)
 RUN = "run"  # the one "company" of a figure that is the run's
 
 
@@ -117,21 +120,23 @@ def figure_values(measure: Measure, texts: Iterable[str]) -> Values:
     raise ValueError(f"{measure.text}: the run has written no such number")
 
 
-def score_values(measure: Measure, scores: Iterable[Score]) -> Values:
+def score_values(measure: Measure, scores: Iterable[Score], *, candidate: str = "tuned") -> Values:
     """The metric of every example that has one, higher where the answer is better.
+
+    ``candidate`` is the run's own ``verdict.candidate``, which may differ between levels.
 
     Raises
     ------
     ValueError
         If no example has one.
     """
-    by_model: dict[str, dict[str, tuple[str, float]]] = {"base": {}, "tuned": {}}
+    by_model: dict[str, dict[str, tuple[str, float]]] = {"base": {}, "tuned": {}, "preferred": {}}
     for score in scores:
         value = score.values.get(measure.metric)
         if score.split == measure.set and score.model in by_model and value is not None:
             by_model[score.model][score.example_id] = score.company, float(value)
     if measure.whose != "gain":
-        found = by_model[measure.whose]
+        found = by_model[candidate if measure.whose == "candidate" else measure.whose]
     else:
         base = by_model["base"]
         found = {

@@ -102,7 +102,7 @@ def run_cell(
             values = _by_command(study, cell, project, folder / name)
         else:
             _by_dvc(study, cell, project, folder / name, label=label, copied=copied, say=say)
-            values = _measured(study, project, name)
+            values = _measured(study, cell, project, name)
     except ValueError as error:
         failed = " ".join(str(error).split())
     seconds = time.monotonic() - began
@@ -136,12 +136,15 @@ def _by_dvc(
     )
 
 
-def _measured(study: Study, project: Path, name: str) -> Values:
+def _measured(study: Study, cell: Cell, project: Path, name: str) -> Values:
     texts = (experiment.read_result(project, name, file) for file in study.measure.files)
     if study.measure.stage:
         return figure_values(study.measure, texts)
     rows = [Score(**json.loads(line)) for line in next(texts).splitlines()]
-    return score_values(study.measure, rows)
+    settings = study.settings(cell.level, cell.seed)
+    otherwise = read_yaml(project / "params.yaml").get("verdict", {}).get("candidate", "tuned")
+    candidate = settings.get("verdict.candidate", otherwise)
+    return score_values(study.measure, rows, candidate=candidate)
 
 
 def _by_command(study: Study, cell: Cell, project: Path, at: Path) -> Values:

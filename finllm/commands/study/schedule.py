@@ -15,6 +15,7 @@ from finllm.settings.checked_record import checked_record
 from finllm.settings.params import Params
 
 START_SECONDS = 20.0  # to start a stage and load what it needs: all that most stages take
+PAIR_TIMES = 2.0  # a preference pair over a training example: a second answer, the reference read
 FULL_TIMES = 2.0  # the time of full fine-tuning over LoRA's, roughly: half as many products again
 
 
@@ -88,6 +89,8 @@ class _Times:
         """The seconds of a stage with these parameters; ``new`` are the stages of its cell."""
         if stage == "train":
             return START_SECONDS + self._train(params, same_set="split" not in new)
+        if stage == "prefer":
+            return START_SECONDS + self._prefer(params)
         share = self._answers(params) / max(1, self._answered())
         if stage == "evaluate":
             measured = self.found["evaluate"].get("timing", {}).get("seconds", 0.0)
@@ -104,17 +107,32 @@ class _Times:
         prompts = params["predict"]["latency_prompts"] if "latency" in cost else 0
         return START_SECONDS + cost.get("seconds", 0.0) * share + prompts * alone
 
-    def _train(self, params: Mapping, *, same_set: bool) -> float:
+    def _prefer(self, params: Mapping) -> float:
+        """Answers drawn, and pairs trained on; their number where it is unlimited is a guess."""
+        p, n_train = params["prefer"], self._train_examples(params)
+        if p["method"] == "none":
+            return 0.0
+        pairs = min(p["max_pairs"] or n_train, 6 * n_train)  # a reference gives six pairs at most
+        once = {**params["train"], "epochs": PAIR_TIMES * p["epochs"], "max_steps": 0}
+        trained = self._train({**params, "train": once}, examples=pairs)
+        drawn = p["samples"] * min(p["max_prompts"] or n_train, n_train)
+        answered = self.found["predict_tuned"].get("cost", {}).get("seconds", 0.0)
+        share = drawn / max(1, self._answered()) if p["weights"]["sampled"] else 0.0
+        return trained + answered * share
+
+    def _train_examples(self, params: Mapping) -> int:
+        there = self.found["split"].get("sets", {}).get("train", {}).get("examples", 0)
+        return params["split"]["max_train_examples"] or there
+
+    def _train(self, params: Mapping, *, same_set: bool = False, examples: int = 0) -> float:
         train_set = self.project / "data" / "split" / "train.jsonl"
-        sets = self.found["split"].get("sets", {})
-        limit = params["split"]["max_train_examples"]
         is_full = params["train"]["method"] == "full"  # which `finllm plan` does not plan
         trained = {**params["train"], "method": "lora"}
         planned = plan_params(
             checked_record(Params, {**params, "train": trained}),
             launcher="",
             devices=0,
-            examples=0 if same_set else limit or sets.get("train", {}).get("examples", 0),
+            examples=0 if same_set else examples or self._train_examples(params),
             tokens_per_second=0.0,
             train_set=train_set if same_set else None,
             metrics=self.project / "metrics",
