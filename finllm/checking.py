@@ -16,6 +16,7 @@ from pathlib import Path
 from finllm.corpus.description import describe_source
 from finllm.corpus.fiction.industries import SECTORS
 from finllm.corpus.lexicon import load_lexicon
+from finllm.corpus.ray_cluster import check_installed
 from finllm.corpus.sources import check_reject_share, list_sources, read_described
 from finllm.corpus.synthetic import MAX_CALLS_PER_COMPANY
 from finllm.instruct.splits import check_shares, check_transfer_sectors
@@ -37,7 +38,18 @@ def check(params: Params, root: Path) -> None:
         Names each key, its value, and what is allowed.
     """
     wrong = []
-    for look in (_sample, _sources, _lexicon, _model, _encoder, _machine, _launch, _prefer):
+    for look in (
+        _sample,
+        _sources,
+        _lexicon,
+        _model,
+        _encoder,
+        _machine,
+        _launch,
+        _prefer,
+        _engine,
+        _answers,
+    ):
         for part in look(params, root):
             try:
                 part()
@@ -259,3 +271,18 @@ def _prefer(params: Params, _: Path) -> Iterator[Callable[[], None]]:
 
     if params.prefer.method != "none":
         yield method
+
+
+def _engine(params: Params, _: Path) -> Iterator[Callable[[], None]]:
+    if params.execution.engine == "ray":
+        yield check_installed
+
+
+def _answers(params: Params, _: Path) -> Iterator[Callable[[], None]]:
+    def backend() -> None:
+        from finllm.scoring.vllm_answerer import check_vllm  # with torch, which takes seconds
+
+        check_vllm(params)
+
+    if params.predict.backend == "vllm":
+        yield backend

@@ -249,6 +249,7 @@ class Prefer:
 class Predict:
     """Answers from the base and the tuned model."""
 
+    backend: str = one_of("auto", "vllm")
     max_new_tokens: int = within(1, 100_000)
     batch_size: int = within(1, 4096)
     quantization: str = one_of("none", "nf4", "fp4", "int8")
@@ -314,6 +315,13 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Execution:
+    """Where the stages run; no result depends on it."""
+
+    engine: str = one_of("local", "ray")
+
+
+@dataclass(frozen=True)
 class Plan:
     """The hardware that ``finllm plan`` compares with; no stage reads it."""
 
@@ -355,6 +363,7 @@ class Params:
     significance: Significance
     bayes_stats: BayesStats
     report: Report
+    execution: Execution
     plan: Plan
     search: Search
 

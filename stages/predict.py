@@ -9,7 +9,8 @@ from finllm.scoring.asking import (
     reference_losses,
     summary,
 )
-from finllm.scoring.predicting import load_answerer
+from finllm.scoring.backend import answerer_here
+from finllm.scoring.ray_answerer import ray_answerer
 from stages import adapter
 
 
@@ -30,7 +31,8 @@ def main() -> str:
             write_jsonl(path, [])
         write_metrics(at.metrics, at.costs, {"answers": 0})
         return f"off: {why_off}"
-    answerer = load_answerer(params, weights=at.weights)
+    load = ray_answerer if params.execution.engine == "ray" else answerer_here
+    answerer = load(params, weights=at.weights)
     test, asking = read_examples(at.test), {"name": name, "root": checkpoint_root()}
     if few_shot:
         train, k = read_examples(at.shots), p.few_shot
