@@ -21,7 +21,7 @@ from finllm.instruct.drafting import asker, budget_maker
 from finllm.model.weights import checkpoint_root
 from finllm.params import Clean, Params
 from finllm.records import Example, Line, Reject, write_jsonl
-from finllm.scoring.predicting import load_answerer
+from finllm.scoring.backend import answerer_here
 
 MODELS = ("base", "tuned")
 NO_ADAPTER = Path(os.devnull)  # the weights of the base model: nothing beside its own
@@ -67,7 +67,7 @@ def answer_folder(
         FolderAnswer(reject.id, "", template, model, unanswered=f"{reject.reason}: {reject.detail}")
         for reject in rejects
     ]
-    answerer = load_answerer(params, weights=weights)
+    answerer = answerer_here(params, weights=weights)
     system, tokenizer = params.templatize.system_prompt, answerer.tokenizer
     prompts = [chat.render_example(tokenizer, example, system) for example in examples]
     ids = [chat.encode_prompt(tokenizer, prompt) for prompt in prompts]

@@ -262,6 +262,15 @@ class Predict:
     latency_prompts: int = within(0, 1000)
     seed: int = within(0)
 
+    def __post_init__(self) -> None:
+        without = {"quantization": "none", "grounding": "none", "repetition": "allow"}
+        for key, value in {**without, "stop_penalty": 0}.items():
+            if self.backend == "vllm" and vars(self)[key] != value:
+                raise ValueError(
+                    f"predict.backend is vllm and predict.{key} is {vars(self)[key]}, which vLLM "
+                    f"does not do as predict.backend auto does; set predict.{key} to {value}"
+                )
+
 
 @dataclass(frozen=True)
 class Evaluate:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ruamel.yaml import YAML
 
 from finllm.corpus import ray_cluster
 from finllm.corpus.parallel import map_batches
+from finllm.score_predictions import _scorer
 from stages import clean, filter, sample, templatize
 
 ROOT = Path(__file__).parents[1]
@@ -147,3 +149,47 @@ def test_an_error_of_the_work_is_raised_as_it_is(cluster):  # noqa: F811
 def test_a_worker_without_the_lexicon_is_one_sentence_that_names_node_and_file(cluster):  # noqa: F811
     with pytest.raises(ValueError, match=r"^on node [\d.]+: .*missing\.tsv.*every node has$"):
         on_ray(partial(terms_of, "missing.tsv"), range(100))
+
+
+def test_scores_from_two_nodes_are_those_of_one_machine(cluster, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("finllm.corpus.parallel.MIN_BATCHES", 2)
+    rows = [(f"Up {i}%.", f"Revenue rose {i % 7}%.", f"It rose {i % 7}%.") for i in range(60)]
+    here = list(map_batches(_scorer, rows, n_workers=1, batch_size=8))
+    there = list(map_batches(_scorer, rows, n_workers=1, batch_size=8, engine="ray"))
+    assert here == there and len(here) == 8
+
+
+def test_an_address_where_no_cluster_answers_is_one_sentence_in_time(monkeypatch):
+    monkeypatch.setattr(ray_cluster, "SECONDS_TO_ANSWER", 4)
+    started = time.monotonic()
+    with pytest.raises(OSError, match=r"^RAY_ADDRESS is 127\.0\.0\.1:9, where no .* 4 seconds"):
+        ray_cluster.check_answers("127.0.0.1:9")
+    assert time.monotonic() - started < 8
+
+
+def test_an_address_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="RAY_ADDRESS is ray://head:10001; it must be HOST:PORT"):
+        ray_cluster.check_answers("ray://head:10001")
+
+
+def test_a_node_with_another_version_of_ray_is_one_sentence(cluster, monkeypatch):  # noqa: F811
+    other = "import ray\nray.__version__ = '1.0.0'\n" + ray_cluster._PROBE
+    monkeypatch.setattr(ray_cluster, "_PROBE", other)
+    with pytest.raises(OSError, match=r"RAY_ADDRESS is .*: Version mismatch: .*1\.0\.0") as caught:
+        ray_cluster.check_answers(cluster.address)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_object_store_is_one_sentence(cluster, monkeypatch):  # noqa: F811
+    def full(value):
+        raise ray.exceptions.ObjectStoreFullError("Failed to put object\nThe local object store...")
+
+    monkeypatch.setattr(ray, "put", full)
+    with pytest.raises(OSError, match="^Ray's object store is full; start .*memory.*$"):
+        on_ray(squarer, range(100))
+
+
+def test_without_the_package_one_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(ray_cluster.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"ray is missing; .* -r requirements-ray\.txt$"):
+        ray_cluster.check_installed()

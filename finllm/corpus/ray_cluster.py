@@ -81,14 +81,20 @@ def connect() -> ModuleType:
             **quiet,
         )
         return ray
-    _check_answers(address)
+    check_answers(address)
     package = str(Path(finllm.__file__).parent)
     ray.init(address=address, runtime_env={"py_modules": [package]}, **quiet)
     return ray
 
 
-def _check_answers(address: str) -> None:
-    """Join in another process first: Ray itself waits for minutes and then ends the process."""
+def check_answers(address: str) -> None:
+    """Join a cluster in another process: Ray itself waits for minutes, then ends its process.
+
+    Raises
+    ------
+    ValueError, OSError
+        As ``connect``.
+    """
     if "://" in address:
         raise ValueError(
             f"RAY_ADDRESS is {address}; it must be HOST:PORT or auto, and this machine a node of "
@@ -128,9 +134,9 @@ def map_on_ray(
     ray = connect()
     run = ray.remote(_run).options(max_retries=MAX_RETRIES, scheduling_strategy="SPREAD")
     key = uuid.uuid4().hex  # tells one work from the next
-    shared = ray.put((prepare, key, os.getcwd()))
     waiting: deque[tuple[object, list[T]]] = deque()
     try:
+        shared = ray.put((prepare, key, os.getcwd()))
         for batch in batches:
             waiting.append((run.remote(shared, batch), batch))
             if len(waiting) >= IN_FLIGHT * n_cores(ray):

@@ -115,9 +115,9 @@ def vllm_answerer(params: Params, *, weights: Path) -> VllmAnswerer:
     Raises
     ------
     ValueError
-        Without CUDA or the package, and for rules and quantizations that vLLM does not know.
+        Without CUDA or the package.
     """
-    check_vllm(params)
+    check_vllm()
     import vllm
     from vllm.lora.request import LoRARequest
 
@@ -147,28 +147,17 @@ def vllm_answerer(params: Params, *, weights: Path) -> VllmAnswerer:
     )
 
 
-def check_vllm(params: Params) -> None:
-    """Refuse what vLLM cannot do as the other backend does it.
+def check_vllm() -> None:
+    """Refuse a machine that has no GPU or no vLLM.
 
     Raises
     ------
     ValueError
-        Names the key, its value and what is allowed.
+        Says what to do.
     """
-    p = params.predict
     if not torch.cuda.is_available():
         raise ValueError(
             "predict.backend is vllm, which needs a GPU; this machine has none; use auto"
         )
     if importlib.util.find_spec("vllm") is None:
-        raise ValueError(
-            "predict.backend is vllm, but vllm is not installed; install it with: pip install vllm,"
-            " or use auto"
-        )
-    wanted = {"quantization": "none", "grounding": "none", "repetition": "allow", "stop_penalty": 0}
-    for key, value in wanted.items():
-        if vars(p)[key] != value:
-            raise ValueError(
-                f"predict.backend is vllm and predict.{key} is {vars(p)[key]}, which vLLM does not "
-                f"do as predict.backend auto does; set predict.{key} to {value}"
-            )
+        raise ValueError("predict.backend is vllm, but vllm is not installed; use auto")
