@@ -135,12 +135,14 @@ def write_tiny(folder: Path) -> None:
     """A model with random weights and the tokenizer of the packaged one."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import base_folder
     from finllm.params import load_params
 
     tokenizer = load_tokenizer(base_folder(load_params(ROOT / "params.yaml").model), revision="")
+    disable_progress_bar()
     torch.manual_seed(7)
     config = LlamaConfig(
         hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,

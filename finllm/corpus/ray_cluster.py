@@ -139,7 +139,7 @@ def map_on_ray(
         shared = ray.put((prepare, key, os.getcwd()))
         for batch in batches:
             waiting.append((run.remote(shared, batch), batch))
-            if len(waiting) >= IN_FLIGHT * n_cores(ray):
+            if len(waiting) >= IN_FLIGHT * cluster_cores(ray):
                 yield from _results(ray, run, shared, *waiting.popleft(), lost)
         while waiting:
             yield from _results(ray, run, shared, *waiting.popleft(), lost)
@@ -152,7 +152,7 @@ def map_on_ray(
             ray.cancel(ref)
 
 
-def n_cores(ray: ModuleType) -> int:
+def cluster_cores(ray: ModuleType) -> int:
     """The cores that the cluster has now."""
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
@@ -189,7 +189,8 @@ def _run(shared: tuple[Callable[[], Callable], str, str], batch: list) -> object
         try:
             _last = key, prepare()
         except (ValueError, OSError) as error:
-            raise ValueError(f"on node {here()}: {error}{SHARE}") from None
+            said = " ".join(str(error).split())
+            raise ValueError(f"on node {here()}: {said}{SHARE}") from None
     return _last[1](batch)
 
 

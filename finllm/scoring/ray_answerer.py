@@ -50,17 +50,24 @@ class Device:
     """The actor: a model that is loaded once, on one device."""
 
     def load(self, params: Params, weights: str, files: Mapping[str, bytes], home: str) -> Facts:
-        """Load the model; what was tuned comes as ``files``, or lies at ``weights``."""
+        """Load the model; what was tuned comes as ``files``, or lies in the folder ``weights``."""
         if os.path.isdir(home):  # relative paths are those of the driver, where this node has them
             os.chdir(home)
-        self._folder = tempfile.TemporaryDirectory()  # as long as this actor: vLLM reads it late
+        tuned = Path(weights or os.devnull)
+        if files:
+            self._sent = tempfile.TemporaryDirectory()  # as long as this actor: vLLM reads it late
+            tuned = Path(self._sent.name)
         for name, content in files.items():
-            Path(self._folder.name, name).write_bytes(content)
-        tuned = Path(self._folder.name if files else weights)
+            Path(tuned, name).write_bytes(content)
         try:
+            if weights and not tuned.is_dir():
+                raise ValueError(f"{weights}: no such folder")
             self.answerer = a = answerer_here(params, weights=tuned)
         except (ValueError, OSError) as error:
-            raise ValueError(f"on node {here()}: {error}{SHARE}") from None
+            said = " ".join(str(error).split())
+            raise ValueError(f"on node {here()}: {said}{SHARE}") from None
+        if files and params.predict.backend != "vllm":
+            self._sent.cleanup()
         return Facts(
             here(), a.identity, a.decoding, a.free().decoding, a.compute_dtype, a.context,
             a.weights_sha256, a.provenance(),
@@ -81,7 +88,7 @@ class Crew:
     """
 
     def __init__(self, ray: ModuleType, load: tuple) -> None:
-        self._ray, self._load = ray, load
+        self._ray, self._load, self._n_lost = ray, load, 0
         self.n, self._needs = places(ray.nodes())
         self._starting: dict[object, object] = {}  # by the reference to the facts
         self._idle: list[object] = []
@@ -95,6 +102,13 @@ class Crew:
         actor = self._ray.remote(Device).options(scheduling_strategy="SPREAD", **self._needs)
         one = actor.remote()
         self._starting[one.load.remote(*self._load)] = one
+
+    def _replace(self, error: Exception, *, loading: bool) -> None:
+        """Ask for another actor; a model that ends its device as it loads is not tried for ever."""
+        self._n_lost += loading
+        if self._n_lost == MAX_TRIES * self.n:
+            raise OSError(f"loading the model ended {self._n_lost} devices; {in_words(error)}")
+        self._start()
 
     def work(self, blocks: Sequence[Block]) -> Iterator[tuple[int, object]]:
         """The result of each block with its place, as they come.
@@ -147,7 +161,7 @@ class Crew:
                 raise error.cause from None
             except exceptions.RayActorError as error:
                 result, died = None, error
-                self._start()
+                self._replace(error, loading=place is None)
             except exceptions.RayError as error:
                 raise OSError(in_words(error)) from None
             else:
@@ -277,9 +291,10 @@ class RayAnswerer(Answering):
 def ray_answerer(params: Params, *, weights: Path) -> RayAnswerer:
     """The model on every device of the cluster; an adapter is sent, all else must be there."""
     ray, p, files = connect(), params.predict, {}
-    if weights.is_dir() and not is_full(weights):
+    folder = str(weights.absolute()) if weights.is_dir() else ""
+    if folder and not is_full(weights):
         files = {file.name: file.read_bytes() for file in weights.iterdir() if file.is_file()}
-    load = (params, str(weights.absolute()), ray.put(files), os.getcwd())
+    load = (params, folder, ray.put(files), os.getcwd())
     crew = Crew(ray, load)
     assert crew.facts is not None
     return RayAnswerer(
