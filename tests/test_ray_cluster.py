@@ -187,9 +187,3 @@ def test_a_full_object_store_is_one_sentence(cluster, monkeypatch):  # noqa: F81
     monkeypatch.setattr(ray, "put", full)
     with pytest.raises(OSError, match="^Ray's object store is full; start .*memory.*$"):
         on_ray(squarer, range(100))
-
-
-def test_without_the_package_one_sentence_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(ray_cluster.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"ray is missing; .* -r requirements-ray\.txt$"):
-        ray_cluster.check_installed()
