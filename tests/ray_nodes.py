@@ -20,7 +20,8 @@ def cluster():
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_AUTH_MODE", "disabled")
         nodes = {"num_cpus": 1}
-        found = Cluster(initialize_head=True, head_node_args=nodes)
+        patience = {"health_check_timeout_ms": 60_000}  # a busy machine is no dead node
+        found = Cluster(initialize_head=True, head_node_args={**nodes, "_system_config": patience})
         found.add_node(**nodes)
         patch.setenv("RAY_ADDRESS", found.address)
         yield found

@@ -70,7 +70,7 @@ def test_a_node_without_the_tuned_weights_does_not_answer_as_the_base(run):  # n
 
 
 def facts(node, **identity):
-    return Facts(node, identity, "greedy", "greedy", "float32", 512, "0", None)
+    return Facts(node, node, identity, "greedy", "greedy", "float32", 512, "0", None)
 
 
 def test_nodes_that_would_answer_otherwise_are_refused_by_what_differs():

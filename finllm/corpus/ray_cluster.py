@@ -201,6 +201,13 @@ def here() -> str:
     return ray.util.get_node_ip_address()
 
 
+def node_id() -> str:
+    """Ray's name of the node that this runs on; several can have one address."""
+    import ray
+
+    return ray.get_runtime_context().get_node_id()
+
+
 def in_words(error: Exception) -> str:
     """An error of Ray itself, as one sentence with what to do."""
     from ray import exceptions

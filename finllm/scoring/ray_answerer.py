@@ -12,7 +12,7 @@ from types import ModuleType
 
 from transformers import PreTrainedTokenizerBase
 
-from finllm.corpus.ray_cluster import SHARE, connect, here, in_words
+from finllm.corpus.ray_cluster import SHARE, connect, here, in_words, node_id
 from finllm.instruct.chat import Encoded
 from finllm.model.full import is_full
 from finllm.model.tokenizer import load_tokenizer
@@ -36,7 +36,8 @@ Block = tuple[str, tuple]  # what to do, of answers, losses and alone, and its a
 class Facts:
     """What the driver, which holds no model, knows of the model on the devices."""
 
-    node: str
+    node: str  # its address
+    node_id: str
     identity: Mapping[str, object]
     decoding: str
     free_decoding: str
@@ -69,8 +70,8 @@ class Device:
         if files and params.predict.backend != "vllm":
             self._sent.cleanup()
         return Facts(
-            here(), a.identity, a.decoding, a.free().decoding, a.compute_dtype, a.context,
-            a.weights_sha256, a.provenance(),
+            here(), node_id(), a.identity, a.decoding, a.free().decoding, a.compute_dtype,
+            a.context, a.weights_sha256, a.provenance(),
         )  # fmt: skip
 
     def do(self, what: str, args: tuple) -> object:
@@ -92,6 +93,7 @@ class Crew:
         self.n, self._needs = places(ray.nodes())
         self._starting: dict[object, object] = {}  # by the reference to the facts
         self._idle: list[object] = []
+        self._node_of: dict[object, str] = {}
         self.facts: Facts | None = None
         for _ in range(self.n):
             self._start()
@@ -103,12 +105,27 @@ class Crew:
         one = actor.remote()
         self._starting[one.load.remote(*self._load)] = one
 
-    def _replace(self, error: Exception, *, loading: bool) -> None:
-        """Ask for another actor; a model that ends its device as it loads is not tried for ever."""
-        self._n_lost += loading
-        if self._n_lost == MAX_TRIES * self.n:
-            raise OSError(f"loading the model ended {self._n_lost} devices; {in_words(error)}")
-        self._start()
+    def _bury(self, actor: object, error: Exception) -> str:
+        """Ask for another actor in the place of a dead one; what to blame it on, or no one.
+
+        Of a node that is gone, the idle actors are gone too, and no block is to blame.
+
+        Raises
+        ------
+        OSError
+            If no device survives loading the model.
+        """
+        alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+        node = self._node_of.pop(actor, "")
+        if not node:
+            self._n_lost += 1
+            if self._n_lost == MAX_TRIES * self.n:
+                raise OSError(f"loading the model ended {self._n_lost} devices; {in_words(error)}")
+        gone = [one for one in self._idle if self._node_of[one] not in alive]
+        self._idle = [one for one in self._idle if one not in gone]
+        for _ in (actor, *gone):
+            self._start()
+        return in_words(error) if node in alive else ""
 
     def work(self, blocks: Sequence[Block]) -> Iterator[tuple[int, object]]:
         """The result of each block with its place, as they come.
@@ -126,23 +143,23 @@ class Crew:
                     place, (what, args) = left.popleft()
                     actor = self._idle.pop()
                     running[actor.do.remote(what, args)] = actor, place
-                for place, result, died in self._wait(running):
-                    if not died:
+                for place, result, why in self._wait(running):
+                    if why is None:
                         yield place, result
                         continue
-                    n_tries[place] += 1
+                    n_tries[place] += bool(why)
                     if n_tries[place] == MAX_TRIES:
                         raise OSError(
                             f"a block of prompts ended its device {MAX_TRIES} times; the last "
-                            f"time Ray said: {in_words(died)}"
+                            f"time Ray said: {why}"
                         )
                     left.appendleft((place, blocks[place]))
         finally:
             for actor, _ in running.values():
                 self._ray.kill(actor)
 
-    def _wait(self, running: dict) -> Iterator[tuple[int, object, Exception | None]]:
-        """The places of blocks that ended, with their results or why their device died."""
+    def _wait(self, running: dict) -> list[tuple[int, object, str | None]]:
+        """The places of blocks that ended, with their results; else why their device died."""
         exceptions = self._ray.exceptions
         refs = [*running, *self._starting]
         ready, _ = self._ray.wait(refs, timeout=None if running else SECONDS_TO_START)
@@ -156,19 +173,19 @@ class Crew:
             actor, place = running.pop(ref, (None, None))
             actor = actor or self._starting.pop(ref)
             try:
-                result, died = self._ray.get(ref), None
+                result, why = self._ray.get(ref), None
             except exceptions.RayTaskError as error:
                 raise error.cause from None
             except exceptions.RayActorError as error:
-                result, died = None, error
-                self._replace(error, loading=place is None)
+                result, why = None, self._bury(actor, error)
             except exceptions.RayError as error:
                 raise OSError(in_words(error)) from None
             else:
                 self._idle.append(actor)
             if place is not None:
-                found.append((place, result, died))
+                found.append((place, result, why))
             elif result is not None:
+                self._node_of[actor] = result.node_id
                 self._join(result)
         return found
 
