@@ -5,6 +5,8 @@ import signal
 from pathlib import Path
 
 import pytest
+from conftest import tiny_llama
+from peft import LoraConfig, get_peft_model
 from ray_nodes import cluster  # noqa: F401
 from test_predict_stage import killed_after_two, run  # noqa: F401
 
@@ -23,6 +25,14 @@ def results(found):
 def test_two_nodes_answer_as_one_machine_does(cluster, run):  # noqa: F811
     asked = {"grounding": "figures", "repetition": "bullets"}
     assert results(run("base", **asked)) == results(run("base", **asked, engine="ray"))
+
+
+def test_an_adapter_is_sent_to_the_nodes(cluster, run):  # noqa: F811
+    config = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
+    get_peft_model(tiny_llama().bfloat16(), config).save_pretrained("adapter")
+    here, there = (run("tuned", weights="adapter", engine=e) for e in ("local", "ray"))
+    assert results(here) == results(there)
+    assert here[1][0].weights_sha256 != run("base")[1][0].weights_sha256
 
 
 def test_a_node_that_dies_during_predict_costs_its_block_only(cluster, run, monkeypatch):  # noqa: F811
