@@ -54,7 +54,11 @@ def main() -> str:
         batch_size=p.encoder_batch_size,
     )
     rows = score.score_candidates(
-        own + again + trivial, semantic, lexicon=params.filter.lexicon, n_workers=n_cores()
+        own + again + trivial,
+        semantic,
+        lexicon=params.filter.lexicon,
+        n_workers=n_cores(),
+        engine=params.execution.engine,
     )
     scores, rest = rows[: len(own)], rows[len(own) :]
     changed_scores, val_scores = rest[: len(again)], rest[len(again) :]

@@ -19,7 +19,7 @@ def main() -> str:
     """Draft every candidate to disk, choose by quota, keep the chosen, audit their references."""
     at = adapter.paths("kept", "examples", "rejects", "metrics")
     params = adapter.params()
-    p = params.templatize
+    p, how = params.templatize, {"n_workers": n_cores(), "engine": params.execution.engine}
     draft = partial(
         drafter,
         budget=budget_maker(params.model, p),
@@ -31,7 +31,7 @@ def main() -> str:
     calls = screen.Bar(read_lines(at.kept), total=n_calls, desc="templatize", unit="call")
     drafts = at.examples.with_suffix(".tmp")
     found = choosing.Candidates()
-    write_lines(drafts, found.lines(map_batches(draft, calls, n_workers=n_cores())))
+    write_lines(drafts, found.lines(map_batches(draft, calls, **how)))
     try:
         chosen, quotas = choose_by_source(
             found.labels(),
@@ -49,7 +49,7 @@ def main() -> str:
     drafts.unlink()
     write_jsonl(at.rejects, found.rejects)
     pairs = choosing.with_examples(keys, read_lines(at.kept), read_lines(at.examples))
-    references = choosing.audited(map_batches(auditor, pairs, n_workers=n_cores()))
+    references = choosing.audited(map_batches(auditor, pairs, **how))
     metrics = choosing.described(keys, found.rejects, quotas)
     write_json(at.metrics, {**metrics, "references": references})
     limit = choosing.limit(found.labels(), dataclasses.asdict(p.weights), p.max_examples)

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from finllm.answering.efficiency import Stopwatch, latency, phases, spread
 from finllm.answering.journal import Journal
-from finllm.answering.perplexity import reference_nats
-from finllm.answering.predicting import Answerer
 from finllm.instruct import chat
 from finllm.instruct.fewshot import FewShotPrompt, few_shot_prompt
 from finllm.model.process_memory import peak_memory_gb
 from finllm.records import FREE, Example, Prediction, ReferenceLoss
 from finllm.runtime import screen
+from finllm.scoring.answering import Answering
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Asked:
         return [row for row in self.predictions if row.asked]
 
 
-def ask(answerer: Answerer, questions: Sequence[Question], *, name: str, root: Path) -> Asked:
+def ask(answerer: Answering, questions: Sequence[Question], *, name: str, root: Path) -> Asked:
     """The answers of a model called ``name``.
 
     They are kept as they come below ``root``, so that a killed run goes on. All questions are
@@ -87,7 +86,7 @@ def ask(answerer: Answerer, questions: Sequence[Question], *, name: str, root: P
 
 
 def own_questions(
-    answerer: Answerer, examples: Sequence[Example], system_prompt: str, asked: str = ""
+    answerer: Answering, examples: Sequence[Example], system_prompt: str, asked: str = ""
 ) -> list[Question]:
     """The examples' own prompts, which are those of training."""
     return [
@@ -97,7 +96,7 @@ def own_questions(
 
 
 def ask_with_shots(
-    answerer: Answerer,
+    answerer: Answering,
     examples: Sequence[Example],
     train: Sequence[Example],
     *,
@@ -118,7 +117,7 @@ def ask_with_shots(
 
 
 def few_shot_prompts(
-    answerer: Answerer,
+    answerer: Answering,
     examples: Sequence[Example],
     train: Sequence[Example],
     *,
@@ -127,7 +126,7 @@ def few_shot_prompts(
     seed: int,
 ) -> list[FewShotPrompt]:
     """The prompts behind ``k`` answered training examples, or as many as the context holds."""
-    room = answerer.model.config.max_position_embeddings - answerer.max_new_tokens
+    room = answerer.context - answerer.max_new_tokens
     return [
         few_shot_prompt(
             answerer.tokenizer,
@@ -149,7 +148,7 @@ def shots_summary(prompts: Sequence[FewShotPrompt], k: int) -> dict[str, object]
 
 
 def reference_losses(
-    answerer: Answerer, examples: Sequence[Example], system_prompt: str, *, name: str
+    answerer: Answering, examples: Sequence[Example], system_prompt: str, *, name: str
 ) -> list[ReferenceLoss]:
     """The loss of each example's reference behind its prompt, encoded as in training."""
     tokenizer = answerer.tokenizer
@@ -160,7 +159,7 @@ def reference_losses(
         for row in examples
     ]
     nats = screen.Bar(
-        reference_nats(answerer.model, rows),
+        answerer.losses(rows),
         total=len(rows),
         desc=f"{name} references",
         unit="example",
@@ -171,7 +170,7 @@ def reference_losses(
     ]
 
 
-def summary(answerer: Answerer, asked: Asked, *, n_alone: int) -> dict[str, object]:
+def summary(answerer: Answering, asked: Asked, *, n_alone: int) -> dict[str, object]:
     """The counts of the answers, and under ``cost`` what varies from run to run.
 
     ``n_alone`` prompts are asked once more, one at a time: the latency of a single request. The
