@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from finllm.corpus.description import describe_source
+from finllm.corpus.ray_cluster import check_installed
+from finllm.corpus.remote import list_urls
 from finllm.corpus.sources import check_reject_share, list_sources, read_described
 from finllm.fiction.industries import SECTORS
 from finllm.fiction.synthetic import MAX_CALLS_PER_COMPANY
@@ -37,7 +39,17 @@ def check(params: Params, root: Path) -> None:
         Names each key, its value, and what is allowed.
     """
     wrong = []
-    for look in (_sample, _sources, _lexicon, _model, _encoder, _machine, _launch, _prefer):
+    for look in (
+        _sample,
+        _sources,
+        _lexicon,
+        _model,
+        _encoder,
+        _machine,
+        _launch,
+        _prefer,
+        _engine,
+    ):
         for part in look(params, root):
             try:
                 part()
@@ -89,6 +101,9 @@ def _source(params: Params, key: str, name: str, raw: Path) -> None:
     described = describe_source(folder)
     if described.format == "hub" and described.dataset:
         return  # not fetched here
+    if described.url:
+        list_urls(described.url)  # is there; it is read by clean alone
+        return
     records = read_described(described, name=folder / "source.yaml")
     first = list(itertools.islice(records, MANY + 1))
     calls = [record for record in first if isinstance(record, Transcript)]
@@ -196,6 +211,7 @@ def _machine(params: Params, _: Path) -> Iterator[Callable[[], None]]:
         ("model.compute_dtype", m.compute_dtype, "bfloat16"): ("float16",),
         ("model.backend", m.backend, "auto"): ("liger", "unsloth"),
         ("model.attention", m.attention, "auto"): ("flash_attention_2",),
+        ("predict.backend", params.predict.backend, "auto"): ("vllm",),
     }
     for (key, value, instead), need_gpu in wanted.items():
         if value in need_gpu:
@@ -226,6 +242,7 @@ def _require_gpu(key: str, value: str, instead: str) -> None:
             f"{key} is {value}, which needs a GPU; this machine has none; use {instead}"
         )
     modules = {"liger": "liger_kernel", "unsloth": "unsloth", "flash_attention_2": "flash_attn"}
+    modules |= {"vllm": "vllm"}
     if value in modules and importlib.util.find_spec(modules[value]) is None:
         raise ValueError(f"{key} is {value}, but {modules[value]} is not installed; use {instead}")
 
@@ -259,3 +276,8 @@ def _prefer(params: Params, _: Path) -> Iterator[Callable[[], None]]:
 
     if params.prefer.method != "none":
         yield method
+
+
+def _engine(params: Params, _: Path) -> Iterator[Callable[[], None]]:
+    if params.execution.engine == "ray":
+        yield check_installed

@@ -4,7 +4,7 @@ from functools import partial
 
 from finllm.corpus import disclaimers
 from finllm.corpus.boilerplate import REPEATED
-from finllm.corpus.cleaning import cleaner_maker
+from finllm.corpus.cleaning import cleaner_maker, lost
 from finllm.corpus.intake import Intake
 from finllm.corpus.sources import check_reject_share, read_sources
 from finllm.records import NO_SOURCE, read_lines, write_json, write_jsonl, write_lines
@@ -22,11 +22,12 @@ def main() -> str:
     intake = Intake()
     first = at.transcripts.with_suffix(".first") if REPEATED in p.remove_boilerplate else None
     records = screen.Bar(read_sources(folders), desc="clean", unit="record")
-    cleaned = map_batches(cleaner_maker(p), records, n_workers=n_cores())
+    how = {"n_workers": n_cores(), "engine": params.execution.engine}
+    cleaned = map_batches(cleaner_maker(p), records, lost=lost, **how)
     n_kept = write_lines(first or at.transcripts, intake.lines(cleaned))
     if first:
         erase = partial(disclaimers.eraser, disclaimers.repeated(intake.disclaimers))
-        erased = map_batches(erase, read_lines(first), n_workers=n_cores())
+        erased = map_batches(erase, read_lines(first), **how)
         n_kept = write_lines(at.transcripts, intake.lines(erased))
         first.unlink()
     write_jsonl(at.rejects, intake.rejects)

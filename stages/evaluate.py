@@ -39,6 +39,7 @@ def main() -> str:
         lexicon=params.filter.lexicon,
         seed=p.seed,
         n_workers=n_cores(),
+        engine=params.execution.engine,
     )
     metrics = details(
         run, found, confidence=1 - params.verdict.alpha, n_bootstrap=p.n_bootstrap, seed=p.seed

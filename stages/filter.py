@@ -16,7 +16,8 @@ def main() -> str:
         *("transcripts", "ratings", "kept", "dropped", "trimmed", "groups"),
         *("review", "plots", "metrics"),
     )
-    p = adapter.params().filter
+    params = adapter.params()
+    p, how = params.filter, {"n_workers": n_cores(), "engine": params.execution.engine}
     look = partial(
         screening.looker,
         lexicon=p.lexicon,
@@ -25,7 +26,7 @@ def main() -> str:
         seed=p.seed,
     )
     calls = screen.Bar(read_lines(at.transcripts), desc="filter", unit="call")
-    looks = list(chain.from_iterable(map_batches(look, calls, n_workers=n_cores())))
+    looks = list(chain.from_iterable(map_batches(look, calls, **how)))
     measures = [one.measures for one in looks]
     bounds = {key: vars(p)[key] for key in ("min_words", "max_words", "min_term_density")}
     dropped = quality.judge(measures, max_outlier_z=p.max_outlier_z, **bounds)
@@ -36,7 +37,7 @@ def main() -> str:
     kept = lines_of({key for key, is_kept in verdicts.items() if is_kept})
     take_stock = partial(screening.stock_taker, min_support=p.min_reference_support)
     stock = stocktaking.Stocktaking()
-    n_kept = write_lines(at.kept, stock.lines(map_batches(take_stock, kept, n_workers=n_cores())))
+    n_kept = write_lines(at.kept, stock.lines(map_batches(take_stock, kept, **how)))
     write_jsonl(at.dropped, dropped.values())
     write_jsonl(at.trimmed, stock.trimmed)
     groups = stocktaking.duplicate_groups(looks, dropped, threshold=p.duplicate_threshold)

@@ -1,9 +1,10 @@
 """Answers of one model: test and transfer sets, changed examples, and without decoding rules."""
 
 from finllm.answering.asking import ask, ask_with_shots, own_questions, reference_losses, summary
-from finllm.answering.predicting import load_answerer
 from finllm.model.weights import checkpoint_root
 from finllm.records import FREE, read_examples, write_jsonl, write_metrics
+from finllm.scoring.backend import answerer_here
+from finllm.scoring.ray_answerer import ray_answerer
 from stages import adapter
 
 
@@ -24,7 +25,8 @@ def main() -> str:
             write_jsonl(path, [])
         write_metrics(at.metrics, at.costs, {"answers": 0})
         return f"off: {why_off}"
-    answerer = load_answerer(params, weights=at.weights)
+    load = ray_answerer if params.execution.engine == "ray" else answerer_here
+    answerer = load(params, weights=at.weights)
     test, asking = read_examples(at.test), {"name": name, "root": checkpoint_root()}
     if few_shot:
         train, k = read_examples(at.shots), p.few_shot

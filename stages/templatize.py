@@ -20,6 +20,7 @@ def main() -> str:
     at = adapter.paths("kept", "examples", "rejects", "metrics")
     params = adapter.params()
     p, weights = params.templatize, asdict(params.templatize.weights)
+    how = {"n_workers": n_cores(), "engine": params.execution.engine}
     draft = partial(
         drafter,
         budget=budget_maker(params.model, p),
@@ -31,7 +32,7 @@ def main() -> str:
     calls = screen.Bar(read_lines(at.kept), total=n_calls, desc="templatize", unit="call")
     drafts = at.examples.with_suffix(".tmp")
     found = choosing.Candidates()
-    write_lines(drafts, found.lines(map_batches(draft, calls, n_workers=n_cores())))
+    write_lines(drafts, found.lines(map_batches(draft, calls, **how)))
     try:
         chosen, quotas = choose_by_source(
             found.labels(),
@@ -49,7 +50,7 @@ def main() -> str:
     drafts.unlink()
     write_jsonl(at.rejects, found.rejects)
     pairs = choosing.with_examples(keys, read_lines(at.kept), read_lines(at.examples))
-    audit = choosing.audited(map_batches(auditor, pairs, n_workers=n_cores()))
+    audit = choosing.audited(map_batches(auditor, pairs, **how))
     write_json(at.metrics, choosing.described(keys, found.rejects, quotas) | {"references": audit})
     limit = choosing.limit(found.labels(), weights, p.max_examples)
     reasons = adapter.reasons(found.rejects).replace("over_quota", f"over_quota: {limit}")

@@ -43,6 +43,8 @@ REFUSED = {
     "verdict.primary_metric=accuracy": ("'accuracy'", "number_accuracy"),
     "data.source=nowhere": ("data.source is 'nowhere'", "available: ", "sample"),
     "data.transfer_source=nowhere": ("data.transfer_source is 'nowhere'", "available: "),
+    "execution.engine=spark": ("execution.engine is 'spark'", "one of local, ray"),
+    "predict.backend=vllm": ("predict.backend is vllm", "set predict.grounding to none"),
     "split.test_share=0.05": ("2 of 30 companies", "Set split.test_share to 0.34"),
     "split.min_test_companies=60": ("No share can help", "about 150 companies"),
     "split.transfer_sectors=[whaling]": ("'whaling'", "banking"),
@@ -67,6 +69,13 @@ def test_a_value_that_cannot_work_is_refused_in_words(override, tmp_path):
         check(load_params(changed(tmp_path, override)), ROOT)
     for word in REFUSED[override]:
         assert word in str(error.value)
+
+
+def test_ray_without_its_package_is_refused_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
+    params = load_params(changed(tmp_path, "execution.engine=ray"))
+    with pytest.raises(ValueError, match=r"^execution.engine is ray, .* -r requirements-ray\.txt$"):
+        check(params, ROOT)
 
 
 def changed(folder: Path, override: str) -> Path:

@@ -84,6 +84,7 @@ def test_a_stage_reads_only_the_parameters_that_it_declares(name):
             owner = ast.unparse(node.value)
             if owner in ("params", "adapter.params()"):
                 read.add(node.attr)
+    read -= {"execution"}  # where a stage runs is no part of what it writes
     assert read <= declared
     if name == "check":  # it hands on the whole
         read = sections
@@ -203,6 +204,12 @@ def test_more_examples_to_show_ask_the_few_shot_base_again_and_no_other_model(pr
 def test_a_new_prior_runs_bayes_stats_and_what_follows_and_nothing_else(project, params):
     params("bayes_stats", "prior_scale", 1.0)
     assert stages_to_run(project) == {"bayes_stats", "report", "publish"}
+
+
+def test_another_engine_runs_no_stage_but_the_check(project, params):
+    params("execution", "engine", "ray")
+    assert changed_stages(project) <= {"check"}
+    assert stages_to_run(project) == set()
 
 
 def test_another_source_runs_cleaning_and_not_the_sample(project, params):

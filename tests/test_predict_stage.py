@@ -38,10 +38,11 @@ def run(tmp_path, chatml, monkeypatch):
     for name, rows in {**sets, "noise": noisy(TEST, typo_share=0.5, seed=1)}.items():
         write_jsonl(Path(f"{name}.jsonl"), rows)
 
-    def go(name, *, shots="none", weights="weights.txt", model=(), **knobs):
+    def go(name, *, shots="none", weights="weights.txt", model=(), engine="local", **knobs):
         yaml = YAML()
         params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         params["model"].update(name="tiny", gguf_package="", gguf_file="", **dict(model))
+        params["execution"].update(engine=engine)
         params["predict"].update(max_new_tokens=4, latency_prompts=1, **knobs)
         with open("params.yaml", "w", encoding="utf-8") as file:
             yaml.dump(params, file)

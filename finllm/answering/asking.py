@@ -10,13 +10,12 @@ from pathlib import Path
 
 from finllm.answering.efficiency import Stopwatch, latency, phases, spread
 from finllm.answering.journal import Journal
-from finllm.answering.perplexity import reference_nats
-from finllm.answering.predicting import Answerer
 from finllm.instruct import chat
 from finllm.instruct.fewshot import few_shot_prompt
 from finllm.model.process_memory import peak_memory_gb
 from finllm.records import FREE, Example, Prediction, ReferenceLoss
 from finllm.runtime import screen
+from finllm.scoring.answering import Answering
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Asked:
         return [row for row in self.predictions if row.asked]
 
 
-def ask(answerer: Answerer, questions: Sequence[Question], *, name: str, root: Path) -> Asked:
+def ask(answerer: Answering, questions: Sequence[Question], *, name: str, root: Path) -> Asked:
     """The answers of a model called ``name``.
 
     They are kept as they come below ``root``, so that a killed run goes on. All questions are
@@ -87,7 +86,7 @@ def ask(answerer: Answerer, questions: Sequence[Question], *, name: str, root: P
 
 
 def own_questions(
-    answerer: Answerer, sets: Mapping[str, Sequence[Example]], system_prompt: str
+    answerer: Answering, sets: Mapping[str, Sequence[Example]], system_prompt: str
 ) -> list[Question]:
     """The examples' own prompts, which are those of training, by how they differ from the test."""
     return [
@@ -98,7 +97,7 @@ def own_questions(
 
 
 def ask_with_shots(
-    answerer: Answerer,
+    answerer: Answering,
     examples: Sequence[Example],
     train: Sequence[Example],
     *,
@@ -112,7 +111,7 @@ def ask_with_shots(
 
     Also ``few_shot`` for the stage's metrics: ``k``, and the mean number of examples shown.
     """
-    room = answerer.model.config.max_position_embeddings - answerer.max_new_tokens
+    room = answerer.context - answerer.max_new_tokens
     prompts = [
         few_shot_prompt(
             answerer.tokenizer,
@@ -134,7 +133,7 @@ def ask_with_shots(
 
 
 def reference_losses(
-    answerer: Answerer, examples: Sequence[Example], system_prompt: str, *, name: str
+    answerer: Answering, examples: Sequence[Example], system_prompt: str, *, name: str
 ) -> list[ReferenceLoss]:
     """The loss of each example's reference behind its prompt, encoded as in training."""
     tokenizer = answerer.tokenizer
@@ -145,7 +144,7 @@ def reference_losses(
         for row in examples
     ]
     nats = screen.Bar(
-        reference_nats(answerer.model, rows),
+        answerer.losses(rows),
         total=len(rows),
         desc=f"{name} references",
         unit="example",
@@ -156,7 +155,7 @@ def reference_losses(
     ]
 
 
-def summary(answerer: Answerer, asked: Asked, *, n_alone: int) -> dict[str, object]:
+def summary(answerer: Answering, asked: Asked, *, n_alone: int) -> dict[str, object]:
     """The counts of the answers, and under ``cost`` what varies from run to run.
 
     ``n_alone`` prompts are asked once more, one at a time: the latency of a single request. The

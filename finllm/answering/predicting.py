@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,9 +17,10 @@ import finllm.numbers
 import finllm.scoring
 from finllm.answering.efficiency import Stopwatch, time_alone
 from finllm.answering.generate import Answer, answers
-from finllm.answering.journal import Journal
+from finllm.answering.perplexity import reference_nats
 from finllm.answering.rules import Rules
 from finllm.instruct import chat
+from finllm.instruct.chat import Encoded
 from finllm.model import arithmetic
 from finllm.model.adapter import with_adapter
 from finllm.model.compute_type import resolved
@@ -32,13 +32,14 @@ from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
 from finllm.records import FREE
 from finllm.runtime.provenance import Provenance, provenance
+from finllm.scoring.answering import Answering
 from finllm.settings.params import Params
 
 READ = (".py", ".tsv", ".json")  # code and word lists
 
 
 @dataclass(frozen=True)
-class Answerer:
+class Answerer(Answering):
     """A model, its tokenizer, and how it decodes.
 
     ``loaded_as`` is what the weights do not tell: how they are held, and what was merged into them.
@@ -65,11 +66,6 @@ class Answerer:
         ]
         rules += f", {self.stop_penalty:g} nats against ending" if self.stop_penalty else ""
         return f"greedy, {limits}, {plan}, {self.compute_dtype}{rules}"
-
-    @property
-    def has_rules(self) -> bool:
-        """Whether anything but the length limit holds while an answer is written."""
-        return (self.grounding, self.repetition, self.stop_penalty) != ("none", "allow", 0)
 
     def free(self) -> Answerer:
         """The same model, writing what it finds most probable."""
@@ -124,50 +120,37 @@ class Answerer:
         processor = arithmetic.processor_in_words()
         return provenance(processor=processor, dtype=str(self.model.config.dtype))
 
-    def journal(
-        self,
-        root: Path,
-        ids: Sequence[Sequence[int]],
-        excerpts: Sequence[str],
-        parts: Sequence[str] = (),
-    ) -> Journal:
-        """Where the answers to these encoded prompts are written as they come."""
-        named_by = [self.identity, [list(row) for row in ids], list(excerpts), list(parts)]
-        digest = hashlib.sha256(json.dumps(named_by, sort_keys=True, default=str).encode())
-        return Journal(root / f"answers-{digest.hexdigest()[:16]}.jsonl")
+    @property
+    def context(self) -> int:
+        """Tokens that a prompt and its answer have room for together."""
+        return self.model.config.max_position_embeddings
 
-    def answer(
+    def losses(self, rows: Sequence[Encoded]) -> Iterator[float]:
+        """The nats of each reference, in order."""
+        return reference_nats(self.model, rows)
+
+    def generated(
         self,
         ids: Sequence[Sequence[int]],
         excerpts: Sequence[str],
-        journal: Journal,
+        parts: Sequence[str],
+        done: Collection[int],
         watch: Stopwatch | None = None,
-        parts: Sequence[str] = (),
     ) -> Iterator[Answer]:
-        """The answer to each encoded prompt; those of the journal first, then the rest.
-
-        ``excerpts`` are what the prompts show of their calls; ``parts`` name what each prompt is
-        asked for, and those named ``FREE`` are answered without rules.
-        """
-        done = journal.read()
-        yield from done.values()
-        rest = answers(
-            self.model,
-            ids,
-            max_new_tokens=self.max_new_tokens,
-            stop_ids=self.stop_ids,
-            pad_id=self.tokenizer.pad_token_id,
-            batch_size=self.batch_size,
-            done=done,
-            on_read=watch.read if watch else None,
-            rules=self._rules(excerpts, [i for i, part in enumerate(parts) if part == FREE]),
-            parts=parts,
-        )
+        """The answers that are not ``done``; out of memory is an error in words."""
         try:
-            for answer in journal.keep(rest):
-                if watch:
-                    watch.ended(answer.index)
-                yield answer
+            yield from answers(
+                self.model,
+                ids,
+                max_new_tokens=self.max_new_tokens,
+                stop_ids=self.stop_ids,
+                pad_id=self.tokenizer.pad_token_id,
+                batch_size=self.batch_size,
+                done=done,
+                on_read=watch.read if watch else None,
+                rules=self._rules(excerpts, [i for i, part in enumerate(parts) if part == FREE]),
+                parts=parts,
+            )
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -200,10 +183,6 @@ class Answerer:
             stop_penalty=self.stop_penalty,
             free=free,
         )
-
-    def text(self, answer: Answer) -> str:
-        """What was written, without special tokens."""
-        return self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip()
 
 
 def load_answerer(params: Params, *, weights: Path) -> Answerer:

@@ -270,3 +270,11 @@ def cleaner(
         return found
 
     return clean
+
+
+def lost(record: Transcript | Reject) -> Cleaned:
+    """What stands for a record that ended the process which cleaned it, every time."""
+    if not isinstance(record, Reject):
+        detail = "its worker process died each time it was cleaned"
+        record = Reject(record.id, record.source, 0, "crashed", detail)
+    return Cleaned(counts=Counter(records_read=1), rejects=[record])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML, YAMLError
 
+from finllm.corpus.remote import is_url
 from finllm.languages.files import check_language
 
 FORMATS = ("calls", "ectsum", "revcom", "jsonl", "json", "csv", "parquet", "text", "hub")
@@ -15,6 +16,7 @@ KEYS = (
     "format", "path", "licence", "origin", "fields", "encoding", "name_pattern",
     "dataset", "revision", "split", "provenance", "language",
 )  # fmt: skip
+LOCAL_FORMATS = ("ectsum", "revcom", "hub")  # read by path, or by a library
 WRITERS = ("human", "synthetic")
 FIELDS = (
     "id", "text", "turns", "prepared", "questions", "company", "ticker", "period", "date", "sector",
@@ -34,7 +36,7 @@ class Description:
 
     name: str
     format: str  # one of FORMATS
-    base: Path  # the folder or file with the data
+    base: Path  # the folder or file with the data; with a url, where its files are copied to
     licence: str
     origin: str
     fields: dict[str, str]  # ours -> the source's, for MAPPED_FORMATS
@@ -45,6 +47,7 @@ class Description:
     split: str  # hub
     provenance: str  # who wrote the words: one of WRITERS
     language: str  # of all its calls; empty where each call's is to be found
+    url: str = ""  # where the data is, if not in a folder
 
 
 def describe_source(folder: Path) -> Description:
@@ -74,10 +77,16 @@ def describe_source(folder: Path) -> Description:
     texts = {key: str(raw.get(key) or "") for key in KEYS if key != "fields"}
     _check_name_pattern(file, texts["name_pattern"])
     _check_encoding(file, texts["encoding"] or "utf-8")
+    url = _url(file, form, texts["path"])
     return Description(
         name=folder.resolve().name if folder.name in ("", ".", "..") else folder.name,
         format=form,
-        base=_base(file, folder, texts["path"], needs_path=form != "hub" or not texts["dataset"]),
+        base=_base(
+            file,
+            folder,
+            "" if url else texts["path"],
+            needs_path=form != "hub" or not texts["dataset"],
+        ),
         licence=texts["licence"],
         origin=texts["origin"],
         fields=_fields(file, form, raw.get("fields")),
@@ -88,6 +97,7 @@ def describe_source(folder: Path) -> Description:
         split=texts["split"] or "train",
         provenance=_provenance(file, texts["provenance"] or "human"),
         language=texts["language"] and check_language(texts["language"], f"{file}: language"),
+        url=url,
     )
 
 
@@ -110,6 +120,14 @@ def _base(file: Path, folder: Path, path: str, *, needs_path: bool) -> Path:
             f"{', '.join(there) or 'nothing else'}"
         )
     return base
+
+
+def _url(file: Path, form: str, path: str) -> str:
+    if not is_url(path):
+        return ""
+    if form in LOCAL_FORMATS:
+        raise ValueError(f"{file}: path {path!r}: format {form} is read from a local folder only")
+    return path.rstrip("/")
 
 
 def _fields(file: Path, form: str, fields: object) -> dict[str, str]:

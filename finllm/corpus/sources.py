@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from finllm.corpus import documents, ectsum, readers, revcom
+from finllm.corpus import documents, ectsum, readers, remote, revcom
 from finllm.corpus.description import SPOKEN, Description, describe_source
 from finllm.corpus.rows import call_from_row, transcript_from_row
 from finllm.records import NO_SOURCE, Reject, Transcript
 
-Read = tuple[Transcript, Path, int]  # the record, its file, its line
+Read = tuple[Transcript, Path | str, int]  # the record, its file, its line
 
 
 def list_sources(raw: Path) -> str:
@@ -59,7 +60,7 @@ def read_described(source: Description, name: Path | None = None) -> Iterator[Tr
     """``read_source`` of a folder whose description is known already; ``name`` is for messages."""
     first_seen: dict[str, str] = {}
     n_records = 0
-    for record in _records(source):
+    for record in _remote_records(source) if source.url else _records(source):
         n_records += 1
         if isinstance(record, tuple):
             record, file, line = record
@@ -72,7 +73,9 @@ def read_described(source: Description, name: Path | None = None) -> Iterator[Tr
                 first_seen[record.id] = f"{file}:{line}"
         yield _encodable(record)
     if not n_records:
-        raise ValueError(f"{name or source.base}: no {source.format} records in {source.base}")
+        raise ValueError(
+            f"{name or source.base}: no {source.format} records in {source.url or source.base}"
+        )
 
 
 def check_reject_share(
@@ -106,6 +109,26 @@ def _most_often(rejects: Sequence[Reject]) -> str:
     return f"{n} {reason}{more}, such as {place}: {one.detail}"
 
 
+def _remote_records(source: Description) -> Iterator[Read | Reject]:
+    """The records of a source behind a URL; they say that they are of that URL."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def name(file: object) -> str:
+            return str(file).replace(folder, source.url, 1)
+
+        for record in _records(replace(source, base=Path(folder))):
+            if isinstance(record, Reject):
+                yield replace(record, file=name(record.file))
+            else:
+                yield record[0], name(record[1]), record[2]
+
+
+def _files(source: Description, suffixes: tuple[str, ...]) -> Iterator[Path | Reject]:
+    if source.url:
+        return remote.copies(source.url, source.base, suffixes=suffixes)
+    return readers.list_files(source.base, root=source.base, suffixes=suffixes)
+
+
 def _records(source: Description) -> Iterator[Read | Reject]:
     if source.format == "ectsum":
         yield from ectsum.read(source.base, source=source.name, encoding=source.encoding)
@@ -131,7 +154,7 @@ def _rows(source: Description) -> Iterator[readers.Row | Reject]:
         yield from readers.hub_rows(dataset, revision=revision, split=source.split)
         return
     suffix = ".jsonl" if source.format == "calls" else "." + source.format
-    for path in readers.list_files(source.base, root=source.base, suffixes=(suffix,)):
+    for path in _files(source, (suffix,)):
         if isinstance(path, Reject):
             yield path
         elif bad := readers.sniff(path):
@@ -151,7 +174,7 @@ def _rows(source: Description) -> Iterator[readers.Row | Reject]:
 def _text_records(source: Description) -> Iterator[Read | Reject]:
     pattern = re.compile(source.name_pattern)
     suffixes = (*documents.SUFFIXES, *documents.UNREADABLE)
-    for path in readers.list_files(source.base, root=source.base, suffixes=suffixes):
+    for path in _files(source, suffixes):
         text = (
             path
             if isinstance(path, Reject)

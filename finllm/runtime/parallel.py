@@ -1,4 +1,4 @@
-"""Parallel map over batches of records on all cores, with results in input order."""
+"""Parallel map over batches of records, on all cores or on Ray, with results in input order."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from typing import TypeVar
+
+from finllm.corpus.ray_cluster import map_on_ray
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,8 +42,10 @@ def map_batches(
     *,
     n_workers: int,
     batch_size: int = BATCH,
+    engine: str = "local",
+    lost: Callable[[T], R] | None = None,
 ) -> Iterator[R]:
-    """What the work gives for each batch of records, in order; the same for any ``n_workers``.
+    """What the work gives for each batch of records, in order; the same however it is done.
 
     Processes start from nothing ("spawn", as on every system): what they need travels in
     ``prepare``, which each calls once. With one worker, or too few records to pay for starting
@@ -55,6 +59,11 @@ def map_batches(
         must depend on nothing but that batch.
     records
         Read as the batches are needed, at most ``IN_FLIGHT`` batches a worker ahead.
+    engine
+        ``local``: ``n_workers`` processes of this machine; ``ray``: the cores of a cluster
+        (``finllm.corpus.ray_cluster``).
+    lost
+        On Ray, what stands for a record that kills its worker; without it that is an error.
 
     Raises
     ------
@@ -63,11 +72,15 @@ def map_batches(
         raised as they are.
     """
     batches = _batches(iter(records), batch_size)
-    head = list(islice(batches, MIN_BATCHES if n_workers > 1 else 0))
+    on_ray = engine == "ray"
+    head = list(islice(batches, MIN_BATCHES if n_workers > 1 or on_ray else 0))
     if len(head) < MIN_BATCHES:
         work = prepare()
         for batch in chain(head, batches):
             yield work(batch)
+        return
+    if on_ray:
+        yield from map_on_ray(prepare, chain(head, batches), lost=lost)
         return
     pool = ProcessPoolExecutor(
         n_workers,

@@ -57,6 +57,7 @@ def scored(
     lexicon: str,
     seed: int,
     n_workers: int,
+    engine: str,
 ) -> Scored:
     """The scores of all answers and of the texts of baselines and oracles.
 
@@ -90,7 +91,7 @@ def scored(
         layer=layer,
         batch_size=batch_size,
     )
-    rows = score.score_candidates(every, semantic, lexicon=lexicon, n_workers=n_workers)
+    rows = score.score_candidates(every, semantic, lexicon=lexicon, n_workers=n_workers, engine=engine)
     scores, rest = rows[: len(own)], rows[len(own) :]
     return Scored(scores, rest[: len(again)], rest[len(again) :], texts, again, semantic)
 

@@ -140,7 +140,12 @@ def changed_examples(
 
 
 def score_candidates(
-    candidates: Sequence[Candidate], semantic: SemanticScores, *, lexicon: str, n_workers: int
+    candidates: Sequence[Candidate],
+    semantic: SemanticScores,
+    *,
+    lexicon: str,
+    n_workers: int,
+    engine: str = "local",
 ) -> list[Score]:
     """One Score a candidate, in their order; ``semantic`` has the neural metrics of each.
 
@@ -151,6 +156,8 @@ def score_candidates(
     ----------
     lexicon
         A file of further terms, or empty for the built-in ones alone.
+    engine
+        As ``finllm.runtime.parallel.map_batches`` takes it.
     """
     places: dict[str, list[int]] = {}
     for place, candidate in enumerate(candidates):
@@ -159,7 +166,7 @@ def score_candidates(
     values: list[dict[str, float | None]] = [{} for _ in candidates]
     prepare = partial(_scorer, lexicon)
     bar = screen.Bar(total=len(candidates), desc="evaluate", unit="answer")
-    found = map_batches(prepare, groups, n_workers=n_workers, batch_size=BATCH)
+    found = map_batches(prepare, groups, n_workers=n_workers, batch_size=BATCH, engine=engine)
     for rows, light in zip(places.values(), chain.from_iterable(found), strict=True):
         for place, one in zip(rows, light, strict=True):
             values[place] = one

@@ -248,6 +248,7 @@ class Prefer:
 class Predict:
     """Answers from the base and the tuned model."""
 
+    backend: str = one_of("auto", "vllm")
     max_new_tokens: int = within(1, 100_000)
     batch_size: int = within(1, 4096)
     quantization: str = one_of("none", "nf4", "fp4", "int8")
@@ -259,6 +260,15 @@ class Predict:
     typo_share: float = within(0, 1)
     latency_prompts: int = within(0, 1000)
     seed: int = within(0)
+
+    def __post_init__(self) -> None:
+        without = {"quantization": "none", "grounding": "none", "repetition": "allow"}
+        for key, value in {**without, "stop_penalty": 0}.items():
+            if self.backend == "vllm" and vars(self)[key] != value:
+                raise ValueError(
+                    f"predict.backend is vllm and predict.{key} is {vars(self)[key]}, which vLLM "
+                    f"does not do as predict.backend auto does; set predict.{key} to {value}"
+                )
 
 
 @dataclass(frozen=True)
@@ -313,6 +323,13 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Execution:
+    """Where the stages run; no result depends on it."""
+
+    engine: str = one_of("local", "ray")
+
+
+@dataclass(frozen=True)
 class Plan:
     """The hardware that ``finllm plan`` compares with; no stage reads it."""
 
@@ -354,6 +371,7 @@ class Params:
     significance: Significance
     bayes_stats: BayesStats
     report: Report
+    execution: Execution
     plan: Plan
     search: Search
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from finllm.answering.predicting import load_answerer
 from finllm.corpus import disclaimers
 from finllm.corpus.boilerplate import REPEATED
 from finllm.corpus.cleaning import Cleaned, cleaner_maker
@@ -21,6 +20,7 @@ from finllm.model.choice import weights_of
 from finllm.model.weights import checkpoint_root
 from finllm.records import Example, Line, Reject, write_jsonl
 from finllm.runtime.parallel import map_batches, n_cores
+from finllm.scoring.backend import answerer_here
 from finllm.settings.params import Clean, Params
 
 
@@ -70,7 +70,7 @@ def answer_folder(
         FolderAnswer(reject.id, "", template, model, unanswered=f"{reject.reason}: {reject.detail}")
         for reject in rejects
     ]
-    answerer = load_answerer(params, weights=weights)
+    answerer = answerer_here(params, weights=weights)
     system, tokenizer = params.templatize.system_prompt, answerer.tokenizer
     prompts = [chat.render_example(tokenizer, example, system) for example in examples]
     ids = [chat.encode_prompt(tokenizer, prompt) for prompt in prompts]

@@ -1,0 +1,223 @@
+"""Ray: the cluster that a stage runs on, and a map over batches on its nodes, in order."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+import finllm
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+SECONDS_TO_ANSWER = 30  # that a cluster has
+OBJECT_STORE_BYTES = 256 * 2**20  # of a local cluster; batches are small, and few at a time
+MAX_RETRIES = 3  # of a batch whose worker or node died
+IN_FLIGHT = 3  # batches a core has waiting or finished: this bounds the driver's memory
+SHARE = "; what a stage reads must be on a path that every node has"
+INSTALL = "install it with: pip install -r requirements-ray.txt"
+_PROBE = """
+import logging, sys
+logging.getLogger("ray").setLevel(logging.ERROR)
+import ray
+try:
+    ray.init(address=sys.argv[1], configure_logging=False, log_to_driver=False)
+except BaseException as error:
+    sys.exit("REASON " + " ".join(str(error).split()))
+"""
+
+_last: tuple[str, Callable] | None = None  # of a worker: what it prepared
+
+
+def check_installed() -> None:
+    """Refuse ``execution.engine: ray`` without the package.
+
+    Raises
+    ------
+    ValueError
+        Says how to install it.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise ValueError(f"execution.engine is ray, but the package ray is missing; {INSTALL}")
+
+
+def connect() -> ModuleType:
+    """Ray, connected to the cluster at ``RAY_ADDRESS``, or to one of this machine's cores.
+
+    A second call finds the connection of the first. A cluster that this starts ends with the
+    process. To one that it joins it sends the package ``finllm``, so that no node needs a copy.
+
+    Raises
+    ------
+    ValueError
+        If ``ray`` is not installed, or ``RAY_ADDRESS`` is no address.
+    OSError
+        If the cluster does not answer, or has another version of Ray or Python.
+    """
+    check_installed()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)  # its import sets another level
+    if ray.is_initialized():
+        return ray
+    address = os.environ.get("RAY_ADDRESS", "")
+    quiet = {"configure_logging": False, "log_to_driver": False}
+    if not address:
+        ray.init(
+            address="local",
+            num_cpus=len(os.sched_getaffinity(0)) if sys.platform == "linux" else None,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            **quiet,
+        )
+        return ray
+    check_answers(address)
+    package = str(Path(finllm.__file__).parent)
+    ray.init(address=address, runtime_env={"py_modules": [package]}, **quiet)
+    return ray
+
+
+def check_answers(address: str) -> None:
+    """Join a cluster in another process: Ray itself waits for minutes, then ends its process.
+
+    Raises
+    ------
+    ValueError, OSError
+        As ``connect``.
+    """
+    if "://" in address:
+        raise ValueError(
+            f"RAY_ADDRESS is {address}; it must be HOST:PORT or auto, and this machine a node of "
+            "that cluster (ray start --address=HOST:PORT)"
+        )
+    probe = [sys.executable, "-c", _PROBE, address]
+    try:
+        done = subprocess.run(
+            probe, capture_output=True, text=True, timeout=SECONDS_TO_ANSWER, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(
+            f"RAY_ADDRESS is {address}, where no Ray cluster answers within {SECONDS_TO_ANSWER} "
+            "seconds; start one (ray start --head), or unset RAY_ADDRESS to run on this machine"
+        ) from None
+    if done.returncode:
+        _, _, reason = done.stderr.rpartition("REASON ")
+        raise OSError(f"RAY_ADDRESS is {address}: {reason.strip() or 'Ray could not join'}")
+
+
+def map_on_ray(
+    prepare: Callable[[], Callable[[list[T]], R]],
+    batches: Iterable[list[T]],
+    *,
+    lost: Callable[[T], R] | None,
+) -> Iterator[R]:
+    """``finllm.runtime.parallel.map_batches`` on the nodes of a cluster.
+
+    A batch whose worker or node dies is done again, elsewhere. If it kills its worker every time,
+    its records are done one by one, and the one to blame is given to ``lost``.
+
+    Raises
+    ------
+    OSError
+        For a record that kills its worker, without ``lost``; for a full object store.
+    """
+    ray = connect()
+    run = ray.remote(_run).options(max_retries=MAX_RETRIES, scheduling_strategy="SPREAD")
+    key = uuid.uuid4().hex  # tells one work from the next
+    waiting: deque[tuple[object, list[T]]] = deque()
+    try:
+        shared = ray.put((prepare, key, os.getcwd()))
+        for batch in batches:
+            waiting.append((run.remote(shared, batch), batch))
+            if len(waiting) >= IN_FLIGHT * cluster_cores(ray):
+                yield from _results(ray, run, shared, *waiting.popleft(), lost)
+        while waiting:
+            yield from _results(ray, run, shared, *waiting.popleft(), lost)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayError as error:
+        raise OSError(in_words(error)) from None
+    finally:
+        for ref, _ in waiting:
+            ray.cancel(ref)
+
+
+def cluster_cores(ray: ModuleType) -> int:
+    """The cores that the cluster has now."""
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _results(
+    ray: ModuleType,
+    run: object,
+    shared: object,
+    ref: object,
+    batch: list[T],
+    lost: Callable[[T], R] | None,
+) -> Iterator[R]:
+    try:
+        yield ray.get(ref)
+        return
+    except ray.exceptions.WorkerCrashedError:
+        pass
+    for record in batch:
+        try:
+            yield ray.get(run.remote(shared, [record]))
+        except ray.exceptions.WorkerCrashedError:
+            if lost is None:
+                raise OSError(f"this record kills its worker: {str(record)[:200]}") from None
+            yield lost(record)
+
+
+def _run(shared: tuple[Callable[[], Callable], str, str], batch: list) -> object:
+    """In a worker: prepare once, then work."""
+    global _last
+    prepare, key, home = shared
+    if _last is None or _last[0] != key:
+        if os.path.isdir(home):  # relative paths are those of the driver, where this node has them
+            os.chdir(home)
+        try:
+            _last = key, prepare()
+        except (ValueError, OSError) as error:
+            said = " ".join(str(error).split())
+            raise ValueError(f"on node {here()}: {said}{SHARE}") from None
+    return _last[1](batch)
+
+
+def here() -> str:
+    """The address of the node that this runs on."""
+    import ray
+
+    return ray.util.get_node_ip_address()
+
+
+def node_id() -> str:
+    """Ray's name of the node that this runs on; several can have one address."""
+    import ray
+
+    return ray.get_runtime_context().get_node_id()
+
+
+def in_words(error: Exception) -> str:
+    """An error of Ray itself, as one sentence with what to do."""
+    from ray import exceptions
+
+    if isinstance(error, exceptions.ObjectStoreFullError | exceptions.OutOfDiskError):
+        return (
+            "Ray's object store is full; start the nodes with a larger --object-store-memory, or "
+            "free the disk below /tmp/ray"
+        )
+    if isinstance(error, exceptions.OutOfMemoryError):
+        return "Ray ended a worker because its node was out of memory; give it fewer --num-cpus"
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"Ray: {first or type(error).__name__}"

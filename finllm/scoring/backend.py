@@ -1,0 +1,17 @@
+"""The choice of what answers: this project's decoder or vLLM, here or on Ray's devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from finllm.answering.predicting import load_answerer
+from finllm.scoring.answering import Answering
+from finllm.scoring.vllm_answerer import vllm_answerer
+from finllm.settings.params import Params
+
+
+def answerer_here(params: Params, *, weights: Path) -> Answering:
+    """The model in this process, as ``predict.backend`` says."""
+    if params.predict.backend == "vllm":
+        return vllm_answerer(params, weights=weights)
+    return load_answerer(params, weights=weights)
