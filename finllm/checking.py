@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from finllm.corpus.description import describe_source
-from finllm.corpus.ray_cluster import check_installed
 from finllm.corpus.remote import list_urls
 from finllm.corpus.sources import check_reject_share, list_sources, read_described
 from finllm.fiction.industries import SECTORS
@@ -24,6 +23,7 @@ from finllm.languages.lexicon import load_lexicon
 from finllm.model.weights import package_folder
 from finllm.planning.architecture import known_models, read_config
 from finllm.records import NO_SOURCE, Reject, Transcript
+from finllm.runtime.ray_cluster import check_installed
 from finllm.settings.params import Params
 
 SAMPLE = "sample"  # the source that a stage writes

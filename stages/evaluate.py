@@ -3,8 +3,8 @@
 import time
 
 from finllm import records
+from finllm.comparing.evaluation import Run, details, scored, signatures
 from finllm.runtime.parallel import n_cores
-from finllm.scoring.evaluation import Run, details, scored, signatures
 from finllm.scoring.semantic import encoder_folder
 from stages import adapter
 

@@ -1,10 +1,10 @@
 """Answers of one model: test and transfer sets, changed examples, and without decoding rules."""
 
 from finllm.answering.asking import ask, ask_with_shots, own_questions, reference_losses, summary
+from finllm.answering.backend import answerer_here
+from finllm.answering.ray_answerer import ray_answerer
 from finllm.model.weights import checkpoint_root
 from finllm.records import FREE, read_examples, write_jsonl, write_metrics
-from finllm.scoring.backend import answerer_here
-from finllm.scoring.ray_answerer import ray_answerer
 from stages import adapter
 
 

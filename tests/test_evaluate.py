@@ -8,8 +8,8 @@ import pytest
 from conftest import make_example
 from ruamel.yaml import YAML
 
+from finllm.comparing import evaluation
 from finllm.records import Prediction, ReferenceLoss, Transcript, read_scores, write_jsonl
-from finllm.scoring import evaluation
 from finllm.scoring.semantic import SemanticScores
 from stages import evaluate
 

@@ -10,9 +10,9 @@ from peft import LoraConfig, get_peft_model
 from ray_nodes import cluster  # noqa: F401
 from test_predict_stage import killed_after_two, run  # noqa: F401
 
+from finllm.answering import ray_answerer
 from finllm.answering.journal import Journal
-from finllm.scoring import ray_answerer
-from finllm.scoring.ray_answerer import Crew, Device, Facts, places
+from finllm.answering.ray_answerer import Crew, Device, Facts, places
 from finllm.settings.params import load_params
 
 

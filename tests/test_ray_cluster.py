@@ -12,7 +12,7 @@ from ray_nodes import cluster, ray  # noqa: F401
 from ruamel.yaml import YAML
 
 from finllm.commands.score.score_predictions import _scorer
-from finllm.corpus import ray_cluster
+from finllm.runtime import ray_cluster
 from finllm.runtime.parallel import map_batches
 from stages import clean, filter, sample, templatize
 

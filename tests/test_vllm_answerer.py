@@ -11,9 +11,9 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 
+from finllm.answering import vllm_answerer
+from finllm.answering.backend import answerer_here
 from finllm.instruct import chat
-from finllm.scoring import vllm_answerer
-from finllm.scoring.backend import answerer_here
 from finllm.settings.params import check_params, load_params
 
 ROOT = Path(__file__).parents[1]

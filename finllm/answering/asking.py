@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from finllm.answering.answerer import Answering
 from finllm.answering.efficiency import Stopwatch, latency, phases, spread
 from finllm.answering.journal import Journal
 from finllm.instruct import chat
@@ -15,7 +16,6 @@ from finllm.instruct.fewshot import few_shot_prompt
 from finllm.model.process_memory import peak_memory_gb
 from finllm.records import FREE, Example, Prediction, ReferenceLoss
 from finllm.runtime import screen
-from finllm.scoring.answering import Answering
 
 
 @dataclass(frozen=True)

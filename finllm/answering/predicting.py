@@ -15,6 +15,7 @@ import finllm.languages
 import finllm.model
 import finllm.numbers
 import finllm.scoring
+from finllm.answering.answerer import Answering
 from finllm.answering.efficiency import Stopwatch, time_alone
 from finllm.answering.generate import Answer, answers
 from finllm.answering.perplexity import reference_nats
@@ -32,7 +33,6 @@ from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, file_sha256, weights_sha256
 from finllm.records import FREE
 from finllm.runtime.provenance import Provenance, provenance
-from finllm.scoring.answering import Answering
 from finllm.settings.params import Params
 
 READ = (".py", ".tsv", ".json")  # code and word lists

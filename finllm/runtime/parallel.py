@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from typing import TypeVar
 
-from finllm.corpus.ray_cluster import map_on_ray
+from finllm.runtime.ray_cluster import map_on_ray
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -61,7 +61,7 @@ def map_batches(
         Read as the batches are needed, at most ``IN_FLIGHT`` batches a worker ahead.
     engine
         ``local``: ``n_workers`` processes of this machine; ``ray``: the cores of a cluster
-        (``finllm.corpus.ray_cluster``).
+        (``finllm.runtime.ray_cluster``).
     lost
         On Ray, what stands for a record that kills its worker; without it that is an error.
 

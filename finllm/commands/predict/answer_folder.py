@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from finllm.answering.backend import answerer_here
 from finllm.corpus import disclaimers
 from finllm.corpus.boilerplate import REPEATED
 from finllm.corpus.cleaning import Cleaned, cleaner_maker
@@ -20,7 +21,6 @@ from finllm.model.choice import weights_of
 from finllm.model.weights import checkpoint_root
 from finllm.records import Example, Line, Reject, write_jsonl
 from finllm.runtime.parallel import map_batches, n_cores
-from finllm.scoring.backend import answerer_here
 from finllm.settings.params import Clean, Params
 
 

@@ -103,7 +103,7 @@ def _of_training(parsed: argparse.Namespace, examples: Path, ratings: Path) -> l
         raise ValueError(
             f"{examples}: no example has a reference that a person or the generator wrote"
         )
-    from finllm.commands.chat.training_examples import answered_examples  # torch
+    from finllm.commands.rate.training_examples import answered_examples  # torch
 
     drawn, answered = answered_examples(
         params, written, ratings, count=parsed.count, adapter=parsed.adapter

@@ -12,16 +12,16 @@ from types import ModuleType
 
 from transformers import PreTrainedTokenizerBase
 
+from finllm.answering.answerer import Answering
+from finllm.answering.backend import answerer_here
 from finllm.answering.efficiency import Stopwatch
 from finllm.answering.generate import Answer, plan_batches
-from finllm.corpus.ray_cluster import SHARE, connect, here, in_words, node_id
 from finllm.instruct.chat import Encoded
 from finllm.model.full import is_full
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder
 from finllm.runtime.provenance import Provenance, provenance
-from finllm.scoring.answering import Answering
-from finllm.scoring.backend import answerer_here
+from finllm.runtime.ray_cluster import SHARE, connect, here, in_words, node_id
 from finllm.settings.params import Params
 
 MAX_TRIES = 3  # of a block whose device dies

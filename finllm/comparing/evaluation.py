@@ -69,6 +69,8 @@ def scored(
         A file of further terms, or empty for the built-in ones alone.
     seed
         Of the baselines that draw.
+    n_workers, engine
+        Of ``finllm.runtime.parallel.map_batches``.
 
     Raises
     ------
@@ -91,7 +93,9 @@ def scored(
         layer=layer,
         batch_size=batch_size,
     )
-    rows = score.score_candidates(every, semantic, lexicon=lexicon, n_workers=n_workers, engine=engine)
+    rows = score.score_candidates(
+        every, semantic, lexicon=lexicon, n_workers=n_workers, engine=engine
+    )
     scores, rest = rows[: len(own)], rows[len(own) :]
     return Scored(scores, rest[: len(again)], rest[len(again) :], texts, again, semantic)
 

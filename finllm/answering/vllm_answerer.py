@@ -13,6 +13,7 @@ from types import ModuleType
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from finllm.answering.answerer import Answering
 from finllm.answering.efficiency import Stopwatch
 from finllm.answering.generate import Answer
 from finllm.instruct import chat
@@ -23,7 +24,6 @@ from finllm.model.full import is_full
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, weights_sha256
 from finllm.runtime.provenance import Provenance, provenance
-from finllm.scoring.answering import Answering
 from finllm.settings.params import Params
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from finllm.answering.answerer import Answering
 from finllm.answering.predicting import load_answerer
-from finllm.scoring.answering import Answering
-from finllm.scoring.vllm_answerer import vllm_answerer
+from finllm.answering.vllm_answerer import vllm_answerer
 from finllm.settings.params import Params
 
 
