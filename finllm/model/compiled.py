@@ -1,23 +1,34 @@
 """Numba compilation with an on-disk cache, so that only the first run compiles.
 
-Compiling all kernels takes some ten seconds. Numba keeps machine code by a function's own bytecode,
+Compiling all kernels takes some ten seconds. The process that compiles a parallel kernel runs other
+machine code than one that loads it: Numba links the loop into the function that calls it, which
+LLVM then optimizes once more, but the compiling process keeps calling the loop as it was before.
+With ``fastmath`` the two may round differently. So ``compile_apart`` lets another process compile,
+and every run, the first one too, loads the same code.
+
+ Numba keeps machine code by a function's own bytecode,
 its arguments' types and the processor, and knows neither the functions that it calls from other
 modules nor the options that it was compiled with, so here every state of the kernels' sources, of
 the libraries and of the options has a folder of its own. It lies in the user's cache
-(``FINLLM_CACHE``) and may be removed at any time; where it cannot be written, each run compiles.
+(``FINLLM_CACHE``) and may be removed at any time. Where it cannot be written, each run compiles for
+itself, and its results may differ in the last bits.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import numba
+from numba.core.registry import cpu_target
 
 from finllm.model.weights import cache_folder
 
@@ -27,7 +38,7 @@ _ALWAYS = {"fastmath": True, "nogil": True, "error_model": "numpy"}
 
 def compiled(*, parallel: bool) -> Callable[[Callable], Callable]:
     """A decorator that compiles a kernel, over all threads or for the one that calls it."""
-    options = {**_ALWAYS, "parallel": parallel}
+    options = _options(parallel)
     folder = kernel_folder(options)
 
     def decorate(function: Callable) -> Callable:
@@ -40,6 +51,37 @@ def compiled(*, parallel: bool) -> Callable[[Callable], Callable]:
             numba.config.CACHE_DIR = before
 
     return decorate
+
+
+def compile_apart(module: str, element: str) -> None:
+    """Compile the parallel kernels of a module in another process, unless they are on disk already.
+
+    Parameters
+    ----------
+    module
+        Its name; ``compile_parallel(element)`` in it compiles its kernels.
+    element
+        The type of the arrays' elements, such as ``uint16``.
+    """
+    folder = kernel_folder(_options(parallel=True))
+    if not _writable(folder):
+        return
+    processor = hashlib.sha256(repr(cpu_target.target_context.codegen().magic_tuple()).encode())
+    done = folder / f"{module}-{element}-{processor.hexdigest()[:16]}"
+    if done.is_file():
+        return
+    root = str(Path(__file__).parents[2])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    made = subprocess.run(
+        [sys.executable, "-c", f"import {module} as m; m.compile_parallel({element!r})"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    if made.returncode == 0:  # otherwise this process compiles for itself
+        done.touch()
+
+
+def _options(parallel: bool) -> dict[str, object]:
+    return {**_ALWAYS, "parallel": parallel}
 
 
 def kernel_folder(options: dict[str, object]) -> Path:

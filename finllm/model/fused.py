@@ -13,7 +13,7 @@ from peft.tuners.lora import LoraLayer
 from torch.utils.checkpoint import checkpoint
 from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
-from finllm.model import attention
+from finllm.model import attention, kernels
 from finllm.model.fused_layer import AttentionHalf, GatedHalf, Projection, Shape
 from finllm.model.process_memory import return_freed
 from finllm.model.workspace import Workspace
@@ -59,6 +59,7 @@ class FusedLlama:
         self.model = model
         self.base = model.get_base_model()
         dtype = self.base.dtype
+        kernels.prepare(dtype)
         self.layers = [
             (
                 _projection(dtype, layer.self_attn, "q_proj", "k_proj", "v_proj"),

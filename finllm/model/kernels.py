@@ -18,7 +18,7 @@ import torch
 from numba import njit, prange, types
 from numba.extending import overload
 
-from finllm.model.compiled import compiled
+from finllm.model.compiled import compile_apart, compiled
 
 _U32 = np.uint32
 _F32 = np.float32
@@ -294,3 +294,36 @@ def gate_backward(grad, grad_adapter, gate_up, seed, threshold, out):
             g[j] *= share[j] * (_F32(1) + _wide(opened[j]) * (_F32(1) - share[j]))
         for j in range(d):
             to_gate[j] = _narrow(g[j] * _wide(up[j]), to_gate)
+
+
+# The arguments of each kernel: an array of so many dimensions, or a number of float32 (f), uint32
+# (u) or int64 (i).
+ARGUMENTS = {
+    norm: "2 1 f u u 2 2",
+    norm_backward: "2 2 2 1 f 2 u u 2",
+    rotate: "2 2 2 f 4 3 3",
+    rotate_backward: "4 3 3 2 2 f 2",
+    softmax_: "3 i i",
+    softmax_backward_: "3 3 i i",
+    gather_heads: "4 u u 2 2",
+    scatter_heads: "2 2 u u 4",
+    gate: "2 u u 2 2",
+    gate_backward: "2 2 2 u u 2",
+}
+_NUMBERS = {"f": types.float32, "u": types.uint32, "i": types.int64}
+
+
+def compile_parallel(element: str) -> None:
+    """Compile every kernel for arrays of an element type, ``float32`` or ``uint16``."""
+    for kernel, arguments in ARGUMENTS.items():
+        kernel.compile(
+            tuple(
+                _NUMBERS.get(one) or types.Array(getattr(types, element), int(one), "C")
+                for one in arguments.split()
+            )
+        )
+
+
+def prepare(dtype: torch.dtype) -> None:
+    """Have the kernels for tensors of a type on disk, compiled by another process."""
+    compile_apart(__name__, "float32" if dtype == torch.float32 else "uint16")
