@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Two fresh clones of the committed state, two full runs from nothing: the metrics must be the same,
-# byte for byte, apart from what they cost (metrics/costs). Uses this repository's .venv.
+# byte for byte, apart from what they cost (metrics/costs). Uses this repository's .venv. The first run
+# finds no compiled kernels and no converted weights, the second those of the first.
 #   benchmarks/reproducibility.sh [FOLDER]   (an empty folder in which the clones are to stay)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=${1:-$(mktemp -d)}
 mkdir -p "$work"
 [ $# -gt 0 ] || trap 'rm -rf "$work"' EXIT
-export PATH="$root/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
+export PATH="$root/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 FINLLM_CACHE="$work/cache"
 for name in first second; do
     git clone -q "$root" "$work/$name"
     cd "$work/$name"
