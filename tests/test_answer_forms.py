@@ -5,7 +5,7 @@ import re
 import textwrap
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from finllm.languages.lexicon import load_lexicon
@@ -174,6 +174,9 @@ def test_a_title_or_a_frame_says_nothing(title):
     inline=st.sampled_from(sorted(INLINE)),
     case=st.sampled_from(sorted(CASES)),
     join=st.sampled_from(sorted(JOINS)),
+)
+@example(  # "1.1 Margins" was read as a count
+    [SAID[-1], *SAID[:-1]], 1, "numeral 1.{n}", sorted(INLINE)[0], "as said", sorted(JOINS)[0]
 )
 def test_no_form_of_an_answer_moves_a_metric(order, size, lead, inline, case, join):
     said = order[:size]

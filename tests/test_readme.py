@@ -187,7 +187,9 @@ def test_every_line_of_the_annotated_tree_exists():
     tree = next(block for block in fences(ARCHITECTURE, "") if block.startswith("dvc.yaml"))
     inside, named = Path(), []
     for line in tree.splitlines():
-        names = re.match(r"( *)((?:[\w.]+/?(?:, )?)+)", line)
+        names = re.match(r"( {0,2})((?:[\w.]+/?(?:, )?)+)", line)
+        if not names:  # a heading within the tree, or an empty line
+            continue
         if names[1] == "":
             inside = Path()
         named += [inside / name for name in names[2].split(", ")]

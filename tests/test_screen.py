@@ -23,7 +23,7 @@ import sys
 sys.argv = ["-m"]  # as Python has it while `python -m stages.work` imports the package
 import logging, os, time, warnings
 import stages
-from finllm import screen
+from finllm.runtime import screen
 from stages import adapter
 
 def main():

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from finllm.instruct import templates
 
-NAMES = list(templates.TEMPLATES)
+NAMES = list(templates.TEMPLATES)[:4]  # those that the method has weights for
 METHOD = dict(zip(NAMES, (0.4, 0.3, 0.2, 0.1), strict=True))
 shares = st.lists(st.integers(0, 20), min_size=4, max_size=4).filter(any)
 
@@ -69,7 +69,7 @@ def test_a_template_of_weight_zero_needs_no_example():
     assert templates.QUESTIONS not in templates.quotas(available, weights, 0)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", templates.TEMPLATES)
 def test_the_held_out_wording_is_none_of_those_in_use(name):
     assert templates.held_out_wording(name) not in templates.wordings(name)
     assert len(templates.wordings(name)) >= 3

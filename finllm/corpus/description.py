@@ -23,7 +23,7 @@ FIELDS = (
     "summary", "language",
 )  # fmt: skip
 SPOKEN = ("text", "turns", "prepared", "questions")  # at least one of them is mapped
-MAPPED_FORMATS = ("jsonl", "json", "csv", "parquet", "hub")
+MAPPED_FORMATS = ("jsonl", "json", "csv", "parquet", "hub")  # `fields` names their columns
 READABLE = (  # what finllm.corpus.detection finds in a folder
     "a source.yaml, ECTSum's ects/*.txt (also below train, val, test), Earnings-21's *.nlp, "
     "*.txt, *.html and *.pdf files, or *.jsonl files of calls with turns"

@@ -153,6 +153,7 @@ def _rows(source: Description) -> Iterator[readers.Row | Reject]:
         revision = source.revision or None
         yield from readers.hub_rows(dataset, revision=revision, split=source.split)
         return
+    # the name of a format is the suffix of its files, unless it is changed here
     suffix = ".jsonl" if source.format == "calls" else "." + source.format
     for path in _files(source, (suffix,)):
         if isinstance(path, Reject):
@@ -167,8 +168,10 @@ def _rows(source: Description) -> Iterator[readers.Row | Reject]:
         elif suffix == ".csv":
             columns = {part for value in source.fields.values() for part in value.split(" + ")}
             yield from readers.csv_rows(path, encoding=source.encoding, columns=columns)
-        else:
+        elif suffix == ".parquet":
             yield from readers.parquet_rows(path)
+        else:
+            raise NotImplementedError(f"format {source.format}: in FORMATS, but no reader is here")
 
 
 def _text_records(source: Description) -> Iterator[Read | Reject]:

@@ -14,7 +14,7 @@ COMPLETION = "completion"
 SUMMARIZATION = "summarization"
 QUESTIONS = "questions"
 
-INSTRUCTIONS = {
+INSTRUCTIONS = {  # add at the end: ``candidates`` draws in this order
     UNDERSTANDING: (
         "Analyze the following business call transcript and provide key insights about the "
         "financial discussion:",

@@ -141,7 +141,7 @@ class FusedLlama:
             kv_heads=config.num_key_value_heads,
             head_dim=layer.self_attn.head_dim,
             offsets=tuple(offsets),
-            prompts=prompts,
+            prompts=prompts or (slice(0, 0),) * (len(offsets) - 1),
             scale=_scaling(layer) / (1 - dropout),
             threshold=np.uint32(dropout * 2**32),
             seed=np.uint32(torch.randint(2**32, ()).item() if dropout else 0),

@@ -53,7 +53,7 @@ def score_example(candidate: str, reference: str, source: str) -> dict[str, floa
     if not reference.strip():
         scores["term_recall"] = 0.0
         scores["term_precision"] = domain.term_precision(candidate, source, lexicon)
-    terms = scores["term_precision"] is None  # neither text names one
+    terms = scores["term_precision"] is None  # neither text names one; for term metrics only
     known = {name: float(terms) if value is None else value for name, value in scores.items()}
     return {name: min(1.0, max(0.0, value)) for name, value in known.items()}
 

@@ -74,5 +74,5 @@ def _current(
 def _asked(params: Params, name: str, examples: Sequence[Example], weights: Path) -> Asked:
     """A model's answers, by the rules of the stage `predict`."""
     answerer = load_answerer(params, weights=weights)
-    questions = own_questions(answerer, examples, params.templatize.system_prompt)
+    questions = own_questions(answerer, {"": examples}, params.templatize.system_prompt)
     return ask(answerer, questions, name=name, root=checkpoint_root())
