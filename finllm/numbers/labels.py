@@ -99,7 +99,12 @@ def begins_sentence_as_name(cased: str, text: str, atom: Atom, at: int) -> bool:
         return True
     others = _OTHERS.match(text, end)
     if others is not None and others[0] and atom.number < 20:
-        return text[others.end()] in ".;\n" or bool(_PREDICATE.match(text, others.end()))
+        behind = others.end()
+        return (
+            text[behind] in ".;\n"
+            or bool(_PREDICATE.match(text, behind))
+            or text.startswith((" are ", " were "), behind)
+        )
     word = cased[at : atom.start - 1]
     return len(word) > 1 and word.isupper() and word.isalpha() and not _COMPARED.match(text, end)
 

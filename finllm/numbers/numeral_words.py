@@ -98,8 +98,9 @@ def _take(words: list[_Word], joint: str) -> tuple[float, int]:
         if nth and joined and joint == "tens and" and room != 10:
             return total + group, nth
         if value == 1000:
-            if total:  # it belongs to the number behind the first thousand
-                return total, reached
+            if total:  # of the next number: "mil e dois mil", "mil e quinhentos e três mil"
+                whole = nth > reached + 1 and words[reached][3] and words[reached][2] >= 100
+                return (total + words[reached][2], reached + 1) if whole else (total, reached)
             total, group, room, reached = 1000 * max(group, 1), 0, 1000, nth + 1
         elif value == 100 and 0 < group < 20 and room == 1:
             group, room = 100 * group, 100
