@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from finllm.numbers.notations import Edit
-from finllm.numbers.vocabulary import Language, any_of, form_of, language_of
+from finllm.numbers.vocabulary import Language, any_of, form_of, in_lower_case, language_of
 from finllm.numbers.words import ONES, TENS
 
 _ENGLISH = {value: word for word, value in (ONES | TENS).items()}
@@ -30,15 +30,16 @@ def numeral_edits(text: str, language: str) -> list[Edit]:
     known = language_of(language)
     runs, word, values = _patterns(language)
     edits = []
-    for run in runs.finditer(text):
+    lower = in_lower_case(text)
+    for run in runs.finditer(lower):
         words, end = [], run.start()
-        for match in word.finditer(text, run.start(), run.end()):
+        for match in word.finditer(lower, run.start(), run.end()):
             if _begins_form(known, match, run.end()):
                 break  # "mil gracias"
-            joined = known.joint_word in text[end : match.start()].split()
+            joined = known.joint_word in lower[end : match.start()].split()
             end = match.end()
             words.append((match.start(), end, values[form_of(match[0])], joined))
-        edits += _edits_of(text, words, known)
+        edits += _edits_of(lower, words, known)
     return edits
 
 
@@ -54,16 +55,29 @@ def _patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str], dict[str
         between = f"(?:{joint})?"
     else:
         between = f"(?: {joint} |[ -])" if joint else "[ -]"
+    initials = "".join(sorted({word[0] for word in values}))
     words = any_of(values)
     if known.joint != "ones and":
         words = rf"(?:{words})(?![^\W_])"
     # of "por ciento" the second word is no number
     percents = [form.rsplit(" ", 1) for form, sign in known.english.items() if sign == "percent"]
     not_behind = "".join(
-        rf"(?<!\b{re.escape(form[0])}[ -])" for form in percents if form[-1] in values and form[1:]
+        rf"(?<!\b{re.escape(form[0])}[ -].)" for form in percents if form[-1] in values and form[1:]
     )
-    runs = rf"(?<![^\W_])(?<![0-9][.,]){not_behind}(?:{words})(?:{between}(?:{words}))*(?![^\W_])"
-    return re.compile(runs, re.IGNORECASE), re.compile(words, re.IGNORECASE), values
+    # begins with one set of characters, which `finditer` jumps to
+    first = rf"[{initials}](?<![^\W_].)(?<![0-9][.,].){not_behind}"
+    first += f"(?:{'|'.join(_behind_initial(values, initials))})"
+    if known.joint != "ones and":
+        first += r"(?![^\W_])"
+    runs = rf"{first}(?:{between}(?:{words}))*(?![^\W_])"
+    return re.compile(runs), re.compile(words), values
+
+
+def _behind_initial(values: dict[str, float], initials: str) -> Iterator[str]:
+    """For each first letter the pattern of what follows it in a word."""
+    for initial in initials:
+        rests = [word[1:] for word in values if word[0] == initial]
+        yield f"(?<={initial})(?:{any_of(rest for rest in rests if rest)})"
 
 
 def _begins_form(known: Language, match: re.Match[str], end: int) -> bool:

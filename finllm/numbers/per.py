@@ -40,7 +40,7 @@ _PER_BEFORE = re.compile(
     rf"(?:\beps\b|\bper {_KIND_OF_SHARE}(share|unit)\b|\bper (?:available|occupied) (room)\b)"
     r"([^$€£;]*)$"
 )
-_TRIGGERS = tuple(map(re.compile, ("eps", " share", "per unit", "able room", "occupied room")))
+_TRIGGERS = tuple(map(re.compile, ("eps", " share", "per unit", " room")))
 _BREAK = re.compile(
     r"\b(?:million|billion|revenues?|sales|ebitda|ebit|margin|income|cash flow|price"
     r"|totaling)\b|[!?]|\. [a-z]"

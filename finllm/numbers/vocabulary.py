@@ -18,6 +18,7 @@ from finllm.numbers.periods import MONTHS
 FOLDER = Path(__file__).with_name("languages")
 HEADER = ("form", "words")
 _DIGITS = r"[0-9]+(?:[.,:][0-9]+)*"
+_FIRST_DIGIT = re.compile(r"[0-9](?<![\w.,][0-9])")  # to look for it first takes less time
 _NUMERAL = re.compile(_DIGITS)
 _SHORT_PERIOD = re.compile(r"[ts][1-4]|[1-4][ts]", re.I)  # "T4", which is a terminal, too
 _SHORT_PERIODS = re.compile(rf"\b(?:{_SHORT_PERIOD.pattern})(?![^\W_])", re.I)
@@ -38,7 +39,7 @@ class Language:
     """How a language says numbers."""
 
     decimal: str
-    pattern: re.Pattern[str]
+    pattern: re.Pattern[str]  # of a text in lower case
     dates: re.Pattern[str] | None  # "26 de junio de 2025"
     english: dict[str, str]  # by form, lower case and with plain blanks; {n} is a number
     behind: dict[str, str]  # of these, those that count behind a digit in any language
@@ -135,9 +136,7 @@ def any_of(words: Iterable[str]) -> str:
 
 
 def _words(english: dict[str, str]) -> re.Pattern[str]:
-    return re.compile(
-        rf"(?<![^\W_])(?<![0-9][.,])(?:{any_of(english)})(?:(?<=[.'%€])|(?![^\W_]))", re.IGNORECASE
-    )
+    return re.compile(rf"(?<![^\W_])(?<![0-9][.,])(?:{any_of(english)})(?:(?<=[.'%€])|(?![^\W_]))")
 
 
 def _dates(english: dict[str, str]) -> re.Pattern[str] | None:
@@ -184,12 +183,15 @@ def word_edits(text: str, language: str) -> list[Edit]:
     known = language_of(language)
     edits = []
     if known.dates is not None:
-        for match in known.dates.finditer(text):
+        for digit in _FIRST_DIGIT.finditer(text):
+            match = known.dates.match(text, digit.start())
+            if match is None:
+                continue
             first, day, month, year = match.groups()
             month = known.english[form_of(month)]
             words = f"{first} {month} to {day} {month}" if first else f"{day} {month}"
             edits.append((*match.span(), f"{words} {year}" if year else words))
-    for match in known.pattern.finditer(text):
+    for match in known.pattern.finditer(in_lower_case(text)):
         if _SHORT_PERIOD.fullmatch(match[0]) and not _is_period(text, match):
             continue
         new = _in_english(form_of(match[0]), known.english)
@@ -206,6 +208,14 @@ def _is_period(text: str, match: re.Match[str]) -> bool:
     if _OF_PERIODS.search(text):
         return True
     return any(other[0] != match[0] for other in _SHORT_PERIODS.finditer(text))
+
+
+def in_lower_case(text: str) -> str:
+    """Return the text in lower case, of the same length."""
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 def _around_number(match: re.Match[str], new: str) -> list[Edit]:

@@ -125,7 +125,7 @@ class _Reading:
             self.group, self.quantum = self.group + value, 1.0
         elif word in ("a", "an") and self.end < 0:
             self.group = 1.0
-        elif word == "and" and self.last in SCALES and _continues(text, end, self.last):
+        elif word == "and" and self.last in SCALES and _continues(text, end, self.last, self.limit):
             self.last = word
             return end
         elif word == "point" and (self.last in ONES or self.last in TENS):
@@ -163,14 +163,18 @@ def _fits(group: float, value: int, last: str) -> bool:
     return group % 10 == 0 and value > 0 or last == ""
 
 
-def _continues(text: str, position: int, scale: str) -> bool:
-    """Whether a number word follows an "and", and not the scale word before it once more."""
+def _continues(text: str, position: int, scale: str, limit: float) -> bool:
+    """Whether a number word follows an "and" that is of the same number.
+
+    It is not in "one hundred and two hundred", nor in "two thousand one hundred and six thousand".
+    """
     match = _WORD.match(text, position + 1)
     if match is None or match.group() not in ONES and match.group() not in TENS:
         return False
-    while match is not None and match.group() in _BELOW_THOUSAND:  # "one hundred and two hundred"
+    while match is not None and match.group() in _BELOW_THOUSAND:
         match = _WORD.match(text, match.end() + 1)
-        if match is not None and match.group() == scale:
+        word = match.group() if match is not None else ""
+        if word == scale or SCALES.get(word, 0.0) >= limit:
             return False
     return True
 
