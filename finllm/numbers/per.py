@@ -17,8 +17,8 @@ _PER = re.compile(
     r"|ounces?|oz|kilograms?|kg|day|night|week|month|quarter|year|annum|hour|acre|mcfe?|mmbtu|mmcf"
     r"|kwh|mwh|megawatt[ -]hour|kilowatt[ -]hour|square foot|sq\.? ft|square meter|foot|mile"
     r"|bushel|(?:(?:available|occupied) )?room|person|customer|user|employee|patient|subscriber"
-    r"|member|account|home|vehicle|case|transaction|store|ad[rs]|head|box|piece|panel|watt|procedure|dekatherm|therm|visit"
-    r"|loan)\b(?! ago| earlier| before| later| over)"
+    r"|member|account|home|vehicle|case|transaction|store|ad[rs]|head|box|piece|panel|watt"
+    r"|procedure|dekatherm|therm|visit|loan)\b(?! ago| earlier| before| later| over)"
 )
 _EPS_BEHIND = re.compile(r"(?: (?:of|in|adjusted|diluted|core|gaap|non-gaap|operating))* eps\b")
 _COMPARED = re.compile(

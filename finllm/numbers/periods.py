@@ -47,7 +47,7 @@ _QUARTER_OF_TWO = re.compile(
 )  # "the second and third quarters of 2021" are two
 _Q = re.compile(r"([qh])([1-4])(?!\d|\.\d|-\d)['’]?" + _OF_YEAR + r"(?:fy)?\b")
 _NQ = re.compile(r"([1-4])([qh])[ -]?['’]?(?:fy)?((?:20)?\d\d)?\b")
-_FOUR_DIGITS = re.compile(r"(?<!\d)20\d\d$|[qh]$")
+_YEAR_OR_PERIOD = re.compile(r"(?<!\d)20\d\d$|[qh]$")  # "2023-1H", "1H-2H"
 _WELLS = re.compile(r"(?:(?:,|,? and|,? or|/| &) ?[\w-]*\dh)* (?:horizontal )?wells?\b")
 _QUARTER_N = re.compile(r"(quarter) (one|two|three|four|[1-4](?![\d.,%]\d|%))\b" + _OF_YEAR)
 _FY = re.compile(
@@ -102,7 +102,7 @@ def _is_well(text: str, start: int, match: re.Match[str]) -> bool:
     if match[1] in "34":
         return True
     joined = text[start - 1] == "-" and text[start - 2].isdigit()
-    if joined and not _FOUR_DIGITS.search(text, max(0, start - 6), start - 1):
+    if joined and not _YEAR_OR_PERIOD.search(text, max(0, start - 6), start - 1):
         return True
     return _WELLS.match(text, match.end(2)) is not None
 

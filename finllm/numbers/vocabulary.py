@@ -21,16 +21,10 @@ _DIGITS = r"[0-9]+(?:[.,:][0-9]+)*"
 _FIRST_DIGIT = re.compile(r"[0-9](?<![\w.,][0-9])")  # to look for it first takes less time
 _NUMERAL = re.compile(_DIGITS)
 _SHORT_PERIOD = re.compile(r"[ts][1-4]|[1-4][ts]", re.I)  # "T4", which is a terminal, too
-_SHORT_PERIODS = re.compile(rf"\b(?:{_SHORT_PERIOD.pattern})(?![^\W_])", re.I)
-_TERMINAL = re.compile(
-    r"\b(?:terminal|a[eé]rop|flughafen|airport|heathrow|barajas|charles de gaulle|roissy)", re.I
+_OF_PERIODS = frozenset(  # what is said in English of the words that make "T4" a quarter
+    "q1 q2 q3 q4 h1 h2 9m fy loss revenue income".split() + ["net loss", "year over year"]
 )
-_OF_PERIODS = re.compile(
-    r"\b(?:20\d\d\b|[ts][1-4] ?20|trimestr|semestr|ejercicio|exerc|interanual|ingresos|ventas"
-    r"|beneficio|utilidad|margen|ebitda|résultat|chiffre|marge|ventes|bénéfice|receita|lucro|margem"
-    r"|vendas|guidance|year over|an dernier|año anterior|ano anterior)",
-    re.I,
-)
+_OF_FIGURES = re.compile(r"\b20[0-9][0-9]\b|\bebitda\b|%", re.IGNORECASE)
 _MONTHS = MONTHS.split("|")
 
 
@@ -191,23 +185,24 @@ def word_edits(text: str, language: str) -> list[Edit]:
             month = known.english[form_of(month)]
             words = f"{first} {month} to {day} {month}" if first else f"{day} {month}"
             edits.append((*match.span(), f"{words} {year}" if year else words))
-    for match in known.pattern.finditer(in_lower_case(text)):
-        if _SHORT_PERIOD.fullmatch(match[0]) and not _is_period(text, match):
+    said = [
+        (match, _in_english(form_of(match[0]), known.english))
+        for match in known.pattern.finditer(in_lower_case(text))
+    ]
+    for match, new in said:
+        if _SHORT_PERIOD.fullmatch(match[0]) and not _is_period(text, match, said):
             continue
-        new = _in_english(form_of(match[0]), known.english)
         glued = match[0][-1] in "'." and text[match.end()].isalnum()  # "d'euros", "Nr.4"
         edits += _around_number(match, f"{new} " if glued else new)
     return apart(edits)
 
 
-def _is_period(text: str, match: re.Match[str]) -> bool:
+def _is_period(text: str, match: re.Match[str], said: list[tuple[re.Match[str], str]]) -> bool:
     """Whether "T4" is a quarter: no terminal is near, and the text speaks of periods or results."""
-    start, end = match.span()
-    if _TERMINAL.search(text, max(0, start - 40), end + 40):
+    if any(new == "terminal" and abs(one.start() - match.start()) < 40 for one, new in said):
         return False
-    if _OF_PERIODS.search(text):
-        return True
-    return any(other[0] != match[0] for other in _SHORT_PERIODS.finditer(text))
+    others = (new for one, new in said if one[0] != match[0])
+    return _OF_FIGURES.search(text) is not None or not _OF_PERIODS.isdisjoint(others)
 
 
 def in_lower_case(text: str) -> str:
