@@ -52,7 +52,8 @@ def _patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str], dict[str
         ones = [(word, value) for word, value in values.items() if 1 <= value < 10]
         tens = [(word, value) for word, value in values.items() if 20 <= value < 100]
         values |= {f"{o}{known.joint_word}{t}": a + b for o, a in ones for t, b in tens}
-        between = f"(?:{joint})?"
+        scales = any_of(word for word, value in values.items() if value in (100, 1000))
+        between = f"(?:{joint}| (?={scales}))?"  # "zwei tausend"
     else:
         between = f"(?: {joint} |[ -])" if joint else "[ -]"
     initials = "".join(sorted({word[0] for word in values}))
@@ -69,7 +70,7 @@ def _patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str], dict[str
     first += f"(?:{'|'.join(_behind_initial(values, initials))})"
     if known.joint != "ones and":
         first += r"(?![^\W_])"
-    runs = rf"{first}(?:{between}(?:{words}))*(?![^\W_])"
+    runs = rf"{first}(?:{between}(?:{words}))*(?![^\W_]|-[^\W\d_])"
     return re.compile(runs), re.compile(words), values
 
 
@@ -95,12 +96,13 @@ def _edits_of(text: str, words: list[_Word], known: Language) -> Iterator[Edit]:
         value, taken = _take(words[at:], known.joint)
         start, end = words[at][0], words[at + taken - 1][1]
         first, at = words[at][2], at + taken
-        counted = first >= 100 and text[start - 2 : start - 1].isdigit()  # "1.500 mil"
+        before = text[max(0, start - 16) : start].split()[-1:]  # "1.500 mil", "einige hundert"
+        counted = before and (before[0][-1].isdigit() or known.english.get(before[0]) == "several")
         if known.joint == "ones and" and taken < len(words):
             return  # no number, since it is one word
         if taken == 1 and first < 1000 and form_of(text[start:end]) in known.english:
             continue
-        if value > 1 and not counted:
+        if value > 1 and not (first >= 100 and counted):
             yield start, end, _in_english(value)
 
 
