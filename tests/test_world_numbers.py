@@ -129,7 +129,8 @@ def test_every_language_file_is_read_whole(code):
     assert known.decimal == ","
     for words in known.english:
         assert words == words.lower()
-        assert word_edits(f" {words.replace('{n}', '12')} ", code), words
+        text = f" {words.replace('{n}', '12')} , 2025 "  # with a year, "T1" is a quarter
+        assert word_edits(text, code), words
 
 
 def test_an_unknown_language_is_an_error_that_names_the_file_and_the_known_ones():
@@ -160,7 +161,7 @@ def test_a_language_is_added_by_a_file(tmp_path, monkeypatch):
 
 KINDS = [
     row
-    for file in ("world_kinds.tsv", "world_references.tsv", "world_mixed.tsv")
+    for file in ("world_kinds.tsv", "world_references.tsv", "world_mixed.tsv", "world_spelled.tsv")
     for row in mentions(file)
 ]
 
@@ -220,6 +221,34 @@ def test_last_years_figure_in_parentheses_is_no_loss_in_a_sentence(text, values)
 )  # fmt: skip
 def test_what_looks_like_a_reference_but_counts_is_kept(text, language, kinds):
     assert [q.kind for q in extract_quantities(text, language)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "per"),
+    [
+        ("Revenue per available room was $85.20.", "room"),
+        ("We made $85.20 per available room.", "room"),
+        ("Revenue per occupied room of $102", "room"),
+        ("Revenue per available room rose, and revenue was $102", ""),
+    ],
+)
+def test_an_amount_per_room_keeps_what_it_is_per(text, per):
+    assert [q.per for q in extract_quantities(text)] == [per]
+
+
+@pytest.mark.parametrize("code", languages())
+def test_every_word_of_a_spelled_out_number_is_read_by_itself(code):
+    for word, value in language_of(code).numerals.items():
+        if value > 1:
+            assert extract_quantities(f"{word} %", code)[0].value == value
+
+
+def test_a_row_of_numerals_that_names_no_number_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "zz.tsv").write_text("numeral ten\tzehn\n", encoding="utf-8")
+    monkeypatch.setattr("finllm.numbers.vocabulary.FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"zz\.tsv, line 1: 'numeral ten' must name a number"):
+        language_of("zz")
+    language_of.cache_clear()
 
 
 def test_the_words_before_a_number_are_of_the_languages_file(tmp_path, monkeypatch):

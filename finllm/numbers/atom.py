@@ -78,6 +78,7 @@ _SCREENS = "".join(rf"(?<!{lines})" for lines in (480, 576, 720, 1080, 1440, 216
 _PENCE = (  # "12.4p" and "45p", but 1P and 3P are sellers or reserves, and 1080p is a screen
     rf"(?:p(?= (?:per|a) )|(?:(?<=\.\d)|(?<=\.\d\d)|(?<=\d\d){_SCREENS})p(?!\.m|/e))"
 )
+_POINTS = r"(?:p\.p\.?|(?:(?<=\.\d)|(?<=\.\d\d))pp)"  # but 45pp are pages
 _FILLER = r"(?:,? (?:uh|um),?)*"
 TAIL = (
     rf"(?:\+|-plus)?(?:{_FILLER}[ -]?({_LONG})\b(?! (?:thousand|million|billion)\b)"
@@ -85,7 +86,7 @@ TAIL = (
     r"(?![a-z0-9&'’]|-(?![$€£\d]))))?"
     r"(?:(?: ?-? ?)(% points?|%|¢|€(?! ?\d))"
     rf"| ?(x)(?![a-z0-9]| \d)|[ -]({_UNITS})(?![a-z0-9'])"
-    rf"|(bps?|pct|cents|percent|{_PENCE})(?![a-z0-9])"
+    rf"|(bps?|pct|cents|percent|{_POINTS}|{_PENCE})(?![a-z0-9])"
     rf"|{_FILLER}[ -](?:of )?({alternatives(CURRENCY_BEHIND)})(?![a-z0-9]| general| tree))?"
 )  # groups: magnitude, its letter, sign, x, unit, unit without a blank, currency
 _TAIL = re.compile(TAIL)

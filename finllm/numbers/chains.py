@@ -143,7 +143,7 @@ def _share_with_plain(text: str, first: Atom, second: Atom, gap: str, ranged: bo
                 first.kind, first.unit, first.scale = "money", second.unit, second.scale
     elif not second.kind and first.scale == 1.0:
         if second.scale > 1:
-            if ranged and first.number <= second.number or _is_between(text, first):
+            if first.number <= second.number and (ranged or _is_between(text, first)):
                 first.scale = second.scale
         elif ranged and _says_thousand_once(text, first, second):
             first.scale = 1000.0

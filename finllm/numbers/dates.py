@@ -14,6 +14,14 @@ DATE_BEFORE = re.compile(rf"(?:\d (?:{MONTHS})|\b(?:{MONTHS})\.? {_NTH},?)\.? (?
 _MONTH_BEHIND = re.compile(
     rf"(?:st|nd|rd|th)?(?:\.? (?:to|and) \d{{1,2}})?[ -](?:of )?({MONTHS})\b"
 )
+_STATE_BEFORE = re.compile(  # "Santa Clara, California 95054"
+    r"\b(?:Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia"
+    r"|Hawaii|Idaho|Illinois|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts"
+    r"|Michigan|Minnesota|Mississippi|Missouri|Montana|Nebraska|Nevada|New (?:Hampshire|Jersey"
+    r"|Mexico|York)|(?:North|South) (?:Carolina|Dakota)|Ohio|Oklahoma|Oregon|Pennsylvania"
+    r"|Rhode Island|Tennessee|Texas|Utah|Vermont|(?:West )?Virginia|Washington|Wisconsin|Wyoming"
+    r"|Puerto Rico|D\.?C\.?),? $"
+)
 _CODES = re.compile(
     r"(?=[\d+(])(?<!\d)(?:(?:1[-. ])?\(?\d{3}\)?[-. ]{1,2}\d{3}[-. ]\d{4}"
     r"|\+(?=(?:[ ()/-]{0,3}\d){8})\d{1,3}\)?[ -]?(?:\(0\d{0,4}\) ?|(?<=[ -])\(?)\d{1,5}\)?"
@@ -24,7 +32,7 @@ _CODES = re.compile(
     r"|\d{1,2}:\d\d|\d{1,2}/\d{1,2}(?:/\d{2,4})?(?! ?(?:%|percent))"
     r"|(?:80[-/:]20|20[-/:]80|70[-/:]30|60[-/:]40|50[-/:]50|90[-/:]10)(?![%.]\d)"
     r"|\d{2,4}/\d{3,8}/\d{2,8}"  # "1998/014351/06", of a register
-    r"|\d{4}-\d{6}-\d\d"
+    r"|\d{4}-\d{6}-\d\d|\d{5}-\d{4}(?! ?%)"
     r"|(?:19|20)\d\d[/-](?!(?:19|20)\d\d(?!\d))(?:\d\d(?:/e[cu]|/ue|/eg|/ce)|\d{3,6}(?![.,]?\d|%))"
     r"|(?:19|20)\d\d-[1-9](?![\d,.%])|1-8\d\d-[a-z]|\d{1,2}-\d{1,3}h\b"  # "ABS 2023-1"
     r"|\d{4}-\d\d(?:-\d\d)?|\d{1,2} (?:h|o'clock) \d\d"
@@ -77,9 +85,12 @@ def is_code(text: str, start: int, end: int) -> bool:
     return False
 
 
-def is_post_code(cased: str, atom: Atom) -> bool:
+def is_post_code(cased: str, text: str, atom: Atom) -> bool:
     """Whether a number is part of a post code: "EC4M 7BN", ", NY 10016", "Sydney NSW 2000"."""
     start = atom.start
+    if atom.end - start == 5 and atom.quantum == 1.0 and cased[start : atom.end].isdigit():
+        if _STATE_BEFORE.search(cased, max(0, start - 20), start):
+            return not counted_unit(text, atom.end, 1)
     if cased[start - 1] != " " or not (cased[start - 2].isupper() or cased[start - 2].isdigit()):
         return False
     before = cased[max(0, start - 8) : start]

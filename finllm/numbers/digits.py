@@ -39,6 +39,7 @@ NUMBER = re.compile(
 _MARKS = bytes(
     48 if chr(byte) in SYMBOLS or chr(byte) in "0123456789?" else 32 for byte in range(256)
 )
+_PESOS = frozenset(("MXN", "CLP", "COP", "ARS", "DOP", "UYU", "PHP"))  # "$" is written for these
 _GROUPING = re.compile(r"[,'’]")
 _MOST_DIGITS = 18  # no amount is longer, codes are
 _BEFORE = re.compile(r"([a-z.]+)( ?)(?:[$]|(?<= )[-–])?$")
@@ -128,7 +129,10 @@ def _touches_currency(text: str, start: int, magnitude: str | None) -> bool:
 
 def _apply_symbol(text: str, atom: Atom, head: str, sign: str | None, closing: str | None) -> None:
     """Set the currency of a symbol and the sign behind it, as in "$(0.12)" or "$-5"."""
+    named = atom.unit if head == "$" and atom.kind == "money" and atom.scale != 0.01 else ""
     atom.kind, atom.unit = "money", SYMBOLS[head]
+    if named in _PESOS:
+        atom.unit = named
     atom.negative = sign in ("-", "–") or sign == "(" and closing is not None
     if atom.scale == 0.01:
         atom.scale, atom.worded = 1.0, False  # "$2.39 cents"

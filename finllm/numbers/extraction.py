@@ -14,6 +14,7 @@ from finllm.numbers.priors import read_priors, share_losses
 from finllm.numbers.quantity import Quantity
 from finllm.numbers.scan import scan
 from finllm.numbers.signs import mark_signs, without_conversions
+from finllm.numbers.vocabulary import in_lower_case
 
 
 def extract_quantities(text: str, language: str = "") -> list[Quantity]:
@@ -49,7 +50,7 @@ def extract_quantities(text: str, language: str = "") -> list[Quantity]:
 def quantities_of_plain(setting: Plain) -> list[Quantity]:
     """Return the quantities of a text that is plain already, by their places as it was written."""
     cased = setting.text
-    lower = _lower(cased)
+    lower = in_lower_case(cased)
     atoms = scan(lower)
     priors = read_priors(lower, atoms)
     atoms = without_names(cased, lower, atoms)
@@ -62,14 +63,6 @@ def quantities_of_plain(setting: Plain) -> list[Quantity]:
     mark_per(lower, atoms)
     atoms = join_ranges(lower, atoms)
     return [q for atom in atoms if (q := _quantity(lower, atom, setting)) is not None]
-
-
-def _lower(text: str) -> str:
-    """Return the text in lower case, of the same length."""
-    lower = text.lower()
-    if len(lower) == len(text):
-        return lower
-    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 def _quantity(text: str, atom: Atom, setting: Plain) -> Quantity | None:

@@ -41,8 +41,12 @@ _ADDRESS = re.compile(r"://|^\(?www\.|[a-z0-9]@[a-z]")
 _PREDICATE = re.compile(  # of a name: "Xeon 6 is ramping", "Falcon 9 launched"
     r" (?:is|was|has|had|isn't|wasn't|hasn't|does|doesn't|will|would|can|could|remains?|[a-z]{2,}ed"
     r"|sold|won|drew|led|made|grew|fell|rose|beat|began|came|went|saw|ran|took|generates|employs"
-    r"|includes|assumes|becomes|begins)\b"
+    r"|includes|assumes|becomes|begins"
+    r"|produces|operates|entra|opera|segue|custa|vai|deve|gera|produz|tiene|sigue|genera|produce"
+    r"|est|reste|tourne|produit|fonctionne|démarre|a [a-zé]+é|ist|wird|wurde|bleibt|hat|geht|ging"
+    r"|lief|läuft|steht|soll|liefert|startet|startete|produziert|[a-z]{3,}(?:ou|ó|[aeiu]rá|eria))\b"
 )
+_OTHERS = re.compile(r"(?:, \d{1,2})*(?:,? and \d{1,2})?")  # "Angra 1, 2 and 3"
 _SIBLING = re.compile(  # "Falcon 9 and Ariane 6", "Formule 1, Ligue 1"
     r",? (?:(?:and|or|und|et|y|e|&) )?(?:the |l'|la |le |les |der |die |das |el |o |a )?"
     r"[a-z]?[A-Z][\w-]*(?: [A-Z][\w-]*)? ?\d"
@@ -93,6 +97,14 @@ def begins_sentence_as_name(cased: str, text: str, atom: Atom, at: int) -> bool:
     end = atom.end
     if _PREDICATE.match(text, end) or _SIBLING.match(cased, end):
         return True
+    others = _OTHERS.match(text, end)
+    if others is not None and others[0] and atom.number < 20:
+        behind = others.end()
+        return (
+            text[behind] in ".;\n"
+            or bool(_PREDICATE.match(text, behind))
+            or text.startswith((" are ", " were "), behind)
+        )
     word = cased[at : atom.start - 1]
     return len(word) > 1 and word.isupper() and word.isalpha() and not _COMPARED.match(text, end)
 

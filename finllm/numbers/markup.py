@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from finllm.numbers.foreign import notation_edits
+from finllm.numbers.numeral_words import numeral_edits
 from finllm.numbers.numerals import Numerals
 from finllm.numbers.vocabulary import word_edits
 from finllm.numbers.wraps import wrapped
@@ -98,8 +99,11 @@ def plain(text: str, language: str = "") -> Plain:
     """
     text = f"\n{plain_marks(text)}\n"
     edits = []
-    notation, words = (partial(f, language=language) for f in (notation_edits, word_edits))
-    for found in (_markup_edits, _line_edits, _blank_edits, words, notation):
+    numerals, words, notation = (
+        partial(edits_of, language=language)
+        for edits_of in (numeral_edits, word_edits, notation_edits)
+    )
+    for found in (_markup_edits, _line_edits, _blank_edits, numerals, words, notation):
         changes = found(text)
         if changes:
             text, made = _apply(text, changes)

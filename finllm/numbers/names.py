@@ -142,7 +142,7 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
             else:
                 kept.append(atom)
             continue
-        if is_code(text, atom.start, atom.end) or is_post_code(cased, atom):
+        if is_code(text, atom.start, atom.end) or is_post_code(cased, text, atom):
             continue
         is_name = False
         if not atom.kind:

@@ -16,9 +16,9 @@ _PER = re.compile(
     r"(shares?|units?|barrels?|bbl|boe|metric ton|short ton|tons?|tonnes?|gallons?|gal|pounds?|lb"
     r"|ounces?|oz|kilograms?|kg|day|night|week|month|quarter|year|annum|hour|acre|mcfe?|mmbtu|mmcf"
     r"|kwh|mwh|megawatt[ -]hour|kilowatt[ -]hour|square foot|sq\.? ft|square meter|foot|mile"
-    r"|bushel|room|person|customer|user|employee|patient|subscriber|member|account|home|vehicle"
-    r"|case|transaction|store|ad[rs]|head|box|piece|panel|watt|procedure|dekatherm|therm|visit"
-    r"|loan)\b(?! ago| earlier| before| later| over)"
+    r"|bushel|(?:(?:available|occupied) )?room|person|customer|user|employee|patient|subscriber"
+    r"|member|account|home|vehicle|case|transaction|store|ad[rs]|head|box|piece|panel|watt"
+    r"|procedure|dekatherm|therm|visit|loan)\b(?! ago| earlier| before| later| over)"
 )
 _EPS_BEHIND = re.compile(r"(?: (?:of|in|adjusted|diluted|core|gaap|non-gaap|operating))* eps\b")
 _COMPARED = re.compile(
@@ -36,8 +36,11 @@ _SAME_UNIT = {
     "kg": "kilogram",
 }
 _PER_DAY = re.compile(r" [a-z]+ per (day|week|month|quarter|year|hour)\b")  # "55,000 boe per day"
-_PER_BEFORE = re.compile(rf"(?:\beps\b|\bper {_KIND_OF_SHARE}(share|unit)\b)([^$€£;]*)$")
-_TRIGGERS = tuple(map(re.compile, ("eps", " share", "per unit")))
+_PER_BEFORE = re.compile(
+    rf"(?:\beps\b|\bper {_KIND_OF_SHARE}(share|unit)\b|\bper (?:available|occupied) (room)\b)"
+    r"([^$€£;]*)$"
+)
+_TRIGGERS = tuple(map(re.compile, ("eps", " share", "per unit", " room")))
 _BREAK = re.compile(
     r"\b(?:million|billion|revenues?|sales|ebitda|ebit|margin|income|cash flow|price"
     r"|totaling)\b|[!?]|\. [a-z]"
@@ -56,13 +59,13 @@ def mark_per(text: str, atoms: list[Atom]) -> None:
             match = _PER_DAY.match(text, atom.end)
         if match is not None:
             word = match[1].removesuffix("s")
-            atom.per = _SAME_UNIT.get(word, word)
+            atom.per = _SAME_UNIT.get(word, word.split(" ")[-1] if "room" in word else word)
         elif atom.kind == "money" and atom.scale <= 1 and atom.number < 1000:
             nth = bisect_left(triggers, atom.start)
             if nth and atom.start - triggers[nth - 1] < 100:
                 found = _PER_BEFORE.search(window_before(text, atom.start, 120))
-                if found is not None and _BREAK.search(found[2]) is None:
-                    atom.per = found[1] or "share"
+                if found is not None and _BREAK.search(found[3]) is None:
+                    atom.per = found[1] or found[2] or "share"
             if not atom.per and _EPS_BEHIND.match(text, atom.end):
                 atom.per = "share"
             if not atom.per and last is not None and _is_compared(text, last, atom):

@@ -47,6 +47,8 @@ _QUARTER_OF_TWO = re.compile(
 )  # "the second and third quarters of 2021" are two
 _Q = re.compile(r"([qh])([1-4])(?!\d|\.\d|-\d)['’]?" + _OF_YEAR + r"(?:fy)?\b")
 _NQ = re.compile(r"([1-4])([qh])[ -]?['’]?(?:fy)?((?:20)?\d\d)?\b")
+_YEAR_OR_PERIOD = re.compile(r"(?<!\d)20\d\d$|[qh]$")  # "2023-1H", "1H-2H"
+_WELLS = re.compile(r"(?:(?:,|,? and|,? or|/| &) ?[\w-]*\dh)* (?:horizontal )?wells?\b")
 _QUARTER_N = re.compile(r"(quarter) (one|two|three|four|[1-4](?![\d.,%]\d|%))\b" + _OF_YEAR)
 _FY = re.compile(
     r"(?:fy[ -]?|(?:full|fiscal)[ -](?:fiscal )?year(?!-over|s)[ -]?|fiscal[ -]?)"
@@ -95,6 +97,16 @@ def _end(match: re.Match[str]) -> int:
     return match.start() + len(match[0].rstrip(" -'’"))
 
 
+def _is_well(text: str, start: int, match: re.Match[str]) -> bool:
+    """Whether "3H" is a horizontal well: "the 14-3H", "the Smith 1H and 2H wells"."""
+    if match[1] in "34":
+        return True
+    joined = text[start - 1] == "-" and text[start - 2].isdigit()
+    if joined and not _YEAR_OR_PERIOD.search(text, max(0, start - 6), start - 1):
+        return True
+    return _WELLS.match(text, match.end(2)) is not None
+
+
 def parse_period(text: str, start: int) -> tuple[str, int] | None:
     """Return a period's canonical text and the offset behind it, or None.
 
@@ -108,6 +120,8 @@ def parse_period(text: str, start: int) -> tuple[str, int] | None:
     first = text[start]
     if first.isdigit():
         match = _NQ.match(text, start)
+        if match is not None and match[2] == "h" and _is_well(text, start, match):
+            return None
         if match is not None:
             number, letter, year = match.groups()
             return f"{_full_year(year)}{letter.upper()}{number}", _end(match)

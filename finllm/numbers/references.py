@@ -26,10 +26,15 @@ _REGISTERED = re.compile(
     r"|vat|tax|tax payer|taxpayer|file|filing|case|claim|reference|account|policy|serial|charter"
     r"|certificate|order|invoice|ticket|identification|identity|approval|authori[sz]ation|ein"
     r"|charity|trademark|batch|part|model|contract|tender|customer|conference|meeting|event"
-    r"|access|dial-in|participant|webcast|security|bar|postal|zip|area|firm) "
+    r"|access|dial-in|participant|webcast|security|stock|bar|postal|zip|area|firm) "
     r"(?:identification |registration |file )?"
     r"(?:numbers?|nos?\.?|nr\.?|n°|id|ref\.?|reference|code)"
     r" ?[.:#]? ?(?:\(?[a-z]{1,4}\)?[ :.-]{1,2})?$"
+)
+_LISTED_ON = re.compile(  # "(TSE: 7203)"
+    r"(?:\((?:[^()\n]{1,30}[;,] )?(?:sha|she|nse|bse|set|idx)"
+    r"|\b(?:tse|tse prime|tyo|jpx|hkex|hkse|sehk|hkg|sse|shse|szse|krx|kosdaq|kospi|klse|bursa"
+    r"|bursa malaysia|twse|tpe|tpex|tadawul|stock exchange))(?:: ?| )$"
 )
 _COURT = re.compile(r"\brcs(?: [a-z][a-zà-ÿ.-]+){1,2}(?: [ab])? $")  # "RCS Paris 552 032 534"
 _COUNTRIES = frozenset("ep us wo fr de gb es pt".split())
@@ -66,6 +71,8 @@ def points_at(text: str, atom: Atom, previous: str) -> bool:
     if word in _REGISTERS:
         return word not in _SAID_OF_COUNTS or word != previous or _is_long(text, atom)
     first = max(0, atom.start - 48)
+    if previous[-1:] == ":" and _LISTED_ON.search(text, first, atom.start):
+        return True
     if word in _LAST_WORDS:
         return _REGISTERED.search(text, first, atom.start) is not None
     if word == "patents":

@@ -205,6 +205,8 @@ UNITS = {
     "pts": PERCENT,
     "pp": PERCENT,
     "p.p.": PERCENT,
+    "p.p": PERCENT,
+    "p. p.": PERCENT,
     "ppt": PERCENT,
     "ppts": PERCENT,
     "basis point": BASIS_POINTS,

@@ -18,7 +18,13 @@ from finllm.numbers.periods import MONTHS
 FOLDER = Path(__file__).with_name("languages")
 HEADER = ("form", "words")
 _DIGITS = r"[0-9]+(?:[.,:][0-9]+)*"
+_FIRST_DIGIT = re.compile(r"[0-9](?<![\w.,][0-9])")  # to look for it first takes less time
 _NUMERAL = re.compile(_DIGITS)
+_SHORT_PERIOD = re.compile(r"[ts][1-4]|[1-4][ts]", re.I)  # "T4", which is a terminal, too
+_OF_PERIODS = frozenset(  # what is said in English of the words that make "T4" a quarter
+    "q1 q2 q3 q4 h1 h2 9m fy loss revenue income".split() + ["net loss", "year over year"]
+)
+_OF_FIGURES = re.compile(r"\b20[0-9][0-9]\b|\bebitda\b|%", re.IGNORECASE)
 _MONTHS = MONTHS.split("|")
 
 
@@ -27,12 +33,15 @@ class Language:
     """How a language says numbers."""
 
     decimal: str
-    pattern: re.Pattern[str]
+    pattern: re.Pattern[str]  # of a text in lower case
     dates: re.Pattern[str] | None  # "26 de junio de 2025"
     english: dict[str, str]  # by form, lower case and with plain blanks; {n} is a number
     behind: dict[str, str]  # of these, those that count behind a digit in any language
     decimal_elsewhere: str  # the mark of other countries of this language, empty where none differ
     elsewhere: re.Pattern[str] | None  # words that name these countries' currencies
+    numerals: dict[str, float]  # words of spelled-out numbers
+    joint: str  # of two such words: "and", "tens and", "ones and", or empty for a blank alone
+    joint_word: str
 
 
 def languages() -> tuple[str, ...]:
@@ -68,6 +77,8 @@ def language_of(code: str) -> Language:
     decimal, other, words_of_others = ".", "", ""
     english: dict[str, str] = {}
     behind: dict[str, str] = {}
+    numerals: dict[str, float] = {}
+    joint = joint_word = ""
     lines = path.read_text(encoding="utf-8").splitlines()
     rows = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
     for number, line in rows[1:] if rows and tuple(rows[0][1].split("\t")) == HEADER else rows:
@@ -80,10 +91,19 @@ def language_of(code: str) -> Language:
         if form.startswith("decimal "):
             other, words_of_others = form.removeprefix("decimal "), words
             continue
+        if form.startswith("numeral ") and form.endswith("and"):
+            joint, joint_word = form.removeprefix("numeral "), words
+            continue
+        if form.startswith("numeral "):
+            value = form.removeprefix("numeral ")
+            if not _NUMERAL.fullmatch(value):
+                raise ValueError(f"{path}, line {number}: {form!r} must name a number or a joint")
+            numerals |= dict.fromkeys(words.split("|"), float(value))
+            continue
         table = behind if form.startswith("behind ") else english
         for word in words.split("|"):
             table[word.replace("-", " ")] = form.removeprefix("behind ")
-    others = rf"(?<![^\W_])(?:{_any(words_of_others.split('|'))})(?:(?<=[$/])|(?![^\W_]))"
+    others = rf"(?<![^\W_])(?:{any_of(words_of_others.split('|'))})(?:(?<=[$/])|(?![^\W_]))"
     return Language(
         decimal,
         _words(english),
@@ -92,10 +112,13 @@ def language_of(code: str) -> Language:
         behind,
         other,
         re.compile(others, re.IGNORECASE) if other else None,
+        numerals,
+        joint,
+        joint_word,
     )
 
 
-def _any(words: Iterable[str]) -> str:
+def any_of(words: Iterable[str]) -> str:
     """Return a pattern of any of the words, the longest first; blanks may be hyphens."""
     by_first: dict[str, list[str]] = {}  # so that a place in a text is compared with few words
     for word in sorted(words, key=len, reverse=True):
@@ -107,9 +130,7 @@ def _any(words: Iterable[str]) -> str:
 
 
 def _words(english: dict[str, str]) -> re.Pattern[str]:
-    return re.compile(
-        rf"(?<![^\W_])(?<![0-9][.,])(?:{_any(english)})(?:(?<=[.'%€])|(?![^\W_]))", re.IGNORECASE
-    )
+    return re.compile(rf"(?<![^\W_])(?<![0-9][.,])(?:{any_of(english)})(?:(?<=[.'%€])|(?![^\W_]))")
 
 
 def _dates(english: dict[str, str]) -> re.Pattern[str] | None:
@@ -122,7 +143,7 @@ def _dates(english: dict[str, str]) -> re.Pattern[str] | None:
     nth = r"(?:\.?[º°]|\.|er|ª)?"
     return re.compile(
         rf"(?<![\w.,])(?:([0-3]?[0-9]){nth} [^\W\d_]{{1,3}} )?"  # "3 au 5 mars"
-        rf"([0-3]?[0-9]){nth} {of}({_any(months)})(?![^\W_])"
+        rf"([0-3]?[0-9]){nth} {of}({any_of(months)})(?![^\W_])"
         rf"(?: {of}((?:19|20)[0-9][0-9])(?![\w%]|[.,][0-9]))?",
         re.IGNORECASE,
     )
@@ -134,7 +155,7 @@ def magnitudes_behind() -> tuple[re.Pattern[str], dict[str, str]]:
     table = {w: form for code in languages() for w, form in language_of(code).behind.items()}
     initials = "".join(sorted({word[0] for word in table}))
     return re.compile(
-        rf"[0-9]\)? (?=[{initials}])(?!(?:m|b|tr)illions?\b)({_any(table)})(?![^\W_])",
+        rf"[0-9]\)? (?=[{initials}])(?!(?:m|b|tr)illions?\b)({any_of(table)})(?![^\W_])",
         re.IGNORECASE,
     ), table
 
@@ -146,7 +167,7 @@ def magnitude_words() -> str:
         for form, english in language_of(code).english.items():
             if english.split(" ")[0] in ("thousand", "million", "billion", "trillion", "percent"):
                 words.add(form)
-    return _any(word for word in words if word[0].isalpha())
+    return any_of(word for word in words if word[0].isalpha())
 
 
 def word_edits(text: str, language: str) -> list[Edit]:
@@ -156,16 +177,40 @@ def word_edits(text: str, language: str) -> list[Edit]:
     known = language_of(language)
     edits = []
     if known.dates is not None:
-        for match in known.dates.finditer(text):
+        for digit in _FIRST_DIGIT.finditer(text):
+            match = known.dates.match(text, digit.start())
+            if match is None:
+                continue
             first, day, month, year = match.groups()
-            month = known.english[_form(month)]
+            month = known.english[form_of(month)]
             words = f"{first} {month} to {day} {month}" if first else f"{day} {month}"
             edits.append((*match.span(), f"{words} {year}" if year else words))
-    for match in known.pattern.finditer(text):
-        new = _in_english(_form(match[0]), known.english)
+    said = [
+        (match, _in_english(form_of(match[0]), known.english))
+        for match in known.pattern.finditer(in_lower_case(text))
+    ]
+    for match, new in said:
+        if _SHORT_PERIOD.fullmatch(match[0]) and not _is_period(text, match, said):
+            continue
         glued = match[0][-1] in "'." and text[match.end()].isalnum()  # "d'euros", "Nr.4"
         edits += _around_number(match, f"{new} " if glued else new)
     return apart(edits)
+
+
+def _is_period(text: str, match: re.Match[str], said: list[tuple[re.Match[str], str]]) -> bool:
+    """Whether "T4" is a quarter: no terminal is near, and the text speaks of periods or results."""
+    if any(new == "terminal" and abs(one.start() - match.start()) < 40 for one, new in said):
+        return False
+    others = (new for one, new in said if one[0] != match[0])
+    return _OF_FIGURES.search(text) is not None or not _OF_PERIODS.isdisjoint(others)
+
+
+def in_lower_case(text: str) -> str:
+    """Return the text in lower case, of the same length."""
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 def _around_number(match: re.Match[str], new: str) -> list[Edit]:
@@ -190,7 +235,7 @@ def _in_english(form: str, english: dict[str, str]) -> str:
     raise AssertionError(form)  # the pattern is made of the forms
 
 
-def _form(words: str) -> str:
+def form_of(words: str) -> str:
     """Return words as a language's file writes them."""
     return words.lower().replace("-", " ")
 

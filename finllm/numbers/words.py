@@ -47,6 +47,7 @@ FRACTIONS = {
     "tenth": 10,
     "tenths": 10,
 }
+_BELOW_THOUSAND = frozenset((*ONES, *TENS, "hundred", "and"))
 _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?")
 _AND_FRACTION = re.compile(
     r"[ -]and[ -](?:an?|one|two|three)[ -](?:half|third|quarter|quarters|thirds|fourth|fourths)\b"
@@ -124,7 +125,7 @@ class _Reading:
             self.group, self.quantum = self.group + value, 1.0
         elif word in ("a", "an") and self.end < 0:
             self.group = 1.0
-        elif word == "and" and self.last in SCALES and _continues(text, end):
+        elif word == "and" and self.last in SCALES and _continues(text, end, self.last, self.limit):
             self.last = word
             return end
         elif word == "point" and (self.last in ONES or self.last in TENS):
@@ -162,10 +163,20 @@ def _fits(group: float, value: int, last: str) -> bool:
     return group % 10 == 0 and value > 0 or last == ""
 
 
-def _continues(text: str, position: int) -> bool:
-    """Whether a number word follows an "and"."""
+def _continues(text: str, position: int, scale: str, limit: float) -> bool:
+    """Whether a number word follows an "and" that is of the same number.
+
+    It is not in "one hundred and two hundred", nor in "two thousand one hundred and six thousand".
+    """
     match = _WORD.match(text, position + 1)
-    return match is not None and (match.group() in ONES or match.group() in TENS)
+    if match is None or match.group() not in ONES and match.group() not in TENS:
+        return False
+    while match is not None and match.group() in _BELOW_THOUSAND:
+        match = _WORD.match(text, match.end() + 1)
+        word = match.group() if match is not None else ""
+        if word == scale or SCALES.get(word, 0.0) >= limit:
+            return False
+    return True
 
 
 def _decimals(text: str, position: int) -> tuple[str, int]:
