@@ -118,7 +118,7 @@ def _source(params: Params, key: str, name: str, raw: Path) -> None:
             f"templatize.weights.summarization is {params.templatize.weights.summarization:g}, and "
             f"no call of {folder} has a summary; set that weight to 0 and raise another"
         )
-    sectors = {call.company or call.id: call.sector for call in calls}
+    sectors = {call.company or call.ticker or call.id: call.sector for call in calls}
     held_out = params.split.transfer_sectors
     check_transfer_sectors(held_out, sectors.values())
     _check_companies(params, sum(sector not in held_out for sector in sectors.values()))

@@ -12,6 +12,7 @@ from test_pipeline import downstream
 from writing_pipeline import ROOT, dvc, environment, write_project
 
 from finllm.checking import check
+from finllm.instruct.splits import check_shares
 from finllm.settings.params import load_params
 
 # The real stage, in the pipeline whose other stages only write.
@@ -174,10 +175,18 @@ def test_a_share_is_suggested_only_where_one_helps(own):
     )
     split = {"transfer_sectors": (), "min_test_companies": 7}
     params = params_with(data={"source": "mine"}, templatize={"weights": weights}, split=split)
-    with pytest.raises(ValueError, match="Set split.test_share to 0.59"):
+    message = r"Set split.test_share to 0.59 \(now 0.4\), or test each of the 12 once.*--folds 5`"
+    with pytest.raises(ValueError, match=message):
         check(params, own)
     helped = dataclasses.replace(params.split, test_share=0.59)
     check(dataclasses.replace(params, split=helped), own)
+
+
+def test_few_companies_get_the_command_that_works_with_as_many():
+    with pytest.raises(ValueError, match=r"crossvalidate --folds 5` \("):
+        check_shares(14, val_share=0.1, test_share=0.4, minimum=10)
+    with pytest.raises(ValueError, match="--folds 5 -S split.min_test_companies=8`"):
+        check_shares(8, val_share=0.1, test_share=0.4, minimum=10)
 
 
 def test_a_list_of_sources_shows_what_a_mistyped_name_may_mean(own):

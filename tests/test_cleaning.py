@@ -231,3 +231,8 @@ def test_calls_of_unknown_companies_are_companies_of_their_own_or_go_no_further(
     assert own_company(unknown, policy="id").company == unknown.id
     reject = own_company(unknown, policy="reject")
     assert isinstance(reject, Reject) and reject.reason == "no_company"
+
+
+def test_a_call_whose_source_names_only_the_ticker_is_of_the_company_of_that_ticker():
+    found, _ = clean(replace(call("Sales rose."), company="", ticker="ACM"))
+    assert (found.company, found.ticker) == ("ACM", "ACM")

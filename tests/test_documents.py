@@ -99,6 +99,15 @@ def test_the_encoding_that_a_page_names_is_used(tmp_path):
     assert read(path).reason == "bad_encoding"
 
 
+def test_utf16_is_read_where_its_mark_says_so_and_else_named_in_the_reject(tmp_path):
+    text = (CASES / "motley_fool.txt").read_text()
+    (tmp_path / "a.html").write_bytes(page(text).encode("utf-16"))
+    assert "Jane Roe -- Chief Financial Officer" in read(tmp_path / "a.html")
+    (tmp_path / "a.txt").write_bytes(text.encode("utf-16-be"))
+    bad = read(tmp_path / "a.txt")
+    assert bad.reason == "bad_encoding" and "utf-16-be" in bad.detail
+
+
 def pdf_of(path: Path, text: str, *, n_lines: int = 16) -> None:
     lines = [row for line in text.split("\n") for row in textwrap.wrap(line, 90)]
     pages = [lines[i : i + n_lines] for i in range(0, len(lines), n_lines)]

@@ -115,6 +115,26 @@ def test_one_call_in_five_layouts(name):
             "|CURT CORNELL*|MENDEL STROM",
         ),
         (
+            "streetevents_dashes",
+            "streetevents",
+            ("Halvorsen Kite Group", "HLK", "2024Q2", "2024-08-01"),
+            "Operator|Ingrid Halvorsen|Samuel Brook||Operator|Petra Lindqvist*|Samuel Brook"
+            "|Samantha Brook*|Samuel Brook|Operator",
+        ),
+        (
+            "capital_iq_firms",
+            "capital_iq",
+            ("Ferro Pipes plc", "FRP", "2024Q2", "2024-08-08"),
+            "Operator|Gwen Marsh|Ivan Petrov||Operator|Noor Haddad*|Ivan Petrov|Paul Ito*"
+            "|Gwen Marsh",
+        ),
+        (
+            "factset_page",
+            "factset",
+            ("Tarn Semiconductor NV", "TRN", "2024Q3", "2024-10-24"),
+            "Operator|Elsa Tarn|Rob Fisk||Operator|Ken Abe*|Elsa Tarn|Ken Abe*|Operator",
+        ),
+        (
             "changing",
             "name_colon+motley_fool",
             ("Acme Corp", "ACM", "2023Q3", ""),
@@ -135,6 +155,51 @@ def test_other_pages_of_these_publishers(name, layout, facts, said):
             wanted.append((speaker, role, section))
     assert rows(call) == wanted
     assert call.layout == layout
+
+
+def test_an_analyst_with_an_executives_title_is_told_by_the_firm_before_it():
+    call = read(case("motley_fool").replace("Big Bank -- Analyst", "Big Bank -- Managing Director"))
+    assert call.layout == "motley_fool"
+    assert {turn.role for turn in call.turns if turn.speaker == "John Doe"} == {"analyst"}
+
+
+def test_a_list_of_names_alone_beside_a_list_with_titles_takes_no_speaker_for_a_title():
+    said = "Jane Roe\nSales rose.\nJohn Doe\nMargins?\nJane Roe\nStable.\nMary Major\nAnd cash?\n"
+    text = (
+        f"Executives\nJane Roe\nChief Executive Officer\nAnalysts\nJohn Doe\nMary Major\n\n{said}"
+    )
+    assert [turn.speaker for turn in read(text).turns][-1] == "Mary Major"
+
+
+def test_what_is_said_above_the_first_announced_speaker_is_kept():
+    opening = "Good day and welcome to the call, in which we discuss the results of the quarter. "
+    text = opening + "\n\n" + case("capital_iq").partition("Operator\n\n")[2].partition("\n\n")[2]
+    assert read(text).turns[0].text == opening.strip()
+    page = "This page has what was said when the company presented its results of the quarter.\n"
+    assert "This page" not in read(page + text.removeprefix(opening)).text
+
+
+def test_lines_may_begin_with_the_time_and_the_operator_may_come_in_once():
+    times = "".join(f"[00:0{n}:15] {line}\n" for n, line in enumerate((
+        "Jane Roe: Good day.", "Karl Weber: Sales rose.", "Jane Roe: Operator?",
+        "Operator: Our first question is from John Doe.", "John Doe: And margins?",
+        "Karl Weber: Stable.",
+    )))  # fmt: skip
+    said = [turn.speaker for turn in read(times).turns]
+    assert said == ["Jane Roe", "Karl Weber", "Jane Roe", "Operator", "John Doe", "Karl Weber"]
+
+
+def test_the_operator_is_known_by_the_name_of_that_part_in_other_languages():
+    french = (
+        "Op\u00e9ratrice : Bonjour et bienvenue.\nClaire Dubois : Les ventes ont augment\u00e9.\n"
+        "Op\u00e9ratrice : La premi\u00e8re question vient de Paul Petit.\n"
+        "Paul Petit : Et la marge ?\nClaire Dubois : Elle est stable.\n"
+    )
+    assert rows(read(french)) == [
+        ("Operator", "operator", "prepared"), ("Claire Dubois", "executive", "prepared"),
+        ("Operator", "operator", "qa"), ("Paul Petit", "analyst", "qa"),
+        ("Claire Dubois", "executive", "qa"),
+    ]  # fmt: skip
 
 
 def test_the_tail_of_a_page_is_no_question():

@@ -42,6 +42,21 @@ def said(found):
             {"speaker": {"name": r["speaker"], "title": r.get("title")}, "text": r["text"]}
             for r in TALK
         ],
+        str(TALK),
+        [
+            {"speakerName": r["speaker"], "speakerTitle": r.get("title"), "paragraph": r["text"]}
+            for r in TALK
+        ],
+        [
+            ["Operator", "Welcome."],
+            ["Jane Roe (CFO)", "Sales rose."],
+            ["John Doe (Big Bank, Analyst)", "How are margins?"],
+        ],
+        [
+            {"Operator": "Welcome."},
+            {"Jane Roe, CFO": "Sales rose."},
+            {"John Doe, Analyst": "How are margins?"},
+        ],
         [
             {"speaker": "Operator", "text": "Welcome."},
             {"speaker": "Jane Roe - Chief Financial Officer", "text": "Sales rose."},

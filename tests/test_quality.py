@@ -143,7 +143,12 @@ def test_modified_z_matches_the_formula_and_survives_ties():
     ],
 )
 def test_quarters_are_read_from_words(text, periods):
-    assert census.named_periods(text) == periods
+    assert census.named_periods(text, "en") == periods
+
+
+def test_quarters_are_read_from_german_words():
+    text = "Der Umsatz stieg im dritten Quartal 2024; im 2. Quartal 2024 war er niedriger."
+    assert census.named_periods(text, "de") == ("2024Q3", "2024Q2")
 
 
 def test_temporal_consistency_counts_by_hand():

@@ -193,3 +193,10 @@ def test_most_calls_of_earnings21_get_a_boundary_and_analysts():
         n_with_both += "qa" in sections and {"analyst", "operator", "executive"} <= roles
     assert n_calls == 33
     assert n_with_both >= 30
+
+
+def test_the_questions_begin_with_the_first_analyst_where_the_source_says_who_is_one():
+    said = [("Ann", "executive", "Sales rose."), ("Bob", "analyst", "And margins?"),
+            ("Ann", "executive", "Stable.")]  # fmt: skip
+    found = turns.assign([Turn(name, role, "unknown", text) for name, role, text in said])
+    assert [turn.section for turn in found] == ["prepared", "qa", "qa"]

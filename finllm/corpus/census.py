@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from finllm.numbers.vocabulary import quarters_in_english
+
 REFERENCE_VOCABULARY = Path(__file__).parent / "reference_vocabulary.tsv"
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _QUARTERS = {
@@ -41,14 +43,16 @@ class CallPeriods:
     named: tuple[str, ...]  # as often as named
 
 
-def named_periods(text: str) -> tuple[str, ...]:
+def named_periods(text: str, language: str) -> tuple[str, ...]:
     """The quarters that a text names with their year, in order, as often as it does.
 
-    >>> named_periods("In the third quarter of fiscal 2021, against Q3 2020, ...")
+    >>> named_periods("In the third quarter of fiscal 2021, against Q3 2020, ...", "en")
+    ('2021Q3', '2020Q3')
+    >>> named_periods("Im dritten Quartal 2021, nach dem 3. Quartal 2020, ...", "de")
     ('2021Q3', '2020Q3')
     """
     found = []
-    for match in _NAMED.finditer(text.lower()):
+    for match in _NAMED.finditer(quarters_in_english(text, language).lower()):
         year = match["y1"] or match["y2"] or match["y3"]
         name = match["name"] or match["name3"]
         quarter = _QUARTERS[name] if name else match["q2"] or match["q3"]

@@ -158,18 +158,18 @@ def clean_transcript(
         return Reject(transcript.id, transcript.source, 0, "empty_text", detail), counts
     summary = transcript.summary and clean_text(transcript.summary) or None
     period = normalise_period(transcript.period)
-    company = clean_text(transcript.company)
+    company, ticker = clean_text(transcript.company), clean_text(transcript.ticker) or head.ticker
     counts.update(["unreadable_periods"] if period is None else [])
     counts.update(["companies_from_heads"] if head.company and not company else [])
     record = dataclasses.replace(
         transcript,
-        company=company or head.company,
+        company=company or head.company or ticker,
         period=period or head.period,
         sector=clean_text(transcript.sector),
         language=transcript.language or detect_language("\n".join(turn.text for turn in cleaned)),
         turns=tuple(cleaned),
         summary=summary,
-        ticker=clean_text(transcript.ticker) or head.ticker,
+        ticker=ticker,
         date=transcript.date or head.date,
         layout=layout or transcript.layout,
     )

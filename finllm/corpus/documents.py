@@ -59,7 +59,7 @@ def _html_file(path: Path, *, encoding: str) -> str | Reject:
         detail = f"{size} bytes in one record, at most {readers.MAX_RECORD_BYTES}"
         return Reject(path.stem, str(path), 0, "too_large", detail)
     raw = path.read_bytes()
-    page, reason, detail = readers.decode(raw, encoding=encoding)
+    page, reason, detail = readers.decode_file(raw, encoding=encoding)
     if reason and (named := _CHARSET.search(raw[:4096])):  # the page says it: nothing is guessed
         try:
             page, reason = raw.decode(named[1].decode("ascii")), ""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import json
 import re
+from functools import partial
 
 from finllm.corpus.layouts import names
 from finllm.corpus.layouts.speakers import parted
 from finllm.records import ROLES, SECTIONS, Turn
 
-SPEAKER_KEYS = ("speaker", "name", "speaker_name", "speakername", "participant", "person", "author")
+SPEAKER_KEYS = (
+    "speaker", "name", "speaker_name", "participant", "participant_name", "person", "author",
+)  # fmt: skip
 TEXT_KEYS = (
     "text", "content", "speech", "words", "utterance", "transcript", "paragraphs", "body",
-    "remarks",
+    "remarks", "paragraph", "utterances", "sentences", "statement", "message", "dialogue",
 )  # fmt: skip
 ROLE_KEYS = (
     "role", "speaker_role", "title", "speaker_title", "position", "description", "speaker_type",
+    "job_title", "affiliation",
 )  # fmt: skip
 SECTION_KEYS = ("section", "session", "part", "segment")
 _QUESTIONS = re.compile(r"q ?(?:&|and) ?a|question|answer|\bqa\b", re.I)
@@ -55,11 +61,11 @@ def turns(value: object, *, section: str, field: str) -> list[Turn]:
 
 
 def _parsed(value: object) -> object:
-    if isinstance(value, str) and re.match(r"\s*\[\s*\{", value):
-        try:
-            return json.loads(value, strict=False)
-        except (ValueError, RecursionError):
-            return value
+    """The lists in a cell of a CSV file, written as JSON or as Python writes them."""
+    if isinstance(value, str) and re.match(r"\s*(?:\[\s*[\[{]|\{\s*[\"'])", value):
+        for parse in (partial(json.loads, strict=False), ast.literal_eval):
+            with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+                return parse(value)
     return value
 
 
@@ -90,6 +96,7 @@ def _by_section(value: dict, section: str, field: str) -> list[Turn]:
 
 
 def _turn(entry: object, section: str, where: str) -> Turn:
+    entry = _paired(entry)
     if not isinstance(entry, dict):
         raise ValueError(f"{where} is {entry!r}; must be an object with speaker and text")
     keys = _keys(entry)
@@ -109,6 +116,17 @@ def _turn(entry: object, section: str, where: str) -> Turn:
     return Turn(name, _role(name, detail), _section(own) or section, text)
 
 
+def _paired(entry: object) -> object:
+    """``["Jane Roe", "Sales rose."]`` and ``{"Jane Roe": "Sales rose."}`` with their keys."""
+    pair = list(entry) if isinstance(entry, list | tuple) else []
+    if isinstance(entry, dict) and len(entry) == 1:
+        pair = next([str(who), text] for who, text in entry.items())
+        pair = pair if names.is_name(parted(pair[0])[0]) else []
+    if len(pair) == 2 and all(isinstance(part, str) for part in pair):
+        return {"speaker": pair[0], "text": pair[1]}
+    return entry
+
+
 def _speaker(entry: dict, keys: dict[str, str]) -> tuple[str, str]:
     """The name and what says the role; a name with its title behind it is parted."""
     key = _first(keys, SPEAKER_KEYS)
@@ -119,6 +137,8 @@ def _speaker(entry: dict, keys: dict[str, str]) -> tuple[str, str]:
         detail = detail or str(who.get(_first(inner, ROLE_KEYS)) or "")
         who = who.get(_first(inner, SPEAKER_KEYS), "")
     name = " ".join(str(who or "").split())
+    if inside := re.fullmatch(r"(?P<name>[^()\[\]]+?) ?[(\[](?P<detail>[^()\[\]]+)[)\]]:?", name):
+        name = f"{inside['name']}, {inside['detail']}"
     first, rest = parted(name)
     if rest and names.is_name(first):
         return names.bare(first), f"{detail} {rest}".strip()
@@ -140,8 +160,8 @@ def _section(name: str) -> str:
 
 
 def _keys(entry: dict) -> dict[str, str]:
-    """The entry's keys by their plain form: "Speaker Name" as speaker_name."""
-    return {re.sub(r"[\s-]+", "_", str(key)).lower(): key for key in entry}
+    """The entry's keys by their plain form: "Speaker Name" and "speakerName" as speaker_name."""
+    return {re.sub(r"[\s-]+|(?<=[a-z])(?=[A-Z])", "_", str(key)).lower(): key for key in entry}
 
 
 def _first(keys: dict[str, str], wanted: tuple[str, ...]) -> str | None:

@@ -12,6 +12,7 @@ from finllm.records import Reject
 
 MAX_RECORD_BYTES = 16 * 2**20  # the longest call of ECTSum has 70 kB: beyond this it is no call
 MAX_JSON_BYTES = 256 * 2**20  # a JSON file is read whole; larger ones belong in JSON lines
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 MAX_NUL_SHARE = 0.01  # fewer are removed by cleaning
 
 Row = tuple[dict, Path, int]  # the record, its file, its line
@@ -54,7 +55,10 @@ def decode(raw: bytes, *, encoding: str) -> tuple[str, str, str]:
 
     Nothing is guessed: an encoding other than UTF-8 must be named in source.yaml.
     """
-    if not encoding.startswith("utf-16") and raw.count(0) > MAX_NUL_SHARE * len(raw):
+    if not encoding.startswith(("utf-16", "utf-32")) and (found := _unmarked_utf16(raw)):
+        detail = f"every second byte is NUL, as in {found}; source.yaml can set `encoding`"
+        return "", "bad_encoding", detail
+    if not encoding.startswith(("utf-16", "utf-32")) and raw.count(0) > MAX_NUL_SHARE * len(raw):
         return "", "binary", f"{raw.count(0)} NUL bytes in {len(raw)} bytes"
     try:
         return raw.decode("utf-8-sig" if encoding == "utf-8" else encoding), "", ""
@@ -62,6 +66,20 @@ def decode(raw: bytes, *, encoding: str) -> tuple[str, str, str]:
         byte = raw[error.start : error.start + 1].hex()
         detail = f"byte 0x{byte} at {error.start} is not {encoding}; source.yaml can set `encoding`"
         return "", "bad_encoding", detail
+
+
+def decode_file(raw: bytes, *, encoding: str) -> tuple[str, str, str]:
+    """``decode`` of a whole file, which may begin with the mark of UTF-16."""
+    return decode(raw, encoding="utf-16" if raw[:2] in UTF16_MARKS else encoding)
+
+
+def _unmarked_utf16(raw: bytes) -> str:
+    """The UTF-16 that text without a mark at its start looks like; "" if like none."""
+    start = raw[:4096]
+    for name, own, other in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
+        if 5 * start[own::2].count(0) > 2 * len(start) and not start[other::2].count(0):
+            return name
+    return ""
 
 
 def sniff(path: Path) -> Reject | None:
@@ -77,7 +95,7 @@ def sniff(path: Path) -> Reject | None:
         reason, detail = "empty", "no text"
     elif plain[:14].lower().startswith((b"<!doctype html", b"<html")):
         reason, detail = "html", "an HTML page, not transcripts"
-    elif start[:2] in (b"\xff\xfe", b"\xfe\xff") and path.suffix.lower() != ".txt":
+    elif start[:2] in UTF16_MARKS and path.suffix.lower() != ".txt":
         reason, detail = "bad_encoding", "UTF-16; write it as UTF-8"
     return Reject(path.stem, str(path), 0, reason, detail) if reason else None
 
@@ -91,8 +109,7 @@ def read_text_file(path: Path, *, encoding: str) -> str | Reject:
         detail = f"{size} bytes in one record, at most {MAX_RECORD_BYTES}"
         return Reject(path.stem, str(path), 0, "too_large", detail)
     raw = path.read_bytes()
-    marked = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
-    text, reason, detail = decode(raw, encoding="utf-16" if marked else encoding)
+    text, reason, detail = decode_file(raw, encoding=encoding)
     if not reason and not text.strip():
         reason, detail = "empty", "no text"
     return Reject(path.stem, str(path), 0, reason, detail) if reason else text

@@ -111,7 +111,7 @@ def _period(quarter: str, turns: tuple[Turn, ...]) -> str:
     number = re.sub(r"\D", "", quarter)
     opening = " ".join(" ".join(turn.text for turn in turns).split()[:N_OPENING_WORDS])
     if number not in ("1", "2", "3", "4"):
-        return next(iter(census.named_periods(opening)), "")
+        return next(iter(census.named_periods(opening, "en")), "")
     name = f"(?:{QUARTERS[int(number)]}[- ]quarter|q{number})"
     near = rf"{name}(?:\W+\w+){{0,4}}?\W+(20\d\d)\b|\b(20\d\d)(?:\W+\w+){{0,2}}?\W+{name}\b"
     match = re.search(near, opening.lower())  # later ones are comparisons and maturities

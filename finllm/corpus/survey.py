@@ -38,7 +38,8 @@ class Survey:
     def add(self, call: Transcript) -> None:
         """Count one call."""
         text = call.text
-        self._periods.append(CallPeriods(call.company, call.period, named_periods(text)))
+        named = named_periods(text, call.language)
+        self._periods.append(CallPeriods(call.company, call.period, named))
         self._words.update(vocabulary_words(text))
         own: dict[int, int] = {}
         plain: dict[int, list[str]] = {}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from finllm.corpus import cues, flat
+from finllm.corpus.layouts import names
 from finllm.records import Turn
 
 MIN_OPERATOR_SHARE = 0.34  # of the turns of a speaker, those that sound like an operator
@@ -66,7 +67,7 @@ def operators(turns: Sequence[Turn]) -> set[str]:
         n_turns[turn.speaker] += 1
         n_cues[turn.speaker] += cues.sounds_like_operator(turn.text) or cues.hands_over(turn.text)
     named = {turn.speaker for turn in turns if turn.role == "operator"}
-    named |= {name for name in n_turns if name.lower() in ("operator", "conference operator")}
+    named |= {name for name in n_turns if names.is_operator(name)}
     return named | {
         name
         for name, n in n_turns.items()
@@ -82,7 +83,8 @@ def boundary(turns: Sequence[Turn]) -> int | None:
     """The index of the turn with which the questions begin; None if none is found.
 
     It is the first hand-over by an operator, or else the turn after the last opening of the floor
-    that an executive announces before anybody asks.
+    that an executive announces before anybody asks, or else the first turn of an analyst, where the
+    source says who is one.
     """
     for index, turn in enumerate(turns):
         if turn.section == "qa":
@@ -96,7 +98,8 @@ def boundary(turns: Sequence[Turn]) -> int | None:
     for index, turn in enumerate(turns[:-1]):
         if index and cues.opens_floor(turn.text[-300:]):
             return index + 1
-    return None
+    asking = (index for index, turn in enumerate(turns) if index and turn.role == "analyst")
+    return next(asking, None)
 
 
 def _opened_before(turns: Sequence[Turn], hand_over: int) -> int | None:

@@ -256,7 +256,7 @@ def _too_few(n_test: int, n: int, minimum: int, *, val_share: float, test_share:
     if round(test_share * n) >= minimum:
         remedy = "Their examples are too few, or split.max_test_examples is"
     elif helps:
-        remedy = f"Set split.test_share to {wanted:g} (now {test_share:g})"
+        remedy = f"Set split.test_share to {wanted:g} (now {test_share:g}){_by_folds(n, minimum)}"
     else:
         remedy = (
             f"No share can help: at split.test_share {test_share:g} it takes about {needed} "
@@ -270,13 +270,13 @@ def _too_few(n_test: int, n: int, minimum: int, *, val_share: float, test_share:
 
 
 def _by_folds(n: int, minimum: int) -> str:
-    """The command that tests every company once, where so many are enough."""
-    if n < max(minimum, 3):
+    """The command that tests every company once, where there are three at least."""
+    if n < 3:
         return ""
-    folds = min(FOLDS, n - 1)
+    lower = f" -S split.min_test_companies={n}" if n < minimum else ""
     return (
         f", or test each of the {n} once, by cross-validation: `python -m finllm crossvalidate "
-        f"--folds {folds}` (with the -S of this run)"
+        f"--folds {min(FOLDS, n - 1)}{lower}` (with the -S of this run)"
     )
 
 

@@ -6,11 +6,11 @@ import re
 from functools import cache
 from pathlib import Path
 
-from finllm.languages.detection import spoken_in
-from finllm.languages.files import ENGLISH, FOLDER, read_rows
+from finllm.languages.detection import maybe_spoken_in
+from finllm.languages.files import ENGLISH, FOLDER, known_languages, read_rows
 
 HEADER = ("cue", "pattern")
-CUES = ("hand_over", "session_begins", "operator", "opening", "asks")
+CUES = ("hand_over", "session_begins", "operator", "opening", "asks", "operator_name")
 
 
 def cue_patterns(path: Path) -> dict[str, list[str]]:
@@ -37,8 +37,25 @@ def cue_patterns(path: Path) -> dict[str, list[str]]:
 
 def says(cue: str, text: str) -> bool:
     """Whether a text in another language than English has one of the phrases of a cue."""
-    language = spoken_in(text)
-    return language != ENGLISH and _compiled(language)[cue].search(text) is not None
+    codes = (code for code in maybe_spoken_in(text) if code != ENGLISH)
+    return any(_compiled(code)[cue].search(text) for code in codes)
+
+
+def names_operator(name: str) -> bool:
+    """Whether a speaker's name is an operator's part in a language other than English.
+
+    >>> names_operator("Op\u00e9ratrice"), names_operator("Jane Roe")
+    (True, False)
+    """
+    return _operators().fullmatch(name) is not None
+
+
+@cache
+def _operators() -> re.Pattern[str]:
+    others = (code for code in known_languages() if code != ENGLISH)
+    return re.compile(
+        "|".join(f"(?:{_compiled(code)['operator_name'].pattern})" for code in others), re.I
+    )
 
 
 @cache

@@ -66,12 +66,26 @@ def said_in(text: str) -> str:
     return _said_in(text[:HEAD])
 
 
+def maybe_spoken_in(text: str) -> tuple[str, ...]:
+    """The languages of ``spoken_in`` that have as many words of a text as any; or English alone.
+
+    >>> maybe_spoken_in("La premi\u00e8re question vient de Paul.")
+    ('es', 'fr')
+    """
+    return _maybe_spoken_in(text[:HEAD])
+
+
 @lru_cache(maxsize=4096)
-def _spoken_in(text: str) -> str:
+def _maybe_spoken_in(text: str) -> tuple[str, ...]:
     words = _WORD.findall(text.lower())
     known = _vocabularies()
     counts = {code: sum(word in own for word in words) for code, own in known.items()}
-    return max(counts, key=lambda code: (counts[code], code == ENGLISH))
+    most = max(counts.values())
+    return (ENGLISH,) if counts[ENGLISH] == most else tuple(c for c in counts if counts[c] == most)
+
+
+def _spoken_in(text: str) -> str:
+    return _maybe_spoken_in(text)[0]
 
 
 @lru_cache(maxsize=4096)

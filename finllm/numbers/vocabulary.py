@@ -26,6 +26,7 @@ _OF_PERIODS = frozenset(  # what is said in English of the words that make "T4" 
 )
 _OF_FIGURES = re.compile(r"\b20[0-9][0-9]\b|\bebitda\b|%", re.IGNORECASE)
 _MONTHS = MONTHS.split("|")
+PERIODS = ("q1", "q2", "q3", "q4", "h1", "h2", "9m", "fy")
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,43 @@ def magnitudes_behind() -> tuple[re.Pattern[str], dict[str, str]]:
     ), table
 
 
+def periods_in_english(text: str) -> str:
+    """A line with the periods and dates of all languages' files in English.
+
+    For titles and fields that are too short to tell their language.
+
+    >>> periods_in_english("3. Quartal 2024"), periods_in_english("30 de octubre de 2024")
+    ('q3 2024', '30 October 2024')
+    """
+    for code in languages():
+        text = quarters_in_english(text, code)
+        for start, end, new in reversed(apart(_date_edits(text, language_of(code)))):
+            text = text[:start] + new + text[end:]
+    return text
+
+
+def quarters_in_english(text: str, language: str) -> str:
+    """A text with a language's quarters, halves and years in English; English text as it is.
+
+    >>> quarters_in_english("Im dritten Quartal 2024 stieg der Umsatz.", "de")
+    'Im q3 2024 stieg der Umsatz.'
+    """
+    if not rules_for(language):
+        return text
+    pattern, table = _periods(language)
+    return pattern.sub(lambda match: table[form_of(match[1])], text)
+
+
+@cache
+def _periods(code: str) -> tuple[re.Pattern[str], dict[str, str]]:
+    english = language_of(code).english
+    table = {form: words for form, words in english.items() if words in PERIODS}
+    of = [form for form, words in english.items() if words == "of"]
+    link = rf"(?: (?:{any_of(of)})(?= [12]\d))?" if of else ""
+    forms = any_of(table) if table else "(?!)"
+    return re.compile(rf"(?<![^\W_])({forms})(?![^\W_]){link}", re.IGNORECASE), table
+
+
 def magnitude_words() -> str:
     """Return a pattern of the words that are a magnitude or a percent sign in some language."""
     words = set()
@@ -175,16 +213,7 @@ def word_edits(text: str, language: str) -> list[Edit]:
     if language in ("", "en"):
         return []
     known = language_of(language)
-    edits = []
-    if known.dates is not None:
-        for digit in _FIRST_DIGIT.finditer(text):
-            match = known.dates.match(text, digit.start())
-            if match is None:
-                continue
-            first, day, month, year = match.groups()
-            month = known.english[form_of(month)]
-            words = f"{first} {month} to {day} {month}" if first else f"{day} {month}"
-            edits.append((*match.span(), f"{words} {year}" if year else words))
+    edits = _date_edits(text, known)
     said = [
         (match, _in_english(form_of(match[0]), known.english))
         for match in known.pattern.finditer(in_lower_case(text))
@@ -211,6 +240,19 @@ def in_lower_case(text: str) -> str:
     if len(lower) == len(text):
         return lower
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _date_edits(text: str, known: Language) -> list[Edit]:
+    edits = []
+    for digit in _FIRST_DIGIT.finditer(text) if known.dates is not None else ():
+        match = known.dates.match(text, digit.start())
+        if match is None:
+            continue
+        first, day, month, year = match.groups()
+        month = known.english[form_of(month)]
+        words = f"{first} {month} to {day} {month}" if first else f"{day} {month}"
+        edits.append((*match.span(), f"{words} {year}" if year else words))
+    return edits
 
 
 def _around_number(match: re.Match[str], new: str) -> list[Edit]:

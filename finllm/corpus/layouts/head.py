@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finllm.corpus.call_period import call_date, stated_period
+from finllm.corpus.call_period import call_date, normalise_period, parted_by_period, stated_period
 from finllm.corpus.layouts import sections
 
 MAX_LINES = 60  # from the top; below them nothing is a page's head
@@ -14,7 +14,8 @@ MAX_LINE = 250  # characters
 _EXCHANGE = r"[A-Za-z][A-Za-z. -]{1,20}?"
 _IN_BRACKETS = re.compile(
     rf"(?P<company>[^()\n]*?)[ ,]*[(\[](?:(?P<exchange>{_EXCHANGE}) ?: ?)?"
-    r"(?P<ticker>[A-Z0-9][A-Z0-9.-]{0,9})(?:[,;/ ][^()\[\]]{0,40})?[)\]]"
+    r"(?P<ticker>[A-Z0-9][A-Z0-9.-]{0,9})"
+    r"(?:[,;/][^()\[\]]{0,40}| (?(exchange)[^()\[\]]{0,40}|[A-Z]{2}(?: [Ee]quity)?))?[)\]]"
 )
 _BESIDE = re.compile(
     r"(?P<company>\S.{1,80}?)[ ,-]+(?P<exchange>NYSE|Nasdaq\w*|NASDAQ\w*|AMEX|LSE|TSX\w*|ASX"
@@ -28,27 +29,27 @@ _NOT_TICKERS = frozenset(
 )
 _EVENT = re.compile(
     r"\b(?:(?:earnings|results|conference|analyst|investor|interim|preliminary)[ ,]+)*"
-    r"(?:earnings|results|conference call|call|presentation|transcripts?)\b.*",
+    r"\b(?:earnings|results|conference call|call|presentation|transcripts?|telefonkonferenz"
+    r"|ergebnisse?|zahlen|r\u00e9sultats|conf\u00e9rence|resultados|conferencia)\b.*",
     re.I,
 )
-_PERIOD = re.compile(
-    r"(?:\b(?:f?q[1-4]|[1-4]q|[hH][12]|[12]h|(?:first|second|third"
-    r"|fourth) (?:fiscal )?(?:quarter|half)|full"
-    r"[ -]year|9m|6m|fy|fiscal)\b.*|\bf?[qh]?[1-4]?[qh]?[ -]?(?:19|20)\d\d\b.*"
-    r"|\b(?:f?q[1-4]|[1-4]q|[12]h|h[12])(?:fy)?'?\d\d\b.*)",
-    re.I,
+# "Q3 2024 Earnings Call of Acme Corp", "Earnings call transcript: Acme Corp beats in Q3 2024"
+_OF = re.compile(
+    r".*?\b(?:call|transcript|results)(?: transcript)?(?: of|:) (?P<company>(?-i:[^\Wa-z]).*)", re.I
 )
+_PUBLISHER = re.compile(
+    r"\b(?:transcript|image source|seeking alpha|motley fool|streetevents|refinitiv|thomson reuters"
+    r"|factset|bloomberg|capital iq|wire|edited|version|contents|event|final|page)\b", re.I,
+)  # fmt: skip
+_MARKS = " .,:;|-\u2013\u2014"
 _LABEL = re.compile(
     r"(?P<label>company(?: name)?|issuer|(?:company )?ticker(?: symbol)?|symbol|date|event date"
-    r"|call date|period"
-    r"|quarter|fiscal period) ?[:=] ?(?P<value>\S.*)",
+    r"|call date|(?:fiscal )?(?:period|quarter|year)) ?[:=] ?(?P<value>\S.*)",
     re.I,
 )
 _EDITOR = re.compile(
-    r"^(?:edited transcript of |transcript of |transcript: ?|edited transcript:? ?"
-    r"|corrected transcript:? ?"
-    r"|event transcript:? ?|the )+", re.I,
-)  # fmt: skip
+    r"^(?:(?:edited |full |corrected |event )*transcript(?: of |:? ?-? ?)|the )+(?=\S)", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ def facts(lines: Sequence[str]) -> Facts:
     >>> facts(["Acme Corp (NYSE: ACM)", "Q3 2023 Earnings Call", "Oct 25, 2023, 8:30 a.m. ET"])
     Facts(company='Acme Corp', ticker='ACM', period='2023Q3', date='2023-10-25')
     """
-    company = named = title = ticker = period = date = ""
+    company = named = title = above = ticker = period = date = year = ""
     listed = False  # the ticker stands with its exchange, as in a page's first line
+    last = ""
     for line in _readable(lines):
         label, value = _labelled(line)
         if label in ("company", "company name", "issuer"):
@@ -79,9 +81,21 @@ def facts(lines: Sequence[str]) -> Facts:
         if sign and (is_listed or not ticker) and not listed:
             ticker, named, listed = sign, found or named, is_listed
         title = title or _titled(line)
-        period = period or stated_period(line)
+        if label.endswith(("period", "quarter", "year")):
+            year, part = (value, "") if label.endswith("year") else (year, value)
+            period = period or normalise_period(part) or normalise_period(f"{part} {year}") or ""
+            above = above or last
+        elif not period and (period := stated_period(line)):
+            above = last
         date = date or call_date(line)
-    return Facts(company or named or title or ticker, ticker, period, date)
+        last = last if label else line
+    return Facts(company or named or title or _alone(above) or ticker, ticker, period, date)
+
+
+def _alone(line: str) -> str:
+    """A company's name alone on the line above the period; "" where it is none."""
+    is_name = 0 < len(line.split()) <= 6 and line[:1].isupper() and line[-1:] not in ":?!"
+    return _tidy(line) if is_name and not _PUBLISHER.search(line) and not call_date(line) else ""
 
 
 def _readable(lines: Sequence[str]) -> list[str]:
@@ -117,8 +131,11 @@ def _traded(line: str) -> tuple[str, str, bool]:
 
 def _titled(line: str) -> str:
     """The company in "Q3 2023 Acme Corp Earnings Call" and "Acme Corp - Q3 2023 Results"."""
-    if not stated_period(line) or not _EVENT.search(line) or line[-1] in ".?!":
+    before, period, behind = parted_by_period(line)
+    if not period or line[-1] in ".?!":
         return ""
+    if not _EVENT.search(before + behind):  # "Acme AG, 3. Quartal 2024"
+        return "" if _has_words(behind) else _alone(before)
     return _tidy(line)
 
 
@@ -133,7 +150,20 @@ def _tidy(text: str) -> str:
     )  # fmt: skip
     if start and re.search(r"\d", start[0]):
         text = text[start.end() :]
-    text = _EVENT.sub("", _PERIOD.sub("", text))
-    text = re.sub(r"'s$", "", text.strip(" .,:;|-\u2013\u2014"))
-    text = re.sub(r"\s+(?:reports?|announces|on|for|fiscal|full year)$", "", text, flags=re.I)
-    return text.strip(" .,:;|-\u2013\u2014'\"") if re.search(r"[^\W\d_]{2}", text) else ""
+    before, period, behind = parted_by_period(text)
+    text = before if _has_words(before) or not period else behind
+    if match := _OF.fullmatch(text):
+        text = match["company"]
+    text = _EVENT.sub("", text)
+    text = re.sub(r"'s$", "", text.strip(_MARKS))
+    text = re.sub(
+        r"\s+(?:reports?|announces|on|for|fiscal|full year|- final"
+        r"|(?:f?q[1-4]|[1-4]q|(?:first|second|third|fourth)[ -]quarter)(?: and| &)?"
+        r"|(?:beats|misses|tops|posts)\b.*)$",
+        "", text, flags=re.I,
+    )  # fmt: skip
+    return text.strip(_MARKS + "'\"") if _has_words(text) else ""
+
+
+def _has_words(text: str) -> bool:
+    return re.search(r"[^\W\d_]{2}", text) is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from finllm.languages.cues import names_operator
+
 MAX_NAME_TOKENS = 6
 _PARTICLES = frozenset(
     "de da di do du del della der den des van von vom zu la le el al bin ibn ter ten y dos "
@@ -28,6 +30,12 @@ _NO_NAME = frozenset(
     "versus vs we welcome well what with yeah year yes you your".split()
 )
 _TOKEN = re.compile(r"[^\W\d_](?:[^\W\d_]|['.\u2019-])*|\"[^\"]{1,20}\"|\([^()]{1,20}\)")
+_LEGAL_FORM = re.compile(  # what ends a company's name and no person's
+    r"(?:,? (?:inc|corp|corporation|plc|ltd|limited|llc|l\.?p|gmbh|n\.v|s\.a|a\.g)\.?"
+    r"|,? (?-i:NV|AG|SE|SA|ASA|AB|KGaA|SpA|Oyj))$",
+    re.I,
+)
+_TICKER = re.compile(r"\((?:[A-Za-z.]{2,12} ?: ?)?[A-Z0-9][A-Z0-9.]{0,9}\)$")
 _SUFFIX = re.compile(
     r",? (?:jr|sr|ii|iii|iv|cfa|cpa|ph\.?d|m\.?d|mba|esq|ca|cma|frm|j\.?d)\.?(?=,|$| -)", re.I
 )
@@ -98,7 +106,8 @@ def short_key(name: str) -> str:
 
 def is_operator(name: str) -> bool:
     """Whether a name is an operator's part and not a person."""
-    return bool(OPERATOR.fullmatch(name.strip(" :")))
+    plain = name.strip(" :")
+    return bool(OPERATOR.fullmatch(plain)) or names_operator(plain)
 
 
 def is_anonymous(name: str) -> bool:
@@ -111,7 +120,12 @@ def is_name(text: str, *, n_tokens: int = 2) -> bool:
 
     >>> is_name("Jean-Luc O'Brien van der Berg"), is_name("Gross Margin"), is_name("Roe")
     (True, False, False)
+    >>> is_name("Tarn Lindqvist NV"), is_name("Tarn Lindqvist (TRN)")
+    (False, False)
     """
+    plain = text.strip()
+    if _TICKER.search(plain) or _LEGAL_FORM.search(plain) and not plain.isupper():
+        return False
     if len(text) > 60 or is_operator(text) or is_anonymous(text):
         return is_operator(text) or is_anonymous(text)
     tokens = re.sub(r",(?= (?:jr|sr|ii|iii|iv)\b)", "", bare(text), flags=re.I).split()

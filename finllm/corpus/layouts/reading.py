@@ -14,6 +14,7 @@ from finllm.records import Turn
 MIN_SPEECHES = 3  # fewer announced speakers are a list, or chance
 MIN_OF_A_KIND = 2
 MIN_AFTER_TAIL = 40  # words said behind what looks like a publisher's tail, which is then none
+MIN_OPENING = 4  # words of an operator who comes in once; "Moderator: Jane Roe" opens nothing
 MIN_PROSE = 12  # words of a line that is said and not a heading
 # What a layout is called by the form of its speakers' lines; several are joined by "+".
 LAYOUTS = {
@@ -23,12 +24,17 @@ LAYOUTS = {
     "ruled": "streetevents",
     "titled": "streetevents",
     "dash": "motley_fool",
+    "firm_dash": "streetevents",
     "pair": "capital_iq",
     "bare": "seeking_alpha",
     "comma": "name_comma",
     "colon_titled": "name_colon",
     "colon": "name_colon",
 }
+_SPOKEN = re.compile(
+    r"\b(?:welcome to|good (?:morning|afternoon|evening|day)|thanks?|ladies and gentlemen)\b",
+    re.I,
+)
 PLAIN = "plain"  # none of them: the rules for flat text
 
 
@@ -71,8 +77,9 @@ def read(text: str) -> Reading | None:
 def _chosen(found: dict[int, Heading], people: roster.Roster) -> dict[int, Heading]:
     """Those candidates that are believed: their form is the file's, or their name is known."""
     found = _believed_colons(found, people)
-    found = _believed_stacks(found, people)
+    found = _settled_firms(_believed_stacks(found, people))
     kinds = Counter(heading.kind for heading in found.values())
+    kinds["dash"] = kinds["firm_dash"] = kinds["dash"] + kinds["firm_dash"]
     chosen = {}
     for index, heading in found.items():
         known = people.knows(heading.name)
@@ -82,6 +89,7 @@ def _chosen(found: dict[int, Heading], people: roster.Roster) -> dict[int, Headi
             continue
         sure = heading.kind in ("operator", "tag") or names.is_anonymous(heading.name)
         sure = sure or (heading.kind in ("comma", "bare") and kinds["tag"])
+        sure = sure or (heading.role == "operator" and len(heading.text.split()) >= MIN_OPENING)
         if sure or known or kinds[heading.kind] >= MIN_OF_A_KIND:
             chosen[index] = heading
     return chosen
@@ -139,6 +147,16 @@ def _believed_stacks(found: dict[int, Heading], people: roster.Roster) -> dict[i
     return kept
 
 
+def _settled_firms(found: dict[int, Heading]) -> dict[int, Heading]:
+    """Only analysts have a firm before their title where the executives have none."""
+    if not any(h.kind == "dash" and h.role == "executive" for h in found.values()):
+        return found
+    return {
+        index: replace(h, kind="dash", role="analyst") if h.kind == "firm_dash" else h
+        for index, h in found.items()
+    }
+
+
 def _first_speech(
     lines: Sequence[str], headings: dict[int, Heading], people: roster.Roster
 ) -> int | None:
@@ -172,7 +190,9 @@ def _tail(lines: Sequence[str], headings: dict[int, Heading], first: int) -> int
         ends = sections.opens_tail(lines[index]) or (
             sections.list_role(lines[index]) and 2 * index > len(lines)
         )
-        if ends and _n_said(lines, headings, index) < MIN_AFTER_TAIL:
+        # a foot that stands once may be that of the last page but one
+        most = 1 if sections.is_page_mark(lines[index]) else MIN_AFTER_TAIL
+        if ends and _n_said(lines, headings, index) < most:
             return index
     return len(lines)
 
@@ -200,6 +220,8 @@ def _layout(kinds: Counter[str]) -> str:
         kinds = Counter({k: n for k, n in kinds.items() if k not in others})
     if 5 * kinds["titled"] >= kinds["colon"]:  # titles only where a speaker is new
         kinds["titled"] += kinds.pop("colon", 0)
+    if 5 * kinds["firm_dash"] >= kinds["dash"]:  # of analysts both write the firm
+        kinds["firm_dash"] += kinds.pop("dash", 0)
     kinds = +kinds
     totals: Counter[str] = Counter()
     for kind, n in kinds.items():
@@ -259,7 +281,8 @@ def _assembled(
 def _before(lines: Sequence[str], first: int, people: roster.Roster) -> tuple[list[str], str]:
     """What nobody is announced to say before the first speaker, and the section that is open.
 
-    In a table of contents headings follow each other: only the last one opens a section.
+    In a table of contents headings follow each other: only the last one opens a section. Without a
+    heading it is the prose right above the first speaker, if somebody speaks in it.
     """
     section, start = "unknown", None
     for index in range(first):
@@ -268,13 +291,31 @@ def _before(lines: Sequence[str], first: int, people: roster.Roster) -> tuple[li
         elif sections.is_mark(lines[index]):
             section, start = "unknown", None
     if start is None:
-        return [], "unknown"
+        start = first
+        while start and _is_prose(lines[start - 1]) and start - 1 not in people.taken:
+            start -= 1
+        said = list(lines[start:first])
+        is_speech = not names.is_operator(lines[first]) and _SPOKEN.search(" ".join(said))
+        return (said if is_speech else []), "unknown"
     said = [
         line
         for index, line in enumerate(lines[start:first], start)
-        if index not in people.taken and len(line.split()) >= MIN_PROSE and line[-1] in ".?!"
+        if index not in people.taken and _is_prose(line)
     ]
     return said, section
+
+
+def _is_prose(line: str) -> bool:
+    return len(line.split()) >= MIN_PROSE and line[-1] in ".?!"
+
+
+def _role(heading: Heading, people: roster.Roster) -> str:
+    """What a heading says, except that an executive's title in an analysts' list is none."""
+    listed = people.role(heading.name)
+    sure = heading.role != "executive" or heading.kind in ("tag", "letter", "letter_name")
+    if heading.role != "unknown" and (sure or listed == "unknown"):
+        return heading.role
+    return listed
 
 
 def _turns(
@@ -291,7 +332,7 @@ def _turns(
         if not text:
             continue
         key = names.key(heading.name)
-        role = heading.role if heading.role != "unknown" else people.role(heading.name)
+        role = _role(heading, people)
         name = spelled.get(key, heading.name)
         section = section if has_questions else "unknown"
         if section == "unknown" and has_questions:

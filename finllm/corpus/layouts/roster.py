@@ -20,18 +20,23 @@ class Roster:
     spelled: dict[str, str] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
     taken: set[int] = field(default_factory=set)
+    details: dict[str, str] = field(default_factory=dict)  # the line below a name of a list
 
     def knows(self, name: str) -> bool:
         """Whether a name is in a list."""
         return names.key(names.bare(name)) in self.spelled
 
     def role(self, name: str) -> str:
-        """The role of a name, or of the only one that is the same except for initials and "Jr."."""
+        """The role of a name, or of the only one that is the same except for initials and "Jr.".
+
+        Also of the only entry that begins with it: "Jane Roe Acme Corp - CFO" stands in some lists.
+        """
         key = names.key(names.bare(name))
         if key in self.roles:
             return self.roles[key]
         short = names.short_key(name)
         alike = {role for other, role in self.roles.items() if names.short_key(other) == short}
+        alike = alike or {r for other, r in self.roles.items() if other.startswith(f"{key} ")}
         return alike.pop() if len(alike) == 1 else "unknown"
 
     def add(self, name: str, role: str) -> None:
@@ -44,18 +49,28 @@ class Roster:
 
 def find(lines: Sequence[str]) -> Roster:
     """The participants of all lists in a transcript, wherever they stand."""
+    roster = _lists(lines, stacked=False)
+    return _lists(lines, stacked=True) if roster.details else roster
+
+
+def _lists(lines: Sequence[str], *, stacked: bool) -> Roster:
     roster, index = Roster(), 0
     while index < len(lines):
         role = sections.list_role(lines[index])
         if not role:
             index += 1
             continue
-        index = _read_list(lines, index, role, roster)
+        index = _read_list(lines, index, role, roster, stacked=stacked)
     return roster
 
 
-def _read_list(lines: Sequence[str], start: int, role: str, roster: Roster) -> int:
-    """Read the list below the heading at ``start``; the line that is no longer part of it."""
+def _read_list(
+    lines: Sequence[str], start: int, role: str, roster: Roster, *, stacked: bool
+) -> int:
+    """Read the list below the heading at ``start``; the line that is no longer part of it.
+
+    ``stacked`` lists have a title or firm below every name, also where it looks like a name.
+    """
     index, n_entries = start + 1, 0
     taken, found = {start}, []
     seen: set[str] = set()
@@ -64,7 +79,7 @@ def _read_list(lines: Sequence[str], start: int, role: str, roster: Roster) -> i
             taken.add(index)
             index += 1
             continue
-        entry = _entry(lines, index)
+        entry = _entry(lines, index, stacked=stacked)
         if entry is None or (not entry[1] and names.key(entry[0]) in seen):
             break
         name, detail, n_lines = entry
@@ -77,6 +92,8 @@ def _read_list(lines: Sequence[str], start: int, role: str, roster: Roster) -> i
         else:
             own = role
         found.append((name, own))
+        if n_lines > 1:
+            roster.details[names.key(name)] = detail
         seen.add(names.key(name))
         taken |= set(range(index, index + n_lines))
         index += n_lines
@@ -88,7 +105,7 @@ def _read_list(lines: Sequence[str], start: int, role: str, roster: Roster) -> i
     return max(index, start + 1)
 
 
-def _entry(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
+def _entry(lines: Sequence[str], index: int, *, stacked: bool) -> tuple[str, str, int] | None:
     """Name, title or firm, and number of lines of a list's entry; None if there is none."""
     line = _BULLET.sub("", lines[index]).strip()
     if not line or len(line) > 180 or sections.section_of(line) or sections.list_role(line):
@@ -108,7 +125,8 @@ def _entry(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
     first, _, rest = line.partition(",")
     if names.is_name(line):
         below = _BULLET.sub("", lines[index + 1]).strip() if index + 1 < len(lines) else ""
-        if below and not names.is_name(below) and names.is_title(below) and _is_detail(below):
+        is_other = names.is_name(below) and not (stacked and _is_below_names(lines, below))
+        if below and not is_other and names.is_title(below) and _is_detail(below):
             return names.bare(line), below, 2
         return names.bare(line), "", 1
     if match := re.fullmatch(r"(?P<name>[^()]{3,60}?) ?\((?P<detail>[^()]{2,80})\)", line):
@@ -120,6 +138,15 @@ def _entry(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
     if rest and names.is_name(first) and names.is_title(rest.strip()):
         return names.bare(first), rest.strip(), 1
     return None
+
+
+def _is_below_names(lines: Sequence[str], text: str) -> bool:
+    """Whether a line stands below a name wherever it is, as a firm does and no speaker."""
+    return all(
+        index and names.is_name(_BULLET.sub("", lines[index - 1]).strip())
+        for index, line in enumerate(lines)
+        if line == text
+    )
 
 
 def _is_detail(text: str) -> bool:

@@ -16,8 +16,9 @@ _TAG = re.compile(
     r"[<\[](?P<tag>[QA])(?: ?[-\u2013\u2014:] ?(?P<who>[^<>\]]{0,120}))?[>\]] ?:? ?(?P<text>.*)",
     re.S,
 )
-_PERSON_TAG = re.compile(r"<(?P<who>[^<>]{2,80})> ?: ?(?P<text>.*)", re.S)
+_PERSON_TAG = re.compile(r"<(?P<who>[^<>]{2,120})>(?: ?: ?(?P<text>.*))?", re.S)
 _BIO = re.compile(r" ?\{BIO[^{}]{0,40}\}")  # Bloomberg's link behind a name
+_TIME = re.compile(r"^(?:[\[(]\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?[\])]|\d{1,2}:\d\d:\d\d\b) ?")
 _OLD_TAG = re.compile(r"(?P<tag>[QA]) ?- ?(?P<who>[^:]{3,80}?)(?:: ?(?P<text>.*))?", re.S)
 _NUMBERED = re.compile(r"(?P<who>\S.{2,180}?) ?\[(?P<number>\d{1,4})\]")
 _LETTER = re.compile(r"(?P<detail>\S.{1,140}?) (?P<tag>[QA])")
@@ -56,7 +57,7 @@ def candidates(lines: Sequence[str], roster: Roster) -> dict[int, Heading]:
 
 
 def _guess(lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool) -> Heading | None:
-    line = _BIO.sub("", lines[index]).strip()
+    line = _TIME.sub("", _BIO.sub("", lines[index])).strip()
     if not line:
         return None
     if line[0] in "<[QA" and (heading := _tagged(line)):
@@ -78,7 +79,7 @@ def _guess(lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool
     if is_wrapped and not _is_free(lines, index, roster, text):
         return None
     if len(text) <= 60 and names.is_name(text):
-        return _stacked(lines, index, text)
+        return _stacked(lines, index, text, roster)
     if len(line) <= MAX_HEADING and "," in line:
         return _with_comma(text)
     return None
@@ -87,11 +88,12 @@ def _guess(lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool
 def _tagged(line: str) -> Heading | None:
     """``<Q - John Doe - Big Bank>: Hi``, ``Q - John Doe`` and ``[A]: Sure``."""
     match = _TAG.fullmatch(line)
-    if match is None and (person := _PERSON_TAG.fullmatch(line)) and names.is_name(person["who"]):
-        name = person["who"]
-        role = names.role_of(name, "")
-        name = "Operator" if role == "operator" else names.bare(name)
-        return Heading("tag", name, role, person["text"].strip())
+    if match is None and (person := _PERSON_TAG.fullmatch(line)):
+        name, detail = parted(person["who"])
+        if names.is_name(name):
+            role = names.role_of(name, detail)
+            name = "Operator" if role == "operator" else names.bare(name)
+            return Heading("tag", name, role, (person["text"] or "").strip())
     if match is None:
         match = _OLD_TAG.fullmatch(line)
         if match is None or not names.is_name(_DASH.split(match["who"])[0]):
@@ -157,7 +159,9 @@ def _dashed(text: str, roster: Roster) -> Heading | None:
         return None
     if names.is_operator(name):
         return Heading("operator", "Operator", "operator")
-    return Heading("dash", names.bare(name), names.role_of(name, detail))
+    role = names.role_of(name, detail)
+    has_firm = role == "executive" and len(_DASH.split(detail)) > 1  # "Acme Corp - CFO"
+    return Heading("firm_dash" if has_firm else "dash", names.bare(name), role)
 
 
 def _colon(line: str, roster: Roster) -> Heading | None:
@@ -183,7 +187,7 @@ def _colon(line: str, roster: Roster) -> Heading | None:
     return Heading(kind, names.bare(name), names.role_of(name, detail), text)
 
 
-def _stacked(lines: Sequence[str], index: int, text: str) -> Heading:
+def _stacked(lines: Sequence[str], index: int, text: str, roster: Roster) -> Heading:
     """A name alone on its line, with a title or firm below it or not."""
     name = names.bare(text)
     below = lines[index + 1] if index + 1 < len(lines) else ""
@@ -191,6 +195,8 @@ def _stacked(lines: Sequence[str], index: int, text: str) -> Heading:
         return Heading("operator", "Operator", "operator")
     if (match := _LETTER.fullmatch(below)) and names.is_title(match["detail"]):
         return Heading("letter", name, _TAG_ROLES[match["tag"]], n_lines=2)
+    if below and roster.details.get(names.key(name)) == below:
+        return Heading("pair", name, roster.role(name), n_lines=2)
     if not sections.section_of(below) and names.is_title(below) and not names.is_operator(below):
         tells = names.TITLE.search(below) or names.ANALYST.search(below) or names.FIRM.search(below)
         role = names.role_of(name, below)
