@@ -415,3 +415,10 @@ def test_tokens_that_are_taken_back_leave_nothing_in_either_cache(model):
     fused = {event.index: event.ids for event in events if isinstance(event, Ended)}
     rows = greedy_batch(model, prompts, pad_id=0, write=takes_back(), **limits)
     assert fused == {row.index: row.ids for row in rows} == dict(enumerate(expected))
+
+
+@pytest.mark.parametrize("text", ["a 1.134.1% decrease", "up 1.134.1", "revenue of 134.1.1"])
+def test_digits_that_count_nothing_are_not_put_together_from_the_excerpts_figures(text):
+    ground = Ground("Revenue was $134.1 million, up 1%.")
+    assert ground.supports("Revenue was $134.1 million")
+    assert not ground.supports(text)

@@ -319,3 +319,16 @@ def test_calls_of_earnings21_come_back_from_every_layout():
                 row = benchmark.shares(counts)
                 assert min(row["turns"], row["sections"]) >= 0.98, (layout, variant, call.id)
                 assert row["roles"] >= 0.95, (layout, variant, call.id)  # name_colon infers them
+
+
+def test_a_long_file_takes_a_time_in_proportion_to_its_length():
+    """Many lists and many tails in one file: counted in calls, since no clock is needed."""
+    import cProfile
+    import pstats
+
+    def n_calls(times: int) -> int:
+        profile = cProfile.Profile()
+        profile.runcall(layouts.read, case("seeking_alpha") * times)
+        return pstats.Stats(profile).total_calls
+
+    assert n_calls(160) < 4.4 * n_calls(40)

@@ -33,7 +33,7 @@ LONGEST = 48  # characters of a figure that is not complete
 MOST_TRIED = 24  # forms that may complete a text and are judged; a figure's own come first
 NEAR = 3  # words behind a figure that can still say its direction or its unit
 _BEHIND_DIGIT = re.compile(r"\D*\Z")
-_DIGITS = re.compile(r"\w*\d\w*")
+_DIGITS = re.compile(r"\w*\d(?:[.,]?\w)*")  # "1.134.1", which counts nothing, is one word
 _DIGIT_OR_SYMBOL = re.compile(f"[\\d{re.escape(''.join([*VULGAR, *SYMBOLS]))}]")
 _NUMERAL = re.compile(r"^[\s*_#>-]*\(?(\d{1,2})[.)]", re.MULTILINE)
 

@@ -34,13 +34,17 @@ def assign(turns: Sequence[Turn]) -> tuple[Turn, ...]:
             return tuple(part for turn in turns for part in flat.divide(turn))
     start = boundary(turns)
     roles = speaker_roles(turns, start)
+    if start is None:
+        sections = [_undivided(turns)] * len(turns)
+    else:
+        sections = ["prepared"] * start + ["qa"] * (len(turns) - start)
     return tuple(
         replace(
             turn,
             role=roles[turn.speaker] if turn.role == "unknown" else turn.role,
-            section=_section(turn, index, start, turns),
+            section=section if turn.section == "unknown" else turn.section,
         )
-        for index, turn in enumerate(turns)
+        for turn, section in zip(turns, sections, strict=True)
     )
 
 
@@ -133,13 +137,15 @@ def speaker_roles(turns: Sequence[Turn], start: int | None) -> dict[str, str]:
             roles.setdefault(name, "executive" if start is not None else "unknown")
     tail = [] if start is None else turns[start:]
     chosen, n_exchanges = _called(tail, roles)
-    for name in dict.fromkeys(turn.speaker for turn in tail):
+    texts: dict[str, list[str]] = {}
+    for turn in tail:
+        texts.setdefault(turn.speaker, []).append(turn.text)
+    for name, said in texts.items():
         if name in roles:
             continue
         if chosen[name]:
             roles[name] = "analyst" if 2 * chosen[name] >= n_exchanges[name] else "executive"
         else:
-            said = [turn.text for turn in tail if turn.speaker == name]
             asks = sum(1 for text in said if cues.asks(text))
             roles[name] = "analyst" if 2 * asks > len(said) else "executive"
     return {turn.speaker: "unknown" for turn in turns} | roles
@@ -164,9 +170,6 @@ def _called(tail: Sequence[Turn], roles: dict[str, str]) -> tuple[Counter[str], 
     return chosen, exchanges
 
 
-def _section(turn: Turn, index: int, start: int | None, turns: Sequence[Turn]) -> str:
-    if turn.section != "unknown":
-        return turn.section
-    if start is None:
-        return "prepared" if cues.asks_nothing(" ".join(t.text for t in turns)) else "unknown"
-    return "prepared" if index < start else "qa"
+def _undivided(turns: Sequence[Turn]) -> str:
+    """The section of a call in which no questions begin."""
+    return "prepared" if cues.asks_nothing(" ".join(turn.text for turn in turns)) else "unknown"

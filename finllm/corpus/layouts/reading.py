@@ -192,13 +192,13 @@ def _tail(lines: Sequence[str], headings: dict[int, Heading], first: int) -> int
         )
         # a foot that stands once may be that of the last page but one
         most = 1 if sections.is_page_mark(lines[index]) else MIN_AFTER_TAIL
-        if ends and _n_said(lines, headings, index) < most:
+        if ends and _n_said(lines, headings, index, most) < most:
             return index
     return len(lines)
 
 
-def _n_said(lines: Sequence[str], headings: dict[int, Heading], start: int) -> int:
-    """Words in sentences that announced speakers say from a line on."""
+def _n_said(lines: Sequence[str], headings: dict[int, Heading], start: int, enough: int) -> int:
+    """Words in sentences that announced speakers say from a line on, counted up to ``enough``."""
     n_words, speaking = 0, False
     for index in range(start, len(lines)):
         if heading := headings.get(index):
@@ -208,6 +208,8 @@ def _n_said(lines: Sequence[str], headings: dict[int, Heading], start: int) -> i
             speaking = False
         elif speaking and lines[index][-1] in ".?!":
             n_words += len(lines[index].split())
+        if n_words >= enough:
+            break
     return n_words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -49,27 +50,27 @@ class Roster:
 
 def find(lines: Sequence[str]) -> Roster:
     """The participants of all lists in a transcript, wherever they stand."""
-    roster = _lists(lines, stacked=False)
-    return _lists(lines, stacked=True) if roster.details else roster
+    roster = _lists(lines, firms=frozenset())
+    return _lists(lines, firms=_below_names(lines)) if roster.details else roster
 
 
-def _lists(lines: Sequence[str], *, stacked: bool) -> Roster:
+def _lists(lines: Sequence[str], *, firms: frozenset[str]) -> Roster:
     roster, index = Roster(), 0
     while index < len(lines):
         role = sections.list_role(lines[index])
         if not role:
             index += 1
             continue
-        index = _read_list(lines, index, role, roster, stacked=stacked)
+        index = _read_list(lines, index, role, roster, firms=firms)
     return roster
 
 
 def _read_list(
-    lines: Sequence[str], start: int, role: str, roster: Roster, *, stacked: bool
+    lines: Sequence[str], start: int, role: str, roster: Roster, *, firms: frozenset[str]
 ) -> int:
     """Read the list below the heading at ``start``; the line that is no longer part of it.
 
-    ``stacked`` lists have a title or firm below every name, also where it looks like a name.
+    Where a list has titles or firms below names, ``firms`` are those that look like names too.
     """
     index, n_entries = start + 1, 0
     taken, found = {start}, []
@@ -79,7 +80,7 @@ def _read_list(
             taken.add(index)
             index += 1
             continue
-        entry = _entry(lines, index, stacked=stacked)
+        entry = _entry(lines, index, firms=firms)
         if entry is None or (not entry[1] and names.key(entry[0]) in seen):
             break
         name, detail, n_lines = entry
@@ -105,7 +106,9 @@ def _read_list(
     return max(index, start + 1)
 
 
-def _entry(lines: Sequence[str], index: int, *, stacked: bool) -> tuple[str, str, int] | None:
+def _entry(
+    lines: Sequence[str], index: int, *, firms: frozenset[str]
+) -> tuple[str, str, int] | None:
     """Name, title or firm, and number of lines of a list's entry; None if there is none."""
     line = _BULLET.sub("", lines[index]).strip()
     if not line or len(line) > 180 or sections.section_of(line) or sections.list_role(line):
@@ -125,7 +128,7 @@ def _entry(lines: Sequence[str], index: int, *, stacked: bool) -> tuple[str, str
     first, _, rest = line.partition(",")
     if names.is_name(line):
         below = _BULLET.sub("", lines[index + 1]).strip() if index + 1 < len(lines) else ""
-        is_other = names.is_name(below) and not (stacked and _is_below_names(lines, below))
+        is_other = names.is_name(below) and below not in firms
         if below and not is_other and names.is_title(below) and _is_detail(below):
             return names.bare(line), below, 2
         return names.bare(line), "", 1
@@ -140,13 +143,12 @@ def _entry(lines: Sequence[str], index: int, *, stacked: bool) -> tuple[str, str
     return None
 
 
-def _is_below_names(lines: Sequence[str], text: str) -> bool:
-    """Whether a line stands below a name wherever it is, as a firm does and no speaker."""
-    return all(
-        index and names.is_name(_BULLET.sub("", lines[index - 1]).strip())
-        for index, line in enumerate(lines)
-        if line == text
-    )
+def _below_names(lines: Sequence[str]) -> frozenset[str]:
+    """The lines that stand below a name wherever they are, as firms do and no speaker."""
+    plain = [_BULLET.sub("", line).strip() if len(line) <= 60 else "" for line in lines]
+    known = {line: names.is_name(line) for line in set(plain)}
+    spoken = {plain[0]} | {line for above, line in itertools.pairwise(plain) if not known[above]}
+    return frozenset(known) - spoken
 
 
 def _is_detail(text: str) -> bool:
