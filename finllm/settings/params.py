@@ -11,6 +11,7 @@ from pathlib import Path
 
 from finllm.records import METRICS
 from finllm.settings.checked_record import checked_record, one_of, parsed_yaml, within
+from finllm.settings.prefer import Prefer
 
 
 @dataclass(frozen=True)
@@ -200,48 +201,6 @@ class Train:
     launcher: str = one_of("single", "ddp", "fsdp", "deepspeed-zero2", "deepspeed-zero3")
     devices: int = within(0, 4096)
     seed: int = within(0)
-
-
-@dataclass(frozen=True)
-class PairWeights:
-    """How the preference pairs are shared among their kinds."""
-
-    corrupted: float = within(0, 1)
-    sampled: float = within(0, 1)
-    rated: float = within(0, 1)
-
-    def __post_init__(self) -> None:
-        total = self.corrupted + self.sampled + self.rated
-        if abs(total - 1) > 1e-9:
-            raise ValueError(f"prefer.weights add up to {total:g}; they must add up to 1")
-
-
-@dataclass(frozen=True)
-class Prefer:
-    """Preference tuning."""
-
-    method: str = one_of("none", "dpo", "ipo", "simpo", "kto")
-    reference: str = one_of("tuned", "base", "none")
-    beta: float = within(0, 1000, above_low=True)
-    margin: float = within(0, 1000)
-    learning_rate: float = within(0, 1, above_low=True)
-    epochs: float = within(0, 1000, above_low=True)
-    batch_size: int = within(1, 4096)
-    accumulation: int = within(1, 4096)
-    weights: PairWeights
-    max_pairs: int = within(0)
-    samples: int = within(2, 1000)
-    temperature: float = within(0, 10, above_low=True)
-    max_prompts: int = within(0)
-    val_share: float = within(0, 1)
-    seed: int = within(0)
-
-    def __post_init__(self) -> None:
-        if self.method == "kto" and self.reference == "none":
-            raise ValueError(
-                "prefer.method is kto and prefer.reference is none; its loss is flat where an "
-                "answer is far from a reference: set prefer.reference to tuned or base"
-            )
 
 
 @dataclass(frozen=True)
