@@ -202,3 +202,9 @@ def test_every_progress_bar_of_the_project_asks_whether_it_is_on_a_terminal():
                 missing.append(f"{path.relative_to(ROOT)}: {call[:60]}")
             at = text.find("tqdm(", at + 1)
     assert not missing
+
+
+def test_output_that_nobody_reads_any_more_is_no_error():
+    command = f"(sleep 0.3; {shlex.quote(sys.executable)} -m finllm completion bash) | true"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr == ""
