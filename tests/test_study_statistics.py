@@ -276,7 +276,7 @@ def test_the_studies_of_the_claims_can_run_and_take_six_hours_at_most():
         cells = schedule(study, ROOT, done=done)
         taken = sum(cell.seconds for cell in cells)
         assert taken <= 3600 * study.hours, f"{path.name}: {taken / 3600:.2f} hours"
-        seconds += taken
+        seconds += taken * path.name[:2].isdigit()  # a claim of the method
         assert study.exact or len(study.seeds) >= 3
     assert 3600 < seconds <= 6 * 3600, f"{seconds / 3600:.2f} hours"
 
