@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from finllm.instruct.chat import Encoded
 from finllm.runtime.provenance import Provenance
 
 
-class Answering:
+class Answering(ABC):
     """The part that is the same for this project's own decoder, Ray and vLLM.
 
     ``generated`` gives the answers that are not ``done``, each once, in any order; ``losses`` the
@@ -36,14 +37,15 @@ class Answering:
     context: int  # tokens of prompt and answer together
     identity: Mapping[str, object]  # all that an answer depends on beside its prompt
 
+    @abstractmethod
     def free(self) -> Answering:
         """The same model, writing what it finds most probable."""
-        raise NotImplementedError
 
+    @abstractmethod
     def provenance(self) -> Provenance:
         """What the answers are made with."""
-        raise NotImplementedError
 
+    @abstractmethod
     def generated(
         self,
         ids: Sequence[Sequence[int]],
@@ -53,15 +55,14 @@ class Answering:
         watch: Stopwatch | None,
     ) -> Iterator[Answer]:
         """The answers that are not ``done``; see ``answer``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def losses(self, rows: Sequence[Encoded]) -> Iterator[float]:
         """The nats of each reference, in order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def alone(self, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> dict[str, float]:
         """What these prompts take when they come one at a time (``efficiency.time_alone``)."""
-        raise NotImplementedError
 
     @property
     def has_rules(self) -> bool:

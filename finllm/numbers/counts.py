@@ -18,6 +18,7 @@ STOPS = frozenset(
 # words on -s that are no plurals of things
 _NO_PLURALS = frozenset(
     "is was has this plus sales across versus vs less unless us our as its his hers yes always "
+    "margins revenues earnings profits "
     "perhaps thus besides sometimes towards afterwards process business access basis loss gross "
     "previous various numerous continuous serious obvious focus status analysis bonus minus "
     "address progress success excess express press mass class does goes regards includes reflects "

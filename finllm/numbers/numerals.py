@@ -177,7 +177,6 @@ class Numerals:
         if last != "1" and follows or len(parents) > 1:
             return match.end() if heading or parents else at
         named = not counted_unit(line.lower(), match.end() - 1, 2)  # "## 3 stores opened"
-        named |= bool(parents) and line[match.end()].isupper()  # "1.1 Margins rose"
         leads = last == "1" and f"{parent}2 " in self._text
         known = heading or follows and parents
         return match.end() if known and (named or leads) else at
