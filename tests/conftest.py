@@ -7,6 +7,9 @@ import signal
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny products only wait for a second thread
+# Numba's first kernel of a process makes it two threads again; while one waits for the other it
+# must not spin, or the tests beside it stand still: tenfold times were seen.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 from hypothesis import settings

@@ -73,7 +73,7 @@ _NAMING = frozenset(
     "studio channel pub l public law ext ext. sku imo group bullet act cohort grade study "
     "milestone mach rank ranked catch area apollo ab sb hb hr h.r. s. dot sub "
     "exon chromosome soc ligue cfr hipaa codes kernel tls firmware sdk cuda "
-    "kubernetes".split()
+    "kubernetes proposal proposals motel".split()
 )
 # of these, what is also measured: "hydro generation 1,117 GWh"
 _MEASURED = frozenset(
@@ -94,6 +94,10 @@ _STANDARD_BEFORE = re.compile(
     r"(?:(?:\bInd |\bPCAOB |[^A-Z] )AS|\b(?:DIN|EN|ISO|IEC|UNE|BS|NF|UNI|NBR|JIS|GB/T|ANSI|UL|VDE"
     r"|ASTM|ETSI|API|SAE|NEMA|UN|IEEE|DSS|HTS|HS)(?:[ /-](?:EN|ISO|IEC|ASTM|NZS|IEEE))*) $"
 )
+_KEY_BEFORE = re.compile(  # "star then 1", "pound key, followed by 2"
+    r"\b(?:star|asterisk|pound|hash|pad|keypad|phone|press|dial|key)(?: key| sign)?,?"
+    r" (?:and then|then|followed by|the)(?: the)?(?: digit)? $"
+)
 _GLUED_CODE = re.compile(r"[A-Z]{3}\d{5,6}(?<!00)(?![\d.,'’]\d| ?[a-z€$])")  # "SAR442168"
 _ACCOUNTS = frozenset(  # in capitals, though no names
     "ebitda ebitdax ebit ebt pbt ffo affo noi nii opex capex aum tam eps gmv arr acv tcv tpv gwp "
@@ -108,6 +112,7 @@ _CODED = frozenset(  # words that make any number behind them a code, also one l
 _NAMING_IN_CAPITALS = frozenset(
     "model cat industry mark terminal reactor pixel core release track".split()
 )
+_BRANDS = frozenset(("century", "super"))  # "Century 21 brokers", "Super 8 hotels"
 _PLACES = frozenset(  # "Exit 14", also where it begins a sentence
     "exit track platform tram plant shaft berth dock lane seat row hull hangar line".split()
 )
@@ -259,6 +264,8 @@ def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
         return True
     if text[end] == "." and (text[end + 1].isdigit() or _TICKER.match(cased, end)):
         return True  # "11.5.2", "7203.T"
+    if text[end] == "&" and text[end + 1].isdigit():
+        return True  # "1&1"
     if is_year(atom, text):
         if previous in _CODED or window.endswith("class of "):
             return True
@@ -274,9 +281,13 @@ def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
     if previous in _NAMING_IN_CAPITALS and cased[start - len(previous) - 1].isupper():
         if atom.number < 20:
             return True
+    if previous in _BRANDS and cased[start - len(previous) - 1].isupper():
+        return True
     if previous in _PLACES and cased[start - len(previous) - 1].isupper():
         return not atom.number % 1 and not counted_unit(text, end, 1)
     if previous and is_label(cased, text, atom, previous) or is_phone(text, start):
+        return True
+    if _KEY_BEFORE.search(window) and not counted_unit(text, end, 1):
         return True
     if end - start >= 5 and text[start:end].isdigit():
         if _CODE_BEFORE.search(text, max(0, start - 50), start):

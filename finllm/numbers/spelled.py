@@ -23,13 +23,13 @@ _WORD = (
     r"|quarter|fourth|fifth|tenth)"
     r"|an?(?= (?:hundred|thousand|million|billion|trillion|third|fifth|half|couple|dozen|dollar"
     r"|buck|basis point|tenth of|eighth of|sixth of|quarter of"
-    r"|quarter (?:percent|point|billion|million))\b)"
+    r"|quarter (?:percent(?:age points?)?|point|billion|million))\b)"
     r"|half(?= (?:an? |of (?:1|one|an?) ?)?"
-    r"(?:dozen|million|billion|percent|%|point|trillion|cent|basis)\b)"
+    r"(?:dozen|million|billion|percent(?:age points?)?|%|point|trillion|cent|basis)\b)"
     r"|half(?= of (?:the|our|all|its|their|that|this|those|these|total|them|us|it|which)\b"
     r"(?! (?:(?:fiscal |calendar )?year(?!-over)|20\d\d|month|quarter)))"
     r"|half(?= (?:the|our|its|their) (?!time|battle|way|story|year|quarter|month|century|day))"
-    r"|quarter (?=(?:point|percent|of an? (?:percent|point))\b)))"
+    r"|quarter (?=(?:point|percent(?:age points?)?|of an? (?:percent(?:age points?)?|point))\b)))"
 )
 # a pattern for each character before a word: one that begins with a fixed one is found faster
 WORDS = tuple(re.compile(re.escape(before) + _WORD) for before in ' \n("“—/-')
