@@ -67,7 +67,7 @@ _MARK_ONLY = re.compile(r"\[operator instructions?\] ?", re.I)
 
 
 def kind_of(sentence: str, *, kinds: tuple[str, ...]) -> str | None:
-    """Return the first of ``kinds`` that a sentence matches, or None; None if it states a figure.
+    """Return the first of ``kinds`` that a sentence matches; None without a match or with a figure.
 
     >>> kind_of("Actual results may differ materially.", kinds=KINDS)
     'safe_harbor'

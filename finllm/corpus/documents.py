@@ -34,7 +34,7 @@ _BLOCKS = frozenset(
 
 
 def read_document(path: Path, *, encoding: str) -> str | Reject:
-    """Return the text of a file, its format judged by content and not by name; or a reject."""
+    """Return the text of a file, whose format is judged by content before name; or a reject."""
     suffix = path.suffix.lower()
     if suffix in UNREADABLE:
         detail = f"{suffix} files are not read; save it as text, HTML or PDF"

@@ -160,7 +160,7 @@ def _section(name: str) -> str:
 
 
 def _keys(entry: dict) -> dict[str, str]:
-    """Map keys in plain form to the entry's: "Speaker Name" and "speakerName" are speaker_name."""
+    """Map snake-case keys to the entry's own: speaker_name for "Speaker Name" and "speakerName"."""
     return {re.sub(r"[\s-]+|(?<=[a-z])(?=[A-Z])", "_", str(key)).lower(): key for key in entry}
 
 

@@ -29,7 +29,7 @@ def read(
     """Yield the calls of the ``.nlp`` files, with one turn for each run of one speaker's tokens.
 
     ``base`` is a folder as published (the files in ``transcripts/nlp_references``) or any folder
-    with such files below it. The tables of calls and speakers are read if present. They have no
+    with such files below it. The tables of calls and speakers are read if present. They give no
     year: it is the first year that the call names with its quarter; without one the period is "".
     """
     metadata = {row.get("file_id", ""): row for row in _rows(base, METADATA)}

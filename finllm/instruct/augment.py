@@ -58,7 +58,7 @@ def augment(
 
 
 def perturb(example: Example, names: Sequence[str], rng: np.random.Generator) -> Example | None:
-    """Return the example with another company name and scaled amounts; None if inconsistent."""
+    """Rename the company and scale the amounts of an example; None if no factor is consistent."""
     shorter = [name for name in names if len(name) <= len(example.company)]
     name = shorter[int(rng.integers(len(shorter)))] if shorter else example.company
     asked = [w for w in wordings(example.template) if len(w) <= len(example.instruction)]

@@ -275,7 +275,7 @@ def choose_by_source(
     transfer_source: str,
     rng: np.random.Generator,
 ) -> tuple[set[str], dict[str, int]]:
-    """Choose from (template, example id, source), for the transfer source and the others apart.
+    """Choose from (template, example id, source), treating the transfer source separately.
 
     The transfer source may lack a template, such as summaries; the weights of the others then keep
     their ratio among its examples. Their number is not limited here: the split caps them. The

@@ -56,9 +56,9 @@ def spoken_in(text: str) -> str:
 
 
 def said_in(text: str) -> str:
-    """Return the language as ``spoken_in`` does, or one that only has a file of its numbers.
+    """Return the language like ``spoken_in``, but also consider those with only a file of numbers.
 
-    The latter is returned only if it has more words of the text than any other language, including
+    These are returned only if they have more words of the text than any other language, including
     the words in the files of numbers.
 
     >>> said_in("A receita líquida foi de R$ 9,6 bilhões"), said_in("Umsatz stieg um 5 %")

@@ -148,7 +148,7 @@ def _believed_stacks(found: dict[int, Heading], people: roster.Roster) -> dict[i
 
 
 def _settled_firms(found: dict[int, Heading]) -> dict[int, Heading]:
-    """Take a firm before a title as an analyst's if the executives of the file have no firm."""
+    """Take a firm before a title as an analyst's if the executives of the file give no firm."""
     if not any(h.kind == "dash" and h.role == "executive" for h in found.values()):
         return found
     return {
@@ -180,7 +180,7 @@ def _is_furniture(
 
 
 def _tail(lines: Sequence[str], headings: dict[int, Heading], first: int) -> int:
-    """Return the line at which the publisher's tail begins; the number of lines without one."""
+    """Return the line at which the publisher's tail begins, or the number of lines if none does."""
     feet = Counter(re.sub(r"\d+", "#", line) for line in lines if sections.is_page_mark(line))
     for index in range(first + 1, len(lines)):
         if feet[re.sub(r"\d+", "#", lines[index])] > 1:
@@ -214,7 +214,7 @@ def _n_said(lines: Sequence[str], headings: dict[int, Heading], start: int, enou
 
 
 def _layout(kinds: Counter[str]) -> str:
-    """Return the layout's name, or several if each has a fifth, since a file can change layout."""
+    """Return the name of the layout, or of all with a fifth of the headings, joined by "+"."""
     if not kinds:
         return "name_colon"
     if kinds["tag"] or kinds["letter"]:  # FactSet writes the speakers of the remarks in other forms

@@ -28,7 +28,7 @@ class Roster:
         return names.key(names.bare(name)) in self.spelled
 
     def role(self, name: str) -> str:
-        """Return the role of a name, or of the only one that differs just in initials and "Jr.".
+        """Return the role of a name, or of the only one that differs just in initials or "Jr.".
 
         The only entry that begins with the name counts too: some lists have "Jane Roe Acme Corp -
         CFO".
