@@ -125,7 +125,7 @@ class YearView:
 
 @dataclass(frozen=True)
 class Books:
-    """All quarters of a company in order, with the guidance given in each quarter's results."""
+    """All quarters of a company in order, with the guidance given with each quarter's results."""
 
     quarters: tuple[Quarter, ...]
     next_revenue: tuple[Range, ...]  # of the next quarter, million dollars
@@ -161,7 +161,7 @@ def simulate(
     n_quarters: int,
     rng: np.random.Generator,
 ) -> Books:
-    """Draw the books of one company from the start of ``first_year - 2``.
+    """Draw the accounts of one company from the start of ``first_year - 2``.
 
     Index ``N_HISTORY`` is the first quarter of ``first_year``; at least ``n_quarters`` follow it,
     and after those at least one more full year, so that guidance can look ahead.

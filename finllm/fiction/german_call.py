@@ -88,8 +88,7 @@ class _GermanCall:
         }
 
     def _figures(self) -> dict[str, str]:
-        """Return the script's figures in German, with amounts per share in this call's style.
-        """
+        """Return the script's figures in German, with amounts per share in this call's style."""
         now, slots = self.script.now, self.script.slots
         names = (
             "rev", "rev_prior", "pct", "gm", "bps", "opex", "opex_prior", "opex_ratio", "charge",

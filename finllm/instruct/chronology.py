@@ -31,9 +31,9 @@ def quarter_number(period: str) -> int | None:
 def choose_cutoff(
     examples: Iterable[Example], split_of: Mapping[str, str], *, embargo_quarters: int
 ) -> int:
-    """Choose the first quarter of the test set, as a number, that keeps the most of both sides.
+    """Choose the first quarter of the test set, as a number, to keep as many examples as possible.
 
-    It maximises the product of the numbers of train and of test examples that remain.
+    It maximises the product of the numbers of training and of test examples that remain.
 
     Raises
     ------

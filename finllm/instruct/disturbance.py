@@ -17,7 +17,7 @@ from finllm.instruct.templates import held_out_wording
 from finllm.languages.quantities import quantities_in
 from finllm.records import Example
 
-MIN_TYPO_LETTERS = 4  # a slip would turn shorter words into others ("on", "no")
+MIN_TYPO_LETTERS = 4  # a typo would turn shorter words into others ("on", "no")
 _WORD = re.compile(rf"[^\W\d_]{{{MIN_TYPO_LETTERS},}}")
 _STOPS = ".,;:!?\"'"
 _OPENINGS = ",;:!?\"'"  # a point at the start of a figure belongs to it

@@ -133,7 +133,7 @@ def drafter(
 def asker(
     *, budget: Callable[[], Budget], lexicon: str, template: str, seed: int
 ) -> Callable[[Sequence[Line]], list[Example | Reject]]:
-    """Build a function that asks a template's question of each call in a batch; see ``drafter``."""
+    """Build a function that makes one template's question about each call; see ``drafter``."""
     tokens, terms = budget(), Lexicons(lexicon)
 
     def ask(batch: Sequence[Line]) -> list[Example | Reject]:

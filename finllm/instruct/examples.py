@@ -88,7 +88,7 @@ def question(
     budget: Budget,
     rng: np.random.Generator,
 ) -> Example | Reject:
-    """Build the prompt about a call without a known answer, in the method's own wording.
+    """Build the question about a call whose answer is unknown, in the method's own wording.
 
     The excerpt is the one that ``candidates`` cuts for the template with the same ``rng``, so the
     prompt equals the pipeline's byte for byte; but calls that give no reference are asked about

@@ -43,7 +43,7 @@ def _spread(text: str) -> str:
 
 
 def spoken_in(text: str) -> str:
-    """Return the language with files that knows most words at the start of a text.
+    """Return the language with files whose words are most frequent at the start of a text.
 
     The words are those of its wording and lexicon. Meant for answers of a line or two, for which
     the library is unsuitable: it takes "q3 eps $0.45" for any language. English if no other

@@ -40,5 +40,5 @@ class Lexicons:
         return self.of(spoken_in(text)).canonical_terms(text)
 
     def named_in_any_case(self, text: str) -> tuple[str, ...]:
-        """Return ``Lexicon.named_in_any_case`` for the text's own language."""
+        """Call ``Lexicon.named_in_any_case`` for the text's own language."""
         return self.of(spoken_in(text)).named_in_any_case(text)

@@ -101,7 +101,7 @@ def ends_no_sentence(before: str, behind: str, *, language: str) -> bool:
 
 @cache
 def expectations(language: str) -> re.Pattern[str]:
-    """Return a pattern that matches a language's words of expectation."""
+    """Return a pattern that matches a language's words for expectations."""
     rows = wording_rows(wording_file(language))
     forms = {form for kind, _, own in rows if kind == "outlook" for form in own}
     return re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, forms)))})\b", re.IGNORECASE)
