@@ -134,8 +134,7 @@ def clean_transcript(
     Returns
     -------
     record, counts
-        The clean transcript or a reject with its reason; ``counts`` has ``words_before``,
-        ``words_after``, ``words_removed_<kind>`` and the repairs.
+        ``counts`` has ``words_before``, ``words_after``, ``words_removed_<kind>`` and the repairs.
     """
     counts: Counter[str] = Counter()
     cleaned = []
