@@ -1,1 +1,1 @@
-"""Raw text to transcripts: sources, layouts, speakers, cleaning, quality and duplicates."""
+"""Turn raw text into transcripts: sources, layouts, speakers, cleaning, quality and duplicates."""

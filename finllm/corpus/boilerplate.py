@@ -1,4 +1,4 @@
-"""Boilerplate sentences: their detection, and the number of words that removal costs."""
+"""Detect and remove boilerplate sentences, and count the words removed."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ PATTERNS = {
         re.I,
     ),
 }
-REPEATED = "repeated_disclaimer"  # what this is only the whole corpus shows: see ``disclaimers``
+REPEATED = "repeated_disclaimer"  # found only by comparing all calls: see ``disclaimers``
 KINDS = (*PATTERNS, REPEATED)
-# Every pattern needs one of these: a cheap look before the expensive one.
+# Every pattern needs one of these: a cheap test before the expensive one.
 _HINTS = (
     "forward", "actual ", "differ", "litigation", "harbo", "obligation", "duty", "responsib",
     "intention", "update", "10-k", "10-q", "10k", "10q", "risk", "reconcil", "press", "star", "*",
@@ -67,7 +67,7 @@ _MARK_ONLY = re.compile(r"\[operator instructions?\] ?", re.I)
 
 
 def kind_of(sentence: str, *, kinds: tuple[str, ...]) -> str | None:
-    """The first of ``kinds`` that a sentence is; None for a sentence with a figure in it.
+    """Return the first of ``kinds`` that a sentence matches; None without a match or with a figure.
 
     >>> kind_of("Actual results may differ materially.", kinds=KINDS)
     'safe_harbor'
@@ -87,10 +87,10 @@ def kind_of(sentence: str, *, kinds: tuple[str, ...]) -> str | None:
 
 
 def remove(turns: Sequence[Turn], *, kinds: tuple[str, ...]) -> tuple[list[Turn], Counter[str]]:
-    """The turns without the boilerplate of the given kinds, and the words removed by kind.
+    """Return the turns without the given kinds of boilerplate, and the words removed by kind.
 
-    A sentence goes whole or stays whole. Sentences with money or percentages stay, and so does all
-    that an analyst says. A turn of which nothing is left is dropped.
+    Each sentence is removed or kept whole. Sentences with money or percentages are kept, and so is
+    everything that an analyst says. A turn with no text left is dropped.
 
     Raises
     ------

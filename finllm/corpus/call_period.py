@@ -1,4 +1,4 @@
-"""Normalize the spellings of a call's period to one form: "2021Q3"."""
+"""Normalise the spellings of a call's period to one form: "2021Q3"."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 from finllm.numbers.vocabulary import periods_in_english
 
-MAX_FIELD = 250  # characters; a longer field is no period and no date
+MAX_FIELD = 250  # characters; a longer field is neither a period nor a date
 _YEAR = r"(?:19|20)\d\d"
-# A fiscal year across two calendar years, "2023/24" or "FY 23-24", is named by the later one.
+# A fiscal year that spans two calendar years, "2023/24" or "FY 23-24", takes the later one.
 _SEASON = rf"(?P<from>(?:{_YEAR}|\d\d))\s?[/-]\s?(?P<to>20\d\d|\d\d)(?![\d/-])"
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]*"
@@ -69,12 +69,12 @@ _WORD_MONTHS = {"three": 3, "six": 6, "nine": 9, "twelve": 12}
 
 
 def normalise_period(value: object) -> str | None:
-    """A quarter as "2021Q3"; "" for nothing; None for what names no period.
+    """Return a quarter as "2021Q3", "" for an empty value, or None if the value names no period.
 
-    A longer period stands for the quarter with which it ends: "H1 2024" for 2024Q2, "9M 2024" for
-    2024Q3, "FY2024" for 2024Q4. A fiscal year is taken as stated, whatever calendar months it has;
-    "2023/24" is named by the year in which it ends. A date, and a quarter named by its last month
-    ("September quarter 2024"), stand for the calendar quarter that they lie in.
+    A longer period becomes the quarter with which it ends: "H1 2024" gives 2024Q2, "9M 2024" 2024Q3
+    and "FY2024" 2024Q4. A fiscal year is taken as stated, whatever calendar months it covers;
+    "2023/24" is named by the year in which it ends. A date, or a quarter named by its last month
+    ("September quarter 2024"), becomes the calendar quarter that contains it.
 
     >>> normalise_period("Q3 FY2024"), normalise_period("3Q24"), normalise_period("FY24 Q3")
     ('2024Q3', '2024Q3', '2024Q3')
@@ -96,7 +96,7 @@ def normalise_period(value: object) -> str | None:
 
 
 def stated_period(text: str) -> str:
-    """The first period that a text names, a date aside; "" where it names none.
+    """Return the first period that a text names, ignoring dates, or "" without one.
 
     >>> stated_period("Acme Corp FQ3 2023 Earnings Call"), stated_period("Oct 25, 2023")
     ('2023Q3', '')
@@ -107,10 +107,10 @@ def stated_period(text: str) -> str:
 
 
 def parted_by_period(text: str) -> tuple[str, str, str]:
-    """What stands before the first period that a text names, the period, and what stands behind.
+    """Split a text at the first period it names: the text before, the period, and the text after.
 
-    The text is given with the words of its period in English and plain dashes; without a period it
-    is the first part.
+    The parts are returned with the words of the period in English and with plain dashes; if the
+    text names no period, all of it is the first part.
 
     >>> parted_by_period("Acme SE Nine Months 2024 Results")
     ('Acme SE ', '2024Q3', ' Results')
@@ -124,7 +124,7 @@ def parted_by_period(text: str) -> tuple[str, str, str]:
             if found and not match["annual"]:
                 return text[: match.start()], found, text[match.end() :]
             whole = whole or (match if found else None)
-    # "full year 2023" behind a quarter is not what the call is of
+    # "full year 2023" after a quarter does not name the period of the call
     if match := _MONTH_QUARTER.search(text):
         month = _month(match["month"] or match["month2"] or match["month3"])
         year = match["year"] or match["year2"] or match["year3"] or _year(_named(match))
@@ -137,9 +137,9 @@ def parted_by_period(text: str) -> tuple[str, str, str]:
 
 
 def call_date(text: str) -> str:
-    """The first calendar date in a text as "2023-10-25"; "" where there is none.
+    """Return the first calendar date in a text as "2023-10-25", or "" without one.
 
-    A date in figures alone is read where it can be read in one way only.
+    A date in digits only is read if it is unambiguous.
 
     >>> call_date("Oct 25, 2023, 8:30 a.m. ET"), call_date("25-Oct-2023"), call_date("10/9/2023")
     ('2023-10-25', '2023-10-25', '')
@@ -156,13 +156,13 @@ def call_date(text: str) -> str:
 
 
 def _plain_numbers(text: str) -> str:
-    """A year and a quarter in two fields of an API: "2023 3"."""
+    """Read a year and a quarter from two fields of an API, as in "2023 3"."""
     match = re.fullmatch(rf"(?P<a>{_YEAR}) (?P<b>[1-4])|(?P<c>[1-4]) (?P<d>{_YEAR})", text)
     return f"{match['a'] or match['d']}Q{match['b'] or match['c']}" if match else ""
 
 
 def _of_month(text: str) -> str:
-    """The calendar quarter of a month and a year: "Sep-24", "June 2024"."""
+    """Return the calendar quarter of a month and a year, as in "Sep-24" or "June 2024"."""
     match = _MONTH_YEAR.fullmatch(text)
     return f"{_year(_named(match))}Q{(_month(match['month']) + 2) // 3}" if match else ""
 
@@ -181,7 +181,7 @@ def _from_parts(found: dict[str, str]) -> str:
 
 
 def _last_quarter(found: dict[str, str]) -> int:
-    """The quarter with which a period ends; more than 4 for a third half."""
+    """Return the quarter with which a period ends; more than 4 for a third half."""
     if months := found.get("months") or found.get("months2"):
         return int(months) // 3
     if word := found.get("months_word"):

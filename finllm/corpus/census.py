@@ -30,21 +30,21 @@ _NAMED = re.compile(
     rf"|\bq(?P<q2>[1-4]),? {_FISCAL}(?P<y2>20\d\d)\b"
     r"|\b(?P<y3>20\d\d)(?:'s)? (?:fiscal )?"
     r"(?:q(?P<q3>[1-4])\b|(?P<name3>first|second|third|fourth) quarter)"
-)  # of lower-case text: ignoring case costs twice the time
+)  # applied to lower-case text: ignoring case takes twice as long
 _WORD = re.compile(r"[a-z][a-z'-]*[a-z]")
 
 
 @dataclass(frozen=True)
 class CallPeriods:
-    """The quarter that a call's metadata say, and those that its words name."""
+    """The quarter in a call's metadata, and the quarters named in its text."""
 
     company: str
     period: str  # "2021Q3", empty where unknown
-    named: tuple[str, ...]  # as often as named
+    named: tuple[str, ...]  # in order, with repetitions
 
 
 def named_periods(text: str, language: str) -> tuple[str, ...]:
-    """The quarters that a text names with their year, in order, as often as it does.
+    """Return the quarters that a text names with their year, in order and with repetitions.
 
     >>> named_periods("In the third quarter of fiscal 2021, against Q3 2020, ...", "en")
     ('2021Q3', '2020Q3')
@@ -61,18 +61,19 @@ def named_periods(text: str, language: str) -> tuple[str, ...]:
 
 
 def temporal_consistency(calls: Iterable[CallPeriods]) -> dict[str, float]:
-    """Whether the periods in the metadata agree with the words, and run forward for a company.
+    """Compare the periods in the metadata with those in the text, and check their order by company.
 
     Returns
     -------
     dict
-        ``n_calls``; ``share_with_period``; ``share_naming_quarters`` (of the calls, those whose
-        words name any quarter with its year); of these ``share_period_named`` (the quarter of the
-        metadata among them) and ``share_period_latest`` (it is also the latest named); by company
-        ``n_repeated_periods`` (a second call for one quarter) and ``share_forward`` (of
-        neighbouring calls of a company, those where the latest quarter named does not go back).
-        Do not read a low ``share_period_named`` as errors where sources number quarters by
-        calendar and speakers by fiscal year. A share of nothing is 0.
+        ``n_calls``; ``share_with_period``; ``share_naming_quarters`` (the share of calls whose text
+        names any quarter with its year); of those calls, ``share_period_named`` (the text names the
+        quarter in the metadata) and ``share_period_latest`` (it is also the latest named);
+        by company, ``n_repeated_periods`` (further calls for the same quarter) and
+        ``share_forward`` (the share of the ``n_neighbouring_calls`` pairs of consecutive calls of a
+        company in which the latest quarter named does not go back). A low ``share_period_named``
+        does not mean errors where sources number quarters by calendar year and speakers by fiscal
+        year. A share with a denominator of 0 is 0.
     """
     n_calls = n_dated = n_naming = n_named = n_latest = 0
     by_company: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -104,7 +105,7 @@ def temporal_consistency(calls: Iterable[CallPeriods]) -> dict[str, float]:
 
 
 def length_distribution(n_words: Sequence[int]) -> dict[str, float]:
-    """Count, mean, standard deviation and quantiles of the lengths in words; empty for no calls."""
+    """Return count, mean, standard deviation and quantiles of lengths in words; {} for no calls."""
     x = np.asarray(n_words, dtype=float)
     if not x.size:
         return {}
@@ -116,12 +117,12 @@ def length_distribution(n_words: Sequence[int]) -> dict[str, float]:
 
 
 def vocabulary_words(text: str) -> list[str]:
-    """The lower-case words of two letters and more, as the reference vocabulary counts them."""
+    """Return the lower-case words of at least two letters, as in the reference vocabulary."""
     return _WORD.findall(text.lower())
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:
-    """A reference vocabulary: word to the number of calls that use it.
+    """Read a reference vocabulary: a dict from each word to the number of calls that use it.
 
     Raises
     ------
@@ -142,7 +143,7 @@ def read_vocabulary(path: Path) -> dict[str, int]:
 
 
 def vocabulary_overlap(counts: Counter[str], reference: dict[str, int]) -> dict[str, float]:
-    """How far a corpus speaks the language of the reference.
+    """Measure how much of the reference vocabulary a corpus uses.
 
     Parameters
     ----------
@@ -154,9 +155,10 @@ def vocabulary_overlap(counts: Counter[str], reference: dict[str, int]) -> dict[
     Returns
     -------
     dict
-        ``share_of_reference_seen`` (of the reference words, those that the corpus uses at all;
-        grows with the size of the corpus) and ``share_of_words_in_reference`` (of the running
-        words, those that are in the reference; common English counts, so 0.8 is no proof).
+        ``n_words`` and ``n_distinct_words`` of the corpus; ``share_of_reference_seen`` (the share
+        of reference words that the corpus uses at all; grows with the size of the corpus) and
+        ``share_of_words_in_reference`` (the share of running words that are in the reference;
+        common English words count too, so 0.8 proves nothing).
     """
     n_running = counts.total()
     n_inside = sum(count for word, count in counts.items() if word in reference)

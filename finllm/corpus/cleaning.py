@@ -1,4 +1,4 @@
-"""Text cleaning: Unicode, white space, HTML remnants; figures stay exactly as written."""
+"""Clean text: Unicode, white space, HTML remnants; figures stay exactly as written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from finllm.languages.detection import detect_language
 from finllm.records import Reject, Transcript, Turn, to_json
 from finllm.settings.params import Clean
 
-# What str.translate does to a character; the rest of Unicode goes through _compatible.
+# Replacements for str.translate; the rest of Unicode goes through _compatible.
 _SINGLE = {
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc", "'"),
     **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
@@ -49,12 +49,12 @@ _MARK = re.compile(
 )
 _SPACES = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r" ?\n[ \n]*")
-GIVEN = "given"  # the layout of calls whose turns the source itself gives
+GIVEN = "given"  # the layout recorded for calls whose source gives the turns
 
 
 @lru_cache(maxsize=4096)
 def _compatible(character: str) -> str:
-    """The character's plain form, unless that would change a figure.
+    """Return the character's plain form, unless that would change a figure.
 
     NFKC turns "10\u00b2" into "102", "1\u00bd" into "11/2" and "\u2460" into "1": superscripts,
     fractions and enclosed forms stay. Wide, ligature and presentation forms become plain.
@@ -68,7 +68,7 @@ def _compatible(character: str) -> str:
 
 
 def clean_text_counted(text: str, *, repair_mojibake: bool) -> tuple[str, Counter[str]]:
-    """``clean_text``, and how many of each thing was repaired or removed."""
+    """Clean a text as ``clean_text`` does, and count each kind of repair and removal."""
     counts: Counter[str] = Counter()
     if not text.isascii():
         if repair_mojibake:
@@ -100,10 +100,10 @@ def clean_text_counted(text: str, *, repair_mojibake: bool) -> tuple[str, Counte
 
 
 def clean_text(text: str) -> str:
-    r"""Plain text: straight quotes and dashes, single spaces, no markup, no control characters.
+    r"""Clean text: straight quotes and dashes, single spaces, no markup, no control characters.
 
-    Line breaks stay, one at a time: in several sources a line is a sentence. Figures,
-    percentages and times are kept as written, so "1\u00bd" and "m\u00b2" are not normalised.
+    Line breaks stay, one at a time: in several sources a line is a sentence. Figures, percentages
+    and times are kept as written, so "1\u00bd" and "m\u00b2" are not normalised.
 
     >>> clean_text("Sales\u00a0rose 5\u201310%,<br>to \u20ac1\u00bd&nbsp;bn \u2014 \u201cwow\u201d")
     'Sales rose 5-10%,\nto €1½ bn - "wow"'
@@ -118,7 +118,7 @@ def clean_transcript(
     infer_turns: bool,
     removable: tuple[str, ...],
 ) -> tuple[Transcript | Reject, Counter[str]]:
-    """A clean transcript, or the reason why nothing is left of it, and what was done to it.
+    """Clean a transcript, or reject it if no text is left, and count the changes.
 
     Parameters
     ----------
@@ -177,16 +177,16 @@ def clean_transcript(
 
 
 def company_of_head(raw: Transcript | Reject, record: Transcript) -> bool:
-    """Whether a call's company is what the head of its text says, and not its source."""
+    """Return whether a call's company comes from the head of its text, not from its source."""
     return isinstance(raw, Transcript) and not raw.company and bool(record.ticker)
 
 
 def own_company(transcript: Transcript, *, policy: str) -> Transcript | Reject:
-    """A transcript whose company is known, or stands in for itself, or a reject.
+    """Return the transcript with a company: its own, or its id under policy ``id``; else a reject.
 
-    Splits keep a company together. Calls of unknown companies are not one company: under the policy
-    ``id`` each is a company of its own, by its id; under ``reject`` it goes no further. Under
-    ``id`` two calls of one unknown company can land on both sides of a split; near-duplicates
+    Splits keep the calls of a company together, but calls of unknown companies do not share one.
+    Under the policy ``id`` each gets its own id as company; under ``reject`` it is rejected. Under
+    ``id`` two calls of the same unknown company can land on both sides of a split; near-duplicates
     still stay together.
     """
     if transcript.company:
@@ -198,7 +198,7 @@ def own_company(transcript: Transcript, *, policy: str) -> Transcript | Reject:
 
 @dataclass
 class Cleaned:
-    """A batch of records after cleaning: those that are left, as lines, and what was done."""
+    """A cleaned batch of records: the kept ones as JSON lines, the rejects, and the counts."""
 
     lines: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
@@ -206,12 +206,12 @@ class Cleaned:
     kept_by_source: Counter[str] = field(default_factory=Counter)
     by_layout: Counter[str] = field(default_factory=Counter)
     kept_by_language: Counter[str] = field(default_factory=Counter)
-    tickers: list[str] = field(default_factory=list)  # a line; "" where the company is no head's
+    tickers: list[str] = field(default_factory=list)  # one per line; "" unless taken from a head
     disclaimers: list[disclaimers.Candidate] = field(default_factory=list)
 
 
 def cleaner_maker(clean: Clean) -> Callable[[], Callable[[Sequence[Transcript | Reject]], Cleaned]]:
-    """What makes the ``cleaner`` of this section of the parameters, in each process once."""
+    """Return a factory that builds the ``cleaner`` for these parameters, once in each process."""
     return partial(
         cleaner,
         repair_mojibake=clean.repair_mojibake,
@@ -230,10 +230,10 @@ def cleaner(
     standardise_notation: bool,
     company_for_missing: str,
 ) -> Callable[[Sequence[Transcript | Reject]], Cleaned]:
-    """The function that cleans a batch of records; the arguments are the knobs of ``clean``.
+    """Build a function that cleans a batch of records; arguments are the parameters of ``clean``.
 
-    Where repeated disclaimers are removable they are candidates so far: only when all calls have
-    been seen can ``disclaimers.eraser`` take them out.
+    If repeated disclaimers are to be removed, the function only collects candidates:
+    ``disclaimers.eraser`` can remove them once all calls have been seen.
     """
 
     def clean_one(record: Transcript | Reject, found: Cleaned) -> Transcript | Reject:
@@ -273,7 +273,7 @@ def cleaner(
 
 
 def lost(record: Transcript | Reject) -> Cleaned:
-    """What stands for a record that ended the process which cleaned it, every time."""
+    """Return the batch for a record that crashed its worker process each time: one reject."""
     if not isinstance(record, Reject):
         detail = "its worker process died each time it was cleaned"
         record = Reject(record.id, record.source, 0, "crashed", detail)

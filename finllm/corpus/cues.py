@@ -59,7 +59,7 @@ MAX_QUESTION_SHARE = 0.02  # of the sentences, in text that is prepared remarks 
 
 
 def hands_over(text: str) -> bool:
-    """Whether somebody is handed the next question in this text."""
+    """Return whether this text hands the next question to somebody."""
     lower = text.lower()
     if "question" not in lower and "line" not in lower and "floor" not in lower:
         return says("hand_over", text)
@@ -67,28 +67,28 @@ def hands_over(text: str) -> bool:
 
 
 def sounds_like_operator(text: str) -> bool:
-    """Whether a text has an operator's phrases: "press star one", "listen-only mode"."""
+    """Return whether a text has an operator's phrases: "press star one", "listen-only mode"."""
     return bool(_OPERATOR_CUE.search(text)) or says("operator", text)
 
 
 def begins_questions(text: str) -> bool:
-    """Whether an operator starts the questions, or already hands over the first."""
+    """Return whether an operator starts the Q&A, or already hands over the first question."""
     return hands_over(text) or bool(_SESSION_BEGINS.search(text)) or says("session_begins", text)
 
 
 def opens_floor(text: str) -> bool:
-    """Whether the company says that it will take questions, now or (early in a call) later."""
+    """Return whether the company announces questions, now or (early in a call) for later."""
     lower = text.lower()
     asked = "question" in lower or "q&a" in lower or "[op" in lower
     return asked and bool(_OPENING.search(lower)) or says("opening", text)
 
 
 def asks(text: str) -> bool:
-    """Whether a speaker asks something."""
+    """Return whether a speaker asks something."""
     return ASKS.search(text) is not None or says("asks", text)
 
 
 def asks_nothing(text: str) -> bool:
-    """Whether a text has so few question marks that it can only be prepared remarks."""
+    """Return whether a text has so few question marks that it can only be prepared remarks."""
     n_sentences = text.count(". ") + text.count(".\n") + text.count("?") + 1
     return text.count("?") <= MAX_QUESTION_SHARE * n_sentences

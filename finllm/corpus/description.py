@@ -16,15 +16,15 @@ KEYS = (
     "format", "path", "licence", "origin", "fields", "encoding", "name_pattern",
     "dataset", "revision", "split", "provenance", "language",
 )  # fmt: skip
-LOCAL_FORMATS = ("ectsum", "revcom", "hub")  # read by path, or by a library
+LOCAL_FORMATS = ("ectsum", "revcom", "hub")  # read from a local path or by a library, not a URL
 WRITERS = ("human", "synthetic")
 FIELDS = (
     "id", "text", "turns", "prepared", "questions", "company", "ticker", "period", "date", "sector",
     "summary", "language",
 )  # fmt: skip
-SPOKEN = ("text", "turns", "prepared", "questions")  # at least one of them is mapped
+SPOKEN = ("text", "turns", "prepared", "questions")  # at least one of them must be mapped
 MAPPED_FORMATS = ("jsonl", "json", "csv", "parquet", "hub")  # `fields` names their columns
-READABLE = (  # what finllm.corpus.detection finds in a folder
+READABLE = (  # the files that finllm.corpus.detection recognises in a folder
     "a source.yaml, ECTSum's ects/*.txt (also below train, val, test), Earnings-21's *.nlp, "
     "*.txt, *.html and *.pdf files, or *.jsonl files of calls with turns"
 )
@@ -32,26 +32,26 @@ READABLE = (  # what finllm.corpus.detection finds in a folder
 
 @dataclass(frozen=True)
 class Description:
-    """What ``source.yaml`` says."""
+    """The checked content of a ``source.yaml``."""
 
     name: str
     format: str  # one of FORMATS
-    base: Path  # the folder or file with the data; with a url, where its files are copied to
+    base: Path  # the folder or file with the data; for a url, the folder its files are copied to
     licence: str
     origin: str
-    fields: dict[str, str]  # ours -> the source's, for MAPPED_FORMATS
+    fields: dict[str, str]  # our field -> column of the source, for MAPPED_FORMATS
     encoding: str
-    name_pattern: str  # text: a regular expression with named groups over the file's stem
+    name_pattern: str  # text: a regular expression with named groups, matched on the file's stem
     dataset: str  # hub: owner/name
     revision: str  # hub: the commit
     split: str  # hub
     provenance: str  # who wrote the words: one of WRITERS
-    language: str  # of all its calls; empty where each call's is to be found
+    language: str  # of all its calls; empty if it must be detected for each call
     url: str = ""  # where the data is, if not in a folder
 
 
 def describe_source(folder: Path) -> Description:
-    """The checked content of ``<folder>/source.yaml``.
+    """Read and check ``<folder>/source.yaml``.
 
     Raises
     ------

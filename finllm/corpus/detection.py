@@ -7,21 +7,21 @@ from pathlib import Path
 from finllm.corpus import ectsum, revcom
 from finllm.corpus.description import READABLE, Description, describe_source
 
-# TICKER_qN_YYYY, as ECTSum names its calls, gives company and period; any other name is an id only.
+# TICKER_qN_YYYY, as ECTSum names its calls, gives company and period; any other name is only an id.
 NAME_PATTERN = r"^(?:(?P<company>.+)_(?P<period>q[1-4]_\d{4})$)?"
 
 
 def detect(folder: Path) -> Description:
-    """The description of a folder: its own ``source.yaml``, or what its files look like.
+    """Return the description of a folder: its ``source.yaml`` if present, else one from its files.
 
-    The first of these that is there: ``source.yaml``; ``ects`` below ``train``, ``val`` or
-    ``test``; ``ects/*.txt``; ``*.nlp`` in a folder of Earnings-21; ``*.txt``; ``*.jsonl`` of
-    ``calls``.
+    The first match counts, in this order: ``source.yaml``; ``ects`` below ``train``, ``val`` or
+    ``test``; ``ects/*.txt``; the folders or ``*.nlp`` files of Earnings-21; ``*.txt``, ``*.html``,
+    ``*.htm`` or ``*.pdf``; ``*.jsonl`` of ``calls``.
 
     Raises
     ------
     ValueError
-        If the folder is missing, or holds nothing that can be read; says what can.
+        If the folder is missing or has no readable files; the message lists the readable kinds.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")

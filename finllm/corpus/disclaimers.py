@@ -1,4 +1,4 @@
-"""Disclaimers repeated across calls, found by comparing the whole corpus."""
+"""Find and remove disclaimers repeated across calls, by comparing the whole corpus."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from finllm.records import Line, Reject, Transcript, Turn, to_json
 from finllm.runtime.hashing import text_hash
 
 MIN_WORDS = 12  # a shorter line may repeat by chance
-MIN_COMPANIES = 3  # this many companies that say it make it boilerplate,
-MIN_CALLS = 2  # or this many calls of one company
+MIN_COMPANIES = 3  # a text said by this many companies is boilerplate,
+MIN_CALLS = 2  # and so is one said in this many calls of one company
 _CUE = re.compile(
     r"forward[- ]looking|actual (?:results|events)[^.]* (?:differ|vary)|differ materially"
     r"|safe harbor|risk factors?"
@@ -41,17 +41,17 @@ class Candidate:
 
 @dataclass
 class Erased:
-    """A batch of calls without the repeated disclaimers."""
+    """A batch of calls after removal of the repeated disclaimers."""
 
     lines: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    kept_by_source: Counter[str] = field(default_factory=Counter)  # below 0: no longer kept
+    kept_by_source: Counter[str] = field(default_factory=Counter)  # negative: no longer kept
     kept_by_language: Counter[str] = field(default_factory=Counter)  # as kept_by_source
 
 
 def reads_like_one(paragraph: str) -> bool:
-    """Whether a line is long enough, states no figure and has a disclaimer's words.
+    """Return whether a line is long enough, states no figure and has the words of a disclaimer.
 
     >>> reads_like_one("We undertake no obligation to update any of these remarks after this call.")
     True
@@ -64,7 +64,7 @@ def reads_like_one(paragraph: str) -> bool:
 
 
 def candidates(call: Transcript) -> list[Candidate]:
-    """The paragraphs of a call that read like a disclaimer, except for what analysts say."""
+    """Return the paragraphs of a call that read like a disclaimer, except for those of analysts."""
     lines = [line for turn in _speeches(call) for line in turn.text.split("\n")]
     plain = {_key(words): words for words in map(plain_words, filter(reads_like_one, lines))}
     rows = sketches(list(plain.values()))
@@ -74,9 +74,9 @@ def candidates(call: Transcript) -> list[Candidate]:
 
 
 def repeated(found: Iterable[Candidate]) -> frozenset[int]:
-    """The keys of the candidates that several companies, or several calls of one, say alike.
+    """Return the keys of the candidates that several companies, or several calls of one, share.
 
-    Alike is near-verbatim: see ``paragraphs.near_groups``.
+    Paragraphs are shared if they are the same nearly verbatim: see ``paragraphs.near_groups``.
     """
     every = list(found)
     if not every:
@@ -96,7 +96,7 @@ def repeated(found: Iterable[Candidate]) -> frozenset[int]:
 
 
 def erase(call: Transcript, keys: frozenset[int]) -> tuple[Transcript, int]:
-    """The call without the paragraphs of these keys, and the words that went with them."""
+    """Return the call without the paragraphs of these keys, and the number of words removed."""
     n_words = 0
     turns = []
     for turn in call.turns:
@@ -112,7 +112,7 @@ def erase(call: Transcript, keys: frozenset[int]) -> tuple[Transcript, int]:
 
 
 def eraser(keys: frozenset[int]) -> Callable[[Sequence[Line]], Erased]:
-    """The function that takes the paragraphs of these keys out of a batch of calls."""
+    """Build a function that removes the paragraphs of these keys from a batch of calls."""
 
     def erase_all(batch: Sequence[Line]) -> Erased:
         found = Erased()

@@ -1,6 +1,6 @@
 """Extract plain text from text files, HTML pages and PDFs with a text layer.
 
-Nothing is fetched and nothing is run: scripts, styles, images, fonts and links are not looked at.
+Nothing is fetched and nothing is run: scripts, styles, images, fonts and links are ignored.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from finllm.records import Reject
 
 SUFFIXES = (".txt", ".text", ".md", ".html", ".htm", ".xhtml", ".pdf")
 UNREADABLE = (".docx", ".doc", ".rtf", ".odt", ".pages", ".epub", ".mht", ".mhtml")
-MIN_WORDS = 20  # fewer are no call: a page that says "404", a scan with a stamp on it
-PDF_SECONDS = 60  # a call of 30 pages takes two
+MIN_WORDS = 20  # a shorter text is not a call: a "404" page, a scan with a stamp on it
+PDF_SECONDS = 60  # a call of 30 pages takes two seconds
 _HTML = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype html|html|head|body)\b", re.I | re.S)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w-]+)", re.I)
 _LEFT_OUT = frozenset(
@@ -34,7 +34,7 @@ _BLOCKS = frozenset(
 
 
 def read_document(path: Path, *, encoding: str) -> str | Reject:
-    """The text of one file by what it holds, whatever its name; or why it has none."""
+    """Return the text of a file, whose format is judged by content before name; or a reject."""
     suffix = path.suffix.lower()
     if suffix in UNREADABLE:
         detail = f"{suffix} files are not read; save it as text, HTML or PDF"
@@ -60,7 +60,7 @@ def _html_file(path: Path, *, encoding: str) -> str | Reject:
         return Reject(path.stem, str(path), 0, "too_large", detail)
     raw = path.read_bytes()
     page, reason, detail = readers.decode_file(raw, encoding=encoding)
-    if reason and (named := _CHARSET.search(raw[:4096])):  # the page says it: nothing is guessed
+    if reason and (named := _CHARSET.search(raw[:4096])):  # named by the page: no guessing
         try:
             page, reason = raw.decode(named[1].decode("ascii")), ""
         except (LookupError, UnicodeDecodeError):
@@ -79,7 +79,7 @@ def _html_file(path: Path, *, encoding: str) -> str | Reject:
 
 
 def html_text(page: str) -> str:
-    """The words of an HTML page, a block a line, its title first; no script, style or menu.
+    """Return the words of an HTML page, one block a line, title first; no scripts, styles or menus.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def html_text(page: str) -> str:
 
 
 def _main_part(root: etree._Element) -> etree._Element:
-    """The article of a page where most of its words are in one."""
+    """Return the article of a page if it has most of the page's words, else the whole page."""
     whole = len("".join(root.itertext()))
     for tag in ("article", "main"):
         parts = root.findall(f".//{tag}")
@@ -138,12 +138,12 @@ def _lines(root: etree._Element) -> str:
 
 
 def _flowing(text: str | None, tag: str) -> str:
-    """Line breaks in a page's source are spaces, but in ``pre``."""
+    """Replace the line breaks of a page's source with spaces, except in ``pre``."""
     return (text or "") if tag == "pre" else re.sub(r"[\r\n]+", " ", text or "")
 
 
 def _pdf_text(path: Path) -> str | Reject:
-    """The text layer of a PDF, read in a process of its own with a limit on time and memory."""
+    """Read the text layer of a PDF in a separate process with a limit on time and memory."""
     size = path.stat().st_size
     if size > 4 * readers.MAX_RECORD_BYTES:
         detail = f"{size} bytes in one PDF, at most {4 * readers.MAX_RECORD_BYTES}"

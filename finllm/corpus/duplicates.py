@@ -1,4 +1,4 @@
-"""Groups of equal or nearly equal texts, by MinHash and locality-sensitive hashing."""
+"""Group equal or nearly equal texts by MinHash and locality-sensitive hashing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from datasketch import MinHash, MinHashLSH
 
 from finllm.runtime.hashing import text_hash, word_codes
 
-SHINGLE = 5  # words in a row
+SHINGLE = 5  # consecutive words
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def check_values(threshold: float, n_permutations: int) -> None:
-    """Raise a ValueError where a value is out of range."""
+    """Raise a ValueError if a value is out of range."""
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold {threshold}: must be in (0, 1]")
     if n_permutations < 16:
@@ -23,7 +23,7 @@ def check_values(threshold: float, n_permutations: int) -> None:
 
 
 def signer(n_permutations: int, seed: int) -> Callable[[Sequence[str]], np.ndarray]:
-    """The function from lower-case words to the MinHash signature of their runs of five.
+    """Build a function that computes the MinHash signature of lower-case words, from their 5-grams.
 
     A signature has the shape (n_permutations,) and is uint32.
     """
@@ -40,18 +40,18 @@ def signer(n_permutations: int, seed: int) -> Callable[[Sequence[str]], np.ndarr
 def group_signatures(
     signed: Iterable[tuple[str, np.ndarray]], *, threshold: float
 ) -> dict[str, str]:
-    """The smallest id of its group of near-duplicates, for each id of a text.
+    """Return for each text id the smallest id in its group of near-duplicates.
 
-    A text that resembles none is a group of its own.
+    A text that resembles no other is a group of its own.
 
-    Two texts are near-duplicates where the estimated Jaccard similarity of their runs of five
-    words is at least ``threshold``; groups are the connected components, so a chain of small
-    changes joins its ends. The texts may be calls or single paragraphs; memory is that of the
-    signatures (``signer``), 4 bytes x ``n_permutations`` a text.
+    Two texts are near-duplicates if the estimated Jaccard similarity of their word 5-grams is at
+    least ``threshold``; groups are the connected components, so a chain of small changes joins its
+    ends. The texts may be calls or single paragraphs; memory is that of the signatures
+    (``signer``), 4 bytes x ``n_permutations`` a text.
 
     The estimate has the standard error sqrt(J (1 - J) / n_permutations) (Broder 1997, "On the
     resemblance and containment of documents"); candidates are found by banding (Indyk and Motwani
-    1998), which can miss a pair near the threshold. The answer does not depend on the order.
+    1998), which can miss a pair near the threshold. The result does not depend on the order.
 
     Raises
     ------
@@ -78,9 +78,10 @@ def group_signatures(
 
 
 def shingle_hashes(tokens: Sequence[str]) -> list[int]:
-    """A 32-bit hash of every run of five words, each once; of the whole text where it is shorter.
+    """Return the distinct 32-bit hashes of word 5-grams; a shorter text gives one hash.
 
-    Vectorised: words are hashed once and runs are combined as polynomials in arithmetic mod 2^64.
+    Vectorised: words are hashed once, and 5-grams are combined as polynomials in arithmetic mod
+    2^64.
     """
     if len(tokens) < SHINGLE:
         return [text_hash(" ".join(tokens)) >> 32]
@@ -99,10 +100,10 @@ def _claim(seen: dict[str, object], text_id: str) -> None:
 
 
 def _buckets(signatures: np.ndarray, threshold: float) -> Iterator[list[int]]:
-    """The rows that agree on a whole band, with datasketch's choice of bands for the threshold.
+    """Yield groups of rows that agree on a whole band, with datasketch's bands for the threshold.
 
-    The bands are hashed one after the other: ``MinHashLSH`` itself would hold all of them, some
-    10 kB a text.
+    The bands are hashed one after the other: ``MinHashLSH`` itself would keep all of them in
+    memory, some 10 kB a text.
     """
     if threshold == 1:
         n_bands, n_rows = 1, signatures.shape[1]

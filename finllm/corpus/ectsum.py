@@ -1,4 +1,4 @@
-"""ECTSum (Mukherjee et al., EMNLP 2022, arXiv 2210.12467): one sentence per line, no speakers."""
+"""Read ECTSum (Mukherjee et al., EMNLP 2022, arXiv 2210.12467): a sentence a line, no speakers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAME = re.compile(r"(?P<ticker>.+)_q(?P<quarter>[1-4])_(?P<year>\d{4})")
 def read(
     base: Path, *, source: str, encoding: str
 ) -> Iterator[tuple[Transcript, Path, int] | Reject]:
-    """The calls below ``<base>/{train,val,test}/ects`` or ``<base>/ects``, with their summaries.
+    """Yield the calls below ``<base>/{train,val,test}/ects`` or ``<base>/ects``, with summaries.
 
     A call without a file in ``gt_summaries`` has the summary None. The company is the ticker.
     """

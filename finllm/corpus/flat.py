@@ -1,4 +1,4 @@
-"""Flat text to turns: by speaker names if present, else by hand-over phrases."""
+"""Split flat text into turns: by speaker names if present, else by hand-over phrases."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _SECTION = re.compile(
     r"|question[- ]and[- ]answer session)|(?P<prepared>prepared remarks|presentation)):?"
 )
 OPERATOR_LINES = 8  # before a hand-over: "press star one", "please limit yourself to ..."
-QUESTION_LINES = 8  # after a hand-over, within which a question mark must come
-MIN_SPEECHES = 3  # fewer "Name: words" lines are lists, not a dialogue
+QUESTION_LINES = 8  # after a hand-over, the lines within which a question mark must come
+MIN_SPEECHES = 3  # fewer "Name: words" lines are a list, not a dialogue
 
 
 def split(turn: Turn) -> list[Turn]:
-    """A turn per speech where the text names its speakers, else the turn as it is.
+    """Split a text into one turn per speech if it names its speakers, else return it unchanged.
 
     Reads "Operator", "Jane Roe -- Chief Financial Officer" and "John Doe -- Bank -- Analyst" alone
     on a line, "Jane Roe: ..." before the words, and the headings "Prepared Remarks" and "Questions
@@ -67,7 +67,7 @@ def split(turn: Turn) -> list[Turn]:
 
 
 def _heading(line: str) -> tuple[str, str] | None:
-    """The name and role of a line that only announces who speaks next."""
+    """Return the name and role from a line that only announces the next speaker, else None."""
     if len(line) > 160:
         return None
     if _OPERATOR.fullmatch(line):
@@ -81,7 +81,7 @@ def _heading(line: str) -> tuple[str, str] | None:
 
 
 def divide(turn: Turn) -> list[Turn]:
-    """Prepared remarks and questions of text without speakers, a sentence a line."""
+    """Split text without speakers, a sentence a line, into prepared remarks and questions."""
     lines = turn.text.split("\n")
     if len(lines) < 2:
         lines = re.split(r"(?<=[.?!])\s+", turn.text)
@@ -96,10 +96,10 @@ def divide(turn: Turn) -> list[Turn]:
 
 
 def _flat_boundary(lines: Sequence[str]) -> int | None:
-    """The line with which the questions begin; None if nothing tells.
+    """Return the index of the line with which the questions begin, or None without any cue.
 
-    It is the first hand-over, or what an operator says just before it; else the line after the last
-    opening of the floor in the later three quarters (an early one is only a promise).
+    It is the first hand-over, or the operator's words just before it; else the line after the last
+    opening of the floor in the last three quarters of the text (an early one is only a promise).
     """
     for index, line in enumerate(lines):
         if cues.hands_over(line):
@@ -116,11 +116,11 @@ def _is_operators(line: str) -> bool:
 
 
 def _flat_questions(turn: Turn, lines: Sequence[str]) -> list[Turn]:
-    """Operator and analyst turns as far as hand-overs and question marks show them.
+    """Label operator and analyst turns as far as hand-overs and question marks allow.
 
-    An operator's lines sound like one; after a hand-over an analyst speaks up to the first
-    question mark, if one comes soon. All else is unknown: the answer may be an executive's, or
-    the analyst may go on.
+    Operator lines are recognised by their phrases. After a hand-over an analyst speaks up to the
+    first question mark, if one comes soon. All other lines are unknown: they may be an executive's
+    answer, or the analyst may continue.
     """
     roles = ["unknown"] * len(lines)
     for index, line in enumerate(lines):

@@ -1,4 +1,4 @@
-"""Corpus histograms as rows of CSV files for ``dvc plots``."""
+"""Compute corpus histograms as rows of CSV files for ``dvc plots``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from finllm.records import Reject
 
 N_BINS = 30
 Z_LIMIT = 12.0  # scores beyond it are counted in the outermost bins
-RANKS_A_BAND = 150  # words of the reference vocabulary in one point of the plot
-FIELDS = {  # the file of each histogram, and the field of CallMeasures that it counts
+RANKS_A_BAND = 150  # words of the reference vocabulary per point of the plot
+FIELDS = {  # file name of each histogram -> the field of CallMeasures that it counts
     "length": "n_words",
     "term_density": "term_density",
     "digit_share": "digit_share",
@@ -26,9 +26,10 @@ Rows = list[dict[str, float]]
 
 
 def distribution(values: Sequence[float], kept: Sequence[bool], *, name: str) -> Rows:
-    """Kept and dropped calls by bin of a measure; the column ``name`` is the middle of the bin.
+    """Count kept and dropped calls by bin of a measure; column ``name`` is the middle of the bin.
 
-    Bins of the length grow with it, since the longest call can be a thousand times the median.
+    The bins of length are spaced geometrically, since the longest call can be a thousand times the
+    median.
     """
     x, is_kept = np.asarray(values, dtype=float), np.asarray(kept, dtype=bool)
     if name == "length":
@@ -45,7 +46,7 @@ def distribution(values: Sequence[float], kept: Sequence[bool], *, name: str) ->
 
 
 def outlier_distribution(measures: Sequence[CallMeasures]) -> Rows:
-    """Calls by bin of the modified z-score of each measure, a column each.
+    """Count calls by bin of the modified z-score, one column for each measure.
 
     Empty if no source has enough calls for a score.
     """
@@ -63,7 +64,7 @@ def outlier_distribution(measures: Sequence[CallMeasures]) -> Rows:
 
 
 def vocabulary_by_rank(words: Collection[str], reference: Mapping[str, int]) -> Rows:
-    """The share of the reference vocabulary that a corpus uses, from frequent to rare words."""
+    """Return the share of the reference vocabulary in a corpus, from frequent to rare words."""
     ranked = sorted(reference, key=lambda word: (-reference[word], word))
     bands = [ranked[i : i + RANKS_A_BAND] for i in range(0, len(ranked), RANKS_A_BAND)]
     return [
@@ -76,9 +77,9 @@ def vocabulary_by_rank(words: Collection[str], reference: Mapping[str, int]) -> 
 
 
 def calls_by_period(calls: Iterable[CallPeriods]) -> Rows:
-    """Calls by the quarter of their metadata, and those whose words name only other quarters.
+    """Count calls by quarter of their metadata, and those whose text names only other quarters.
 
-    ``year`` is 2021.5 for 2021Q3. Calls without a period are not in it.
+    ``year`` is 2021.5 for 2021Q3. Calls without a period are left out.
     """
     n_calls: dict[str, int] = {}
     n_mismatched: dict[str, int] = {}
@@ -105,10 +106,10 @@ def corpus_plots(
     reference: Mapping[str, int],
     periods: Iterable[CallPeriods],
 ) -> dict[str, Rows]:
-    """The rows of every plot of the corpus, by the name of its file.
+    """Return the rows of every plot of the corpus, by file name.
 
-    ``dropped`` is what ``quality.judge`` says of the measures. ``words`` and ``periods`` are of the
-    calls that are kept.
+    ``dropped`` has the rejects of these measures from ``quality.judge``. ``words`` and ``periods``
+    are those of the calls that are kept.
     """
     inside = [
         call
@@ -136,7 +137,7 @@ COLUMNS = {
 
 
 def write_plots(folder: Path, plots: Mapping[str, Rows]) -> None:
-    """One file a plot, its header also where it has no rows."""
+    """Write one CSV file for each plot; a plot without rows has only a header."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in plots.items():
         with open(folder / f"{name}.csv", "w", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Rating sheets for the filter's decisions, and metrics from the completed ratings."""
+"""Make rating sheets for the filter's decisions, and compute metrics from the completed ratings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from finllm.corpus.review import (
 )
 from finllm.records import Line, Reject
 
-NEAR = 0.25  # a kept call this close to a bound, relative to it, is a stratum of its own
+NEAR = 0.25  # kept calls this close to a bound, relative to it, form a stratum of their own
 CONFIDENCE = 0.95
 
 
@@ -32,7 +32,7 @@ def strata(
     max_words: int,
     min_term_density: float,
 ) -> dict[str, str]:
-    """Call id to "kept", "near_bound" (kept, but not by much) or the reason of the reject."""
+    """Map each call id to "kept", "near_bound" (kept, but only just) or its reject reason."""
     found = {}
     for call in measures:
         near = (
@@ -52,14 +52,14 @@ def sheet(
     n_review: int,
     seed: int,
 ) -> list[dict[str, str]]:
-    """The rows to rate, shuffled; none where ``n_review`` is 0.
+    """Return the rows to rate, shuffled; empty if ``n_review`` is 0.
 
     Parameters
     ----------
     strata
         Call id to stratum: see ``draw_sample``.
     lines_of
-        Gives the lines of the calls with these ids; only the drawn ones are in memory.
+        Returns the lines of the calls with these ids; only the drawn ones are in memory.
     """
     if not n_review:
         return []
@@ -69,15 +69,15 @@ def sheet(
 
 
 def rating_metrics(folder: Path, kept: dict[str, bool]) -> dict[str, object]:
-    """What the filled sheets ``filled*.csv`` of a folder say about the filter.
+    """Evaluate the filter by the completed rating sheets ``filled*.csv`` of a folder.
 
     Returns
     -------
     dict
-        ``n_ratings``; ``n_ratings_of_other_calls`` (of calls that are not in ``kept``, left out);
-        where there are ratings ``agreement`` by question (what is undefined is left out) and
-        ``error_rate`` by group (kept, dropped, all) with its 95 % Wilson interval. Do not believe
-        the rates where the sheet was not the drawn sample.
+        ``n_ratings``; ``n_ratings_of_other_calls`` (ratings of calls that are not in ``kept``, left
+        out); if there are ratings, ``agreement`` by question (undefined values are left out) and
+        ``error_rate`` by group (kept, dropped, all) with its 95 % Wilson interval. The rates are
+        invalid if the rated calls are not the drawn sample.
 
     Raises
     ------

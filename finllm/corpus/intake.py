@@ -1,4 +1,4 @@
-"""Counts, rejects and candidate disclaimers, collected in one pass over the calls."""
+"""Collect counts, rejects and candidate disclaimers in one pass over the calls."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from finllm.records import Reject
 
 @dataclass
 class Intake:
-    """The sums over the batches of ``cleaner`` and of ``eraser``; no text is kept."""
+    """Sums over the batches of ``cleaner`` and ``eraser``, without their text."""
 
     rejects: list[Reject] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     kept_by_source: Counter[str] = field(default_factory=Counter)
     by_layout: Counter[str] = field(default_factory=Counter)
     kept_by_language: Counter[str] = field(default_factory=Counter)
-    company_of: dict[str, str] = field(default_factory=dict)  # by ticker, as the first head has it
+    company_of: dict[str, str] = field(default_factory=dict)  # by ticker, as in its first head
     disclaimers: list[Candidate] = field(default_factory=list)
 
     def lines(self, batches: Iterable[Cleaned | Erased]) -> Iterator[str]:
-        """The lines of the batches, which are counted as they pass."""
+        """Yield the lines of the batches, and count the batches as they pass."""
         for batch in batches:
             self.rejects.extend(batch.rejects)
             self.counts.update(batch.counts)
@@ -40,10 +40,10 @@ class Intake:
                 yield from batch.lines
 
     def _one_company(self, line: str, ticker: str) -> str:
-        """The line with the company as the first call of its ticker spells it.
+        """Return the line with the company as the first call of its ticker spells it.
 
-        Heads write "Acme Corp" and "ACME Corporation"; as two companies they would be on both sides
-        of a split.
+        Heads write "Acme Corp" and "ACME Corporation"; as two companies they could end up on both
+        sides of a split.
         """
         if not ticker:
             return line
@@ -55,7 +55,7 @@ class Intake:
         return json.dumps({**row, "company": first}, ensure_ascii=False)
 
     def metrics(self, n_kept: int) -> dict[str, object]:
-        """Calls read = kept + rejected, and what was done to their text."""
+        """Return the counts of calls (read = kept + rejected) and of the changes to their text."""
         apart = ("records_read", "without_company")
         return {
             "records_read": self.counts["records_read"],

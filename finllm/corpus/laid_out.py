@@ -1,4 +1,4 @@
-"""Calls with named speakers: turns, layout and metadata from the page head."""
+"""Split calls with named speakers into turns, and read their layout and head metadata."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from finllm.records import Turn
 def laid_out(
     said: Sequence[Turn], counts: Counter[str], *, infer_turns: bool
 ) -> tuple[Facts, str, list[Turn]]:
-    """What the head of a text without speakers says, its layout, and its turns.
+    """Return the facts in the head of a text without speakers, its layout, and its turns.
 
-    Turns that the source gives stay as they are, and the layout is "". What is taken off the text
-    is counted as ``words_removed_head``, ``_tail``, ``_headings`` and ``_page_marks``.
+    Turns that the source gives stay as they are, and the layout is "". The words taken off the text
+    are counted as ``words_removed_head``, ``_tail``, ``_headings`` and ``_page_marks``.
     """
     if not infer_turns or any(turn.speaker or turn.role != "unknown" for turn in said):
         return Facts(), "", [dataclasses.replace(t, text=unwrap(t.text, counts)) for t in said]

@@ -1,4 +1,4 @@
-"""Turns as listed by public APIs and Hub datasets: ``[{"speaker": ..., "text": ...}, ...]``."""
+"""Read turns from public APIs and Hub datasets: ``[{"speaker": ..., "text": ...}, ...]``."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _PREPARED = re.compile(r"prepared|presentation|management|remarks|discussion", r
 
 
 def turns(value: object, *, section: str, field: str) -> list[Turn]:
-    """The turns of a list of objects, of objects of such lists by section, or of plain text.
+    """Return the turns in a list of objects, an object of such lists by section, or plain text.
 
     Parameters
     ----------
     value
-        Also as JSON in a string, as CSV files have it, or as an object of columns.
+        May also be JSON in a string, as in CSV files, or an object of columns.
     section
-        What the field itself says; an entry's own section goes before it.
+        The section implied by the field itself; an entry's own section takes precedence.
     field
         Its name, for messages.
 
     Raises
     ------
     ValueError
-        If an entry has no words, or it is not known which of its fields has them.
+        If the value or an entry has another form, or no known field of an entry has the words.
     """
     value = _parsed(value)
     if value is None or value != value:
@@ -61,7 +61,7 @@ def turns(value: object, *, section: str, field: str) -> list[Turn]:
 
 
 def _parsed(value: object) -> object:
-    """The lists in a cell of a CSV file, written as JSON or as Python writes them."""
+    """Parse a list in a cell of a CSV file, written as JSON or as a Python literal."""
     if isinstance(value, str) and re.match(r"\s*(?:\[\s*[\[{]|\{\s*[\"'])", value):
         for parse in (partial(json.loads, strict=False), ast.literal_eval):
             with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
@@ -70,7 +70,7 @@ def _parsed(value: object) -> object:
 
 
 def _by_section(value: dict, section: str, field: str) -> list[Turn]:
-    """Lists by the name of their section, or columns: ``{"speaker": [...], "text": [...]}``."""
+    """Return the turns of lists by section or of columns: ``{"speaker": [...], "text": [...]}``."""
     keys = _keys(value)
     speakers, texts = _first(keys, SPEAKER_KEYS), _first(keys, TEXT_KEYS)
     if texts and isinstance(value[texts], list) and not any(
@@ -117,7 +117,7 @@ def _turn(entry: object, section: str, where: str) -> Turn:
 
 
 def _paired(entry: object) -> object:
-    """``["Jane Roe", "Sales rose."]`` and ``{"Jane Roe": "Sales rose."}`` with their keys."""
+    """Add keys to ``["Jane Roe", "Sales rose."]`` and ``{"Jane Roe": "Sales rose."}``."""
     pair = list(entry) if isinstance(entry, list | tuple) else []
     if isinstance(entry, dict) and len(entry) == 1:
         pair = next([str(who), text] for who, text in entry.items())
@@ -128,7 +128,7 @@ def _paired(entry: object) -> object:
 
 
 def _speaker(entry: dict, keys: dict[str, str]) -> tuple[str, str]:
-    """The name and what says the role; a name with its title behind it is parted."""
+    """Return the name and the detail that tells the role; a title after the name is split off."""
     key = _first(keys, SPEAKER_KEYS)
     who = entry.get(key) if key else ""
     detail = str(entry.get(_first(keys, ROLE_KEYS)) or "")
@@ -160,7 +160,7 @@ def _section(name: str) -> str:
 
 
 def _keys(entry: dict) -> dict[str, str]:
-    """The entry's keys by their plain form: "Speaker Name" and "speakerName" as speaker_name."""
+    """Map snake-case keys to the entry's own: speaker_name for "Speaker Name" and "speakerName"."""
     return {re.sub(r"[\s-]+|(?<=[a-z])(?=[A-Z])", "_", str(key)).lower(): key for key in entry}
 
 

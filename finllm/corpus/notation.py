@@ -1,4 +1,4 @@
-"""One notation for amounts: "USD 1.2bn", "1,200 million dollars" and "$1.2 billion" read alike."""
+"""Rewrite amounts in one notation: "USD 1.2bn" or "1,200 million dollars" as "$1.2 billion"."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def standardise_notation(text: str, language: str = "") -> str:
     """Return the text with amounts in one notation, every value unchanged.
 
     Dollars become "$1.2 billion", other currencies "EUR 1.2 billion", percent "5%", basis points
-    "50 basis points". A line whose quantities would not read the same afterwards, as
-    `extract_quantities` reads them by the rules of ``language`` (an ISO 639 code), is left as it
-    was, and so is a text as a whole.
+    "50 basis points". A line is left unchanged if its quantities would read differently afterwards,
+    as `extract_quantities` reads them by the rules of ``language`` (an ISO 639 code); so is the
+    text as a whole.
 
     Examples
     --------
@@ -56,11 +56,11 @@ def standardise_notation(text: str, language: str = "") -> str:
     if len(lines) == 1 or new == text:
         return new
     same = signature(extract_quantities(new, rules)) == signature(extract_quantities(text, rules))
-    return new if same else text  # a sentence may go on over a line break
+    return new if same else text  # a sentence may continue over a line break
 
 
 def standardise_transcript(transcript: Transcript) -> tuple[Transcript, int]:
-    """The transcript with call and summary in one notation, and the number of lines rewritten."""
+    """Return the transcript with call and summary in one notation, and how many lines changed."""
     n_lines = 0
     turns = []
     for turn in transcript.turns:
@@ -78,7 +78,7 @@ def _n_changed(before: str, after: str) -> int:
 
 
 def _standardise_line(line: str, rules: str) -> str:
-    """Rewrite one line, or return it as it was where a quantity would change."""
+    """Rewrite one line, or return it unchanged if a quantity would change."""
     quantities = extract_quantities(line, rules)
     if not quantities:
         return line
@@ -94,12 +94,12 @@ def _standardise_line(line: str, rules: str) -> str:
 
 
 def signature(quantities: list[Quantity]) -> Counter[tuple[str, float, str]]:
-    """Return the multiset of kind, value and unit, values to nine digits."""
+    """Return the multiset of kind, value and unit, with values to nine significant digits."""
     return Counter((q.kind, float(f"{q.value:.9g}"), q.unit) for q in quantities)
 
 
 def _mention(mention: str, quantity: Quantity) -> str:
-    """Return a mention in standard notation, unchanged where no rule fits."""
+    """Return a mention in standard notation, unchanged if no rule fits."""
     if quantity.kind == "percent":
         return _PERCENT.sub("%", mention)
     if quantity.kind == "basis_points":

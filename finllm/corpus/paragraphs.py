@@ -1,7 +1,7 @@
-"""Near-duplicate paragraphs: small MinHash sketches and their groups.
+"""Find near-duplicate paragraphs with small MinHash sketches.
 
-For whole calls see ``duplicates``. A corpus has a hundred paragraphs to a call, so a sketch here is
-64 bytes and every paragraph is compared with few others.
+For whole calls see ``duplicates``. A corpus has about a hundred paragraphs per call, so a sketch
+here takes 64 bytes and each paragraph is compared with only a few others.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from finllm.runtime.hashing import word_codes
 
 N_HASHES = 32
-ROWS = 4  # hashes a band: the 16 bits of four make one 64-bit key
-SIMILAR = 0.7  # estimated Jaccard similarity of the pairs of words, from which two are alike
+ROWS = 4  # hashes per band: the 16 bits of four make one 64-bit key
+SIMILAR = 0.7  # lowest estimated Jaccard similarity of word pairs at which two are alike
 _PLAIN = str.maketrans("", "", string.punctuation + string.digits)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _RNG = np.random.default_rng(32)
@@ -24,7 +24,7 @@ _SHIFTS = _RNG.integers(0, 2**63, N_HASHES, dtype=np.uint64)
 
 
 def plain_words(paragraph: str) -> list[str]:
-    """The words by which paragraphs are compared: lower case, no punctuation, no digits.
+    """Return the words by which paragraphs are compared: lower case, no punctuation, no digits.
 
     >>> plain_words("As of March 3, 2021: no obligation.")
     ['as', 'of', 'march', 'no', 'obligation']
@@ -33,15 +33,16 @@ def plain_words(paragraph: str) -> list[str]:
 
 
 def sketches(paragraphs: Sequence[Sequence[str]]) -> np.ndarray:
-    """The sketch of each paragraph's neighbouring pairs of words, shape (n, 32), uint16.
+    """Return a MinHash sketch of each paragraph's adjacent word pairs, shape (n, 32), uint16.
 
-    Of the smallest of 32 hashes 16 bits each are kept (Li and Konig 2010, "b-bit minwise hashing").
-    The share of equal cells estimates the Jaccard similarity with a standard error of at most .09.
+    Of the smallest value of each of 32 hashes, 16 bits are kept (Li and Konig 2010, "b-bit minwise
+    hashing"). The share of equal cells estimates the Jaccard similarity with a standard error of at
+    most 0.09.
 
     Parameters
     ----------
     paragraphs
-        The ``plain_words`` of each; one with fewer than two stands for itself by its only word.
+        The ``plain_words`` of each; a paragraph of one word is represented by that word.
     """
     if not paragraphs:
         return np.zeros((0, N_HASHES), dtype=np.uint16)
@@ -49,7 +50,7 @@ def sketches(paragraphs: Sequence[Sequence[str]]) -> np.ndarray:
     codes = word_codes([word for words in padded for word in words])
     n_words = np.array([len(words) for words in padded])
     ends = np.cumsum(n_words)
-    pairs = np.delete(codes[:-1] * _MIX + codes[1:], ends[:-1] - 1)  # none across paragraphs
+    pairs = np.delete(codes[:-1] * _MIX + codes[1:], ends[:-1] - 1)  # no pair spans two paragraphs
     pairs ^= pairs >> np.uint64(29)
     starts = np.concatenate([[0], np.cumsum(n_words - 1)[:-1]])
     hashes = pairs[:, None] * _FACTORS + _SHIFTS
@@ -58,12 +59,12 @@ def sketches(paragraphs: Sequence[Sequence[str]]) -> np.ndarray:
 
 
 def near_groups(rows: np.ndarray) -> np.ndarray:
-    """A group number for each sketch, shape (n,): alike ones and chains of them have the same.
+    """Return a group number for each sketch, shape (n,); near-duplicates (and chains) share one.
 
-    Sketches that agree on a whole band (four cells) are compared with the first and with the next
-    of those that do. Two of similarity .7 share a band nine times in ten, of .8 ninety-nine times
-    in a hundred; time is n log n. In a crowd on one band a pair may be missed that is alike only
-    to each other.
+    Sketches that agree on a whole band (four cells) are each compared with the first of them and
+    with the neighbouring one. Two sketches of similarity 0.7 share a band nine times in ten, of 0.8
+    ninety-nine times in a hundred; time is n log n. If many sketches agree on a band, two that are
+    alike only to each other may be missed.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -87,7 +88,7 @@ def near_groups(rows: np.ndarray) -> np.ndarray:
 
 
 def _alike(rows: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Those of the pairs whose sketches agree often enough, shape (2, n)."""
+    """Return the pairs whose sketches agree often enough, shape (2, n)."""
     kept = [np.zeros((2, 0), dtype=np.int64)]
     for start in range(0, one.size, 1 << 18):
         a, b = one[start : start + (1 << 18)], other[start : start + (1 << 18)]

@@ -1,7 +1,7 @@
-"""``python -m finllm.corpus.pdf_text FILE``: the text layer of a PDF as one JSON object.
+"""Print the text layer of a PDF as one JSON object: ``python -m finllm.corpus.pdf_text FILE``.
 
-A process of its own, since a made-up PDF can ask for any amount of time and memory; it opens the
-file and nothing else.
+This runs as a separate process, since a crafted PDF can demand any amount of time and memory; it
+opens the file and nothing else.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from collections.abc import Sequence
 MAX_PAGES = 400
 MAX_CHARACTERS = 16 * 2**20
 MAX_MEMORY = 3 * 2**30  # bytes of address space
-MIN_WORDS_A_PAGE = 5  # fewer are a stamp on a scan
-EDGE = 3  # lines from the top and the bottom of a page that can be its running head and foot
+MIN_WORDS_A_PAGE = 5  # a page with fewer is a scan with a stamp
+EDGE = 3  # lines at the top and bottom of a page that can be its running head and foot
 
 
 def main() -> None:
     """Print ``{"text": ...}``, or ``{"reason": ..., "detail": ...}``."""
-    with contextlib.suppress(ValueError, OSError):  # not on every system
+    with contextlib.suppress(ValueError, OSError):  # not supported on every system
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     logging.disable(logging.CRITICAL)
     sys.stdout.write(json.dumps(read(sys.argv[1])))
 
 
 def read(path: str) -> dict[str, str]:
-    """The text of a PDF without running heads and feet, or why there is none."""
+    """Return the text of a PDF without running heads and feet, or the reason why there is none."""
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
@@ -52,7 +52,7 @@ def read(path: str) -> dict[str, str]:
             pages.append([line.strip() for line in text.split("\n") if line.strip()])
     except (PyPdfError, RecursionError, MemoryError) as error:
         return _reason("bad_pdf", f"{type(error).__name__}: {error}"[:300])
-    except Exception as error:  # whatever a damaged file makes the parser trip over
+    except Exception as error:  # whatever a damaged file makes the parser raise
         return _reason("bad_pdf", f"damaged ({type(error).__name__}: {error})"[:300])
     n_words = sum(len(line.split()) for page in pages for line in page)
     if n_words < MIN_WORDS_A_PAGE * max(n_pages, 1):
@@ -64,10 +64,10 @@ def read(path: str) -> dict[str, str]:
 
 
 def without_edges(pages: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The pages without running heads and feet.
+    """Return the pages without running heads and feet.
 
-    That is what most pages have at the same place of their edge, figures aside. "Operator" alone is
-    kept: a page may well begin with a speaker.
+    These are the lines that most pages have at the same place near an edge, ignoring digits.
+    "Operator" alone is kept: a page may well begin with a speaker.
     """
     if len(pages) < 2:
         return [list(page) for page in pages]
@@ -83,7 +83,7 @@ def without_edges(pages: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def _edges(page: Sequence[str]) -> list[tuple[int, str]]:
-    """Place, from the top or (below zero) from the bottom, and shape of the lines at the edges."""
+    """Return place (negative from the bottom) and shape of the lines at a page's edges."""
     n = min(EDGE, len(page) // 2)
     places = [*range(n), *range(-n, 0)]
     found = [(place, re.sub(r"\d+", "#", page[place])) for place in places]

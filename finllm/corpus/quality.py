@@ -1,4 +1,4 @@
-"""Filter decisions for calls: bounds on length and term density, and robust outliers."""
+"""Decide which calls to keep: bounds on length and term density, and robust outlier detection."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from finllm.records import Reject, Transcript
 
 MEASURES = ("length", "digit_share", "term_density", "repetition")
 REASONS = ("too_short", "too_long", "low_term_density", *(f"outlier_{name}" for name in MEASURES))
-MIN_CALLS_FOR_OUTLIERS = 20  # a spread from fewer calls says little
+MIN_CALLS_FOR_OUTLIERS = 20  # the spread of fewer calls says little
 NGRAM = 4
 _DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
 class CallMeasures:
-    """What the filter looks at: a few numbers a call, so that the texts need not be in memory."""
+    """A few numbers about a call that suffice for the filter, so that no text stays in memory."""
 
     id: str
     n_words: int
-    digit_share: float  # of the words, those with a digit
-    term_density: float  # of the words, those inside a lexicon term
-    repetition: float  # of the runs of four words, those that came before in the call
-    source: str = ""  # calls are outliers among those of their own source and language
+    digit_share: float  # share of words with a digit
+    term_density: float  # share of words inside a lexicon term
+    repetition: float  # share of word 4-grams that occurred before in the call
+    source: str = ""  # outliers are sought among calls of the same source and language
     language: str = ENGLISH
 
 
 def measure(
     call: Transcript, text: str, tokens: Sequence[str], *, lexicon: Lexicon
 ) -> CallMeasures:
-    """The measures of one call; all shares are 0 for a call without words.
+    """Compute the measures of one call; all shares are 0 for a call without words.
 
     Parameters
     ----------
     text, tokens
-        The words of the call (``call.text``), and the same as ``words`` splits them in lower case.
+        The text of the call (``call.text``), and its lower-case words as ``words`` splits them.
     """
     n_words = len(tokens)
     n_digit_words = sum(1 for word in tokens if not word.isalpha() and _DIGIT.search(word))
@@ -57,7 +57,7 @@ def measure(
 
 
 def repetition(tokens: Sequence[str]) -> float:
-    """Share of the runs of four words that repeat an earlier run; 0 if there are none.
+    """Return the share of word 4-grams that repeat an earlier one; 0 if there are none.
 
     >>> repetition("we grew sales again we grew sales again".split())
     0.2
@@ -67,11 +67,12 @@ def repetition(tokens: Sequence[str]) -> float:
 
 
 def modified_z(values: Sequence[float]) -> np.ndarray:
-    """Modified z-scores, shape (n,): 0.6745 (x - median) / MAD.
+    """Compute modified z-scores, shape (n,): 0.6745 (x - median) / MAD.
 
-    Iglewicz and Hoaglin (1993), "How to detect and handle outliers", who advise 3.5 as the bound.
-    Where more than half of the values are equal the MAD is 0; then (x - median) divided by 1.2533
-    times the mean absolute deviation. Do not believe it on fewer than 20 values or two humps.
+    See Iglewicz and Hoaglin (1993), "How to detect and handle outliers", who advise 3.5 as the
+    bound. If more than half of the values are equal, the MAD is 0; the score is then (x - median)
+    divided by 1.2533 times the mean absolute deviation. Unreliable for fewer than 20 values or a
+    bimodal distribution.
 
     >>> modified_z([1.0, 2.0, 3.0, 4.0, 100.0]).round(2).tolist()
     [-1.35, -0.67, 0.0, 0.67, 65.43]
@@ -95,15 +96,15 @@ def judge(
     min_term_density: float,
     max_outlier_z: float,
 ) -> dict[str, Reject]:
-    """The rejects by call id; a call that is not among the keys is kept.
+    """Return the rejects by call id; a call that is not among the keys is kept.
 
-    Outliers are sought among the calls of a source inside the bounds (``outlier_scores``), of
-    repetition only upwards. The reason is the first that holds, the detail has all.
+    Outliers are sought among the calls of a source inside the bounds (``outlier_scores``); for
+    repetition only high values count. The reason is the first that applies, the detail lists all.
 
     Raises
     ------
     ValueError
-        If the bounds exclude everything, or two calls have one id.
+        If a bound is out of range, or two calls have the same id.
     """
     if not 0 <= min_words < max_words:
         raise ValueError(f"min_words {min_words}, max_words {max_words}: need 0 <= min < max")
@@ -137,11 +138,11 @@ def judge(
 
 
 def outlier_scores(calls: Sequence[CallMeasures]) -> dict[str, np.ndarray]:
-    """By measure the modified z-scores, shape (n_calls,), among a source's calls in one language.
+    """Return modified z-scores by measure, shape (n_calls,), within each source and language.
 
-    On the log of the length, and on the arcsine of the root of the share of words with digits, of
-    term density and of repetition, since raw shares are skewed. NaN if a source has fewer than
-    ``MIN_CALLS_FOR_OUTLIERS`` calls.
+    They are computed on the log of the length, and on the arcsine of the square root of the share
+    of words with digits, of term density and of repetition, since raw shares are skewed. NaN if a
+    source has fewer than ``MIN_CALLS_FOR_OUTLIERS`` calls in the language.
     """
     of_source: dict[tuple[str, str], list[int]] = {}
     for i, call in enumerate(calls):
@@ -170,12 +171,12 @@ def _outliers(
 
 
 def check_some_kept(n_calls: int, dropped: dict[str, Reject]) -> None:
-    """Stop a run whose filter keeps nothing.
+    """Raise an error if the filter keeps no call.
 
     Raises
     ------
     ValueError
-        If every call was dropped; names the reasons.
+        If every call was dropped; the message lists the reasons.
     """
     if len(dropped) == n_calls:
         reasons = Counter(reject.reason for reject in dropped.values())

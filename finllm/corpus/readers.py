@@ -1,4 +1,4 @@
-"""Readers of bytes, lines, JSON, CSV, Parquet, text and Hub datasets; one reject per bad row."""
+"""Read bytes, lines, JSON, CSV, Parquet, text and Hub datasets, with a reject for each bad row."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 
 from finllm.records import Reject
 
-MAX_RECORD_BYTES = 16 * 2**20  # the longest call of ECTSum has 70 kB: beyond this it is no call
+MAX_RECORD_BYTES = 16 * 2**20  # the longest call of ECTSum has 70 kB: anything larger is not a call
 MAX_JSON_BYTES = 256 * 2**20  # a JSON file is read whole; larger ones belong in JSON lines
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-MAX_NUL_SHARE = 0.01  # fewer are removed by cleaning
+MAX_NUL_SHARE = 0.01  # a smaller share is removed by cleaning
 
 Row = tuple[dict, Path, int]  # the record, its file, its line
 
 
 def list_files(base: Path, *, root: Path, suffixes: tuple[str, ...]) -> Iterator[Path | Reject]:
-    """The files below ``base`` with one of the suffixes, sorted; hidden ones are left out.
+    """Yield the files below ``base`` with one of the suffixes, sorted, without hidden files.
 
-    ``root`` is the folder of the source and may be a link: users keep data elsewhere. A file or
-    folder below it that leads out of it is a reject.
+    ``root`` is the folder of the source and may be a link, since users keep data elsewhere. A file
+    below it that links to a place outside it is a reject, and so is any link to a folder.
     """
     if base.is_file():
         yield base
@@ -42,7 +42,7 @@ def list_files(base: Path, *, root: Path, suffixes: tuple[str, ...]) -> Iterator
 
 
 def leads_out(path: Path, limit: str) -> Reject | None:
-    """A reject where a path is, or passes through, a link that leaves the folder ``limit``."""
+    """Return a reject if a path is, or passes through, a link that leaves the folder ``limit``."""
     target = os.path.realpath(path)
     if target == limit or target.startswith(limit + os.sep):
         return None
@@ -51,7 +51,7 @@ def leads_out(path: Path, limit: str) -> Reject | None:
 
 
 def decode(raw: bytes, *, encoding: str) -> tuple[str, str, str]:
-    """The text, or a reason code and a detail: (text, "", "") or ("", reason, detail).
+    """Decode bytes to (text, "", ""), or to ("", reason code, detail) if that fails.
 
     Nothing is guessed: an encoding other than UTF-8 must be named in source.yaml.
     """
@@ -69,12 +69,12 @@ def decode(raw: bytes, *, encoding: str) -> tuple[str, str, str]:
 
 
 def decode_file(raw: bytes, *, encoding: str) -> tuple[str, str, str]:
-    """``decode`` of a whole file, which may begin with the mark of UTF-16."""
+    """Decode a whole file with ``decode``; it may begin with the byte order mark of UTF-16."""
     return decode(raw, encoding="utf-16" if raw[:2] in UTF16_MARKS else encoding)
 
 
 def _unmarked_utf16(raw: bytes) -> str:
-    """The UTF-16 that text without a mark at its start looks like; "" if like none."""
+    """Return which UTF-16 text without a byte order mark looks like, or "" for neither."""
     start = raw[:4096]
     for name, own, other in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
         if 5 * start[own::2].count(0) > 2 * len(start) and not start[other::2].count(0):
@@ -83,7 +83,7 @@ def _unmarked_utf16(raw: bytes) -> str:
 
 
 def sniff(path: Path) -> Reject | None:
-    """A reject for a file that cannot hold records at all: empty, an HTML page, UTF-16 lines."""
+    """Return a reject for a file that cannot contain records: empty, an HTML page, UTF-16 lines."""
     try:
         with open(path, "rb") as file:
             start = file.read(4096)
@@ -101,7 +101,7 @@ def sniff(path: Path) -> Reject | None:
 
 
 def read_text_file(path: Path, *, encoding: str) -> str | Reject:
-    """The text of one file, or why it has none."""
+    """Return the text of one file, or a reject with the reason why it has none."""
     if bad := sniff(path):
         return bad
     size = path.stat().st_size
@@ -116,7 +116,7 @@ def read_text_file(path: Path, *, encoding: str) -> str | Reject:
 
 
 def bounded_lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
-    """The numbered lines of a file; ``None`` for a line over ``MAX_RECORD_BYTES``, never held."""
+    """Yield numbered lines; None for one over ``MAX_RECORD_BYTES``, which is never loaded whole."""
     with open(path, "rb") as file:
         number = 0
         while line := file.readline(MAX_RECORD_BYTES + 1):
@@ -130,10 +130,10 @@ def bounded_lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
 
 
 def jsonl_rows(path: Path, *, encoding: str) -> Iterator[Row | Reject]:
-    """The objects of a JSON-lines file, line by line.
+    """Yield the objects of a JSON-lines file, line by line.
 
-    Not through ``datasets``: its reader ends the file at the first broken line, and
-    gives a column one type for the whole file.
+    This does not use ``datasets``: its reader stops at the first broken line, and gives a column
+    one type for the whole file.
     """
     for number, raw in bounded_lines(path):
         if raw is None:
@@ -158,12 +158,12 @@ def _json_row(raw: bytes, path: Path, number: int, encoding: str) -> Row | Rejec
 
 
 def json_rows(path: Path, *, encoding: str, wanted: Sequence[str] = ()) -> Iterator[Row | Reject]:
-    """The objects of a JSON file: a list of objects, or one object that holds such a list.
+    """Yield the objects of a JSON file: a list of objects, or one object that contains such a list.
 
-    An object that itself has one of the fields ``wanted`` is a record, whatever lists it holds:
-    several APIs give a call a file, with its turns as a list.
+    An object that itself has one of the fields ``wanted`` is one record, whatever lists it
+    contains: several APIs give one file per call, with its turns as a list.
 
-    What stands before a break in a truncated file is read; the break is one reject.
+    A truncated file is read up to the break; the break is one reject.
     """
     size = path.stat().st_size
     if size > MAX_JSON_BYTES:
@@ -203,7 +203,7 @@ def json_rows(path: Path, *, encoding: str, wanted: Sequence[str] = ()) -> Itera
 
 
 def _whole_record(text: str, wanted: Sequence[str]) -> dict | None:
-    """The object that a text is, where it has one of these fields, or the path to it."""
+    """Return the object in a text if it has one of these fields, or paths of fields; else None."""
     try:
         row = json.loads(text, strict=False)
     except (ValueError, RecursionError):
@@ -220,7 +220,7 @@ def _whole_record(text: str, wanted: Sequence[str]) -> dict | None:
 
 
 def csv_rows(path: Path, *, encoding: str, columns: set[str]) -> Iterator[Row | Reject]:
-    """The rows of a CSV file with a header line; ``columns`` are those the source maps."""
+    """Yield the rows of a CSV file with a header line; ``columns`` are those the source maps."""
     csv.field_size_limit(MAX_RECORD_BYTES)
     feed = _CsvFeed(path, encoding)
     reader = csv.reader(feed.lines(), strict=True)
@@ -253,7 +253,7 @@ def csv_rows(path: Path, *, encoding: str, columns: set[str]) -> Iterator[Row | 
 
 
 class _CsvFeed:
-    """Decoded lines for ``csv.reader``, which remember what was wrong with the last of them."""
+    """Decoded lines for ``csv.reader``; ``trouble`` says what was wrong with the last of them."""
 
     def __init__(self, path: Path, encoding: str) -> None:
         self.path, self.encoding, self.trouble = path, encoding, ("", "")
@@ -274,7 +274,7 @@ class _CsvFeed:
 
 
 def parquet_rows(path: Path) -> Iterator[Row | Reject]:
-    """The rows of a Parquet file, streamed by ``datasets``; damage costs the rest of the file."""
+    """Yield the rows of a Parquet file, streamed by ``datasets``; damage loses its remainder."""
     from datasets import load_dataset
 
     number = 0
@@ -291,15 +291,15 @@ def parquet_rows(path: Path) -> Iterator[Row | Reject]:
 
 
 def hub_rows(dataset: str, *, revision: str | None, split: str) -> Iterator[Row]:
-    """The rows of one split of a Hub dataset, or of a local dataset folder, streamed.
+    """Stream the rows of one split of a Hub dataset or of a local dataset folder.
 
-    ``datasets`` 5 runs no code of a dataset, it only reads data files.
+    ``datasets`` 5 does not run a dataset's code; it only reads data files.
 
     Raises
     ------
     ValueError
-        If the dataset cannot be read to its end: a connection that breaks must not make a
-        smaller corpus.
+        If the dataset cannot be read to its end: a broken connection must not lead to a smaller
+        corpus.
     """
     from datasets import load_dataset
 

@@ -1,4 +1,4 @@
-"""Sources behind a URL: files of an object store or another file system that fsspec knows."""
+"""Read sources at a URL: files in an object store or another file system that fsspec supports."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from pathlib import Path, PurePosixPath
 
 
 def is_url(path: str) -> bool:
-    """Whether the ``path`` of a source.yaml names no folder below it, as in ``s3://bucket``."""
+    """Return whether the ``path`` of a source.yaml is a URL, such as ``s3://bucket``."""
     return "://" in path
 
 
 def list_urls(url: str, suffixes: tuple[str, ...] = ("",)) -> list[str]:
-    """The files at and below a URL with one of the suffixes, relative to it, in a folder's order.
+    """List the files at or below a URL with one of the suffixes, relative to it, in walk order.
 
-    Of one file its name. Hidden files are left out.
+    The order is that of ``os.walk`` with sorted names. The URL of a single file gives its name.
+    Hidden files are left out.
 
     Raises
     ------
     ValueError
-        If the place cannot be reached, or is not there.
+        If the place cannot be reached, or has no file.
     """
     fs, root = _opened(url)
     try:
@@ -41,14 +42,14 @@ def list_urls(url: str, suffixes: tuple[str, ...] = ("",)) -> list[str]:
 
 
 def copies(url: str, folder: Path, *, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """Local copies of the files of ``list_urls`` under their relative names, one at a time.
+    """Yield local copies of the files of ``list_urls`` under their relative names, one at a time.
 
-    Each is removed when the next one is asked for.
+    Each copy is removed when the next one is requested.
 
     Raises
     ------
     ValueError
-        If a file cannot be read: a connection that breaks must not make a smaller corpus.
+        If a file cannot be read: a broken connection must not lead to a smaller corpus.
     """
     fs, root = _opened(url)
     for name in list_urls(url, suffixes):
@@ -63,7 +64,7 @@ def copies(url: str, folder: Path, *, suffixes: tuple[str, ...]) -> Iterator[Pat
 
 
 def _as_walked(path: PurePosixPath) -> list[tuple[bool, str]]:
-    """Files before folders, as ``os.walk`` gives them, so that a copy of the folder reads alike."""
+    """Return a sort key that puts files before folders, as ``os.walk`` does for a local folder."""
     return [(True, part) for part in path.parts[:-1]] + [(False, path.name)]
 
 
@@ -72,7 +73,7 @@ def _opened(url: str) -> tuple:
 
     try:
         return fsspec.core.url_to_fs(url)
-    except Exception as error:  # an unknown protocol, a client that is not installed, its own ones
+    except Exception as error:  # unknown protocol, client not installed, errors of the client
         raise _unreachable(url, error) from None
 
 

@@ -1,4 +1,4 @@
-"""Earnings-21 and Earnings-22 (Del Rio et al. 2021, arXiv 2104.11348; 2022, arXiv 2203.15591).
+"""Read Earnings-21 and -22 (Del Rio et al. 2021, arXiv 2104.11348; 2022, arXiv 2203.15591).
 
 A ``.nlp`` file is a table of tokens; the text is rebuilt with its punctuation and case.
 """
@@ -14,10 +14,10 @@ from pathlib import Path
 from finllm.corpus import census, readers
 from finllm.records import Reject, Transcript, Turn
 
-COLUMNS = ("token", "speaker", "punctuation", "case")  # prepunctuation, wer_tags may be there too
+COLUMNS = ("token", "speaker", "punctuation", "case")  # prepunctuation and wer_tags are optional
 METADATA = ("metadata.csv", "earnings21-file-metadata.csv", "file-metadata.csv")
 SPEAKERS = ("speakers.csv", "speaker-metadata.csv")
-FOLDERS = ("transcripts/nlp_references", "nlp_references", "nlp")  # the first that is there
+FOLDERS = ("transcripts/nlp_references", "nlp_references", "nlp")  # the first that exists is used
 QUARTERS = {1: "first", 2: "second", 3: "third", 4: "fourth"}
 N_OPENING_WORDS = 1500
 _CUT_PREFIX = re.compile(r"\b([Nn]on)- (?=\w)")  # "non- GAAP" is two tokens
@@ -26,11 +26,11 @@ _CUT_PREFIX = re.compile(r"\b([Nn]on)- (?=\w)")  # "non- GAAP" is two tokens
 def read(
     base: Path, *, source: str, encoding: str
 ) -> Iterator[tuple[Transcript, Path, int] | Reject]:
-    """The calls of the ``.nlp`` files, a turn a run of one speaker's tokens.
+    """Yield the calls of the ``.nlp`` files, with one turn for each run of one speaker's tokens.
 
     ``base`` is a folder as published (the files in ``transcripts/nlp_references``) or any folder
-    with such files below it. The tables of calls and speakers are read where they are there.
-    They have no year: it is the first that the call names with its quarter, else the period is "".
+    with such files below it. The tables of calls and speakers are read if present. They give no
+    year: it is the first year that the call names with its quarter; without one the period is "".
     """
     metadata = {row.get("file_id", ""): row for row in _rows(base, METADATA)}
     speakers = _speaker_names(_rows(base, SPEAKERS))
@@ -89,7 +89,7 @@ def _turns(
 
 
 def word(*, token: str, case: str, punctuation: str, prepunctuation: str, speaker: str) -> str:
-    """One token as it is written; a token that already has capitals keeps them.
+    """Return a token as it is written; a token that already has capitals keeps them.
 
     >>> word(token="usa", case="CA", punctuation=".", prepunctuation="", speaker="1")
     'USA.'
@@ -114,7 +114,7 @@ def _period(quarter: str, turns: tuple[Turn, ...]) -> str:
         return next(iter(census.named_periods(opening, "en")), "")
     name = f"(?:{QUARTERS[int(number)]}[- ]quarter|q{number})"
     near = rf"{name}(?:\W+\w+){{0,4}}?\W+(20\d\d)\b|\b(20\d\d)(?:\W+\w+){{0,2}}?\W+{name}\b"
-    match = re.search(near, opening.lower())  # later ones are comparisons and maturities
+    match = re.search(near, opening.lower())  # later matches are comparisons and maturities
     return f"{match[1] or match[2]}Q{number}" if match else ""
 
 
@@ -130,7 +130,7 @@ def _speaker_names(rows: list[dict[str, str]]) -> dict[tuple[str, str], str]:
 
 
 def _rows(base: Path, names: tuple[str, ...]) -> list[dict[str, str]]:
-    """The rows of the first table that is there; "File ID" and "file_id" are one column."""
+    """Return the rows of the first table that exists; "File ID" and "file_id" are one column."""
     path = next((base / name for name in names if (base / name).is_file()), None)
     if path is None:
         return []

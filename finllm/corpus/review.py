@@ -1,4 +1,4 @@
-"""Human review of the filter: a stratified sample to rate, and the evaluation of the ratings."""
+"""Support human review of the filter: draw a stratified sample to rate; evaluate the ratings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Rating:
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """How often raters disagree with the filter, with its Wilson interval."""
+    """Rate at which raters disagree with the filter, with its Wilson interval."""
 
     n_rated: int
     n_wrong: int
@@ -43,15 +43,15 @@ class ErrorRate:
 
 
 def draw_sample(strata: dict[str, str], *, n_sample: int, rng: np.random.Generator) -> list[str]:
-    """The ids to rate, shuffled: each stratum in proportion to its size.
+    """Draw the ids to rate, shuffled; each stratum in proportion to its size.
+
+    Proportional allocation (largest remainders) keeps the plain share of errors among the rated
+    calls an unbiased estimate; rare reasons may have no call in a small sample.
 
     Parameters
     ----------
     strata
         Call id to stratum ("kept", or the reason of the reject).
-
-    Proportional allocation (largest remainders) keeps the plain share of errors among the rated
-    calls an unbiased estimate; rare reasons may have no call in a small sample.
     """
     if n_sample < 1:
         raise ValueError(f"n_sample {n_sample}: must be at least 1")
@@ -73,9 +73,9 @@ def draw_sample(strata: dict[str, str], *, n_sample: int, rng: np.random.Generat
 
 
 def review_row(transcript: Transcript) -> dict[str, str]:
-    """One line of the sheet: the call, an excerpt, and empty cells to fill.
+    """Return one row of the sheet: the call, an excerpt, and empty cells to fill in.
 
-    The filter's verdict is not shown, so that it does not sway the rater.
+    The filter's verdict is not shown, so that it does not influence the rater.
     """
     words = transcript.text.split()
     parts = [words]
@@ -85,7 +85,7 @@ def review_row(transcript: Transcript) -> dict[str, str]:
         parts.append(words[-N_TAIL_WORDS:])
     excerpt = " [...] ".join(" ".join(part) for part in parts)
     if excerpt.startswith(("=", "+", "-", "@")):
-        excerpt = " " + excerpt  # a spreadsheet would read a formula
+        excerpt = " " + excerpt  # otherwise a spreadsheet would read a formula
     row = dict.fromkeys(COLUMNS, "")
     return row | {
         "id": transcript.id,
@@ -97,7 +97,7 @@ def review_row(transcript: Transcript) -> dict[str, str]:
 
 
 def write_sheet(path: Path, rows: Sequence[dict[str, str]]) -> None:
-    """The rows as a CSV file with the header ``COLUMNS``."""
+    """Write the rows as a CSV file with the header ``COLUMNS``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -106,12 +106,12 @@ def write_sheet(path: Path, rows: Sequence[dict[str, str]]) -> None:
 
 
 def read_ratings(path: Path) -> list[Rating]:
-    """The rows of a filled copy that have answers; rows left empty are skipped.
+    """Read the answered rows of a completed sheet; rows left empty are skipped.
 
     Raises
     ------
     ValueError
-        If a column is missing, or a filled row has no rater or an answer but yes and no.
+        If a column is missing, or an answered row has no rater or an answer other than yes and no.
     """
     ratings = []
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -133,16 +133,16 @@ def read_ratings(path: Path) -> list[Rating]:
 
 
 def inter_rater_agreement(ratings: Sequence[Rating], question: str) -> dict[str, float | None]:
-    """Pairs of raters on the same calls: how often they agree, and Cohen's kappa.
+    """Compute the agreement of pairs of raters on the same calls, and Cohen's kappa.
 
     Returns
     -------
     dict
         ``n_pairs`` of ratings, ``observed`` agreement, ``kappa`` = (observed - expected) /
         (1 - expected) with the expected agreement from each rater's own share of yes (Cohen 1960),
-        averaged over pairs of raters by their number of shared calls. None if nothing is
-        shared, or where a pair leaves no room for chance (both always say the same). Do not
-        believe kappa where nearly all answers are equal.
+        averaged over pairs of raters, weighted by their number of shared calls. Pairs whose
+        answers are always the same leave no room for chance and are left out of kappa. A value
+        without any pair is None. Kappa is unreliable if nearly all answers are equal.
     """
     by_rater: defaultdict[str, dict[str, bool]] = defaultdict(dict)
     for rating in ratings:
@@ -171,7 +171,7 @@ def inter_rater_agreement(ratings: Sequence[Rating], question: str) -> dict[str,
 
 
 def wilson_interval(n_hits: int, n: int, *, confidence: float) -> tuple[float, float]:
-    """Wilson's score interval for a share (Wilson 1927), without continuity correction.
+    """Compute Wilson's score interval for a share (Wilson 1927), without continuity correction.
 
     >>> [round(x, 4) for x in wilson_interval(2, 20, confidence=0.95)]
     [0.0279, 0.301]
@@ -193,10 +193,11 @@ def wilson_interval(n_hits: int, n: int, *, confidence: float) -> tuple[float, f
 def filter_error_rates(
     ratings: Sequence[Rating], kept: dict[str, bool], *, confidence: float
 ) -> dict[str, ErrorRate]:
-    """Error rates of the filter: among ``kept`` calls, among ``dropped`` ones, and in ``all``.
+    """Compute the filter's error rates among ``kept`` calls, ``dropped`` calls, and in ``all``.
 
     The majority of a call's raters decides whether it should be kept. A group without a decided
-    call is left out. Do not believe ``dropped`` from a handful of calls: see the interval.
+    call is left out. The rate of ``dropped`` is unreliable for a handful of calls: see the
+    interval.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Rows to transcripts: the field mapping, and the project's own format."""
+"""Convert rows to transcripts, by field mapping or from the project's own format."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ TURN_FIELDS = ("turns", "prepared", "questions")  # lists of turns, or texts, in
 
 
 def value_of(row: dict, path: str) -> object:
-    """What a row has under a field, or under a path of fields: "data.transcript".
+    """Return the value of a row at a field, or at a path of fields such as "data.transcript".
 
     Raises
     ------
     KeyError
-        If it has none.
+        If there is none.
     """
     if path in row:
         return row[path]
@@ -33,10 +33,10 @@ def value_of(row: dict, path: str) -> object:
 def transcript_from_row(
     row: dict, *, source: str, fields: dict[str, str], file: Path, line: int
 ) -> Transcript | Reject:
-    """A transcript from a row whose columns ``fields`` maps.
+    """Build a transcript from a row whose columns are mapped by ``fields``; or a reject.
 
-    Text gives one turn of unknown role. A period that names no quarter is kept as it is written;
-    cleaning counts it and leaves it out.
+    Text gives one turn of unknown role. A period that names no quarter is kept as written; cleaning
+    counts and drops it.
     """
     values, missing = _mapped(row, fields)
     call_id = _plain(values.get("id")) or f"{file.stem}-{line}"
@@ -69,9 +69,9 @@ def transcript_from_row(
 
 
 def _mapped(row: dict, fields: dict[str, str]) -> tuple[dict[str, object], list[str]]:
-    """The values of a row by our names, and the fields that it has not.
+    """Return the values of a row under our field names, and the fields that the row lacks.
 
-    ``period`` may name several fields, such as the year and the quarter.
+    ``period`` may map to several fields, such as the year and the quarter.
     """
     values: dict[str, object] = {}
     missing = []
@@ -101,7 +101,7 @@ def _turns(values: dict[str, object], fields: dict[str, str]) -> tuple[Turn, ...
 def call_from_row(
     row: dict, *, source: str, fields: dict[str, str], file: Path, line: int
 ) -> Transcript | Reject:
-    """A transcript from the project's own format, with its turns; ``fields`` is not used."""
+    """Build a transcript with its turns from the project's own format; ``fields`` is not used."""
     call_id = _plain(row.get("id"))
     reason = _call_fault(row, call_id)
     if reason:
@@ -123,7 +123,7 @@ def call_from_row(
 
 
 def _call_fault(row: dict, call_id: str) -> str:
-    """What is wrong with a row of the format ``calls``, empty if nothing is."""
+    """Return what is wrong with a row of the format ``calls``, or "" if nothing is."""
     if not call_id:
         return "no id"
     for key in ("company", "period", "turns"):
@@ -145,7 +145,7 @@ def _call_fault(row: dict, call_id: str) -> str:
 
 
 def _plain(value: object) -> str:
-    """A value of a cell as text: "" for None and NaN, 12 for 12.0."""
+    """Return a cell's value as text: "" for None and NaN, "12" for 12.0."""
     if value is None or value != value:
         return ""
     if isinstance(value, float) and value.is_integer():

@@ -1,4 +1,4 @@
-"""The two passes of the filter over every call, in batches: decide, then collect statistics."""
+"""Filter all calls in two passes, in batches: first decide, then collect statistics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from finllm.records import Line, Reject, read_lines, to_json
 
 @dataclass(frozen=True)
 class Look:
-    """What is known of a call after the first pass; its text need not be in memory."""
+    """The measures and signature of a call after the first pass, without its text."""
 
     measures: CallMeasures
     signature: np.ndarray  # MinHash, shape (n_permutations,), uint32
@@ -28,7 +28,7 @@ class Look:
 
 @dataclass
 class Stock:
-    """A batch of kept calls: their lines with trimmed summaries, and what was counted."""
+    """A batch of kept calls: lines with trimmed summaries, statistics and counts."""
 
     lines: list[str] = field(default_factory=list)
     trimmed: list[Reject] = field(default_factory=list)
@@ -39,12 +39,12 @@ class Stock:
 def looker(
     *, lexicon: str, n_permutations: int, threshold: float, seed: int
 ) -> Callable[[Sequence[Line]], list[Look]]:
-    """The function that measures and signs a batch of calls.
+    """Build a function that measures and signs a batch of calls.
 
     Parameters
     ----------
     lexicon
-        A file of further terms, empty for none: see ``Lexicons``.
+        A file of additional terms, or "" for none: see ``Lexicons``.
     """
     check_values(threshold, n_permutations)
     terms = Lexicons(lexicon)
@@ -66,13 +66,13 @@ def looker(
 def lines_of(
     ids: Container[str], *, path: Path, measures: Sequence[CallMeasures]
 ) -> Iterator[Line]:
-    """The lines of the calls with these ids, one at a time; ``measures`` has one row per line."""
+    """Yield the lines of the calls with these ids; ``measures`` has one row per line."""
     lines = zip(measures, read_lines(path), strict=True)
     return (line for call, line in lines if call.id in ids)
 
 
 def stock_taker(*, min_support: float) -> Callable[[Sequence[Line]], Stock]:
-    """The function that trims the summaries of a batch of kept calls and surveys the calls."""
+    """Build a function that trims the summaries of a batch of kept calls and surveys the calls."""
 
     def take_stock(batch: Sequence[Line]) -> Stock:
         stock = Stock()

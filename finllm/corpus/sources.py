@@ -1,4 +1,4 @@
-"""Read a source folder as transcripts and rejects, one at a time, as ``source.yaml`` describes."""
+"""Read source folders, described by ``source.yaml``, as transcripts and rejects, one at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Read = tuple[Transcript, Path | str, int]  # the record, its file, its line
 
 
 def list_sources(raw: Path) -> str:
-    """The sources that there are, in words: the folders of ``raw`` with a description."""
+    """Return a text that lists the folders of ``raw`` with a description, and those without."""
     found = {path.parent.name for path in raw.glob("*/source.yaml")} | {"sample"}
     bare = {p.name for p in raw.glob("*/") if p.name not in found | {NO_SOURCE}}
     more = f"; without a source.yaml: {', '.join(sorted(bare))}" if bare else ""
@@ -26,9 +26,9 @@ def list_sources(raw: Path) -> str:
 
 
 def read_sources(folders: Sequence[Path]) -> Iterator[Transcript | Reject]:
-    """The records of several sources, one after the other, as ``read_source`` gives them.
+    """Yield the records of several sources, one source after the other, as ``read_source`` does.
 
-    A call whose id an earlier source has is a reject, as within a source.
+    A call whose id occurs in an earlier source is a reject, as within a source.
     """
     if len(folders) == 1:
         yield from read_source(folders[0])
@@ -44,20 +44,20 @@ def read_sources(folders: Sequence[Path]) -> Iterator[Transcript | Reject]:
 
 
 def read_source(folder: Path) -> Iterator[Transcript | Reject]:
-    """The records of a source in a fixed order, each a Transcript or the reason why it is none.
+    """Yield the records of a source in a fixed order, each a Transcript or a Reject with a reason.
 
     Turns of flat text have the role and section "unknown" here; cleaning infers them.
 
     Raises
     ------
     ValueError
-        If the source as a whole is unusable: see ``describe_source``, or it has no records.
+        If the source as a whole is unusable (see ``describe_source``) or has no records.
     """
     yield from read_described(describe_source(folder), name=folder / "source.yaml")
 
 
 def read_described(source: Description, name: Path | None = None) -> Iterator[Transcript | Reject]:
-    """``read_source`` of a folder whose description is known already; ``name`` is for messages."""
+    """Yield the records of a source whose description is known; ``name`` is used in messages."""
     first_seen: dict[str, str] = {}
     n_records = 0
     for record in _remote_records(source) if source.url else _records(source):
@@ -81,7 +81,7 @@ def read_described(source: Description, name: Path | None = None) -> Iterator[Tr
 def check_reject_share(
     rejects: Sequence[Reject], n_read: int, max_reject_share: float, *, where: str = ""
 ) -> None:
-    """Stop a run whose source is mostly bad; ``where`` is the file that has the rejects.
+    """Raise an error if too many records are rejects; ``where`` is the file that lists them.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def check_reject_share(
 
 
 def _most_often(rejects: Sequence[Reject]) -> str:
-    """The most frequent reason, and one record that has it."""
+    """Return a phrase with the most frequent reason and one record that has it."""
     (reason, n), *others = Counter(reject.reason for reject in rejects).most_common()
     one = next(reject for reject in rejects if reject.reason == reason)
     place = f"{one.file}, line {one.line}" if one.line else one.file
@@ -110,7 +110,7 @@ def _most_often(rejects: Sequence[Reject]) -> str:
 
 
 def _remote_records(source: Description) -> Iterator[Read | Reject]:
-    """The records of a source behind a URL; they say that they are of that URL."""
+    """Yield the records of a source at a URL, with that URL in place of their local folder."""
     with tempfile.TemporaryDirectory() as folder:
 
         def name(file: object) -> str:
@@ -153,7 +153,7 @@ def _rows(source: Description) -> Iterator[readers.Row | Reject]:
         revision = source.revision or None
         yield from readers.hub_rows(dataset, revision=revision, split=source.split)
         return
-    # the name of a format is the suffix of its files, unless it is changed here
+    # a format has the name of its files' suffix, except for ``calls``
     suffix = ".jsonl" if source.format == "calls" else "." + source.format
     for path in _files(source, (suffix,)):
         if isinstance(path, Reject):
@@ -202,7 +202,7 @@ def _text_records(source: Description) -> Iterator[Read | Reject]:
 
 
 def _encodable(record: Transcript | Reject) -> Transcript | Reject:
-    """The record without halves of surrogate pairs, which JSON can escape but no file can hold."""
+    """Return the record without lone surrogates, which JSON can escape but no file can store."""
     if isinstance(record, Reject):
         texts = {key: _whole(value) for key, value in vars(record).items() if key != "line"}
         return replace(record, **texts)

@@ -1,4 +1,4 @@
-"""Statistics of the kept calls, their groups, and the metrics of the filter stage."""
+"""Collect statistics of the kept calls, their groups, and the metrics of the filter stage."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _no_figures() -> Counter[str]:
 
 @dataclass
 class Stocktaking:
-    """The sums over the batches of ``stock_taker``; no text is kept."""
+    """Sums over the batches of ``stock_taker``, without their text."""
 
     survey: Survey = field(default_factory=Survey)
     counts: Counter[str] = field(default_factory=_no_figures)
     trimmed: list[Reject] = field(default_factory=list)
 
     def lines(self, stocks: Iterable[Stock]) -> Iterator[str]:
-        """The lines of the batches, which are counted as they pass."""
+        """Yield the lines of the batches, and count the batches as they pass."""
         for stock in stocks:
             self.survey.merge(stock.survey)
             self.counts.update(stock.counts)
@@ -35,7 +35,7 @@ class Stocktaking:
             yield from stock.lines
 
     def metrics(self, vocabulary: dict[str, int]) -> dict[str, object]:
-        """The audit of the references, and what the survey found."""
+        """Return the audit of the references and the statistics of the survey."""
         share = self.counts["n_supported"] / max(1, self.counts["n_figures"])
         references = {"bullets_trimmed": len(self.trimmed), **self.counts}
         return {
@@ -47,7 +47,7 @@ class Stocktaking:
 def duplicate_groups(
     looks: Sequence[Look], dropped: Mapping[str, Reject], *, threshold: float
 ) -> dict[str, str]:
-    """The group of each kept call that has a near-duplicate among them, by call id."""
+    """Return the group of each kept call that has a near-duplicate among them, by call id."""
     signed = ((one.measures.id, one.signature) for one in looks if one.measures.id not in dropped)
     groups = group_signatures(signed, threshold=threshold)
     sizes = Counter(groups.values())
@@ -57,7 +57,7 @@ def duplicate_groups(
 def judged(
     measures: Sequence[CallMeasures], dropped: Mapping[str, Reject], groups: Mapping[str, str]
 ) -> dict[str, object]:
-    """Calls read = kept + dropped, with the reasons, how long the kept are, and their groups."""
+    """Return counts of calls (read = kept + dropped), reasons, kept lengths, and groups."""
     words = sorted(m.n_words for m in measures if m.id not in dropped)
     reasons = Counter(reject.reason for reject in dropped.values())
     return {

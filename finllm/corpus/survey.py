@@ -1,4 +1,4 @@
-"""All corpus statistics that are collected in one pass over the calls."""
+"""Collect all corpus statistics in one pass over the calls."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from finllm.corpus.census import (
 from finllm.corpus.paragraphs import near_groups, plain_words, sketches
 from finllm.records import Transcript
 
-MIN_PARAGRAPH_WORDS = 20  # "Thank you. Next question, please." is no repetition worth a count
+MIN_PARAGRAPH_WORDS = 20  # repetitions such as "Thank you. Next question, please." are not counted
 
 
 class Survey:
-    """Periods, vocabulary and repeated paragraphs of the calls that ``add`` has seen.
+    """Periods, vocabulary and repeated paragraphs of the calls passed to ``add``.
 
-    Memory: the distinct words, a few periods a call and some 80 bytes a paragraph; no text is kept.
-    Surveys of parts of a corpus can be merged, in order.
+    Memory: the distinct words, a few periods per call and some 80 bytes per paragraph; no text is
+    kept. Surveys of parts of a corpus can be merged, in order.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Survey:
         self._sketches: list[np.ndarray] = []
 
     def add(self, call: Transcript) -> None:
-        """Count one call."""
+        """Add one call to the statistics."""
         text = call.text
         named = named_periods(text, call.language)
         self._periods.append(CallPeriods(call.company, call.period, named))
@@ -54,7 +54,7 @@ class Survey:
         self._sketches.append(sketches(list(plain.values())))
 
     def merge(self, other: Survey) -> None:
-        """Count the calls of another survey behind one's own."""
+        """Append the calls of another survey."""
         self._periods += other._periods
         self._words.update(other._words)
         self._digests.extend(other._digests)
@@ -62,7 +62,7 @@ class Survey:
         self._sketches += other._sketches
 
     def metrics(self, vocabulary: dict[str, int]) -> dict[str, dict[str, float]]:
-        """The counts and shares so far, by topic: scalars only."""
+        """Return the counts and shares so far, by topic: scalars only."""
         return {
             "temporal": temporal_consistency(self._periods),
             "vocabulary": vocabulary_overlap(self._words, vocabulary),
@@ -71,18 +71,18 @@ class Survey:
 
     @property
     def words(self) -> Counter[str]:
-        """How often each word occurs, as ``vocabulary_words`` counts them."""
+        """Number of occurrences of each word, as ``vocabulary_words`` counts them."""
         return self._words
 
     @property
     def periods(self) -> list[CallPeriods]:
-        """The periods of every call, in the order in which they came."""
+        """Periods of every call, in the order in which the calls were added."""
         return self._periods
 
     def _paragraphs(self) -> dict[str, float]:
-        """Paragraphs that several calls say: word for word, and except for a few words (``near``).
+        """Count paragraphs that several calls share: verbatim, and up to a few words (``near``).
 
-        A call's own repetitions count once where they are word for word.
+        Verbatim repetitions within a call count once.
         """
         digests = np.asarray(self._digests, dtype=np.uint64)
         n_words = np.asarray(self._n_words, dtype=np.int64)
@@ -91,7 +91,7 @@ class Survey:
         )
         rows = np.concatenate([sketches([]), *self._sketches])[first]
         group = near_groups(rows)  # of each distinct paragraph
-        size = np.bincount(group, weights=count)  # paragraphs of each group
+        size = np.bincount(group, weights=count)  # number of paragraphs in each group
         n_near = int(np.sum(size > 1))
         repeated, alike = count[which] > 1, size[group][which] > 1
         total = max(1, int(n_words.sum()))

@@ -1,7 +1,7 @@
-"""Speaker roles and the start of the questions, by rule.
+"""Infer speaker roles and the start of the questions by rules.
 
-The rules read what an operator says ("our next question comes from ..."), who spoke before it and
-who speaks after it. ``benchmarks/turns.py`` measures them on Earnings-21.
+The rules use an operator's phrases ("our next question comes from ..."), who spoke before them and
+who speaks after them. ``benchmarks/turns.py`` evaluates them on Earnings-21.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from finllm.corpus.layouts import names
 from finllm.records import Turn
 
 MIN_OPERATOR_SHARE = 0.34  # of the turns of a speaker, those that sound like an operator
-MIN_READ_OUT = 12  # turns between an opened floor and a hand-over: questions that are read out
-MIN_PREPARED_WORDS = 30  # said before the first question: enough to be a speaker of the company
+MIN_READ_OUT = 12  # turns from opening the floor to a hand-over, if questions are read out
+MIN_PREPARED_WORDS = 30  # said before the first question: enough for a speaker of the company
 
 
 def assign(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """The same words with roles and sections; what a source knew already stays.
+    """Assign roles and sections to the turns; those that the source gave are kept.
 
-    A single turn without a speaker is first split where its text allows (``flat.split``).
-    What no rule decides is "unknown". Do not believe a role where one voice interprets for
-    many, or where names are missing from the transcript.
+    If no turn has a speaker, the turns are first split where their text allows it (``flat.split``).
+    Whatever no rule decides is "unknown". Roles are unreliable if one voice interprets for many, or
+    if names are missing from the transcript.
     """
     if all(turn.role != "unknown" and turn.section != "unknown" for turn in turns):
         return tuple(turns)
@@ -49,10 +49,10 @@ def assign(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 
 
 def settled(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """The turns of a text with names: who only spoke before the questions is an executive.
+    """Label named speakers of the prepared remarks as executives if their role is unknown.
 
-    A voice without a name may be anybody's; a name in the remarks is of the company, however short
-    its words. Nothing changes where no questions were found.
+    A voice without a name may be anybody's; a name in the remarks belongs to the company, however
+    few its words. Nothing changes if no questions were found.
     """
     if not any(turn.section == "qa" for turn in turns):
         return tuple(turns)
@@ -65,7 +65,7 @@ def settled(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 
 
 def operators(turns: Sequence[Turn]) -> set[str]:
-    """The speakers who sound like an operator in at least a third of their turns."""
+    """Return the speakers who sound like an operator in at least a third of their turns."""
     n_turns, n_cues = Counter(), Counter()
     for turn in turns:
         n_turns[turn.speaker] += 1
@@ -84,11 +84,11 @@ def _is_brief(turns: Sequence[Turn], name: str) -> bool:
 
 
 def boundary(turns: Sequence[Turn]) -> int | None:
-    """The index of the turn with which the questions begin; None if none is found.
+    """Return the index of the turn with which the questions begin, or None if none is found.
 
-    It is the first hand-over by an operator, or else the turn after the last opening of the floor
-    that an executive announces before anybody asks, or else the first turn of an analyst, where the
-    source says who is one.
+    It is the first turn that the source marks as Q&A; else the first hand-over by an operator, or
+    the turn after the floor was opened long before it; else the turn after the first that ends by
+    opening the floor; else the first turn of an analyst, if the source says who is one.
     """
     for index, turn in enumerate(turns):
         if turn.section == "qa":
@@ -107,9 +107,9 @@ def boundary(turns: Sequence[Turn]) -> int | None:
 
 
 def _opened_before(turns: Sequence[Turn], hand_over: int) -> int | None:
-    """Where the floor was opened long before the first hand-over; None if it was not.
+    """Return the turn after the floor was opened long before the first hand-over, or None.
 
-    Somebody of the company may read the questions out, and the operator comes in at the end.
+    Somebody from the company may read the questions out, and the operator speaks only at the end.
     """
     for index in range(1, hand_over - MIN_READ_OUT):
         if cues.opens_floor(turns[index].text[-300:]):
@@ -119,11 +119,12 @@ def _opened_before(turns: Sequence[Turn], hand_over: int) -> int | None:
 
 
 def speaker_roles(turns: Sequence[Turn], start: int | None) -> dict[str, str]:
-    """A role for each speaker, where ``start`` is the turn with which the questions begin.
+    """Return a role for each speaker; ``start`` is the turn with which the questions begin.
 
-    Operators sound like one. Executives have spoken before ``start``. An analyst is who speaks
-    first after a hand-over and in few of the exchanges that hand-overs divide the call into.
-    Others are what they mostly do: ask, or not.
+    Operators are recognised by their phrases. Executives have spoken before ``start``. An analyst
+    speaks first after a hand-over in at least half of the exchanges they take part in; hand-overs
+    divide the call into exchanges. All others are judged by whether most of their turns ask
+    something.
     """
     roles = {turn.speaker: turn.role for turn in turns if turn.role != "unknown"}
     speaking = operators(turns)
@@ -152,7 +153,7 @@ def speaker_roles(turns: Sequence[Turn], start: int | None) -> dict[str, str]:
 
 
 def _called(tail: Sequence[Turn], roles: dict[str, str]) -> tuple[Counter[str], Counter[str]]:
-    """How often a speaker is the first newcomer after a hand-over, and in how many exchanges."""
+    """Count how often each speaker is the first newcomer after a hand-over, and their exchanges."""
     chosen: Counter[str] = Counter()
     exchanges: Counter[str] = Counter()
     waiting, seen = False, set()
@@ -171,5 +172,5 @@ def _called(tail: Sequence[Turn], roles: dict[str, str]) -> tuple[Counter[str], 
 
 
 def _undivided(turns: Sequence[Turn]) -> str:
-    """The section of a call in which no questions begin."""
+    """Return the section of a call in which no questions begin."""
     return "prepared" if cues.asks_nothing(" ".join(turn.text for turn in turns)) else "unknown"

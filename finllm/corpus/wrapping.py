@@ -14,7 +14,7 @@ MAX_WRAPPED_WIDTH = 132  # characters; longer lines were not broken at a column
 def unwrap(text: str, counts: Counter[str] | None = None) -> str:
     """Join lines that were broken at a column; text whose lines end sentences stays as it is.
 
-    ``counts`` gets ``words_joined``: words that a line's end had parted at a hyphen.
+    ``counts`` gets ``words_joined``: the number of words split by a hyphen at the end of a line.
     """
     if not is_wrapped(text):
         return text
@@ -25,7 +25,7 @@ def unwrap(text: str, counts: Counter[str] | None = None) -> str:
 
 
 def is_wrapped(text: str) -> bool:
-    """Whether lines were broken at a column, and not where sentences, names or lists end."""
+    """Return whether lines were broken at a column, not after sentences, names or list entries."""
     lines = [line for line in text.split("\n") if line]
     if len(lines) < MIN_WRAPPED_LINES:
         return False
@@ -38,10 +38,10 @@ def is_wrapped(text: str) -> bool:
 
 
 def rejoin(text: str, width: int) -> tuple[str, int]:
-    """The text of a turn with lines joined that go on, and the words that were parted at hyphens.
+    """Join the continued lines of a turn; return its text and the number of words split at hyphens.
 
-    In a file whose widest line has ``width`` characters; a line goes on where no sentence ends with
-    it and it is nearly as wide, or the next begins in lower case.
+    ``width`` is the length of the file's widest line. A line continues if no sentence ends with it
+    and it is nearly as wide, or the next line begins in lower case.
     """
     if width > MAX_WRAPPED_WIDTH:
         return text, 0

@@ -1,1 +1,1 @@
-"""Fictional calls: companies, accounts and what is said about them (``synthetic``)."""
+"""Write fictional earnings calls: companies, accounts, speech and summaries (``synthetic``)."""

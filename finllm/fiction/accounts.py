@@ -1,4 +1,4 @@
-"""The books behind a fictional company: quarters that add up, and the guidance given on them."""
+"""Simulate the accounts of a fictional company: quarters that add up, and guidance on them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-N_HISTORY = (
-    8  # quarters kept before the first year: a year-ago quarter and its own year-ago quarter
-)
+N_HISTORY = 8  # quarters before the first year, for the year-ago quarter of a year-ago quarter
 
 
 @dataclass(frozen=True)
 class Economics:
-    """What is typical of a sector; margins and shares are fractions of revenue."""
+    """Typical figures of a sector; margins and shares are fractions of revenue."""
 
-    growth: float  # a year
+    growth: float  # per year
     gross_margin: float
     operating_margin: float
     capex: float
@@ -25,10 +23,10 @@ class Economics:
 
 @dataclass(frozen=True)
 class KpiModel:
-    """How a key indicator moves: a level of its own, or tied to revenue.
+    """Model of a key indicator: with a level of its own, or tied to revenue.
 
     ``kind`` is "growth" (year-over-year growth of revenue less currency and expansion, percent),
-    "ratio" (percent, wanders about ``typical``), "money" (million dollars, ``typical`` times
+    "ratio" (percent, a random walk around ``typical``), "money" (million dollars, ``typical`` times
     quarterly revenue), "count" (``typical`` units per million dollars of quarterly revenue) or
     "each" (dollars of revenue per unit of the indicator before it, times ``typical``).
     """
@@ -40,7 +38,7 @@ class KpiModel:
 
 @dataclass(frozen=True)
 class Quarter:
-    """One quarter, or a year as the sum of its four. Million dollars unless named otherwise."""
+    """One quarter, or a year as the sum of its four; in million dollars unless stated otherwise."""
 
     year: int
     quarter: int  # 1 to 4; 0 for a full year
@@ -48,37 +46,37 @@ class Quarter:
     cost_of_revenue: float
     operating_expenses: float  # without the one-off charge
     charge: float  # one-off, before tax
-    interest: float  # net expense; negative where cash earns more than debt costs
+    interest: float  # net expense; negative if cash earns more than debt costs
     tax: float  # negative: a benefit
     shares: float  # diluted, million
     depreciation: float
-    working_capital: float  # cash released; negative where it absorbed cash
+    working_capital: float  # cash released; negative if it absorbed cash
     capex: float
     dividends: float
     buybacks: float
     net_debt: float  # at the end of the period
     dividend_per_share: float  # dollars
-    currency: float  # what exchange rates added to year-over-year growth, percentage points
+    currency: float  # effect of exchange rates on year-over-year growth, percentage points
     kpis: tuple[float, ...]
 
     @property
     def revenue(self) -> float:
-        """The sum of the segments."""
+        """Revenue of all segments."""
         return sum(self.segments)
 
     @property
     def gross_margin(self) -> float:
-        """Gross profit over revenue, a fraction."""
+        """Gross profit divided by revenue, a fraction."""
         return 1 - self.cost_of_revenue / self.revenue
 
     @property
     def operating_income(self) -> float:
-        """After the one-off charge."""
+        """Operating income after the one-off charge."""
         return self.revenue - self.cost_of_revenue - self.operating_expenses - self.charge
 
     @property
     def net_income(self) -> float:
-        """After interest and tax."""
+        """Net income after interest and tax."""
         return self.operating_income - self.interest - self.tax
 
     @property
@@ -88,7 +86,7 @@ class Quarter:
 
     @property
     def tax_rate(self) -> float:
-        """Tax over pretax income, a fraction."""
+        """Tax divided by pretax income, a fraction."""
         return self.tax / (self.operating_income - self.interest)
 
     @property
@@ -98,7 +96,7 @@ class Quarter:
 
     @property
     def operating_cash_flow(self) -> float:
-        """Net income, what cost no cash (depreciation, the charge), and working capital."""
+        """Net income plus non-cash costs (depreciation, the charge) and working capital."""
         return self.net_income + self.depreciation + self.charge + self.working_capital
 
     @property
@@ -127,7 +125,7 @@ class YearView:
 
 @dataclass(frozen=True)
 class Books:
-    """All quarters of a company in order, and per quarter the guidance given with its results."""
+    """All quarters of a company in order, with the guidance given with each quarter's results."""
 
     quarters: tuple[Quarter, ...]
     next_revenue: tuple[Range, ...]  # of the next quarter, million dollars
@@ -136,12 +134,12 @@ class Books:
     year_eps: tuple[YearView, ...]
 
     def year_of(self, index: int) -> Quarter:
-        """Add up the fiscal year that the quarter at ``index`` ends."""
+        """Add up the fiscal year that ends with the quarter at ``index``."""
         return add_up(self.quarters[index - 3 : index + 1])
 
 
 def add_up(quarters: tuple[Quarter, ...]) -> Quarter:
-    """Make a year of quarters: sum flows, average shares, keep the last debt and indicators."""
+    """Combine quarters to a year: sum flows, average shares, keep the last debt and indicators."""
     last = quarters[-1]
     flow = {
         field.name: sum(vars(quarter)[field.name] for quarter in quarters)
@@ -163,7 +161,7 @@ def simulate(
     n_quarters: int,
     rng: np.random.Generator,
 ) -> Books:
-    """Draw the books of one company from the start of ``first_year - 2``.
+    """Draw the accounts of one company from the start of ``first_year - 2``.
 
     Index ``N_HISTORY`` is the first quarter of ``first_year``; at least ``n_quarters`` follow it,
     and after those at least one more full year, so that guidance can look ahead.
@@ -220,7 +218,7 @@ def _costs(
     n = len(trend)
     gross = np.clip(rng.normal(economics.gross_margin, 0.04), 0.12, 0.9)
     operating = rng.normal(economics.operating_margin, 0.035)
-    if rng.random() < 0.24:  # a company in trouble, or one that has yet to earn money
+    if rng.random() < 0.24:  # a company in trouble, or not yet profitable
         operating = -rng.uniform(-0.01, 0.16)
     margin = np.clip(gross + np.cumsum(rng.normal(0, 0.006, n)), 0.08, 0.93)
     efficiency = np.exp(rng.normal(0, 0.03, n))
@@ -263,7 +261,7 @@ def _indicators(
 
 
 class _Cash:
-    """What depends on the quarter before: debt, shares, dividends, buybacks."""
+    """The state carried from one quarter to the next: debt, shares, dividends, buybacks."""
 
     def __init__(
         self,
@@ -287,7 +285,7 @@ class _Cash:
         self.buys = rng.random() < 0.55
 
     def settle(self, t: int) -> dict[str, float]:
-        """Interest, tax, cash and capital of quarter ``t``, given what came before it."""
+        """Compute interest, tax, cash and capital of quarter ``t``; call it in order of ``t``."""
         rng, trend = self.rng, float(self.trend[t])
         operating = float(self.revenue[t]) - sum(
             float(self.costs[name][t]) for name in ("cost", "opex", "charge")
@@ -320,7 +318,7 @@ class _Cash:
 
 
 def _with_guidance(quarters: tuple[Quarter, ...], rng: np.random.Generator) -> Books:
-    """Guidance that foresees what follows with an error; index t holds what was said with t."""
+    """Add guidance that predicts later quarters with an error; index t is that given in t."""
     revenue = [quarter.revenue for quarter in quarters]
     eps = [quarter.adjusted_eps for quarter in quarters]
     next_revenue, next_eps, year_revenue, year_eps = [], [], [], []
@@ -329,7 +327,7 @@ def _with_guidance(quarters: tuple[Quarter, ...], rng: np.random.Generator) -> B
         width = ahead * rng.uniform(0.008, 0.02)
         next_revenue.append(_round_range(ahead, width, _money_step(ahead)))
         next_eps.append(_round_range(eps[t + 1] - 0.01 + rng.normal(0, 0.02), 0.025, 0.01))
-        start = t + 1 if quarter.quarter == 4 else t - t % 4  # of the year that is guided on
+        start = t + 1 if quarter.quarter == 4 else t - t % 4  # first quarter of the year guided on
         known, left = slice(start, t + 1), slice(max(start, t + 1), start + 4)
         noise = 1 + rng.normal(-0.005, 0.015)
         view = sum(revenue[known]) + sum(revenue[left]) * noise
@@ -349,7 +347,7 @@ def _with_guidance(quarters: tuple[Quarter, ...], rng: np.random.Generator) -> B
 
 
 def _money_step(value: float) -> float:
-    """Find a round step of up to one percent of ``value``: 1 for 452, 10 for 1,820."""
+    """Return a round step of up to one percent of ``value``: 1 for 452, 10 for 1,820."""
     return 10.0 ** np.floor(np.log10(value)) / 100
 
 
@@ -361,7 +359,7 @@ def _round_range(middle: float, half_width: float, step: float) -> Range:
 
 
 def _year_view(before: YearView | None, year: int, new: Range, step: float) -> YearView:
-    """Keep the earlier range where the middle hardly moved, else replace it and say how."""
+    """Keep the earlier range if the middle hardly moved; else replace it and record how."""
     if before is None or before.year != year:
         return YearView(year, new, None, "initial")
     old = before.range

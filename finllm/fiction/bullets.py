@@ -1,4 +1,4 @@
-"""The reporter's bullets on a call: only facts that were spoken, in the figures spoken."""
+"""Write a reporter's bullets on a call, only from facts and figures that were spoken."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ FULL_YEAR_EPS = bank("* fy {year} {sales} {fy_rev}; {profit} per share {fy_eps}"
 
 
 def report(script: Script) -> str:
-    """Write three to six bullets, one a line, lower case, without full stops."""
+    """Write three to six bullets, one per line, in lower case, without full stops."""
     voice = script.voice
     per_cent = " percent" if voice.chance(0.7) else "%"
     lead = _earnings(script) + [_revenue(script)]
     guidance, rest = _guidance(script), _details(script)
     lead = [lead[at] for at in script.rng.permutation(len(lead))]
-    if voice.chance(0.5):  # reporters like to have the outlook
+    if voice.chance(0.5):  # reporters like to include the outlook
         lead += guidance[-2:]
     else:
         rest += guidance

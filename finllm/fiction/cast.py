@@ -1,4 +1,4 @@
-"""Names that nobody bears: companies, tickers, people, brokers and brands made of syllables."""
+"""Invent names from syllables: companies, tickers, people, brokers and brands."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def person(rng: np.random.Generator, taken: list[str]) -> str:
 
 
 def broker(rng: np.random.Generator, taken: list[str]) -> str:
-    """Draw the name of a broker that nobody in ``taken`` bears, and add it there."""
+    """Draw the name of a broker that shares no name with those in ``taken``, and add it there."""
     while True:
         house = _one(SURNAME_HEADS, rng) + _one(SURNAME_TAILS, rng)
         if not any(house in other.split() for other in taken):
@@ -101,7 +101,7 @@ def found_company(sector: Sector, names: set[str], rng: np.random.Generator) -> 
     names.add(stem)
     taken: list[str] = []
     segments = _some(sector.segments, int(rng.integers(2, 5)), rng)
-    if not sector.segment_noun:  # a bank lives on interest whatever else it does
+    if not sector.segment_noun:  # a bank earns interest, whatever else it does
         first = sector.segments[0]
         segments = (first, *(name for name in segments if name != first))[: len(segments)]
     first_brand, second_brand = _some(BRAND_HEADS, 2, rng)
@@ -125,7 +125,7 @@ def _stem(rng: np.random.Generator) -> str:
 
 
 def _ticker(stem: str, names: set[str], rng: np.random.Generator) -> str:
-    """Draw four letters of the stem in their order, or where all fail any five letters."""
+    """Draw four letters of the stem in their order; after 20 failures draw any five letters."""
     letters = stem.upper()
     for _ in range(20):
         places = sorted(rng.choice(np.arange(1, len(letters)), size=3, replace=False))

@@ -1,4 +1,4 @@
-"""Patterns for what is said about plans and risks, the outlook, and the questions and answers."""
+"""Sentence patterns for plans and risks, the outlook, and the questions and answers."""
 
 from __future__ import annotations
 

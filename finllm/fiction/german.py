@@ -1,4 +1,4 @@
-"""Figures as a German speaker says them, from the English way that a call's script has them."""
+"""Convert the figures of an English script to German notation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FIGURE = re.compile(
 
 
 def plain(digits: str) -> str:
-    """Digits with the German marks.
+    """Return digits with German separators.
 
     >>> plain("1,243.6")
     '1.243,6'
@@ -40,14 +40,14 @@ def plain(digits: str) -> str:
 
 
 def figure(english: str, units: dict[str, str], percent: str) -> str:
-    """A figure, or a range of two, as German writes it.
+    """Convert a figure, or a range of two, to German notation.
 
     Parameters
     ----------
     units
-        What follows an amount of money, by magnitude: one of ``WRITTEN``.
+        The unit after an amount of money, by magnitude: one of ``WRITTEN``.
     percent
-        What follows a percentage: " Prozent" or " %".
+        The text after a percentage: " Prozent" or " %".
 
     >>> figure("$1,243.6 million", WRITTEN[0], " %"), figure("12.3%", WRITTEN[0], " Prozent")
     ('1.243,6 Millionen US-Dollar', '12,3 Prozent')
@@ -67,13 +67,13 @@ def figure(english: str, units: dict[str, str], percent: str) -> str:
 
 
 def moved(percent: float, text: str, options: int) -> str:
-    """What a quantity did: "stieg um 5,3 Prozent"; ``options`` picks the verb."""
+    """Describe a change, as in "stieg um 5,3 Prozent"; ``options`` selects the verb."""
     verbs = {"up": UP, "down": DOWN}.get(direction(percent), FLAT)
     return verbs[options % len(verbs)].format(text)
 
 
 def per_share_range(span: Range, units: dict[str, str]) -> str:
-    """Guidance per share in the dative, with the sign of each end in words.
+    """Return guidance per share in the dative, with the sign of each end in words.
 
     >>> per_share_range(Range(-0.12, -0.08), WRITTEN[0])
     'einem Verlust von 0,12 bis 0,08 US-Dollar'
@@ -87,7 +87,7 @@ def per_share_range(span: Range, units: dict[str, str]) -> str:
 
 
 def tidy(text: str) -> str:
-    """Single spaces, and none before a mark.
+    """Reduce white space to single spaces, without any before punctuation.
 
     >>> tidy("Der Umsatz  stieg , wie erwartet .")
     'Der Umsatz stieg, wie erwartet.'
@@ -96,5 +96,5 @@ def tidy(text: str) -> str:
 
 
 def capitalised(options: Sequence[str]) -> tuple[str, ...]:
-    """The options as they begin a sentence."""
+    """Return the options with a capital first letter, as at the start of a sentence."""
     return tuple(text[0].upper() + text[1:] for text in options)

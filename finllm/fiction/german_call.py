@@ -1,8 +1,8 @@
-"""A German call on the books of an English one: it states every figure of the English bullets.
+"""Write a German call on the accounts of an English one, with all figures of the English bullets.
 
 Nothing is translated: the phrases are German ones (``de.toml``), and the facts are those that the
-English script drew from the accounts, in the digits in which that script has them. Its bullets
-hold for the German call as they stand.
+English script drew from the accounts, in the digits of that script. Its bullets hold for the German
+call unchanged.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from finllm.fiction.vocabulary import listed
 from finllm.records import Turn
 
 PHRASES = Path(__file__).with_name("de.toml")
-HELD_BACK = 0.35  # how often a fact is left for the questions
+HELD_BACK = 0.35  # probability that a fact is left for the questions
 
 
 @cache
 def vocabulary() -> dict:
-    """The content of ``de.toml``."""
+    """Load the content of ``de.toml``."""
     return tomllib.loads(PHRASES.read_text(encoding="utf-8"))
 
 
 def speak(script: Script, rng: np.random.Generator) -> tuple[Turn, ...]:
-    """The turns of the German call on what ``script`` told in English."""
+    """Return the turns of a German call with the facts that ``script`` states in English."""
     return tuple(_GermanCall(script, rng).turns)
 
 
 class _GermanCall:
-    """The call in the making, from the welcome to the goodbye."""
+    """A German call under construction, from the welcome to the goodbye."""
 
     def __init__(self, script: Script, rng: np.random.Generator) -> None:
         self.script, self.rng = script, rng
@@ -88,7 +88,7 @@ class _GermanCall:
         }
 
     def _figures(self) -> dict[str, str]:
-        """The script's figures in German, amounts per share without its cents or with them."""
+        """Return the script's figures in German, with amounts per share in this call's style."""
         now, slots = self.script.now, self.script.slots
         names = (
             "rev", "rev_prior", "pct", "gm", "bps", "opex", "opex_prior", "opex_ratio", "charge",
@@ -107,27 +107,27 @@ class _GermanCall:
         return found
 
     def write(self, english: str) -> str:
-        """A figure of the script as this call writes it."""
+        """Convert a figure of the script to the notation of this call."""
         return german.figure(english, self.units, self.percent)
 
     def per_share(self, dollars: float) -> str:
-        """An amount per share without its sign."""
+        """Format an amount per share without its sign."""
         cents = round(abs(dollars) * 100)
         if self.in_cents and 1 < cents < 100:
             return f"{cents} Cent"
         return self.write(spoken.per_share(dollars, False))
 
     def moved(self, percent: float) -> str:
-        """What a quantity did, in the digits of the script."""
+        """Describe a change, with as many decimals as in the script."""
         text = self.write(f"{abs(percent):.{self.script.style.digits}f}%")
         return german.moved(percent, text, int(self.rng.integers(3)))
 
     def say(self, name: str, **extra: str) -> str:
-        """A sentence, or a few, from a bank of ``[phrases]``."""
+        """Draw one or more sentences from a bank of ``[phrases]``."""
         return self.fill(bank(self.words["phrases"][name]), **extra)
 
     def fill(self, options: Sequence[str], **extra: str) -> str:
-        """A sentence, or a few, from patterns."""
+        """Draw one of the patterns and fill it, which gives one or more sentences."""
         text = self.voice.say(options, {**self.slots, **extra})
         return text if text[-1] in ".?!" else text + "."
 
@@ -261,7 +261,7 @@ class _GermanCall:
             self.turn("Operator", "operator", "qa", [self.say("operator_end")])
 
     def _exchange(self, topic: Mapping, taken: list[str], *, first: bool, last: bool) -> None:
-        """One analyst's question and its answer."""
+        """Add one analyst's question and its answer."""
         house = broker(self.rng, taken)
         analyst = person(self.rng, taken)
         self.slots |= {"analyst": analyst, "broker": house}
@@ -299,7 +299,7 @@ def _by_sign(name: str, dollars: float) -> str:
 
 
 def failed_recording(company: str, ir: str, rng: np.random.Generator) -> tuple[Turn, ...]:
-    """A call that breaks off within its first words."""
+    """Write a call that breaks off within its first words."""
     voice, words = Voice(rng, finish=german.tidy), vocabulary()["phrases"]
     said = [voice.say(bank(words["failed"]), {}) for _ in range(2)]
     welcome = f"Willkommen zur Telefonkonferenz der {company}. Einen Moment bitte."
@@ -311,7 +311,7 @@ def failed_recording(company: str, ir: str, rng: np.random.Generator) -> tuple[T
 
 
 def town_hall(ceo: str, rng: np.random.Generator) -> tuple[Turn, ...]:
-    """A talk to employees without a word on the results."""
+    """Write a talk to employees without a word on the results."""
     voice, options = Voice(rng, finish=german.tidy), bank(vocabulary()["phrases"]["town_hall"])
     body = [voice.say(options[1:-1], {}) for _ in options[1:-1]]
     said = [voice.say((options[0],), {}), *body, voice.say((options[-1],), {})]

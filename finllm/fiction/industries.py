@@ -1,4 +1,4 @@
-"""Vocabularies: energy, industrials, medical devices, telecommunications; and all sectors."""
+"""Vocabularies of energy, industrials, medical devices, telecommunications; and all sectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records that a corpus has and a model should not learn from: failed, off-topic, sent twice."""
+"""Write records that a model should not learn from: failed, off-topic or sent twice."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def town_hall(company: cast.Company, rng: np.random.Generator) -> list[Turn]:
 
 
 def retransmit(turns: tuple[Turn, ...], rng: np.random.Generator) -> tuple[Turn, ...]:
-    """Edit a call as if another agency had taken it down: contractions, a lost sentence."""
+    """Edit a call as if another agency had transcribed it: contractions, a lost sentence."""
     again = []
     for turn in turns:
         text = turn.text

@@ -1,4 +1,4 @@
-"""Patterns that open a call and hand it from one speaker to the next."""
+"""Sentence patterns that open a call and hand it from one speaker to the next."""
 
 from __future__ import annotations
 

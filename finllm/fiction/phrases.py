@@ -1,4 +1,4 @@
-"""Patterns for the figures of a call: a bank per fact, by direction where it matters."""
+"""Sentence patterns for the figures of a call: a bank for each fact, by direction if needed."""
 
 from __future__ import annotations
 

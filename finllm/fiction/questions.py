@@ -1,4 +1,4 @@
-"""The question-and-answer half of a call."""
+"""Write the Q&A part of a call."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _introduce(script: Script, taken: list[str], asked: int, last: bool) -> None
 
 
 def _exchange(script: Script, topic: int, ask_back: bool, held_back: str) -> None:
-    """One analyst's question, its answer, and now and then a follow-up."""
+    """Add one analyst's question, its answer, and sometimes a follow-up."""
     company, voice, say = script.company, script.voice, script.say
     if topic < len(TOPICS):
         subject = TOPICS[topic]
@@ -60,7 +60,7 @@ def _exchange(script: Script, topic: int, ask_back: bool, held_back: str) -> Non
         question, answer = company.sector.questions[own], company.sector.answers[own]
     analyst = str(script.slots["analyst"])
     speaker = company.ceo if who == "ceo" else company.cfo
-    # One subject for a question and its answer: each list slot stands still for the exchange.
+    # A question and its answer have one subject: each list slot keeps its value for the exchange.
     still = {
         name: voice.draw(script.slots[name])
         for name in ("product", "segment", "headwind", "region", "cost")

@@ -1,4 +1,4 @@
-"""The prepared remarks of a call: who says which facts, in which order."""
+"""Write the prepared remarks of a call: who says which facts, in which order."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _profit(script: Script) -> list[str]:
 
 
 def _by_sign(script: Script, dollars: float, name: str) -> str:
-    """Say earnings per share, or full-year ones, as a profit, a loss or breakeven."""
+    """State earnings per share, of the quarter or the year, as a profit, a loss or breakeven."""
     banks = {
         "EPS": (phrases.EPS_PROFIT, phrases.EPS_LOSS, phrases.EPS_BREAKEVEN),
         "YEAR": (phrases.YEAR_EPS_PROFIT, phrases.YEAR_EPS_LOSS, phrases.YEAR_EPS_BREAKEVEN),
@@ -133,7 +133,7 @@ def _by_sign(script: Script, dollars: float, name: str) -> str:
 
 
 def cash_flow(script: Script) -> list[str]:
-    """Say operating cash flow, capital spending and free cash flow."""
+    """State operating cash flow, capital spending and free cash flow."""
     now, say = script.now, script.say
     script.said.add("cash")
     burn = now.operating_cash_flow < 0

@@ -1,4 +1,4 @@
-"""One earnings call in the making: its speakers, its figures, and what was said so far."""
+"""Build one earnings call: its speakers, its figures, and the facts stated so far."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ MIN_WORDS = 720
 
 @dataclass(frozen=True)
 class Style:
-    """How figures are spoken in one call."""
+    """The way figures are spoken in one call."""
 
-    long_form: bool  # "$1,243.6 million" and not "$1.24 billion"
-    in_cents: bool  # "45 cents" and not "$0.45"
+    long_form: bool  # "$1,243.6 million" instead of "$1.24 billion"
+    in_cents: bool  # "45 cents" instead of "$0.45"
     between: bool  # "between $1 million and $2 million"
-    digits: int  # of a percentage
-    exact_points: bool  # "114 basis points" and not "110"
-    contracts: float  # how often "we are" becomes "we're"
+    digits: int  # decimals of a percentage
+    exact_points: bool  # "114 basis points" instead of "110"
+    contracts: float  # probability that "we are" becomes "we're"
 
 
 class Script:
-    """A call in the making: its slots, what was said so far, and the turns."""
+    """A call under construction: its slots, the facts stated so far, and the turns."""
 
     def __init__(self, company: Company, books: Books, index: int, rng: np.random.Generator):
         self.company, self.books, self.index, self.rng = company, books, index, rng
@@ -54,11 +54,11 @@ class Script:
         self._set_figures()
 
     def money(self, millions: float) -> str:
-        """Format an amount as this call speaks of it."""
+        """Format an amount in the style of this call."""
         return spoken.money(millions, self.style.long_form)
 
     def say(self, bank: Sequence[str], **extra: str) -> str:
-        """Draw a sentence, or a few, from a bank of patterns."""
+        """Draw one or more sentences from a bank of patterns."""
         text = self.voice.say(bank, {**self.slots, **extra} if extra else self.slots)
         text = text if text[-1] in ".?!" else text + "."
         text = spoken.contract(text, self.rng, self.style.contracts)
@@ -165,17 +165,17 @@ class Script:
         }
 
     def moved(self, percent: float) -> str:
-        """Say what a quantity did, in the digits of this call."""
+        """Describe a change, with as many decimals as this call uses."""
         return spoken.moved(self.voice, percent, self.style.digits)
 
     def revenue_growth(self) -> str:
-        """Say how revenue compares with a year ago, without its value."""
+        """State how revenue compares with a year ago, without its value."""
         self.said.add("growth")
         banks = {"up": phrases.REVENUE_UP, "down": phrases.REVENUE_DOWN}
         return self.say(banks.get(direction(self.growth), phrases.REVENUE_FLAT))
 
     def segment(self, at: int) -> str:
-        """Say what a segment sold."""
+        """State the revenue of a segment."""
         value, before = self.now.segments[at], self.prior.segments[at]
         name = self.company.segments[at]
         return self.say(
@@ -187,13 +187,13 @@ class Script:
         )
 
     def kpi(self, at: int) -> str:
-        """Say a key indicator."""
+        """State a key indicator."""
         self.said.add(f"kpi{at}")
         self.kpi_said[at] = self._kpi_slots(at)
         return self.say(self.company.sector.kpis[at].said, **self.kpi_said[at])
 
     def _kpi_slots(self, at: int) -> dict[str, str]:
-        """Value, year-ago value and direction of an indicator, as spoken."""
+        """Return value, year-ago value and direction of an indicator, as spoken."""
         kpi = self.company.sector.kpis[at]
         value, before = self.now.kpis[at], self.prior.kpis[at]
         if kpi.model.kind == "growth":
@@ -206,7 +206,7 @@ class Script:
 
 
 def _beside(now: float, prior: float, say: Callable[[float], str]) -> str:
-    """Say a year-ago result next to this one: with its sign in words where that is not clear."""
+    """Format a year-ago result next to the current one, with its sign in words if unclear."""
     if say(prior) == "$0.00":
         return "breakeven"
     if prior < 0:
@@ -215,7 +215,7 @@ def _beside(now: float, prior: float, say: Callable[[float], str]) -> str:
 
 
 def _count(value: float, form: str) -> str:
-    """Format a level; large counts lose digits that nobody says."""
+    """Format a level; large counts are rounded as in speech."""
     if form == "{:,.0f}" and value >= 1e6:
         return f"{value / 1e6:.2f} million"
     if form == "{:,.0f}" and value >= 1e4:

@@ -1,4 +1,4 @@
-"""Vocabularies: consumer staples, retail, software, banking."""
+"""Vocabularies of consumer staples, retail, software and banking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences from patterns, and figures as people say them."""
+"""Make sentences from patterns, and format figures as people say them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 ORDINALS = ("", "first", "second", "third", "fourth")
-FLAT_PERCENT = 0.5  # a change below it is spoken of as flat
+FLAT_PERCENT = 0.5  # a smaller change is described as flat
 
 UP = ("grew", "rose", "increased", "climbed", "advanced", "improved")
 DOWN = ("declined", "fell", "decreased", "slipped", "contracted", "dropped")
@@ -23,22 +23,22 @@ FLAT = (
 
 
 class Voice:
-    """Draws patterns from banks without repeating one, and fills them.
+    """A source of sentences, which draws patterns from banks without repeats and fills them.
 
-    A pattern holds slots, ``{name}``, and alternatives, ``[one|another|]``, which may nest.
-    A slot whose value is a sequence stands for one of its members, drawn without repeats
-    until all were used.
+    A pattern has slots, ``{name}``, and alternatives, ``[one|another|]``, which may nest. If the
+    value of a slot is a sequence, one of its members is drawn, without repeats until all have been
+    used.
     """
 
     def __init__(
         self, rng: np.random.Generator, finish: Callable[[str], str] | None = None
-    ):  # of what is filled; None is English
+    ):  # applied to filled text; None is English
         self.rng = rng
         self._finish = finish or tidy
         self._decks: dict[tuple[str, ...], list[str]] = {}
 
     def draw(self, options: Sequence[str]) -> str:
-        """One of ``options``; none comes twice before all others came."""
+        """Return one of ``options``; none is repeated until all have been drawn."""
         key = tuple(options)
         deck = self._decks.get(key)
         if not deck:
@@ -50,7 +50,7 @@ class Voice:
         return bool(self.rng.random() < probability)
 
     def fill(self, pattern: str, slots: Mapping[str, str | Sequence[str]]) -> str:
-        """Choose the alternatives of a pattern and fill its slots, as it stands in a line."""
+        """Choose the alternatives of a pattern and fill its slots, without capitalising it."""
         return self._finish(self._expand(_parse(pattern), slots))
 
     def say(self, options: Sequence[str], slots: Mapping[str, str | Sequence[str]]) -> str:
@@ -74,7 +74,7 @@ class Voice:
 
 @cache
 def _parse(pattern: str) -> tuple:
-    """Turn a pattern into a tuple of ("text", str), ("slot", name) and ("choice", trees)."""
+    """Parse a pattern into a tuple of ("text", str), ("slot", name) and ("choice", trees)."""
     tree, rest = _parse_until(pattern, 0)
     if rest != len(pattern):
         raise ValueError(f"pattern {pattern!r}: unbalanced bracket at {rest}")
@@ -121,7 +121,7 @@ _A = re.compile(
 
 
 def tidy(text: str) -> str:
-    """Spaces, and "a" or "an" by the sound of what follows.
+    """Normalise spaces, and choose "a" or "an" by the sound of the next word.
 
     >>> tidy("a 8% rise , a 11-point gain and a  18.2% fall")
     'an 8% rise, an 11-point gain and an 18.2% fall'
@@ -146,7 +146,7 @@ _PAIRS = frozenset(
 
 
 def contract(text: str, rng: np.random.Generator, probability: float) -> str:
-    """Shorten some of the word pairs that speech runs together, each with the probability given.
+    """Contract some word pairs as in speech, each with the given probability.
 
     >>> contract("we are glad and it did not hurt", np.random.default_rng(0), 1.0)
     "we're glad and it didn't hurt"
@@ -162,7 +162,7 @@ def contract(text: str, rng: np.random.Generator, probability: float) -> str:
 
 
 def money(millions: float, long_form: bool) -> str:
-    """Say an amount without its sign: "$452.2 million", "$1.24 billion", "$1,243.6 million".
+    """Format an amount without its sign: "$452.2 million", "$1.24 billion", "$1,243.6 million".
 
     >>> money(-452.23, False), money(1243.61, False), money(1243.61, True), money(0.04, False)
     ('$452.2 million', '$1.24 billion', '$1,243.6 million', '$40,000')
@@ -176,7 +176,7 @@ def money(millions: float, long_form: bool) -> str:
 
 
 def money_range(low: float, high: float, between: bool) -> str:
-    """Guidance in the same unit at both ends, with the digits it was rounded to.
+    """Format guidance with the same unit at both ends, and with the digits it was rounded to.
 
     >>> money_range(446, 458, False), money_range(1800, 1850, True)
     ('$446 million to $458 million', 'between $1.80 billion and $1.85 billion')
@@ -191,7 +191,7 @@ def money_range(low: float, high: float, between: bool) -> str:
 
 
 def per_share(dollars: float, in_cents: bool) -> str:
-    """Say an amount per share without its sign.
+    """Format an amount per share without its sign.
 
     >>> per_share(-0.452, False), per_share(0.45, True), per_share(1.2, True)
     ('$0.45', '45 cents', '$1.20')
@@ -203,7 +203,7 @@ def per_share(dollars: float, in_cents: bool) -> str:
 
 
 def per_share_range(low: float, high: float, in_cents: bool) -> str:
-    """Guidance per share, with the sign of each end in words.
+    """Format guidance per share, with the sign of each end in words.
 
     >>> per_share_range(-0.12, -0.08, False), per_share_range(-0.03, 0.02, False)
     ('a loss of $0.12 to $0.08', 'a loss of $0.03 to a profit of $0.02')
@@ -217,12 +217,12 @@ def per_share_range(low: float, high: float, in_cents: bool) -> str:
 
 
 def direction(change: float, flat: float = FLAT_PERCENT) -> str:
-    """Up, down or flat."""
+    """Return "up", "down" or "flat"."""
     return "flat" if abs(change) < flat else "up" if change > 0 else "down"
 
 
 def moved(voice: Voice, percent: float, digits: int) -> str:
-    """Say what a quantity did: "grew 12%", "declined 3%", "held essentially flat"."""
+    """Describe a change: "grew 12%", "declined 3%", "held essentially flat"."""
     kind = direction(percent)
     if kind == "flat":
         return voice.draw(FLAT)
@@ -230,7 +230,7 @@ def moved(voice: Voice, percent: float, digits: int) -> str:
 
 
 def from_prior(voice: Voice, value: str, prior: str, rose: bool) -> str:
-    """How a level compares with its prior one, as both are spoken."""
+    """Return a phrase that compares a level with its prior level, both as spoken."""
     if value == prior:
         return "unchanged from"
     return voice.draw(

@@ -1,7 +1,7 @@
-"""Fictional earnings calls with reporters' bullets, every figure from a consistent set of accounts.
+"""Write fictional earnings calls with reporters' bullets, all figures from consistent accounts.
 
-They exist to run the pipeline where no real data may be downloaded: nothing learned about them is
-evidence about real calls.
+They let the pipeline run if no real data may be downloaded: results on them are no evidence about
+real calls.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from finllm.fiction.script import Script
 from finllm.records import Turn
 
 LANGUAGES = ("en", "de")
-MAX_CALLS_PER_COMPANY = 60  # fifteen years: beyond them growth compounds into the absurd
+MAX_CALLS_PER_COMPANY = 60  # fifteen years: over more, growth compounds into absurd figures
 
 
 @dataclass(frozen=True)
 class SampleCall:
-    """A fictional call as its file holds it."""
+    """A fictional call as stored in its file."""
 
     id: str  # "NRVL_q3_2021"
     company: str
@@ -35,7 +35,7 @@ class SampleCall:
     period: str  # "2021Q3"
     sector: str
     turns: tuple[Turn, ...]
-    summary: str | None  # bullets, one a line; None where no reporter could write any
+    summary: str | None  # bullets, one per line; None if there is nothing to report
 
 
 def iter_calls(
@@ -49,32 +49,31 @@ def iter_calls(
     n_duplicates: int = 0,
     language: str = "en",
 ) -> Iterator[SampleCall]:
-    """Write calls company by company; memory is for one company (and the names of all).
+    """Yield calls company by company; only one company (and the names of all) is in memory.
 
-    Every company reports consecutive quarters that begin in ``first_year``; companies take the
+    Every company reports consecutive quarters that begin in ``first_year``; companies are given the
     sectors in turn.
 
     Parameters
     ----------
     n_companies, n_calls : int
-        Exactly so many; calls are spread over the companies as evenly as they go.
+        Exact numbers; calls are spread over the companies as evenly as possible.
     first_year : int
         Of each company's first call.
     rng : numpy.random.Generator
         The only source of randomness: the same state gives the same bytes.
     n_short, n_offtopic, n_duplicates : int
-        Records that come on top of ``n_calls`` for filters to drop: calls cut off before a hundred
+        Records in addition to ``n_calls`` for filters to drop: calls cut off before a hundred
         words, talks to employees, and the second transmission of a call under another id.
-
     language : str
-        One of ``LANGUAGES``, in which the calls are. Companies, accounts and the English summaries
-        do not depend on it.
+        The language of the calls, one of ``LANGUAGES``. Companies, accounts and the English
+        summaries do not depend on it.
 
     Raises
     ------
     ValueError
-        If the language is none of these; where a company would have no call, or more than
-        sixty; where duplicates outnumber calls.
+        If the language is not one of these, a company would have no call or more than sixty, a
+        number is negative, or duplicates outnumber calls.
     """
     if language not in LANGUAGES:
         raise ValueError(f"language {language!r}; the calls can be in {', '.join(LANGUAGES)}")
@@ -93,7 +92,7 @@ def iter_calls(
     talks_of = _spread(n_offtopic, n_companies)
     copies_of = _spread(n_duplicates, n_companies)
     sector_order = rng.permutation(len(SECTORS))
-    names: set[str] = set()  # asked for membership only; its order is never used
+    names: set[str] = set()  # used only for membership tests, never for its order
     for at in range(n_companies):
         sector = SECTORS[int(sector_order[at % len(SECTORS)])]
         company = found_company(sector, names, rng)
@@ -101,7 +100,7 @@ def iter_calls(
         calls = [call for call, _ in written]
         own = [misfits.retransmit(call.turns, rng) for call in calls[: copies_of[at]]]
         odd = list(_misfits(company, calls[-1].period, short_of[at], talks_of[at], rng))
-        if language != "en":  # by generators of their own, so that the accounts stay the same
+        if language != "en":  # with separate generators, so that the accounts stay the same
             calls = [_in_german(call, script, rng) for call, script in written]
             own = [misfits.retransmit(c.turns, rng.spawn(1)[0]) for c in calls[: copies_of[at]]]
             odd = [_odd_in_german(record, company, rng) for record in odd]
@@ -112,7 +111,7 @@ def iter_calls(
 
 
 def held_out(calls: Iterable[SampleCall], *, sectors: Sequence[str]) -> Iterator[SampleCall]:
-    """The proper calls of these sectors, or of all where none is named; no misfits, no copies."""
+    """Yield the regular calls of these sectors (all if empty), without misfits and copies."""
     for call in calls:
         wanted = not sectors or call.sector in sectors
         if wanted and call.summary and not call.id.endswith("_rev"):
@@ -133,7 +132,7 @@ def _odd_in_german(record: SampleCall, company: Company, rng: np.random.Generato
 def _misfits(
     company: Company, last: str, n_short: int, n_talks: int, rng: np.random.Generator
 ) -> Iterator[SampleCall]:
-    """Write what is no proper call: failed recordings of the quarters after ``last``, and talks."""
+    """Yield irregular records: failed recordings of the quarters after ``last``, and talks."""
     for _ in range(n_short):
         last = _period_after(last)
         yield _record(company, last, misfits.failed_recording(company, last, rng), None)
@@ -143,7 +142,7 @@ def _misfits(
 
 
 def _spread(total: int, n: int) -> list[int]:
-    """Share a total among n as evenly as it goes, the larger shares first."""
+    """Divide a total into n parts as evenly as possible, the larger parts first."""
     return [total // n + (at < total % n) for at in range(n)]
 
 
@@ -169,7 +168,7 @@ def _write_call(
 ) -> tuple[SampleCall, Script]:
     script = Script(company, books, index, rng)
     held_back = ""
-    if rng.random() < 0.35:  # a fact that only the questions bring to light
+    if rng.random() < 0.35:  # a fact that only the questions reveal
         facts = [f"kpi{at}" for at in range(len(company.sector.kpis))]
         if company.sector.name != "banking":
             facts.append("cash")

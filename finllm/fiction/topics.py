@@ -1,4 +1,4 @@
-"""What analysts ask any company, the answers, and a short follow-up with its own reply."""
+"""Questions that analysts ask any company, with answers, and short follow-ups with replies."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from finllm.fiction.spoken import bank
 
 @dataclass(frozen=True)
 class Topic:
-    """A subject of the questions; every bank holds patterns for ``Voice.fill``."""
+    """A subject of questions; every bank has patterns for ``Voice.fill``."""
 
-    who: str  # answers: "ceo" or "cfo"
+    who: str  # who answers: "ceo" or "cfo"
     questions: tuple[str, ...]
     answers: tuple[str, ...]
     follow_up: tuple[str, ...]
     reply: tuple[str, ...]
-    banks: bool = True  # whether a bank is asked it
+    banks: bool = True  # whether banks are asked about it
 
 
 TOPICS = (

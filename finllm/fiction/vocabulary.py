@@ -1,4 +1,4 @@
-"""The record that holds what a sector sells, measures and talks about."""
+"""Records for the vocabulary of a sector: what it sells, measures and talks about."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from finllm.fiction.accounts import Economics, KpiModel
 
 @dataclass(frozen=True)
 class Kpi:
-    """A key indicator: how it moves, how it is said in the call and in a reporter's bullet.
+    """A key indicator: its model, and its wording in the call and in a reporter's bullet.
 
-    Slots of ``said`` and ``bullet``: ``{v}`` and ``{p}`` (now, a year ago), ``{from}`` ("up
-    from"), ``{moved}`` ("rose 3%"), and in the bullet ``{q}``.
+    Slots of ``said`` and ``bullet``: ``{v}`` and ``{p}`` (now, a year ago), ``{from}`` ("up from"),
+    ``{moved}`` ("rose 3%"), and in the bullet ``{q}``.
     """
 
     label: str  # as an analyst asks for it
@@ -24,14 +24,14 @@ class Kpi:
 
 @dataclass(frozen=True)
 class Sector:
-    """The vocabulary of a sector; every bank holds patterns for ``Voice.fill``."""
+    """The vocabulary of a sector; every bank has patterns for ``Voice.fill``."""
 
     name: str
     revenue: str  # as the chief financial officer calls it
     revenue_short: str  # as a reporter does
     suffixes: tuple[str, ...]  # of company names
     segments: tuple[str, ...]
-    segment_noun: str  # follows the segment's name; empty where the name says it
+    segment_noun: str  # follows the segment's name; empty if the name includes it
     economics: Economics
     kpis: tuple[Kpi, ...]
     products: tuple[str, ...]
@@ -40,9 +40,9 @@ class Sector:
     customers: tuple[str, ...]
     costs: tuple[str, ...]
     themes: tuple[str, ...]  # sentences of the chief executive
-    questions: tuple[str, ...]  # of analysts; the answer of the same place belongs to it
+    questions: tuple[str, ...]  # of analysts; the answer with the same index belongs to it
     answers: tuple[str, ...]
-    units: tuple[str, ...] = ()  # the businesses behind the segments, where named otherwise
+    units: tuple[str, ...] = ()  # the businesses of the segments, if they have other names
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Transcripts to examples: templates, references, prompts with label mask, the split."""
+"""Build instruction examples: templates, references, prompts with a label mask, and the split."""

@@ -1,8 +1,8 @@
-"""Augmentation: copies of training examples with other names and consistently scaled amounts.
+"""Augment training examples with copies that have other names and consistently scaled amounts.
 
 All amounts of money in an example are scaled by one factor, so that growth rates, margins and
 ratios between them still hold; percentages, counts and periods stay. An augmented example is used
-only if its answer's figures agree with its excerpt's exactly where they did before.
+only if the figures of its answer and excerpt agree exactly where they did before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from finllm.numbers.support import stated_figures, unstated_spans
 from finllm.records import Example
 
 N_TRIES = 8
-LOW, HIGH = 0.55, 0.95  # factors below 1, so that no amount grows longer than it was
+LOW, HIGH = 0.55, 0.95  # below 1, so that no amount becomes longer
 _OTHER_MARK = str.maketrans(",.", ".,")
 _DIGITS = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
@@ -34,17 +34,17 @@ def augment(
     rng: np.random.Generator,
     texts: Callable[[set[str]], Iterable[Example]] | None = None,
 ) -> list[Example]:
-    """Perturbed copies of a share of the training examples, with ids that end in ":augmented".
+    """Return perturbed copies of a share of training examples, with ids that end in ":augmented".
 
-    The copy keeps its company, so that it stays in its cluster and its split; its token counts are
-    the original's, which it does not exceed in characters. Examples for which no factor keeps the
-    figures consistent are left out, so there may be fewer than ``share``.
+    A copy keeps its company, so that it stays in its cluster and split. It keeps the original's
+    token counts, since it is not longer in characters. Examples for which no factor keeps the
+    figures consistent are left out, so there may be fewer copies than ``share``.
 
     Parameters
     ----------
     texts
-        Gives the examples of a set of ids with their texts, in the order of ``examples``, where
-        those are keys only; None if they have their texts.
+        Returns the examples with these ids and their texts, in the order of ``examples``, if those
+        are only keys; None if they have their texts.
     """
     names = sorted({example.company for example in examples})
     n = round(share * len(examples))
@@ -58,7 +58,7 @@ def augment(
 
 
 def perturb(example: Example, names: Sequence[str], rng: np.random.Generator) -> Example | None:
-    """The example with another company name and scaled amounts, None if none is consistent."""
+    """Rename the company and scale the amounts of an example; None if no factor is consistent."""
     shorter = [name for name in names if len(name) <= len(example.company)]
     name = shorter[int(rng.integers(len(shorter)))] if shorter else example.company
     asked = [w for w in wordings(example.template) if len(w) <= len(example.instruction)]
@@ -84,9 +84,9 @@ def perturb(example: Example, names: Sequence[str], rng: np.random.Generator) ->
 
 
 def scale_money(text: str, factor: Decimal, language: str = "") -> str:
-    """The text with every amount of money times the factor, with as many decimals as before.
+    """Multiply every amount of money in a text by the factor, with as many decimals as before.
 
-    ``language`` is one of ``extract_quantities``; the decimal mark is the text's own.
+    ``language`` is as in ``extract_quantities``; the decimal mark stays that of the text.
 
     >>> scale_money("EPS of $0.80, sales up 5% to $1,200.5 million", Decimal("0.5"))
     'EPS of $0.40, sales up 5% to $600.2 million'
@@ -105,9 +105,10 @@ def scale_money(text: str, factor: Decimal, language: str = "") -> str:
 
 
 def agreements(excerpt: str, answer: str, language: str = "") -> list[tuple[str, tuple[bool, ...]]]:
-    """Of each figure of the answer its kind, and with which figures of the excerpt it agrees.
+    """Return the kind of each figure in the answer, and the figures of the excerpt it agrees with.
 
-    ``language`` is the excerpt's, as ``extract_quantities`` takes it; answers are in English.
+    The last entry has the kinds of the excerpt's figures and the signs of all figures. ``language``
+    is the excerpt's, as ``extract_quantities`` takes it; answers are in English.
     """
     shown, stated = extract_quantities(excerpt, language), extract_quantities(answer)
     kinds = tuple(quantity.kind for quantity in shown)
@@ -130,7 +131,7 @@ def _scaled(digits: str, factor: Decimal) -> str:
 
 
 def _renamed(text: str, old: str, new: str) -> str:
-    """The text with the company's full name and its first word replaced alike."""
+    """Replace the company's full name and its first word by those of another company."""
     if not old or old == new:
         return text
     text = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", lambda _: new, text)

@@ -1,8 +1,8 @@
-"""Prompt, answer and label mask: the one place where a model's chat format is applied.
+"""Build prompts, answers and label masks: the one place where a model's chat format is applied.
 
-Training and prediction use the same functions, so the prompt that a model is trained on equals the
-prompt that it is asked, byte for byte. The mask is the difference of two encodings (prompt, and
-prompt with answer), never a search for marker strings or for the padding id.
+Training and prediction use the same functions, so the prompts of both are equal byte for byte. The
+mask is the difference of two encodings (prompt, and prompt with answer); there is no search for
+marker strings or the padding id.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Encoded:
 
     input_ids: list[int]
     n_prompt: int
-    silent: tuple[int, ...] = ()  # places of the answer's tokens that are not to be learned
+    silent: tuple[int, ...] = ()  # positions of answer tokens that are not to be learned
 
     @property
     def labels(self) -> list[int]:
-        """The ids that carry loss, and -100 in the places of the others."""
+        """Token ids that carry loss, with -100 in place of the others."""
         labels = [-100] * self.n_prompt + self.input_ids[self.n_prompt :]
         for place in self.silent:
             labels[place] = -100
@@ -40,7 +40,7 @@ class Encoded:
 def render_prompt(
     tokenizer: PreTrainedTokenizerBase, *, system_prompt: str, instruction: str, excerpt: str
 ) -> str:
-    """The text up to where the model starts to write, special tokens included."""
+    """Return the text up to where the model starts to write, including special tokens."""
     user = f"{instruction}\n\n{excerpt}"
     if tokenizer.chat_template is None:
         bos = tokenizer.bos_token or ""
@@ -51,7 +51,7 @@ def render_prompt(
 
 
 def render_example(tokenizer: PreTrainedTokenizerBase, example: Example, system_prompt: str) -> str:
-    """The prompt of an example, for training and for prediction alike."""
+    """Return the prompt of an example, the same for training and prediction."""
     return render_prompt(
         tokenizer,
         system_prompt=system_prompt,
@@ -61,13 +61,13 @@ def render_example(tokenizer: PreTrainedTokenizerBase, example: Example, system_
 
 
 def end_of_answer(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The token text that the chat template puts behind an answer.
+    """Return the text of the token that the chat template puts after an answer.
 
     Raises
     ------
     ValueError
-        If the template does not render prompt + answer as an extension of the prompt: training
-        would then see another prompt than prediction. Where nothing ends an answer.
+        If the template does not render prompt + answer as an extension of the prompt, since
+        training and prediction would then see different prompts; or if no token ends an answer.
     """
     if tokenizer.chat_template is None:
         return tokenizer.eos_token
@@ -91,12 +91,12 @@ def end_of_answer(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
-    """The ids of a rendered prompt; its special tokens are in the text already."""
+    """Return the token ids of a rendered prompt, whose text already has the special tokens."""
     return tokenizer(prompt, add_special_tokens=False)["input_ids"]
 
 
 def encode_answer(tokenizer: PreTrainedTokenizerBase, answer: str) -> list[int]:
-    """The ids of an answer and of the token that ends it."""
+    """Return the token ids of an answer and of the token that ends it."""
     text = answer + end_of_answer(tokenizer)
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
@@ -108,9 +108,9 @@ def encode_example(
     *,
     silent: Sequence[tuple[int, int]] = (),
 ) -> Encoded:
-    """Prompt and answer as the ids of one training example.
+    """Encode prompt and answer as one training example.
 
-    ``silent`` are spans of characters of the answer; tokens that write a part of one carry no loss.
+    ``silent`` has spans of characters of the answer; tokens that overlap one carry no loss.
     """
     prompt_ids = encode_prompt(tokenizer, prompt)
     ids = prompt_ids + encode_answer(tokenizer, answer)
@@ -126,13 +126,13 @@ def encode_example(
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The ids at which an answer ends: the template's end of turn, and the end of text."""
+    """Return the token ids that end an answer: the template's end of turn, and the end of text."""
     end = tokenizer(end_of_answer(tokenizer), add_special_tokens=False)["input_ids"]
     return sorted({end[0], tokenizer.eos_token_id})
 
 
 def prompt_sha256(prompt: str) -> str:
-    """The SHA-256 of a rendered prompt, by which two models' predictions are paired."""
+    """Return the SHA-256 of a rendered prompt, used to pair the predictions of two models."""
     return hashlib.sha256(prompt.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""From drafts on disk to the chosen examples, with what is counted on the way."""
+"""Choose examples from the drafts on disk, and count them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from finllm.records import Line, Reject
 
 @dataclass
 class Candidates:
-    """The keys of the drafts in the order of their lines, and why others are missing."""
+    """Keys of the drafts in the order of their lines, and the rejects."""
 
     keys: list[Key] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
     def lines(self, batches: Iterable[Drafts]) -> Iterator[str]:
-        """The lines of the batches, whose keys are kept as they pass."""
+        """Yield the lines of the batches, and collect their keys and rejects."""
         for drafts in batches:
             self.keys.extend(drafts.keys)
             self.rejects.extend(drafts.rejects)
             yield from drafts.lines
 
     def labels(self) -> list[tuple[str, str, str]]:
-        """Template, id and source of each draft, as ``choose_by_source`` takes them."""
+        """Return template, id and source of each draft, as ``choose_by_source`` takes them."""
         return [(key.template, key.id, key.source) for key in self.keys]
 
     def choose(self, chosen: set[str], drafts: Iterable[Line]) -> tuple[list[Key], Iterator[str]]:
-        """The keys and lines of the chosen drafts; the others become rejects."""
+        """Return the keys and lines of the chosen drafts; the others become rejects."""
         others = (key for key in self.keys if key.id not in chosen)
         self.rejects += [Reject(key.id, "", 0, "over_quota", "") for key in others]
         pairs = zip(self.keys, drafts, strict=True)
@@ -42,7 +42,7 @@ class Candidates:
 def limit(
     labels: Sequence[tuple[str, str, str]], weights: Mapping[str, float], max_examples: int
 ) -> str:
-    """What keeps the number of examples down, in words: the scarcest template, or the limit."""
+    """Return in words what limits the number of examples: the scarcest template, or the setting."""
     available = Counter(template for template, _, _ in labels)
     used = {name: weight for name, weight in weights.items() if weight > 0}
     scarce = min(used, key=lambda name: available[name] / used[name])
@@ -54,7 +54,7 @@ def limit(
 def with_examples(
     keys: Sequence[Key], calls: Iterable[Line], examples: Iterator[Line]
 ) -> Iterator[tuple[Line, list[Line]]]:
-    """Each call that has examples, with them; both files are read once, in the same order."""
+    """Yield each call that has examples, with them; both files are read once, in the same order."""
     n_of_call = Counter(key.call for key in keys)
     for call in calls:
         if n := n_of_call[call.number]:
@@ -62,7 +62,7 @@ def with_examples(
 
 
 def audited(batches: Iterable[Totals]) -> dict[str, dict[str, float]]:
-    """The batches of ``auditor`` added up, as shares."""
+    """Add up the batches of ``auditor``, and return shares."""
     totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for found in batches:
         for template, counts in found.items():
@@ -73,7 +73,7 @@ def audited(batches: Iterable[Totals]) -> dict[str, dict[str, float]]:
 def described(
     keys: Sequence[Key], rejects: Sequence[Reject], quotas: Mapping[str, int]
 ) -> dict[str, object]:
-    """Candidates = examples + rejected, by template and provenance, and their tokens."""
+    """Return counts (candidates = examples + rejected) by template and provenance, and tokens."""
     n = len(keys)
     return {
         "candidates": n + len(rejects),

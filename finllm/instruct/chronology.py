@@ -1,9 +1,9 @@
-"""Chronological splits: test calls are later than all training calls.
+"""Split by time: all test calls are later than all training calls.
 
-Companies are split as always; then one quarter, the cutoff, divides the calls. Test and transfer
-keep their calls from the cutoff on; train and validation keep those that are at least the embargo
-earlier. What falls out is a reject with its reason, so the sets are smaller than at random: that is
-the price of asking about the future without having met the company.
+Companies are split as usual; then one quarter, the cutoff, divides the calls. Test and transfer
+keep their calls from the cutoff on; train and validation keep those that precede it by more than
+the embargo. The other calls become rejects with a reason, so the sets are smaller than in a random
+split: that is the price of asking about the future of companies not seen in training.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PERIOD = re.compile(r"(\d{4})Q([1-4])")
 
 
 def quarter_number(period: str) -> int | None:
-    """Quarters since year 0, None if the period is unknown.
+    """Return the quarters since year 0, or None if the period is unknown.
 
     >>> quarter_number("2021Q3") - quarter_number("2020Q4")
     3
@@ -31,9 +31,9 @@ def quarter_number(period: str) -> int | None:
 def choose_cutoff(
     examples: Iterable[Example], split_of: Mapping[str, str], *, embargo_quarters: int
 ) -> int:
-    """The first quarter of the test set, as a number: the one that keeps most of both sides.
+    """Choose the first quarter of the test set, as a number, to keep as many examples as possible.
 
-    It maximises the product of the shares of train and of test examples that stay.
+    It maximises the product of the numbers of training and of test examples that remain.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def choose_cutoff(
 def out_of_time(
     examples: Sequence[Example], split_of: Mapping[str, str], *, cutoff: int, embargo_quarters: int
 ) -> dict[str, str]:
-    """Example id to the reason why its set cannot have it; the others stay."""
+    """Return the reject reasons, by id, of the examples that fall outside their set's period."""
     reasons = {}
     for example in examples:
         date = quarter_number(example.period)
@@ -79,7 +79,7 @@ def out_of_time(
 
 
 def n_too_early(sets: Mapping[str, Sequence[Example]], *, embargo_quarters: int) -> int:
-    """How many test and transfer examples are not later than all training ones plus the embargo."""
+    """Count test and transfer examples not later than all training examples plus the embargo."""
     dates = [quarter_number(e.period) for name in ("train", "val") for e in sets[name]]
     latest = max((date for date in dates if date is not None), default=0)
     later = [quarter_number(e.period) for name in LATER for e in sets[name]]

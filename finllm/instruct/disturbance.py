@@ -1,7 +1,7 @@
-"""Changed test examples: held-out wording, typos, and text without punctuation.
+"""Change test examples: held-out wording, typos, and text without punctuation.
 
-The excerpt's figures stay as they are, so that the same reference answers the changed prompt and a
-change of the score is due to the wording or the noise.
+The figures of the excerpt stay as they are, so that the reference still answers the changed prompt,
+and a change in score is due to the wording or the noise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from finllm.instruct.templates import held_out_wording
 from finllm.languages.quantities import quantities_in
 from finllm.records import Example
 
-MIN_TYPO_LETTERS = 4  # shorter words become others ("on", "no") rather than misspelt
+MIN_TYPO_LETTERS = 4  # a typo would turn shorter words into others ("on", "no")
 _WORD = re.compile(rf"[^\W\d_]{{{MIN_TYPO_LETTERS},}}")
 _STOPS = ".,;:!?\"'"
 _OPENINGS = ",;:!?\"'"  # a point at the start of a figure belongs to it
@@ -26,10 +26,11 @@ _DIGIT = re.compile(r"\d")
 
 
 def reworded(examples: Iterable[Example]) -> list[Example]:
-    """The same examples with the instruction that training and the verdict never use.
+    """Return the examples with the instruction that training and the verdict never use.
 
-    Id, excerpt and answer stay, so answers pair with those to the usual wording. The prompt's
-    tokens are not counted here (0); ``templatize`` leaves room for every wording, also this one.
+    Id, excerpt and answer stay, so answers pair with those to the usual wording. The tokens of the
+    prompt are not counted here (0); ``templatize`` leaves room for every wording, including this
+    one.
     """
     return [
         dataclasses.replace(
@@ -40,9 +41,9 @@ def reworded(examples: Iterable[Example]) -> list[Example]:
 
 
 def noisy(examples: Iterable[Example], *, typo_share: float, seed: int) -> list[Example]:
-    """The same examples with the excerpt misspelt, then as a speech recogniser writes it.
+    """Return the examples with typos in the excerpt, which is then written like recognised speech.
 
-    The slips depend on ``seed`` and the example's id alone. The instruction, the answer and every
+    The typos depend only on ``seed`` and the example's id. The instruction, the answer and every
     figure of the excerpt stay.
     """
     found = []
@@ -53,9 +54,9 @@ def noisy(examples: Iterable[Example], *, typo_share: float, seed: int) -> list[
 
 
 def draw(examples: Sequence[Example], ids: Collection[str], n: int, *, seed: int) -> list[Example]:
-    """Up to ``n`` of the examples with these ids, the companies in turn, in the given order.
+    """Draw up to ``n`` of the examples with these ids, the companies in turn; keep their order.
 
-    Within a company, and among companies, the order is that of a hash of seed and name.
+    Within a company, and among companies, they are drawn in the order of a hash of seed and name.
     """
     by_company: dict[str, list[str]] = {}
     for example in examples:
@@ -71,11 +72,11 @@ def draw(examples: Sequence[Example], ids: Collection[str], n: int, *, seed: int
 
 
 def with_typos(text: str, share: float, rng: np.random.Generator) -> str:
-    """The text with one slip of the keyboard in a share of its words of four letters and more.
+    """Return the text with one typo in each of a share of its words of four or more letters.
 
-    A slip swaps two neighbouring letters, drops one or doubles one, never the first. Words that
-    are part of a quantity ("billion", "third quarter") stay, and so does every digit; the noun that
-    is counted, or a "loss" before its amount, can be misspelt.
+    A typo swaps two neighbouring letters, drops one or doubles one, never the first. Words that are
+    part of a quantity ("billion", "third quarter") stay, and so does every digit; the noun that is
+    counted, or a "loss" before its amount, can be misspelt.
 
     Raises
     ------
@@ -105,11 +106,11 @@ def _slip(word: str, rng: np.random.Generator) -> str:
 
 
 def as_recognised(text: str) -> str:
-    """The text as a plain speech recogniser writes it: small letters, no punctuation, one line.
+    """Return the text as a plain speech recogniser writes it: lower case, no punctuation, one line.
 
-    Every digit stays, and inside a figure its sign, currency, point, comma and percent sign, and
-    parentheses around it. Do not count sentences or quantities of the result: where a sentence
-    ended with a figure and the next begins with one, a reader can no longer tell them apart.
+    Every digit stays, as do the sign, currency, point, comma and percent sign inside a figure and
+    the parentheses around it. Do not count sentences or quantities of the result: if a sentence
+    ends with a figure and the next begins with one, they can no longer be told apart.
 
     >>> as_recognised("Net loss was ($4.2) million, down 1,200 basis points. We're on track!")
     "net loss was ($4.2) million down 1,200 basis points we're on track"
@@ -122,7 +123,7 @@ def _heard(word: str) -> str:
         parts = (part.strip("'") for part in _PUNCTUATION.sub(" ", word).split())
         return " ".join(filter(None, parts))
     word = word.rstrip(_STOPS).lstrip(_OPENINGS)
-    if word.startswith("(") and word.endswith(")"):  # a loss may be written so
+    if word.startswith("(") and word.endswith(")"):  # a loss may be written like this
         return word
     return word.rstrip(_STOPS + ")]").lstrip(_OPENINGS + "([")
 

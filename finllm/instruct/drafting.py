@@ -1,4 +1,4 @@
-"""Draft candidate examples from calls in batches: the work of one ``templatize`` process."""
+"""Draft candidate examples from batches of calls: the work of one ``templatize`` process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from finllm.settings.params import Model, Templatize
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is remembered of a candidate that is written to disk."""
+    """The facts about a candidate that stay in memory while the candidate itself is on disk."""
 
     id: str
     template: str
@@ -28,12 +28,12 @@ class Key:
     source: str
     n_prompt_tokens: int
     n_answer_tokens: int
-    call: int  # the number of its call's line
+    call: int  # the line number of its call
 
 
 @dataclass
 class Drafts:
-    """The candidates of a batch of calls, as lines with their keys, and why others are missing."""
+    """The candidates of a batch of calls, as lines with their keys, and the rejects."""
 
     lines: list[str] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
@@ -49,7 +49,7 @@ def token_budget(
     max_answer_tokens: int,
     sentences: str,
 ) -> Budget:
-    """A budget in the tokens of the model in a folder, chat format included."""
+    """Return a budget in tokens of the model in a folder, including its chat format."""
     tokenizer = load_tokenizer(folder, revision=revision)
 
     def count_tokens(texts: list[str]) -> list[int]:
@@ -66,9 +66,9 @@ def token_budget(
 
 
 def budget_maker(model: Model, templatize: Templatize) -> Callable[[], Budget]:
-    """What makes the ``token_budget`` of these sections of the parameters.
+    """Return a factory for the ``token_budget`` of these sections of the parameters.
 
-    The base model is found, and converted where it must be, before the first process makes one.
+    The base model is found, and converted if necessary, before the first process builds a budget.
     """
     return partial(
         token_budget,
@@ -82,9 +82,9 @@ def budget_maker(model: Model, templatize: Templatize) -> Callable[[], Budget]:
 
 
 def call_generator(seed: int, call_id: str) -> np.random.Generator:
-    """The source of randomness of one call: its examples do not depend on which others are there.
+    """Return the random generator of one call, so that its examples do not depend on other calls.
 
-    So they are the same in any order, in any number of processes, and under another filter.
+    They are the same in any order, for any number of processes, and with another filter.
     """
     return np.random.default_rng([seed, text_hash(call_id)])
 
@@ -92,14 +92,14 @@ def call_generator(seed: int, call_id: str) -> np.random.Generator:
 def drafter(
     *, budget: Callable[[], Budget], lexicon: str, paraphrases: bool, seed: int
 ) -> Callable[[Sequence[Line]], Drafts]:
-    """The function that drafts every candidate of a batch of calls.
+    """Build a function that drafts every candidate of a batch of calls.
 
     Parameters
     ----------
     budget
-        Makes the budget, in each process once; see ``budget_maker``.
+        Builds the budget, once in each process; see ``budget_maker``.
     lexicon
-        A file of further terms, empty for none.
+        A file of additional terms, or "" for none.
     """
     tokens, terms = budget(), Lexicons(lexicon)
 
@@ -133,7 +133,7 @@ def drafter(
 def asker(
     *, budget: Callable[[], Budget], lexicon: str, template: str, seed: int
 ) -> Callable[[Sequence[Line]], list[Example | Reject]]:
-    """The function that puts one template's question to each call of a batch; see ``drafter``."""
+    """Build a function that makes one template's question about each call; see ``drafter``."""
     tokens, terms = budget(), Lexicons(lexicon)
 
     def ask(batch: Sequence[Line]) -> list[Example | Reject]:

@@ -20,7 +20,7 @@ MIN_ANSWER_WORDS = 4
 
 @dataclass(frozen=True)
 class Budget:
-    """How tokens are counted, how many there are, and which sentences get them."""
+    """Token counters, token limits, and the rule that chooses sentences."""
 
     count_tokens: Callable[[list[str]], list[int]]
     count_prompt: Callable[[str, str], int]  # tokens of a prompt with this instruction and excerpt
@@ -30,7 +30,7 @@ class Budget:
 
     @cached_property
     def rooms(self) -> dict[str, int]:
-        """Tokens left for excerpt and answer, by template, whichever of its wordings is asked."""
+        """Tokens left for excerpt and answer, by template, for the longest of its wordings."""
         return {
             template: self.max_tokens - max(self.count_prompt(wording, "") for wording in wordings)
             for template, wordings in templates.INSTRUCTIONS.items()
@@ -54,10 +54,10 @@ def candidates(
     paraphrases: bool,
     rng: np.random.Generator,
 ) -> Iterator[Example | Reject]:
-    """One example of each template, or the reason why there is none, in a fixed order.
+    """Yield an example, or a reject with its reason, for each template in a fixed order.
 
     With ``paraphrases`` the instruction is drawn from the template's wordings in use; without, it
-    is always the first, the method's own.
+    is always the first, that of the method.
     """
     call = _call(transcript, lexicon, budget)
     for template in templates.TEMPLATES:
@@ -69,7 +69,7 @@ def candidates(
 
 
 def example_of(transcript: Transcript, **rest: str | int | Sequence[Sequence[int]]) -> Example:
-    """An example about a call: what the call says of itself, and ``rest``, the other fields."""
+    """Build an example about a call from the call's own facts and ``rest``, the other fields."""
     return Example(
         transcript_id=transcript.id,
         company=transcript.company,
@@ -88,15 +88,15 @@ def question(
     budget: Budget,
     rng: np.random.Generator,
 ) -> Example | Reject:
-    """What a model is asked about a call whose answer is not known, in the method's own wording.
+    """Build the question about a call whose answer is unknown, in the method's own wording.
 
     The excerpt is the one that ``candidates`` cuts for the template with the same ``rng``, so the
-    prompt is the pipeline's, byte for byte; only, a call is asked also where no reference can be
-    made of it. The answer is empty. A Reject where not one sentence fits the budget.
+    prompt equals the pipeline's byte for byte; but calls that give no reference are asked about
+    too. The answer is empty. Return a Reject if not a single sentence fits the budget.
     """
     call = _call(transcript, lexicon, budget)
     for earlier in templates.TEMPLATES[: templates.TEMPLATES.index(template) + 1]:
-        rng.integers(len(templates.wordings(earlier)))  # as candidates draws, and does not use
+        rng.integers(len(templates.wordings(earlier)))  # drawn as in candidates, and not used
     room = budget.rooms[template]
     if template == templates.COMPLETION:
         start, cut = _first_part(call, room, rng)
@@ -125,11 +125,11 @@ def question(
 class _Call:
     transcript: Transcript
     sentences: list[str]
-    costs: list[int]  # tokens of each sentence and of the space behind it
+    costs: list[int]  # tokens of each sentence and of the space after it
     contents: list[windows.Content]
-    figures: list[quoted.Figures]  # of each sentence; empty where the rule chooses
-    log_odds: list[float | None]  # that each sentence is quoted; empty where the rule chooses
-    n_prepared: int  # the first sentences come before any question
+    figures: list[quoted.Figures]  # of each sentence; empty if the rule chooses
+    log_odds: list[float | None]  # that each sentence is quoted; empty if the rule chooses
+    n_prepared: int  # number of sentences at the start, before any question
     lexicon: Lexicon
     budget: Budget
 
@@ -150,14 +150,14 @@ def _call(transcript: Transcript, lexicon: Lexicon, budget: Budget) -> _Call:
 
 
 def n_prepared_sentences(transcript: Transcript) -> int:
-    """How many of a call's sentences come before the first question."""
+    """Count the sentences of a call before the first question."""
     opening = takewhile(lambda t: t.section != "qa" and t.role != "analyst", transcript.turns)
     return len(windows.sentences("\n".join(turn.text for turn in opening)))
 
 
 def _understanding(call: _Call, room: int, rng: np.random.Generator) -> Draft | str:
     if call.transcript.language not in ("", ENGLISH):
-        return "derived_in_english_only"  # its rules read English, and would mix the languages
+        return "derived_in_english_only"  # its rules read English, and would mix languages
     chosen = _dense(call, room - call.budget.max_answer_tokens)
     answer = references.analysis(chosen, call.lexicon)
     return Draft(chosen, answer, "derived") if answer else "no_key_figure"
@@ -172,7 +172,7 @@ def _completion(call: _Call, room: int, rng: np.random.Generator) -> Draft | str
 
 
 def _first_part(call: _Call, room: int, rng: np.random.Generator) -> tuple[int, int]:
-    """The sentences to be continued: from ``start`` in the first half, up to ``cut``."""
+    """Return the range of sentences to continue: from ``start`` in the first half to ``cut``."""
     start = int(rng.integers(max(1, len(call.sentences) // 2)))
     return start, windows.contiguous(call.costs, start, room - call.budget.max_answer_tokens)
 
@@ -225,7 +225,7 @@ def _finish(call: _Call, template: str, instruction: str, draft: Draft | str) ->
         return Reject(key, "", 0, "too_little_text", "")
     excerpt = " ".join(draft.excerpt)
     n_prompt = call.budget.count_prompt(instruction, excerpt)
-    if n_prompt + n_answer > call.budget.max_tokens:  # the template or the joints took a few more
+    if n_prompt + n_answer > call.budget.max_tokens:  # the template or the joins took a few more
         return Reject(key, "", 0, "prompt_too_long", f"{n_prompt} tokens and {n_answer} of answer")
     return example_of(
         transcript,
@@ -248,7 +248,7 @@ def choose(
     max_examples: int,
     rng: np.random.Generator,
 ) -> tuple[set[str], dict[str, int]]:
-    """Which of the (template, example id) candidates to keep, and how many of each template.
+    """Choose which (template, example id) candidates to keep, and count them by template.
 
     Raises
     ------
@@ -275,16 +275,16 @@ def choose_by_source(
     transfer_source: str,
     rng: np.random.Generator,
 ) -> tuple[set[str], dict[str, int]]:
-    """``choose`` from (template, example id, source), the transfer source apart from the others.
+    """Choose from (template, example id, source), treating the transfer source separately.
 
-    It may lack a template, such as summaries; the others' shares are then kept among its examples.
-    There is no limit to these: the split caps them. What is chosen of the others does not depend on
-    it.
+    The transfer source may lack a template, such as summaries; the weights of the others then keep
+    their ratio among its examples. Their number is not limited here: the split caps them. The
+    choice among the other sources does not depend on the transfer source.
 
     Raises
     ------
     ValueError
-        As ``choose``; also where the transfer source gives no example of a positive weight.
+        As ``choose``; also if the transfer source has no example with a positive weight.
     """
     own = [(template, key) for template, key, source in rows if source != transfer_source]
     chosen, quotas = choose(own, weights=weights, max_examples=max_examples, rng=rng)

@@ -1,4 +1,4 @@
-"""Few-shot prompts: answered training examples before the question, for the base model."""
+"""Build few-shot prompts: answered training examples before the question, for the base model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 from finllm.instruct import chat
 from finllm.records import Example
 
-MAX_TRIALS = 64  # candidates that are rendered and counted before a prompt stays short of shots
+MAX_TRIALS = 64  # candidates rendered and counted before a prompt is left with fewer shots
 
 
 @dataclass(frozen=True)
 class FewShotPrompt:
-    """A rendered prompt, and the training examples that it shows, in order."""
+    """A rendered prompt and the ids of the training examples shown in it, in order."""
 
     text: str
     shot_ids: tuple[str, ...]
@@ -36,13 +36,13 @@ def few_shot_prompt(
     max_tokens: int,
     seed: int,
 ) -> FewShotPrompt:
-    """The prompt of an example behind up to ``k`` answered training examples of its template.
+    """Build the prompt of an example after up to ``k`` answered training examples of its template.
 
     The shots are drawn without replacement from the training examples of the same template and of
-    another company; one that would take the prompt over ``max_tokens`` is passed over, so that
-    there may be fewer than ``k``, and the shorter ones are preferred where the budget is tight. The
-    draw depends on ``seed`` and the example's id alone, and not on the order in which examples are
-    asked. With ``k`` 0 the prompt is ``chat.render_example``'s, byte for byte.
+    another company. A shot that would take the prompt over ``max_tokens`` is skipped, so there may
+    be fewer than ``k``, and shorter ones are preferred if the budget is tight. The draw depends
+    only on ``seed`` and the example's id, not on the order in which examples are asked. With ``k``
+    0 the prompt equals that of ``chat.render_example`` byte for byte.
 
     Raises
     ------
@@ -77,10 +77,10 @@ def render_few_shot(
     shots: Sequence[Example],
     system_prompt: str,
 ) -> str:
-    """The shots as earlier turns of user and assistant, then the example's prompt.
+    """Return the shots as earlier turns of user and assistant, followed by the example's prompt.
 
-    A model without a chat template is asked in plain words, as in ``finllm.instruct.chat``; there
-    the system prompt stands once, at the beginning.
+    A model without a chat template gets plain text, as in ``finllm.instruct.chat``, with the system
+    prompt once, at the beginning.
     """
     if tokenizer.chat_template is None:
         question = chat.PLAIN_PROMPT.removeprefix("{system}\n\n")

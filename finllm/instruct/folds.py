@@ -1,4 +1,4 @@
-"""K-fold cross-validation by company: each company is in the test set of exactly one fold."""
+"""Cross-validate by company in K folds: each company is in the test set of exactly one fold."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from finllm.records import Example
 def deal(
     units: Sequence[Sequence[str]], examples: Sequence[Example], n_folds: int
 ) -> list[list[Sequence[str]]]:
-    """The units of companies in ``n_folds`` parts that are alike in templates.
+    """Divide the units of companies into ``n_folds`` parts with similar shares of templates.
 
-    Greedy, the largest unit first (ties in the order given): each goes where the sum of squared
-    counts by template, relative to all of a template, grows least; an empty part comes first.
+    The algorithm is greedy, the largest unit first (ties in the order given): each unit goes to the
+    part in which the sum of squared counts by template, relative to the template's total, grows
+    least; empty parts are filled first.
 
     Raises
     ------
     ValueError
-        If there are fewer units than folds and one for training and validation each.
+        If there are fewer than ``n_folds`` + 1 units.
     """
     if len(units) < n_folds + 1:
         raise ValueError(
@@ -52,15 +53,16 @@ def assign_fold(
     n_folds: int,
     val_share: float,
 ) -> dict[str, str]:
-    """The split of every company in one fold.
+    """Return the split of every company in one fold.
 
-    The fold's part is the test set; of the others the first in the order given are for validation.
-    The same units in the same order give test sets that cover all companies, each once.
+    The fold's part is the test set; of the other units, the first in the order given are for
+    validation. For the same units in the same order, the test sets of all folds contain each
+    company once.
 
     Raises
     ------
     ValueError
-        If the fold is not below ``n_folds``, or the companies are too few.
+        If the fold is not below ``n_folds``, or there are too few companies.
     """
     if not 0 <= fold < n_folds:
         raise ValueError(f"split.fold {fold}: must be in 0 to {n_folds - 1} (split.n_folds - 1)")

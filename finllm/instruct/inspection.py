@@ -1,4 +1,4 @@
-"""Display of one training example: its prompt, answer and special tokens."""
+"""Display one training example: its prompt, answer and special tokens."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PROMPT, ANSWER, SPECIAL, RESET = "\x1b[2m", "\x1b[32m", "\x1b[35;1m", "\x1b[0m"
 
 
 def pick(examples: Sequence[Example], *, template: str, index: int) -> Example:
-    """The example at ``index`` among those of a template ("" is all).
+    """Return the example at ``index`` among those of a template ("" for all).
 
     Raises
     ------
     ValueError
-        If the template or the index does not exist; names what does.
+        If the template or the index does not exist; the message names those that do.
     """
     rows = [example for example in examples if template in ("", example.template)]
     if not rows:
@@ -32,9 +32,9 @@ def pick(examples: Sequence[Example], *, template: str, index: int) -> Example:
 def segments(
     tokenizer: PreTrainedTokenizerBase, encoded: Encoded
 ) -> list[tuple[str, bool, bool, int]]:
-    """Runs of alike tokens as (text, is special, carries loss, number of tokens).
+    """Return runs of tokens of one kind as (text, is special, carries loss, number of tokens).
 
-    Decoded run by run, so that characters of several tokens stay whole.
+    They are decoded run by run, so that characters made of several tokens stay whole.
     """
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     runs: list[tuple[list[int], bool, bool]] = []
@@ -53,10 +53,10 @@ def segments(
 def show(
     tokenizer: PreTrainedTokenizerBase, example: Example, encoded: Encoded, *, colour: bool
 ) -> str:
-    """The example's facts, its text as encoded, and where the loss begins.
+    """Return the example's facts, its text as encoded, and where the loss begins.
 
-    With ``colour`` the prompt is dim, what carries loss is green, special tokens are magenta;
-    without, the text from which the loss begins stands behind a line that says so.
+    With ``colour`` the prompt is dim, text that carries loss is green and special tokens are
+    magenta; without, a marker line precedes the text at which the loss begins.
     """
     n_answer = len(encoded.input_ids) - encoded.n_prompt
     head = (

@@ -1,4 +1,4 @@
-"""The sets themselves: who is left out of all of them, who is in which, and the gate at the end."""
+"""Divide the examples into sets: leave some out, assign the others, and check for leaks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Sets = dict[str, list[Example]]
 
 @dataclass(frozen=True)
 class Partition:
-    """The sets by name, the examples that are in none, and what the sets share."""
+    """The sets by name, the examples that are in none, and the audit of what the sets share."""
 
     sets: Sets
     rejects: list[Reject]
@@ -32,7 +32,7 @@ def parted(
     transfer_source: str,
     rng: np.random.Generator,
 ) -> Partition:
-    """The sets of a file of examples, by the section ``split`` of params.yaml; no text is kept.
+    """Divide a file of examples into sets by section ``split`` of params.yaml; no text is kept.
 
     Raises
     ------
@@ -86,12 +86,12 @@ def left_out(
     embargo_quarters: int | None,
     transfer_sectors: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Example id to the reason why it can be in no set.
+    """Return the reasons, by example id, why examples can be in no set.
 
     Parameters
     ----------
     embargo_quarters
-        None if the split does not go by time.
+        None if the split is not by time.
     """
     reasons = splits.shared_with_source(
         examples, groups, transfer_source=transfer_source, transfer_sectors=transfer_sectors
@@ -112,7 +112,7 @@ def capped_sets(
     limits: Mapping[str, int],
     rng: np.random.Generator,
 ) -> Sets:
-    """The sets by name, each of at most its limit (0 is all)."""
+    """Return the sets by name, each with at most its limit of examples (0 is no limit)."""
     return {
         name: splits.cap(
             [e for e in examples if split_of[e.company] == name and e.id not in reasons], limit, rng
@@ -128,17 +128,17 @@ def gate(
     *,
     embargo_quarters: int | None,
 ) -> splits.Audit:
-    """What the sets share, all zeros except for the contamination.
+    """Return the audit of what the sets share; all counts are zero, except for contamination.
 
     Parameters
     ----------
     texts
-        Gives the examples of these ids with their texts, as often as asked.
+        Returns the examples with these ids and their texts, as often as called.
 
     Raises
     ------
     ValueError
-        If two sets share a company, a call or a near-duplicate, or a test is not late enough.
+        If two sets share a company, a call or a near-duplicate, or a test call is not late enough.
     """
     audit = splits.audit(sets, groups, lambda name: texts({e.id for e in sets[name]}))
     n_early = 0
@@ -155,7 +155,7 @@ def rejected(
     split_of: Mapping[str, str],
     reasons: Mapping[str, str],
 ) -> list[Reject]:
-    """The examples in no set, each with its reason."""
+    """Return the examples in no set, each with its reason."""
     kept = {e.id for rows in sets.values() for e in rows}
     return [
         Reject(e.id, "", 0, reasons.get(e.id, "over_cap"), split_of[e.company])
@@ -165,14 +165,14 @@ def rejected(
 
 
 def drawn(rows: Sequence[Example], limit: int, rng: np.random.Generator) -> set[str]:
-    """The ids of at most ``limit`` examples of a set (0 is none), drawn as ``splits.cap`` does."""
+    """Return the ids of up to ``limit`` examples of a set (0 is none), drawn by ``splits.cap``."""
     return {example.id for example in splits.cap(rows, limit, rng)} if limit else set()
 
 
 def described(
     sets: Sets, rejects: Sequence[Reject], audit: splits.Audit, *, n_augmented: int, n_reworded: int
 ) -> dict[str, object]:
-    """Examples read = kept + rejected, the sets with their augmented copies, and their audit."""
+    """Return counts (read = kept + rejected), the sets with augmented copies, and the audit."""
     n_kept = sum(len(rows) for rows in sets.values()) - n_augmented
     return {
         "examples_read": n_kept + len(rejects),
@@ -186,7 +186,7 @@ def described(
 
 
 def counted(rejects: Sequence[Reject]) -> dict[str, object]:
-    """How many examples are in no set, by reason."""
+    """Count the examples that are in no set, by reason."""
     return {
         "over_cap": sum(r.reason == "over_cap" for r in rejects),
         "out_of_time": sum(r.reason in chronology.REASONS for r in rejects),

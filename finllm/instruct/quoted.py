@@ -1,12 +1,12 @@
-"""The probability that a reporter quotes a sentence of a call, by logistic regression.
+"""Estimate the probability that a reporter quotes a sentence of a call, by logistic regression.
 
 The target is whether the bullets that reporters wrote about a call (ECTSum's training set) state a
-figure of the sentence. The inputs are the sentence's words and pairs of words, and where it stands
-in the call, how many figures it states, and how many of them are new. ``python -m
-benchmarks.quoted FOLDER --fit`` writes the weights to ``quoted.tsv``.
+figure of the sentence. The inputs are the sentence's words and word pairs, its place in the call,
+how many figures it states, and how many of them are new. ``python -m benchmarks.quoted FOLDER
+--fit`` writes the weights to ``quoted.tsv``.
 
-The weights are cross-fitted. Companies fall into folds by a hash of their name, and the weights of
-a fold were fitted without its companies, so no excerpt is chosen with the help of its own
+The weights are cross-fitted. Companies are assigned to folds by a hash of their name, and the
+weights of a fold are fitted without its companies, so no excerpt is chosen with the help of its own
 reference, nor of another reference about its company.
 """
 
@@ -26,7 +26,7 @@ from finllm.runtime.hashing import text_hash
 
 WEIGHTS = Path(__file__).with_name("quoted.tsv")
 N_FOLDS = 5
-MOST_LIKELY = 3.0  # log-odds above which sentences are alike
+MOST_LIKELY = 3.0  # log-odds above which sentences count as equally likely
 CONSTANT = "(constant)"
 _WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*|[$%€£]|\d[\d,.]*")
 
@@ -35,9 +35,9 @@ Figures = frozenset[tuple[str, float, str]]  # kind, value, unit of each end of 
 
 @cache
 def load_weights() -> dict[str, tuple[float, ...]]:
-    """The weight of each input in log-odds, one number a fold, from ``quoted.tsv``.
+    """Read the weight of each input in log-odds from ``quoted.tsv``, one number per fold.
 
-    An input that is not listed has no weight. The file is read once a process.
+    An input that is not listed has no weight. The file is read once per process.
     """
     lines = WEIGHTS.read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t") for line in lines if not line.startswith("# "))
@@ -45,12 +45,12 @@ def load_weights() -> dict[str, tuple[float, ...]]:
 
 
 def fold_of(company: str) -> int:
-    """The fold of a company, by its name alone."""
+    """Return the fold of a company, which depends only on its name."""
     return text_hash(company) % N_FOLDS
 
 
 def figures_of(sentences: Sequence[str]) -> list[Figures]:
-    """The figures that each sentence states; periods and years are not among them."""
+    """Return the figures that each sentence states, without periods and years."""
     return [
         frozenset((end.kind, end.value, end.unit) for q in stated_figures(s) for end in ends(q))
         for s in sentences
@@ -64,7 +64,7 @@ def inputs(
     costs: Sequence[int],
     n_prepared: int,
 ) -> list[dict[str, float] | None]:
-    """The inputs of the regression for each sentence of a call; None for one without a figure.
+    """Return the inputs of the regression for each sentence of a call; None without a figure.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def inputs(
 
 
 def words(sentence: str) -> set[str]:
-    """The words of a sentence and its pairs of neighbours, in lower case; a number is ``#``.
+    """Return the words and adjacent word pairs of a sentence, in lower case; a number is ``#``.
 
     >>> sorted(words("Sales rose 5%"))
     ['#', '# %', '%', 'rose', 'rose #', 'sales', 'sales rose']
@@ -112,9 +112,9 @@ def words(sentence: str) -> set[str]:
 
 
 def log_odds(rows: Sequence[dict[str, float] | None], company: str) -> list[float | None]:
-    """The log-odds that each sentence of a company's call is quoted, at most ``MOST_LIKELY``.
+    """Return the log-odds that each sentence of a company's call is quoted, up to ``MOST_LIKELY``.
 
-    ``rows`` are of ``inputs``; None for a sentence without a figure.
+    ``rows`` come from ``inputs``; the result is None for a sentence without a figure.
     """
     weights, fold = load_weights(), fold_of(company)
     found: list[float | None] = []

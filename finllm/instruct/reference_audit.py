@@ -1,4 +1,4 @@
-"""Support of a reference's figures by its call and by the excerpt."""
+"""Check how far the figures of references are supported by the call and by the excerpt."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ Totals = dict[str, Counter[str]]  # by template
 def audit_references(
     examples: Iterable[Example], calls: Iterable[Transcript]
 ) -> dict[str, dict[str, float]]:
-    """The figures of the answers by template, against the call and against the excerpt.
+    """Compare the figures of the answers, by template, with the call and with the excerpt.
 
-    Both are read once, in the same order of calls; memory is for one call.
+    Both inputs are read once, in the same order of calls; only one call is in memory.
 
     Returns
     -------
     dict
-        By template ``n_figures`` in the answers; ``share_supported``, those that the call states;
-        ``recall_ceiling``, those that the excerpt states, which is as far as number recall goes by
-        reading alone; ``share_lost_by_cut``, supported by the call but not in the excerpt. Figures
-        that arithmetic gives (a growth from two amounts) count as unsupported, so the ceiling is a
-        lower bound; for completion it is what a guess could not know. Shares of nothing are left
-        out.
+        By template, ``n_figures`` in the answers; ``share_supported``, the share that the call
+        states; ``recall_ceiling``, the share that the excerpt states, the highest number recall
+        from reading alone; ``share_lost_by_cut``, supported by the call but not in the excerpt.
+        Figures obtained by arithmetic (a growth rate from two amounts) count as unsupported, so
+        the ceiling is a lower bound; for completion, the rest is what a guess could not know.
+        Without figures the shares are left out.
 
     Raises
     ------
     ValueError
-        If an example's call is not among the calls, or out of order.
+        If an example's call is missing from the calls, or out of order.
     """
     totals: Totals = defaultdict(Counter)
     remaining = iter(calls)
@@ -45,7 +45,7 @@ def audit_references(
 
 
 def auditor() -> Callable[[Sequence[tuple[Line, list[Line]]]], Totals]:
-    """The function that counts for a batch of calls, each with its examples; add up what it gives.
+    """Build a function that counts a batch of calls with their examples; add up its results.
 
     An example of another call is an error, as in ``audit_references``.
     """
@@ -76,7 +76,7 @@ def _count(call: Transcript, examples: Iterable[Example], totals: Totals) -> Non
 
 
 def shares(totals: Totals) -> dict[str, dict[str, float]]:
-    """The counts of ``auditor``, added up, as ``audit_references`` gives them."""
+    """Return the summed counts of ``auditor`` as shares, in the form of ``audit_references``."""
     return {template: _shares(total) for template, total in sorted(totals.items())}
 
 

@@ -1,4 +1,4 @@
-"""Reference answers of the examples, and their provenance."""
+"""Build the reference answers of the examples."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ DOWN = re.compile(
     re.I,
 )
 FIGURE_KINDS = ("money", "percent", "basis_points")
-NOT_AN_ITEM = ("growth", "guidance", "reporting")  # categories that name no figure of their own
-_UNITS = ("per share", "share count")  # what a figure is counted in
+NOT_AN_ITEM = ("growth", "guidance", "reporting")  # categories without a figure of their own
+_UNITS = ("per share", "share count")  # units in which a figure is counted
 NOT_A_THEME = ("reporting",)
-_REACH = 80  # characters between a term and the figure that belongs to it
+_REACH = 80  # most characters between a term and its figure
 
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A financial term with the figure said about it."""
+    """A financial term and the figure stated for it."""
 
     term: str
     figure: str  # as it is written in the call
@@ -37,7 +37,7 @@ class KeyFigure:
 
 
 def key_figure(sentence: str, lexicon: Lexicon) -> KeyFigure | None:
-    """The first figure of a sentence and the financial term nearest before it, if there is one."""
+    """Return the first figure of a sentence with the nearest financial term before it, if any."""
     terms = [
         term
         for term in lexicon.find(sentence)
@@ -58,7 +58,7 @@ def key_figure(sentence: str, lexicon: Lexicon) -> KeyFigure | None:
 
 
 def as_written(sentence: str, quantity: Quantity) -> str:
-    """A figure in the words of its sentence; a range as "$3 million to $5 million".
+    """Return a figure in the words of its sentence; a range as "$3 million to $5 million".
 
     "Between $3 million and $5 million" without its "between" would be two amounts.
     """
@@ -72,7 +72,7 @@ def as_written(sentence: str, quantity: Quantity) -> str:
 
 
 def direction(sentence: str, quantity: Quantity) -> str:
-    """Up or down, by the words around a figure; empty if none or both are said."""
+    """Return "up" or "down" by the words around a figure; "" for neither or both."""
     near = sentence[max(0, quantity.start - _REACH) : quantity.end + _REACH]
     up, down = UP.search(near) is not None, DOWN.search(near) is not None
     if up == down:
@@ -81,10 +81,10 @@ def direction(sentence: str, quantity: Quantity) -> str:
 
 
 def analysis(sentences: Sequence[str], lexicon: Lexicon) -> str:
-    """A derived analysis of an excerpt: key figures, themes, outlook and tone, by rule.
+    """Derive an analysis of an excerpt by rule: key figures, themes, outlook and tone.
 
-    It repeats what the excerpt says and nothing else; learning it is learning a rule. Empty if
-    the excerpt has no key figure.
+    It repeats the excerpt and adds nothing; to learn it is to learn a rule. Empty if the excerpt
+    has no key figure.
     """
     results: dict[tuple[str, str], str] = {}
     outlook: dict[tuple[str, str], str] = {}
@@ -115,7 +115,7 @@ def analysis(sentences: Sequence[str], lexicon: Lexicon) -> str:
 
 
 def analyst_questions(transcript: Transcript) -> list[str]:
-    """The questions that analysts really asked: their sentences that end in a question mark."""
+    """Return the questions that analysts asked: their sentences that end in a question mark."""
     found = []
     for turn in transcript.turns:
         if turn.role == "analyst" and turn.section != "prepared":

@@ -16,34 +16,35 @@ from finllm.instruct.folds import assign_fold
 from finllm.instruct.templates import apportion
 from finllm.records import NO_SOURCE, Example
 
-TRAIN_SHARE = 0.2  # of the companies, for which no larger test set is suggested
+TRAIN_SHARE = 0.2  # smallest share of training companies for which a larger test set is suggested
 SPLITS = ("train", "val", "test", "transfer")
-FOLDS = 5  # of the cross-validation that is named where a test set is too small
-NGRAM = 13  # words in a row that are no coincidence
+FOLDS = 5  # of the cross-validation suggested if a test set is too small
+NGRAM = 13  # consecutive words, too many for a coincidence
 LOOK_UP = 1_000_000  # training n-grams that are looked up together
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What the sets have in common: every count must be 0 but the contamination, a share."""
+    """Overlap of the sets: every count must be 0; the contamination is a share."""
 
     shared_companies: int
     shared_transcripts: int
     shared_duplicate_groups: int
     test_answer_contamination: float  # share of the test answers' 13-grams seen in training
-    test_excerpt_contamination: float  # the same of the test excerpts
+    test_excerpt_contamination: float  # the same for the test excerpts
 
     @property
     def leaks(self) -> int:
-        """How many things two sets share that they must not."""
+        """Number of companies, calls and near-duplicate groups that several sets share."""
         return self.shared_companies + self.shared_transcripts + self.shared_duplicate_groups
 
 
 def company_units(examples: Sequence[Example], groups: Mapping[str, str]) -> list[list[str]]:
-    """Companies that must stay together: one each, except for those joined by near-duplicate calls.
+    """Return groups of companies that must stay together, joined by near-duplicate calls.
 
-    ``groups`` maps a transcript's id to its near-duplicate group, where it is in one.
+    Most groups are of one company. ``groups`` maps the ids of transcripts to their near-duplicate
+    groups, for those that are in one.
     """
     parent = {example.company: example.company for example in examples}
 
@@ -76,18 +77,18 @@ def assign_companies(
     fold: int = 0,
     n_folds: int = 0,
 ) -> dict[str, str]:
-    """The split of every company, drawn at random; sectors and a source are held out for transfer.
+    """Return the split of every company, drawn at random; sectors and a source are held out.
 
-    A company that the held-out source shares with another goes with it: ``shared_with_source``
-    says which examples must then be left out.
+    A company that the held-out source shares with another goes to transfer with it:
+    ``shared_with_source`` returns the examples that must then be left out.
 
-    With ``n_folds`` above 0 the test set is the part ``fold`` of so many, and ``test_share`` is of
-    no account: see ``folds.assign_fold``.
+    With ``n_folds`` above 0 the test set is the part ``fold`` of so many, and ``test_share`` is
+    ignored: see ``folds.assign_fold``.
 
     Raises
     ------
     ValueError
-        If a transfer sector or the transfer source does not occur, or a split would stay empty.
+        If a transfer sector or the transfer source does not occur, or a split would be empty.
     """
     sectors = {example.company: example.sector for example in examples}
     check_transfer_sectors(transfer_sectors, sectors.values())
@@ -118,7 +119,7 @@ def assign_companies(
 
 
 def check_transfer_sectors(wanted: Iterable[str], sectors: Iterable[str]) -> None:
-    """Stop if a sector to be held out is none of the source's."""
+    """Raise a ValueError if a sector to be held out does not occur in the source."""
     found = set(sectors) - {""}
     for sector in wanted:
         if sector not in found:
@@ -140,11 +141,11 @@ def shared_with_source(
     transfer_source: str,
     transfer_sectors: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Example id to reason, for those of other sources that may be in no set.
+    """Return the reasons, by id, why examples of other sources may be in no set.
 
-    Their company, or one that near-duplicate calls join to it, is in the transfer source: in
+    Their company, or one joined to it by near-duplicate calls, is in the transfer source: in
     training they would leak, and in the transfer set they would not be of that source. Those of a
-    sector that is held out as well stay in the transfer set: the same companies in two languages.
+    sector that is also held out stay in the transfer set: the same companies in two languages.
     """
     held_out = _companies_of(examples, transfer_source)
     if not held_out:
@@ -170,7 +171,7 @@ def _companies_of(examples: Sequence[Example], transfer_source: str) -> set[str]
 
 
 def cap(examples: Sequence[Example], limit: int, rng: np.random.Generator) -> list[Example]:
-    """At most ``limit`` examples (0 is all): same template shares, spread over the companies.
+    """Draw at most ``limit`` examples (0 is all): same template shares, many companies.
 
     Within a template the companies take turns, so that few examples still mean many companies.
     """
@@ -205,9 +206,9 @@ def check_test_companies(
     test_share: float,
     n_folds: int = 0,
 ) -> None:
-    """Stop a run whose test set cannot carry the statistics, or that has an empty train or val.
+    """Raise a ValueError if the test set is too small for the statistics, or train or val is empty.
 
-    Of a fold the statistics come from all folds together, which test every company once.
+    With folds the statistics come from all folds together, which test every company once.
     """
     companies = {name: {example.company for example in rows} for name, rows in sets.items()}
     n_test, n = len(companies["test"]), sum(len(companies[x]) for x in ("train", "val", "test"))
@@ -227,7 +228,7 @@ def check_test_companies(
 def check_shares(
     n: int, *, val_share: float, test_share: float, minimum: int, n_folds: int = 0
 ) -> None:
-    """Stop if ``n`` companies cannot give three sets, the test set with ``minimum`` of them.
+    """Raise a ValueError if ``n`` companies cannot fill three sets, with ``minimum`` for testing.
 
     With ``n_folds`` above 0 the shares do not matter.
     """
@@ -248,7 +249,7 @@ def check_shares(
 
 
 def _too_few(n_test: int, n: int, minimum: int, *, val_share: float, test_share: float) -> str:
-    """What can be done about a test set of ``n_test`` of ``n`` companies."""
+    """Return an error message with a remedy for a test set of ``n_test`` of ``n`` companies."""
     wanted = math.ceil(100 * minimum / max(n, 1)) / 100
     n_val = max(1, round(val_share * n))
     helps = n - n_val - round(wanted * n) >= TRAIN_SHARE * n
@@ -270,7 +271,7 @@ def _too_few(n_test: int, n: int, minimum: int, *, val_share: float, test_share:
 
 
 def _by_folds(n: int, minimum: int) -> str:
-    """The command that tests every company once, where there are three at least."""
+    """Return the command that tests every company once; "" if there are fewer than three."""
     if n < 3:
         return ""
     lower = f" -S split.min_test_companies={n}" if n < minimum else ""
@@ -281,7 +282,7 @@ def _by_folds(n: int, minimum: int) -> str:
 
 
 def describe(rows: Sequence[Example]) -> dict[str, object]:
-    """How many examples, companies and calls a set has, and examples by template."""
+    """Count the examples, companies and calls of a set, and its examples by template."""
     return {
         "examples": len(rows),
         "companies": len({e.company for e in rows}),
@@ -300,8 +301,8 @@ def audit(
     Parameters
     ----------
     texts
-        Gives the examples of "train" or "test" with their texts, one at a time and as often as
-        asked, where ``sets`` has only their keys; None if ``sets`` has the texts.
+        Returns the examples of "train" or "test" with their texts, one at a time and as often as
+        called, if ``sets`` has only their keys; None if ``sets`` has the texts.
     """
     read = texts or sets.__getitem__
     return Audit(
@@ -323,9 +324,9 @@ def _shared(sets: Sequence[set[str]]) -> int:
 
 
 def contamination(texts: Callable[[str], Iterable[Example]]) -> dict[str, float]:
-    """Which share of the test set's 13-grams training has seen, in answers and in excerpts.
+    """Return the share of the test set's 13-grams that occur in training, for answers and excerpts.
 
-    Held in memory are the n-grams of the test set, 8 bytes each, whatever the size of training.
+    Only the n-grams of the test set stay in memory, 8 bytes each, whatever the size of training.
     """
     grams = array("q")
     for example in texts("test"):
@@ -362,7 +363,7 @@ def _mark(known: np.ndarray, seen: np.ndarray, grams: array) -> None:
 
 
 def _ngrams(text: str) -> list[int]:
-    """A 64-bit hash of every run of thirteen words; the same in every process."""
+    """Return a 64-bit hash of every run of thirteen words, the same in every process."""
     codes = [crc32(word.encode()) for word in text.lower().split()]
     if len(codes) < NGRAM:
         return []

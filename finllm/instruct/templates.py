@@ -1,7 +1,7 @@
-"""The four instruction templates, each with several wordings; the last of each is held out.
+"""Define the four instruction templates with several wordings each; the last one is held out.
 
-The held-out wording is never used in training or for the verdict: it asks whether a tuned model
-learned the task or the sentence.
+The held-out wording is never used in training or for the verdict: it tests whether a tuned model
+has learned the task or only the sentence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ COMPLETION = "completion"
 SUMMARIZATION = "summarization"
 QUESTIONS = "questions"
 
-INSTRUCTIONS = {  # add at the end: ``candidates`` draws in this order
+INSTRUCTIONS = {  # add new ones at the end: ``candidates`` draws in this order
     UNDERSTANDING: (
         "Analyze the following business call transcript and provide key insights about the "
         "financial discussion:",
@@ -45,22 +45,22 @@ TEMPLATES = tuple(INSTRUCTIONS)
 
 
 def wordings(template: str) -> tuple[str, ...]:
-    """The wordings that training and evaluation use."""
+    """Return the wordings that training and evaluation use."""
     return INSTRUCTIONS[template][:-1]
 
 
 def held_out_wording(template: str) -> str:
-    """The wording that neither training nor the verdict ever sees."""
+    """Return the wording that neither training nor the verdict ever uses."""
     return INSTRUCTIONS[template][-1]
 
 
 def quotas(
     available: Mapping[str, int], weights: Mapping[str, float], max_examples: int
 ) -> dict[str, int]:
-    """How many examples of each template to keep, so that the shares are exactly the weights.
+    """Return how many examples of each template to keep, so that their shares equal the weights.
 
-    The total is the largest that every template can serve (and at most ``max_examples``, where that
-    is not 0); its parts are rounded by largest remainder.
+    The total is the largest that every template can supply (and at most ``max_examples`` unless
+    that is 0); its parts are rounded by largest remainder.
 
     Raises
     ------
@@ -86,12 +86,12 @@ def quotas(
 
 
 def offered(weights: Mapping[str, float], available: Collection[str]) -> dict[str, float]:
-    """The weights of the templates that a source has, scaled to add up to 1 again.
+    """Return the weights of the templates that a source has, scaled to add up to 1 again.
 
     Raises
     ------
     ValueError
-        If it has none of a positive weight.
+        If the source has no template of positive weight.
     """
     used = {name: weight for name, weight in weights.items() if name in available and weight > 0}
     if not used:
@@ -104,7 +104,7 @@ def offered(weights: Mapping[str, float], available: Collection[str]) -> dict[st
 
 
 def apportion(total: int, weights: Mapping[str, float]) -> dict[str, int]:
-    """Whole parts of ``total`` in the ratio of the weights, by largest remainder."""
+    """Divide ``total`` into whole parts in the ratio of the weights, by largest remainder."""
     scale = sum(weights.values())
     exact = {name: total * weight / scale for name, weight in weights.items()}
     parts = {name: math.floor(value + 1e-9) for name, value in exact.items()}

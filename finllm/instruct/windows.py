@@ -1,4 +1,4 @@
-"""Sentence splitting, and the choice of the excerpt within the token budget."""
+"""Split text into sentences, and choose the excerpt within the token budget."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from finllm.languages.files import ENGLISH
 from finllm.languages.wording import ends_no_sentence, expectations
 
 _ABBREVIATIONS = "".join(rf"(?<!\b{word}\.)" for word in ("Mr", "Ms", "Dr", "Mrs", r"U\.S", "vs"))
-# It begins with a character and not with what precedes it: over ten times faster to search for.
+# The pattern begins with a character, not with a look-behind: over ten times faster to search for.
 _BOUNDARY = re.compile(r"[.!?]" + _ABBREVIATIONS + r"([\"')\]]*)\s+(?=[\"'(\[]*[A-Z0-9$])")
 _FIGURE = re.compile(r"\d[\d,.]*")
 _GUIDANCE = re.compile(
@@ -29,29 +29,29 @@ _RESULTS = ("revenue", "sales", "service revenue", "net income", "net loss", "ea
 _FURTHER = ("free cash flow", "same-store sales", "organic growth", "adjusted EBITDA",
             "operating income", "fiscal year", "share repurchase", "backlog", "GAAP", "non-GAAP",
             "guidance")  # fmt: skip
-HEADLINES = {  # canonical terms that results are announced in
+HEADLINES = {  # canonical terms in which results are announced
     **dict.fromkeys(_PER_SHARE, 4.0),
     **dict.fromkeys(_RESULTS, 2.0),
     **dict.fromkeys(_FURTHER, 1.0),
 }
 GUIDANCE = 0.5
-FIGURE = 0.5  # of each new figure, of which MAX_FIGURES count
+FIGURE = 0.5  # of each new figure, up to MAX_FIGURES of them
 MAX_FIGURES = 4
-FILLER = 0.1  # of the value of a sentence without a new figure
+FILLER = 0.1  # factor on the value of a sentence without a new figure
 TOLD = 0.02  # the same factor in ``most_quoted``
 UNQUOTED = 1e-6  # the odds of a sentence without a figure
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a sentence tells: its figures as written, and the worth of its terms and guidance."""
+    """Content of a sentence: its figures as written, and the worth of its terms and guidance."""
 
     figures: frozenset[str]
     worth: float
 
 
 def sentences(text: str) -> list[str]:
-    r"""The sentences of a text; a line break always ends one.
+    r"""Split a text into sentences; a line break always ends one.
 
     >>> sentences("Revenue was $1.2 billion. It rose 4.5%.\nThank you.")
     ['Revenue was $1.2 billion.', 'It rose 4.5%.', 'Thank you.']
@@ -70,29 +70,29 @@ def sentences(text: str) -> list[str]:
 
 
 def _ends(line: str, boundary: re.Match[str], language: str) -> bool:
-    """Whether a boundary is one in another language than English: "3. Quartal" has none."""
+    """Return whether a boundary ends a foreign sentence: the one in "3. Quartal" does not."""
     before = line[max(0, boundary.start() - 20) : boundary.start()].rpartition(" ")[2]
     behind = line[boundary.end() : boundary.end() + 20].partition(" ")[0]
     return boundary[0][0] != "." or not ends_no_sentence(before, behind, language=language)
 
 
 def content(sentence: str, terms: Iterable[str]) -> Content:
-    """What a sentence tells, given the canonical financial terms that it names."""
+    """Return the content of a sentence, given the canonical financial terms in it."""
     figures = frozenset(figure.rstrip(".,") for figure in _FIGURE.findall(sentence))
     worth = sum(HEADLINES.get(term, 0.0) for term in set(terms))
     return Content(figures, worth + GUIDANCE * is_guidance(sentence))
 
 
 def most_telling(contents: Sequence[Content], costs: Sequence[int], budget: int) -> list[int]:
-    """Indexes, in text order, of the sentences that say most for their tokens, within a budget.
+    """Choose the sentences with the most content per token; return their indexes in text order.
 
-    Greedy by value over the root of the cost; earlier sentences first among equals. A sentence is
-    worth its headline terms, its guidance and the figures that no chosen sentence has yet; at the
-    end of the call half of its worth at the start. A sentence without a new figure only fills the
-    rest. Sentences worth nothing are left out unless there are no others. The reference is not
-    used.
+    Greedy by value over the square root of the cost, within ``budget`` tokens; of equal sentences
+    the earlier comes first. The value of a sentence is that of its headline terms, its guidance and
+    the figures not yet in a chosen sentence; at the end of the call it is half that at the start.
+    A sentence without a new figure only fills the rest. Sentences of value 0 are left out
+    unless there are no others. The reference is not used.
 
-    The weights were chosen on training calls: docs/experiments.md has what they gain.
+    The weights were chosen on training calls: docs/experiments.md reports what they gain.
     """
 
     def value(i: int, seen: AbstractSet[Hashable]) -> float:
@@ -111,10 +111,11 @@ def most_quoted(
     costs: Sequence[int],
     budget: int,
 ) -> list[int]:
-    """Indexes, in text order, of the sentences most likely to be quoted, within a budget.
+    """Choose the sentences most likely to be quoted; return their indexes in text order.
 
-    As ``most_telling``, with the odds of being quoted (``finllm.instruct.quoted``) in place of the
-    worth by rule, times the share of the sentence's figures that no chosen sentence has yet.
+    Works like ``most_telling``, but the value is the odds of being quoted
+    (``finllm.instruct.quoted``) times the share of the sentence's figures that are not yet in a
+    chosen sentence.
     """
 
     def value(i: int, seen: AbstractSet[Hashable]) -> float:
@@ -133,7 +134,7 @@ def _best_first(
     costs: Sequence[int],
     budget: int,
 ) -> list[int]:
-    """Greedy by ``value`` over the root of the cost; it is given the figures chosen before."""
+    """Choose greedily by ``value``, given the figures chosen so far, over the root of the cost."""
     seen: set[Hashable] = set()
 
     def bid_of(i: int) -> float:
@@ -148,7 +149,7 @@ def _best_first(
         if costs[i] > left or (bid == 0 and chosen):
             continue
         now = bid_of(i)
-        if now > bid:  # some of its figures were told meanwhile; values only ever fall
+        if now > bid:  # some of its figures were chosen meanwhile; values never rise
             heapq.heappush(waiting, (now, i))
             continue
         chosen.append(i)
@@ -158,7 +159,7 @@ def _best_first(
 
 
 def contiguous(costs: Sequence[int], start: int, budget: int) -> int:
-    """The end (exclusive) of the longest run from ``start`` whose costs fit the budget."""
+    """Return the end (exclusive) of the longest run from ``start`` whose costs fit the budget."""
     end, left = start, budget
     while end < len(costs) and costs[end] <= left:
         left -= costs[end]
@@ -167,7 +168,7 @@ def contiguous(costs: Sequence[int], start: int, budget: int) -> int:
 
 
 def is_guidance(sentence: str) -> bool:
-    """Whether a sentence speaks of what is expected."""
+    """Return whether a sentence speaks of expectations."""
     if _GUIDANCE.search(sentence):
         return True
     language = spoken_in(sentence)

@@ -1,4 +1,4 @@
-"""What speakers of languages other than English say when questions begin."""
+"""Find the phrases of other languages than English with which questions begin."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ CUES = ("hand_over", "session_begins", "operator", "opening", "asks", "operator_
 
 
 def cue_patterns(path: Path) -> dict[str, list[str]]:
-    """The regular expressions of a cues file, by cue.
+    """Read the regular expressions of a cues file, by cue.
 
     Raises
     ------
     ValueError
-        Names file and line where a cue is none of ``CUES``, or a pattern is no regular expression.
+        Names file and line if a cue is not one of ``CUES``, or if a pattern is not a regular
+        expression or matches an empty text.
     """
     found: dict[str, list[str]] = {cue: [] for cue in CUES}
     for where, (cue, pattern) in read_rows(path, HEADER):
@@ -36,13 +37,13 @@ def cue_patterns(path: Path) -> dict[str, list[str]]:
 
 
 def says(cue: str, text: str) -> bool:
-    """Whether a text in another language than English has one of the phrases of a cue."""
+    """Return whether a text in another language than English has one of the phrases of a cue."""
     codes = (code for code in maybe_spoken_in(text) if code != ENGLISH)
     return any(_compiled(code)[cue].search(text) for code in codes)
 
 
 def names_operator(name: str) -> bool:
-    """Whether a speaker's name is an operator's part in a language other than English.
+    """Return whether a speaker's name means an operator in a language other than English.
 
     >>> names_operator("Op\u00e9ratrice"), names_operator("Jane Roe")
     (True, False)

@@ -1,4 +1,4 @@
-"""The language of a call, by a library, and of a short answer, by the words that are known."""
+"""Detect the language of a call with a library, and that of a short answer by known words."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from finllm.languages.terms import read_language_terms
 from finllm.languages.wording import wording, wording_file
 from finllm.numbers.vocabulary import language_of, languages
 
-MIN_WORDS = 20  # fewer say too little for the library
-READ = 3_000  # characters that the library looks at: it takes over a second a megabyte
-PARTS = 6  # places that they are from, so that a head in another language does not decide
+MIN_WORDS = 20  # fewer are too few for the library
+READ = 3_000  # characters given to the library: it takes over a second per megabyte
+PARTS = 6  # places they come from, so that a head in another language does not decide
 HEAD = 2_000  # characters of a text whose words are looked up
 _WORD = re.compile(r"[^\W\d_]+")
 
 
 def detect_language(text: str) -> str:
-    """The ISO 639 code of a text's language, which need not have files; empty if unsure.
+    """Return the ISO 639 code of a text's language, which need not have files; "" if unsure.
 
-    Of a text in two languages it is the one with more of it. A text of fewer than twenty words is
-    read as ``said_in`` reads it.
+    For a text in two languages it is the more frequent one. A text of fewer than twenty words is
+    judged by ``said_in``.
 
     >>> detect_language("Der Umsatz stieg im dritten Quartal um 5 Prozent auf 1,2 Mrd. Euro.")
     'de'
@@ -35,7 +35,7 @@ def detect_language(text: str) -> str:
 
 
 def _spread(text: str) -> str:
-    """Stretches of a text at equal distances; a short text as it is."""
+    """Return equally spaced stretches of a text; a short text is returned whole."""
     if len(text) <= READ:
         return text
     step, length = len(text) // PARTS, READ // PARTS
@@ -43,10 +43,11 @@ def _spread(text: str) -> str:
 
 
 def spoken_in(text: str) -> str:
-    """The language with files of whose wording and lexicon the start of a text has most words.
+    """Return the language with files whose words are most frequent at the start of a text.
 
-    For answers of a line or two, which the library is not made for: it takes "q3 eps $0.45" for
-    any language. English where no other has more, so that a text without words is English.
+    The words are those of its wording and lexicon. Meant for answers of a line or two, for which
+    the library is unsuitable: it takes "q3 eps $0.45" for any language. English if no other
+    language has more, so that a text without words is English.
 
     >>> spoken_in("q3 net income $12.3 million"), spoken_in("Umsatz stieg um 5 %")
     ('en', 'de')
@@ -55,10 +56,10 @@ def spoken_in(text: str) -> str:
 
 
 def said_in(text: str) -> str:
-    """``spoken_in``, also a language that has a file of its numbers alone.
+    """Return the language like ``spoken_in``, but also consider those with only a file of numbers.
 
-    Such a language is told only where it has more words of the text than any other language,
-    counting the words of their numbers' files.
+    These are returned only if they have more words of the text than any other language, including
+    the words in the files of numbers.
 
     >>> said_in("A receita líquida foi de R$ 9,6 bilhões"), said_in("Umsatz stieg um 5 %")
     ('pt', 'de')
@@ -67,7 +68,7 @@ def said_in(text: str) -> str:
 
 
 def maybe_spoken_in(text: str) -> tuple[str, ...]:
-    """The languages of ``spoken_in`` that have as many words of a text as any; or English alone.
+    """Return all languages of ``spoken_in`` that share the highest word count, or English alone.
 
     >>> maybe_spoken_in("La premi\u00e8re question vient de Paul.")
     ('es', 'fr')
@@ -91,7 +92,7 @@ def _spoken_in(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _said_in(text: str) -> str:
     spoken = _spoken_in(text)
-    words = [word for word in _WORD.findall(text.lower()) if len(word) > 1]  # "a", "o" say nothing
+    words = [word for word in _WORD.findall(text.lower()) if len(word) > 1]  # no "a", "o"
     known = _number_vocabularies()
     counts = {code: sum(word in own for word in words) for code, own in known.items()}
     best = max(counts, key=lambda code: (counts[code], code == spoken))
@@ -100,7 +101,7 @@ def _said_in(text: str) -> str:
 
 @cache
 def _number_vocabularies() -> dict[str, frozenset[str]]:
-    """The words of every language, with those of its numbers' file."""
+    """Return the words of every language, including those in its file of numbers."""
     found = dict(_vocabularies())
     for code in languages():
         forms = language_of(code).english
@@ -111,7 +112,7 @@ def _number_vocabularies() -> dict[str, frozenset[str]]:
 
 @cache
 def _vocabularies() -> dict[str, frozenset[str]]:
-    """The words of every language with files."""
+    """Return the words of every language with files."""
     found = {}
     for code in known_languages():
         if code == ENGLISH:

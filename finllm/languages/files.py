@@ -1,4 +1,4 @@
-"""The files of a language: where they are, and their rows."""
+"""Find the files of a language, and read their rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GROUP = re.compile(r"\{([^{}]*)\}")
 
 
 def known_languages(folder: Path = FOLDER) -> tuple[str, ...]:
-    """The codes of the languages that have files, English first.
+    """Return the codes of the languages that have files, English first.
 
     >>> known_languages()
     ('en', 'de', 'es', 'fr')
@@ -24,12 +24,12 @@ def known_languages(folder: Path = FOLDER) -> tuple[str, ...]:
 
 
 def check_language(code: str, where: str) -> str:
-    """A language code that has files.
+    """Return the language code if it has files.
 
     Raises
     ------
     ValueError
-        If it has none; ``where`` says where the code was, the message what there is.
+        If it has none; ``where`` says where the code was found, the message lists those allowed.
     """
     if code not in known_languages():
         raise ValueError(
@@ -40,7 +40,7 @@ def check_language(code: str, where: str) -> str:
 
 
 def expand(form: str) -> Iterator[str]:
-    """The spellings of a form whose endings are in braces, without superfluous blanks.
+    """Yield the spellings of a form with its endings in braces, without superfluous spaces.
 
     >>> list(expand("umsatz{,es}")), list(expand("taux{ net, brut}"))
     (['umsatz', 'umsatzes'], ['taux net', 'taux brut'])
@@ -52,20 +52,21 @@ def expand(form: str) -> Iterator[str]:
 
 
 def forms_of(cell: str) -> tuple[str, ...]:
-    """The spellings in a cell, each once: forms stand between bars."""
+    """Return the distinct spellings in a cell, whose forms are separated by bars."""
     found = (one for form in cell.split("|") for one in expand(form))
     return tuple(dict.fromkeys(one for one in found if one))
 
 
 def read_rows(path: Path, header: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
-    """The rows of a tab-separated file with this header, each with "file, line n" for messages.
+    """Yield the rows of a tab-separated file with this header, with "file, line n" for messages.
 
-    Empty lines and lines that begin with # are left out. Cells missing at the end are empty.
+    Empty lines and lines that begin with # are skipped. Missing cells at the end are empty.
 
     Raises
     ------
     ValueError
-        If the file is missing, is not UTF-8, or a line has too many cells or no first one.
+        If the file is missing, is not UTF-8 or lacks the header, or if a line has too many cells,
+        an empty first cell or an unclosed brace.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

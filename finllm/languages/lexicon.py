@@ -1,4 +1,4 @@
-"""Financial terms: which ones a text names, where, and how dense they are in it."""
+"""Find financial terms in a text, and measure their density."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ WORD = re.compile(r"[^\W_](?:[^\W_]|[-'.&/,](?=[^\W_]))*")
 
 @dataclass(frozen=True)
 class Term:
-    """One row of the lexicon."""
+    """A row of the lexicon."""
 
     canonical: str
     category: str
     synonyms: tuple[str, ...]
-    cased: tuple[str, ...]  # matched only in this very case, such as "SEC"
+    cased: tuple[str, ...]  # matched only in exactly this case, such as "SEC"
 
 
 def read_terms(path: Path) -> list[Term]:
-    """The rows of a lexicon file (tab-separated, ``#`` comments, a header line).
+    """Read the rows of a lexicon file (tab-separated, ``#`` comments, a header line).
 
     Raises
     ------
     ValueError
-        If a line has the wrong number of cells, a form is empty or a canonical term repeats.
+        If a line has the wrong number of cells, or an empty first or second one, or a canonical
+        term repeats; or if the file has no terms.
     """
     terms: dict[str, Term] = {}
     header_seen = False
@@ -54,7 +55,7 @@ def read_terms(path: Path) -> list[Term]:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text; "$1.2", "year-over-year" and "Q&A" are one word each.
+    """Split a text into words; "$1.2", "year-over-year" and "Q&A" are one word each.
 
     >>> words("Q&A: net sales rose 1.5%, year-over-year.")
     ['Q&A', 'net', 'sales', 'rose', '1.5', 'year-over-year']
@@ -63,7 +64,7 @@ def words(text: str) -> list[str]:
 
 
 def plurals(form: str) -> Iterator[str]:
-    """The form and its regular plural; a form that ends in "s" or a non-letter has none.
+    """Yield the form and its regular plural; a form that ends in "s" or a non-letter has none.
 
     >>> list(plurals("subsidiary")), list(plurals("tax")), list(plurals("sales"))
     (['subsidiary', 'subsidiaries'], ['tax', 'taxes'], ['sales'])
@@ -78,12 +79,12 @@ def plurals(form: str) -> Iterator[str]:
 
 
 def fold(form: str) -> str:
-    """A form as the matcher compares it: hyphens and white space are one space, no commas."""
+    """Normalise a form for matching: hyphens, commas and white space become one space."""
     return " ".join(form.replace("-", " ").replace(",", " ").split())
 
 
 def trie_pattern(forms: Iterable[str]) -> str:
-    """A regular expression for any of the forms, longest first, with shared prefixes factored."""
+    """Return a regular expression for any of the forms, longest first, with shared prefixes."""
     root: dict = {}
     for form in forms:
         node = root
@@ -108,7 +109,7 @@ def _branch(node: dict) -> str:
 
 
 def load_lexicon(extension: str) -> Lexicon:
-    """The project's own lexicon, and the terms of the file ``extension`` where it is not empty."""
+    """Load the project's own lexicon, and the terms of the file ``extension`` unless it is ""."""
     return Lexicon(BUILTIN, *([Path(extension)] if extension else []))
 
 
@@ -120,15 +121,15 @@ class Lexicon:
     path
         A file as ``read_terms`` takes it; ``BUILTIN`` is the project's own.
     more
-        Further files: their rows add terms, or synonyms to a term that is there already.
+        Further files: their rows add new terms, or synonyms to existing terms.
     own
         Terms of another language under the canonical names of the files. Their forms are taken as
-        they are, without plurals, and go before an equal form of the files.
+        they are, without plurals, and take precedence over an equal form of the files.
 
     Raises
     ------
     ValueError
-        If the file is malformed, or one form belongs to two canonical terms.
+        If a file is malformed, or one form belongs to two canonical terms.
     """
 
     def __init__(self, path: Path, *more: Path, own: Sequence[Term] = ()) -> None:
@@ -152,12 +153,12 @@ class Lexicon:
         self._cased_pattern = _compile(self._cased) if self._cased else None
 
     def find(self, text: str) -> list[tuple[str, int, int]]:
-        """The terms in a text as (canonical, start, end), in order, without overlap.
+        """Return the terms in a text as (canonical, start, end), in order, without overlap.
 
-        The longest form wins; among cased and uncased forms the earlier one.
+        The longest form wins; of overlapping cased and uncased forms the longer, then the earlier.
         """
         lowered = text.lower()
-        if len(lowered) != len(text):  # a few letters grow when lowered, which would shift spans
+        if len(lowered) != len(text):  # a few letters grow in lower case, which would shift spans
             lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
         forms = self._canonical
         found = [
@@ -173,11 +174,11 @@ class Lexicon:
         return _merge(found, cased) if cased else found
 
     def canonical_terms(self, text: str) -> tuple[str, ...]:
-        """The canonical terms that a text names, sorted, each once."""
+        """Return the distinct canonical terms that a text names, sorted."""
         return tuple(sorted({canonical for canonical, _, _ in self.find(text)}))
 
     def named_in_any_case(self, text: str) -> tuple[str, ...]:
-        """The canonical terms that a text names whatever its capitals: "roic" is "ROIC" too."""
+        """Return the canonical terms in a text regardless of case: "roic" is "ROIC" too."""
         forms = self._canonical
         found = {forms[_folded(match.group())] for match in self._pattern.finditer(text.lower())}
         if self._cased_pattern is not None:
@@ -189,7 +190,7 @@ class Lexicon:
         return tuple(sorted(found))
 
     def density(self, text: str) -> float:
-        """Share of the words of a text that are part of a term, 0 for a text without words.
+        """Return the share of the words of a text that are part of a term; 0 without words.
 
         Do not compare it across lexicons: it grows with the number of terms.
         """
@@ -197,7 +198,7 @@ class Lexicon:
         return self.n_words_in_terms(text) / n_words if n_words else 0.0
 
     def n_words_in_terms(self, text: str) -> int:
-        """How many words of a text are part of a term."""
+        """Count the words of a text that are part of a term."""
         return sum(len(WORD.findall(text, start, end)) for _, start, end in self.find(text))
 
 
@@ -218,7 +219,7 @@ def _folded(matched: str) -> str:
 def _merge(
     found: list[tuple[str, int, int]], cased: list[tuple[str, int, int]]
 ) -> list[tuple[str, int, int]]:
-    """Both lists in order; of two that overlap the longer one, then the earlier one."""
+    """Merge both lists in order; of two overlapping spans keep the longer, then the earlier."""
     merged: list[tuple[str, int, int]] = []
     for span in sorted(found + cased, key=lambda span: (span[1], -span[2])):
         if merged and span[1] < merged[-1][2]:

@@ -1,4 +1,4 @@
-"""The project's lexicon in every language with files."""
+"""Load the project's lexicon for every language with files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from finllm.languages.terms import read_language_terms
 
 
 class Lexicons:
-    """The project's lexicon by language, each loaded when it is needed.
+    """The project's lexicon by language, each loaded on first use.
 
     Parameters
     ----------
     extension
-        A file of further terms, which count in every language; empty for none.
+        A file of additional terms that count in every language; "" for none.
     """
 
     def __init__(self, extension: str) -> None:
@@ -24,9 +24,9 @@ class Lexicons:
         self._loaded = {ENGLISH: Lexicon(*self._files)}
 
     def of(self, language: str) -> Lexicon:
-        """The lexicon of a language: its own forms, then the English ones, which people mix in.
+        """Return the lexicon of a language: its own forms, and the English ones that people mix in.
 
-        The English one where the language is unknown or has no files.
+        It is the English lexicon if the language is unknown or has no files.
         """
         if language not in known_languages():
             language = ENGLISH
@@ -36,9 +36,9 @@ class Lexicons:
         return self._loaded[language]
 
     def canonical_terms(self, text: str) -> tuple[str, ...]:
-        """The canonical terms that a text names, sorted, by the lexicon of its own language."""
+        """Return the canonical terms in a text, sorted, by the lexicon of its own language."""
         return self.of(spoken_in(text)).canonical_terms(text)
 
     def named_in_any_case(self, text: str) -> tuple[str, ...]:
-        """``Lexicon.named_in_any_case`` in the text's own language."""
+        """Call ``Lexicon.named_in_any_case`` for the text's own language."""
         return self.of(spoken_in(text)).named_in_any_case(text)

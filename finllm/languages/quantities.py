@@ -1,4 +1,4 @@
-"""The quantities of a text in its own language."""
+"""Extract the quantities of a text in its own language."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from finllm.numbers import Quantity, extract_quantities, rules_for
 
 
 def quantities_in(text: str) -> list[Quantity]:
-    """``extract_quantities`` by the language whose words the text has; English where it has none.
+    """Call ``extract_quantities`` with the rules of the text's language; English if none fits.
 
     >>> [q.value for q in quantities_in("Der Umsatz stieg auf 1,24 Milliarden US-Dollar.")]
     [1240000000.0]

@@ -1,4 +1,4 @@
-"""The financial terms of a language, under the canonical names of the English lexicon."""
+"""Read the financial terms of a language, under the canonical names of the English lexicon."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ HEADER = ("canonical", "forms", "cased")
 
 @cache
 def read_language_terms(path: Path) -> tuple[Term, ...]:
-    """The rows of a language's lexicon file.
+    """Read the rows of a language's lexicon file.
 
     Raises
     ------
     ValueError
-        Names file and line where a canonical term is not in the English lexicon or is there twice,
-        a term has no form, or a form belongs to two terms.
+        Names file and line if a canonical term is not in the English lexicon or repeats, if a term
+        has no form, or if a form belongs to two terms.
     """
     categories = {term.canonical: term.category for term in read_terms(BUILTIN)}
     terms: dict[str, Term] = {}

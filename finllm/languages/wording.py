@@ -1,4 +1,4 @@
-"""What words mean to the domain metrics and to the splitting of sentences, by language."""
+"""Map words to their meaning for the domain metrics and for sentence splitting, by language."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ CLASSES = (
     "abbreviation",
     "ordinal",
 )
-UNREAD = ("abbreviation", "ordinal")  # they end no sentence, and say nothing to the metrics
+UNREAD = ("abbreviation", "ordinal")  # they end no sentence, and the metrics ignore them
 
 
 def wording_file(language: str) -> Path:
-    """The wording file of a language that has files."""
+    """Return the wording file of a language that has files."""
     return ENGLISH_WORDING if language == ENGLISH else FOLDER / language / "wording.tsv"
 
 
 def wording_rows(path: Path) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Class, canonical token and forms of each row.
+    """Read class, canonical token and forms of each row.
 
     Raises
     ------
     ValueError
-        If a line has the wrong number of cells, or a class that is none.
+        If the header is missing, or a line has the wrong number of cells, an unknown class or an
+        unclosed brace.
     """
     rows = []
     header_seen = False
@@ -60,7 +61,7 @@ def wording_rows(path: Path) -> list[tuple[str, str, tuple[str, ...]]]:
 
 
 def wording(path: Path) -> dict[str, tuple[str, str]]:
-    """What each form of a wording file means: its class and canonical token.
+    """Return the meaning of each form in a wording file: its class and canonical token.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def wording(path: Path) -> dict[str, tuple[str, str]]:
 
 @cache
 def unending(language: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Words whose full stop ends no sentence, and nouns before which a number is an ordinal."""
+    """Return words whose full stop ends no sentence, and nouns that make a number an ordinal."""
     found: dict[str, set[str]] = {kind: set() for kind in UNREAD}
     for kind, _, forms in wording_rows(wording_file(language)):
         if kind in UNREAD:
@@ -86,7 +87,7 @@ def unending(language: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def ends_no_sentence(before: str, behind: str, *, language: str) -> bool:
-    """Whether a full stop between two words is an abbreviation's or an ordinal's.
+    """Return whether a full stop between two words belongs to an abbreviation or an ordinal.
 
     >>> ends_no_sentence("Mrd", "Euro", language="de")
     True
@@ -100,7 +101,7 @@ def ends_no_sentence(before: str, behind: str, *, language: str) -> bool:
 
 @cache
 def expectations(language: str) -> re.Pattern[str]:
-    """The words of a language that speak of what is expected."""
+    """Return a pattern that matches a language's words for expectations."""
     rows = wording_rows(wording_file(language))
     forms = {form for kind, _, own in rows if kind == "outlook" for form in own}
     return re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, forms)))})\b", re.IGNORECASE)

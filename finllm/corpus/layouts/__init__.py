@@ -1,4 +1,4 @@
-"""Transcripts as publishers lay them out: who speaks in which section, found in plain text."""
+"""Read transcripts in publishers' layouts: find speakers and sections in plain text."""
 
 from finllm.corpus.layouts.reading import PLAIN, Reading, read
 

@@ -1,4 +1,4 @@
-"""What stands above a call: the company, its ticker, the period and the date."""
+"""Read the company, its ticker, the period and the date from the lines above a call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from finllm.corpus.call_period import call_date, normalise_period, parted_by_period, stated_period
 from finllm.corpus.layouts import sections
 
-MAX_LINES = 60  # from the top; below them nothing is a page's head
+MAX_LINES = 60  # from the top; lines below are not part of a page's head
 MAX_LINE = 250  # characters
 _EXCHANGE = r"[A-Za-z][A-Za-z. -]{1,20}?"
 _IN_BRACKETS = re.compile(
@@ -54,7 +54,7 @@ _EDITOR = re.compile(
 
 @dataclass(frozen=True)
 class Facts:
-    """What a head says; empty if it does not."""
+    """Facts stated in the head of a call; "" for each that is missing."""
 
     company: str = ""
     ticker: str = ""
@@ -63,13 +63,13 @@ class Facts:
 
 
 def facts(lines: Sequence[str]) -> Facts:
-    """The first company, ticker, period and date that the lines above a call name.
+    """Return the first company, ticker, period and date named in the lines above a call.
 
     >>> facts(["Acme Corp (NYSE: ACM)", "Q3 2023 Earnings Call", "Oct 25, 2023, 8:30 a.m. ET"])
     Facts(company='Acme Corp', ticker='ACM', period='2023Q3', date='2023-10-25')
     """
     company = named = title = above = ticker = period = date = year = ""
-    listed = False  # the ticker stands with its exchange, as in a page's first line
+    listed = False  # the ticker comes with its exchange, as in a page's first line
     last = ""
     for line in _readable(lines):
         label, value = _labelled(line)
@@ -93,13 +93,13 @@ def facts(lines: Sequence[str]) -> Facts:
 
 
 def _alone(line: str) -> str:
-    """A company's name alone on the line above the period; "" where it is none."""
+    """Return a company's name alone on the line above the period, or "" if it is not one."""
     is_name = 0 < len(line.split()) <= 6 and line[:1].isupper() and line[-1:] not in ":?!"
     return _tidy(line) if is_name and not _PUBLISHER.search(line) and not call_date(line) else ""
 
 
 def _readable(lines: Sequence[str]) -> list[str]:
-    """The lines of a head that are not a list of people, a rule or a heading of the call."""
+    """Return the lines of a head without lists of people, rules and headings of the call."""
     kept, in_list = [], False
     for line in lines[:MAX_LINES]:
         if sections.section_of(line) or sections.is_contents(line):
@@ -117,7 +117,7 @@ def _labelled(line: str) -> tuple[str, str]:
 
 
 def _traded(line: str) -> tuple[str, str, bool]:
-    """Company and ticker of "Acme Corp (NYSE: ACM)"; whether the exchange is named as well."""
+    """Return company and ticker of "Acme Corp (NYSE: ACM)", and whether the exchange is named."""
     for pattern in (_IN_BRACKETS, _BESIDE):
         for match in pattern.finditer(line):
             ticker = match["ticker"].strip(".-")
@@ -130,7 +130,7 @@ def _traded(line: str) -> tuple[str, str, bool]:
 
 
 def _titled(line: str) -> str:
-    """The company in "Q3 2023 Acme Corp Earnings Call" and "Acme Corp - Q3 2023 Results"."""
+    """Return the company in "Q3 2023 Acme Corp Earnings Call" and "Acme Corp - Q3 2023 Results"."""
     before, period, behind = parted_by_period(line)
     if not period or line[-1] in ".?!":
         return ""
@@ -140,7 +140,7 @@ def _titled(line: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """A company's name without period, event, date and marks around it."""
+    """Return a company's name without the period, event, date and punctuation around it."""
     text = _RIC.sub("", _EDITOR.sub("", text.strip()))
     start = re.match(
         r"(?:(?:f?q[1-4]|[1-4]q|h[12]|[12]h|(?:first|second|third|fourth)[ -](?:quarter|half)"

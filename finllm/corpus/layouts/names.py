@@ -1,4 +1,4 @@
-"""What a name, a title and a firm look like on a line of their own."""
+"""Recognise names, titles and firms on lines of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PARTICLES = frozenset(
     "de da di do du del della der den des van von vom zu la le el al bin ibn ter ten y dos "
     "das".split()
 )
-# Words with capitals that stand alone on lines without being anybody's name.
+# Capitalised words that occur alone on lines and are not names.
 _NO_NAME = frozenset(
     "a call about additional adjusted after agenda all also an analysis and annual answer answers "
     "any as at average backlog balance before business capital cash ceo cfo closing comments "
@@ -30,7 +30,7 @@ _NO_NAME = frozenset(
     "versus vs we welcome well what with yeah year yes you your".split()
 )
 _TOKEN = re.compile(r"[^\W\d_](?:[^\W\d_]|['.\u2019-])*|\"[^\"]{1,20}\"|\([^()]{1,20}\)")
-_LEGAL_FORM = re.compile(  # what ends a company's name and no person's
+_LEGAL_FORM = re.compile(  # endings of a company's name, never of a person's
     r"(?:,? (?:inc|corp|corporation|plc|ltd|limited|llc|l\.?p|gmbh|n\.v|s\.a|a\.g)\.?"
     r"|,? (?-i:NV|AG|SE|SA|ASA|AB|KGaA|SpA|Oyj))$",
     re.I,
@@ -74,7 +74,7 @@ _SPEECH = frozenset(
 
 
 def bare(name: str) -> str:
-    """A name without form of address, degrees and closing marks.
+    """Return a name without form of address, degrees and closing punctuation.
 
     >>> bare("Dr. Jane Roe, CFA:"), bare("John Doe, Jr.")
     ('Jane Roe', 'John Doe, Jr.')
@@ -86,7 +86,7 @@ def bare(name: str) -> str:
 
 
 def key(name: str) -> str:
-    """What two spellings of one name have in common.
+    """Return the normal form that different spellings of a name share.
 
     >>> key("JANE Q. ROE") == key("Jane Q Roe")
     True
@@ -95,7 +95,7 @@ def key(name: str) -> str:
 
 
 def short_key(name: str) -> str:
-    """The first and the last part of a name: "Robert J. Brown, Jr." is "Robert Brown".
+    """Return the first and last part of a name: "robert brown" for "Robert J. Brown, Jr.".
 
     >>> short_key("Robert J. Brown, Jr.")
     'robert brown'
@@ -105,18 +105,18 @@ def short_key(name: str) -> str:
 
 
 def is_operator(name: str) -> bool:
-    """Whether a name is an operator's part and not a person."""
+    """Return whether a name is that of an operator and not a person."""
     plain = name.strip(" :")
     return bool(OPERATOR.fullmatch(plain)) or names_operator(plain)
 
 
 def is_anonymous(name: str) -> bool:
-    """Whether a name says that the transcriber knew none: "Unidentified Analyst"."""
+    """Return whether a name means that the speaker is unknown: "Unidentified Analyst"."""
     return bool(_ANONYMOUS.fullmatch(name.strip(" :")))
 
 
 def is_name(text: str, *, n_tokens: int = 2) -> bool:
-    """Whether a short text could be a person's name, or an operator's part, or nobody's.
+    """Return whether a short text could be a person's name, an operator or an unidentified speaker.
 
     >>> is_name("Jean-Luc O'Brien van der Berg"), is_name("Gross Margin"), is_name("Roe")
     (True, False, False)
@@ -137,7 +137,7 @@ def is_name(text: str, *, n_tokens: int = 2) -> bool:
         return False
     words = [token.strip("\"'().,") for token in tokens]
     common = [len(word) > 1 and word.casefold() in _NO_NAME for word in words]
-    if common[0] or 2 * sum(common) > len(common):  # "Larry Page" is a name, "Gross Margin" none
+    if common[0] or 2 * sum(common) > len(common):  # "Larry Page" is a name, "Gross Margin" is not
         return False
     named = [word for word in words if word and word.casefold() not in _PARTICLES]
     if text.rstrip().endswith(".") and not re.search(r"\b(?:jr|sr|[a-z])\.$", text.strip(), re.I):
@@ -146,14 +146,14 @@ def is_name(text: str, *, n_tokens: int = 2) -> bool:
 
 
 def _is_capital(word: str) -> bool:
-    """Whether a part of a name begins as one: "Roe", "d'Abo", "al-Hassan", "McKenzie"."""
+    """Return whether part of a name begins like one: "Roe", "d'Abo", "al-Hassan", "McKenzie"."""
     return word[:1].isupper() or bool(
         re.match(r"(?:[a-z]{1,2}['\u2019]|(?:al|el|ul|as|ibn)-)[A-Z]", word)
     )
 
 
 def is_title(text: str) -> bool:
-    """Whether a short line could be what stands below a name: a title, a firm, or both.
+    """Return whether a short line could be the line below a name: a title, a firm, or both.
 
     >>> is_title("Chief Financial Officer"), is_title("Big Bank, Research Division")
     (True, True)
@@ -176,7 +176,7 @@ def is_title(text: str) -> bool:
 
 
 def role_of(name: str, detail: str) -> str:
-    """The role that a name itself or the title or firm behind it says; "unknown" for neither.
+    """Return the role given by a name, or by the title or firm after it; "unknown" for neither.
 
     >>> role_of("John Doe", "Big Bank - Analyst"), role_of("Jane Roe", "Chief Financial Officer")
     ('analyst', 'executive')

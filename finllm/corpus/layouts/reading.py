@@ -1,4 +1,4 @@
-"""The text of a transcript to turns, with what the publisher put around them taken off."""
+"""Split the text of a transcript into turns, and remove what the publisher put around them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from finllm.records import Turn
 
 MIN_SPEECHES = 3  # fewer announced speakers are a list, or chance
 MIN_OF_A_KIND = 2
-MIN_AFTER_TAIL = 40  # words said behind what looks like a publisher's tail, which is then none
-MIN_OPENING = 4  # words of an operator who comes in once; "Moderator: Jane Roe" opens nothing
-MIN_PROSE = 12  # words of a line that is said and not a heading
-# What a layout is called by the form of its speakers' lines; several are joined by "+".
+MIN_AFTER_TAIL = 40  # if this many words are said after an apparent publisher's tail, it is not one
+MIN_OPENING = 4  # words of an operator who speaks once; "Moderator: Jane Roe" is shorter
+MIN_PROSE = 12  # words of a line of speech; a shorter line can be a heading
+# Name of the layout for each form of speaker lines; several are joined by "+".
 LAYOUTS = {
     "tag": "factset",
     "letter": "factset",
@@ -35,27 +35,27 @@ _SPOKEN = re.compile(
     r"\b(?:welcome to|good (?:morning|afternoon|evening|day)|thanks?|ladies and gentlemen)\b",
     re.I,
 )
-PLAIN = "plain"  # none of them: the rules for flat text
+PLAIN = "plain"  # none of these: use the rules for flat text
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a text was found to be."""
+    """Turns, layout and surroundings found in a text."""
 
-    layout: str  # one of LAYOUTS, several joined by "+" where it changes
-    turns: tuple[Turn, ...]  # role and section "unknown" where the text does not say them
+    layout: str  # one of LAYOUTS, or several joined by "+" if it changes
+    turns: tuple[Turn, ...]  # role and section are "unknown" if the text does not state them
     head: tuple[str, ...]  # the lines before the call
-    tail: tuple[str, ...]  # those behind it
-    n_words_removed: dict[str, int]  # by what it was: head, tail, headings, page_marks
+    tail: tuple[str, ...]  # the lines after it
+    n_words_removed: dict[str, int]  # by kind: head, tail, headings, page_marks
 
 
 def read(text: str) -> Reading | None:
-    """The turns of a text whose layout is known; None if no layout is found.
+    """Return the turns of a text in a known layout, or None if no layout is found.
 
     Parameters
     ----------
     text
-        With its line breaks as they came; a line may also be a paragraph.
+        With its original line breaks; a line may also be a paragraph.
     """
     lines = [line.strip() for line in text.split("\n")]
     lines = [line for line in lines if line]
@@ -75,7 +75,7 @@ def read(text: str) -> Reading | None:
 
 
 def _chosen(found: dict[int, Heading], people: roster.Roster) -> dict[int, Heading]:
-    """Those candidates that are believed: their form is the file's, or their name is known."""
+    """Return the credible candidates: their form occurs often enough, or their name is known."""
     found = _believed_colons(found, people)
     found = _settled_firms(_believed_stacks(found, people))
     kinds = Counter(heading.kind for heading in found.values())
@@ -96,7 +96,7 @@ def _chosen(found: dict[int, Heading], people: roster.Roster) -> dict[int, Headi
 
 
 def _believed_colons(found: dict[int, Heading], people: roster.Roster) -> dict[int, Heading]:
-    """Without "Highlights: ..." in prose: a dialogue has names that come again."""
+    """Drop headings like "Highlights: ..." in prose: in a dialogue, names recur."""
     colons = {i: h for i, h in found.items() if h.kind == "colon"}
     counts = Counter(names.key(h.name) for h in colons.values())
     others = {names.key(h.name) for h in found.values() if h.kind != "colon"}
@@ -115,7 +115,7 @@ def _believed_colons(found: dict[int, Heading], people: roster.Roster) -> dict[i
 
 
 def _believed_stacks(found: dict[int, Heading], people: roster.Roster) -> dict[int, Heading]:
-    """Names alone on a line: those of a list, and those that come again or have a title below."""
+    """Keep names alone on a line that are in a list, recur, or have a title below."""
     counts = Counter(names.key(h.name) for h in found.values())
     strong = Counter(h.kind for h in found.values())
     elsewhere = {names.key(h.name) for h in found.values() if h.kind in ("tag", "dash", "titled")}
@@ -148,7 +148,7 @@ def _believed_stacks(found: dict[int, Heading], people: roster.Roster) -> dict[i
 
 
 def _settled_firms(found: dict[int, Heading]) -> dict[int, Heading]:
-    """Only analysts have a firm before their title where the executives have none."""
+    """Take a firm before a title as an analyst's if the executives of the file give no firm."""
     if not any(h.kind == "dash" and h.role == "executive" for h in found.values()):
         return found
     return {
@@ -160,7 +160,7 @@ def _settled_firms(found: dict[int, Heading]) -> dict[int, Heading]:
 def _first_speech(
     lines: Sequence[str], headings: dict[int, Heading], people: roster.Roster
 ) -> int | None:
-    """The first heading that words follow, and not another entry of a list."""
+    """Return the first heading that is followed by words and not by another entry of a list."""
     for index, heading in headings.items():
         below = index + heading.n_lines
         if heading.text or (
@@ -180,7 +180,7 @@ def _is_furniture(
 
 
 def _tail(lines: Sequence[str], headings: dict[int, Heading], first: int) -> int:
-    """The line with which the publisher's tail begins; all lines where there is none."""
+    """Return the line at which the publisher's tail begins, or the number of lines if none does."""
     feet = Counter(re.sub(r"\d+", "#", line) for line in lines if sections.is_page_mark(line))
     for index in range(first + 1, len(lines)):
         if feet[re.sub(r"\d+", "#", lines[index])] > 1:
@@ -190,7 +190,7 @@ def _tail(lines: Sequence[str], headings: dict[int, Heading], first: int) -> int
         ends = sections.opens_tail(lines[index]) or (
             sections.list_role(lines[index]) and 2 * index > len(lines)
         )
-        # a foot that stands once may be that of the last page but one
+        # a foot that occurs once may be that of the last page but one
         most = 1 if sections.is_page_mark(lines[index]) else MIN_AFTER_TAIL
         if ends and _n_said(lines, headings, index, most) < most:
             return index
@@ -198,7 +198,7 @@ def _tail(lines: Sequence[str], headings: dict[int, Heading], first: int) -> int
 
 
 def _n_said(lines: Sequence[str], headings: dict[int, Heading], start: int, enough: int) -> int:
-    """Words in sentences that announced speakers say from a line on, counted up to ``enough``."""
+    """Count words in sentences that announced speakers say from a line on, up to ``enough``."""
     n_words, speaking = 0, False
     for index in range(start, len(lines)):
         if heading := headings.get(index):
@@ -214,15 +214,15 @@ def _n_said(lines: Sequence[str], headings: dict[int, Heading], start: int, enou
 
 
 def _layout(kinds: Counter[str]) -> str:
-    """The layout's name; a second one where it has its share, since a file can change its own."""
+    """Return the name of the layout, or of all with a fifth of the headings, joined by "+"."""
     if not kinds:
         return "name_colon"
-    if kinds["tag"] or kinds["letter"]:  # FactSet writes the remarks' speakers in other ways
+    if kinds["tag"] or kinds["letter"]:  # FactSet writes the speakers of the remarks in other forms
         others = ("comma", "colon", "pair", "bare")
         kinds = Counter({k: n for k, n in kinds.items() if k not in others})
-    if 5 * kinds["titled"] >= kinds["colon"]:  # titles only where a speaker is new
+    if 5 * kinds["titled"] >= kinds["colon"]:  # the title is given only for a new speaker
         kinds["titled"] += kinds.pop("colon", 0)
-    if 5 * kinds["firm_dash"] >= kinds["dash"]:  # of analysts both write the firm
+    if 5 * kinds["firm_dash"] >= kinds["dash"]:  # both give the firm of analysts
         kinds["firm_dash"] += kinds.pop("dash", 0)
     kinds = +kinds
     totals: Counter[str] = Counter()
@@ -281,10 +281,10 @@ def _assembled(
 
 
 def _before(lines: Sequence[str], first: int, people: roster.Roster) -> tuple[list[str], str]:
-    """What nobody is announced to say before the first speaker, and the section that is open.
+    """Return the speech before the first announced speaker, and the section open at that point.
 
     In a table of contents headings follow each other: only the last one opens a section. Without a
-    heading it is the prose right above the first speaker, if somebody speaks in it.
+    heading, the speech is the prose right above the first speaker, if it sounds spoken.
     """
     section, start = "unknown", None
     for index in range(first):
@@ -312,7 +312,7 @@ def _is_prose(line: str) -> bool:
 
 
 def _role(heading: Heading, people: roster.Roster) -> str:
-    """What a heading says, except that an executive's title in an analysts' list is none."""
+    """Return the heading's role, but for an executive's title prefer the role in the lists."""
     listed = people.role(heading.name)
     sure = heading.role != "executive" or heading.kind in ("tag", "letter", "letter_name")
     if heading.role != "unknown" and (sure or listed == "unknown"):
@@ -323,7 +323,7 @@ def _role(heading: Heading, people: roster.Roster) -> str:
 def _turns(
     speeches: Sequence[tuple[Heading, str, list[str]]], people: roster.Roster
 ) -> tuple[Turn, ...]:
-    """The speeches with one spelling a name; sections only where the questions are marked."""
+    """Build the turns with one spelling for each name; sections only if questions are marked."""
     spelled = dict(people.spelled)
     for heading, _, _ in speeches:
         if not heading.name.isupper():

@@ -1,4 +1,4 @@
-"""The lists of participants: who is of the company, and who asks."""
+"""Read the lists of participants: who belongs to the company, and who asks."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from dataclasses import dataclass, field
 
 from finllm.corpus.layouts import names, sections
 
-MAX_ENTRIES = 120  # a longer list is none
+MAX_ENTRIES = 120  # a longer list is not a list of participants
 _BULLET = re.compile(r"^\s*(?:[*\u2022\u25cf\u00b7o-]|\d{1,2}[.)])\s+")
 _DASH = re.compile(r"\s+(?:--?|\u2013|\u2014|\|)\s+|\s+-(?=[A-Z])|;\s+")
 
 
 @dataclass
 class Roster:
-    """Names as the lists spell them, by ``names.key``; roles; the lines that the lists take."""
+    """Listed names by ``names.key``: their spelling and role, and the lines that lists occupy."""
 
     spelled: dict[str, str] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
     taken: set[int] = field(default_factory=set)
-    details: dict[str, str] = field(default_factory=dict)  # the line below a name of a list
+    details: dict[str, str] = field(default_factory=dict)  # the line below a listed name
 
     def knows(self, name: str) -> bool:
-        """Whether a name is in a list."""
+        """Return whether a name is in a list."""
         return names.key(names.bare(name)) in self.spelled
 
     def role(self, name: str) -> str:
-        """The role of a name, or of the only one that is the same except for initials and "Jr.".
+        """Return the role of a name, or of the only one that differs just in initials or "Jr.".
 
-        Also of the only entry that begins with it: "Jane Roe Acme Corp - CFO" stands in some lists.
+        The only entry that begins with the name counts too: some lists have "Jane Roe Acme Corp -
+        CFO".
         """
         key = names.key(names.bare(name))
         if key in self.roles:
@@ -41,7 +42,7 @@ class Roster:
         return alike.pop() if len(alike) == 1 else "unknown"
 
     def add(self, name: str, role: str) -> None:
-        """Take a name in; the first role that is known stays."""
+        """Add a name; the first known role is kept."""
         key = names.key(name)
         self.spelled.setdefault(key, name)
         if role != "unknown":
@@ -49,7 +50,7 @@ class Roster:
 
 
 def find(lines: Sequence[str]) -> Roster:
-    """The participants of all lists in a transcript, wherever they stand."""
+    """Return the participants of all lists in a transcript, wherever they are."""
     roster = _lists(lines, firms=frozenset())
     return _lists(lines, firms=_below_names(lines)) if roster.details else roster
 
@@ -68,9 +69,9 @@ def _lists(lines: Sequence[str], *, firms: frozenset[str]) -> Roster:
 def _read_list(
     lines: Sequence[str], start: int, role: str, roster: Roster, *, firms: frozenset[str]
 ) -> int:
-    """Read the list below the heading at ``start``; the line that is no longer part of it.
+    """Read the list below the heading at ``start``; return the index of the first line after it.
 
-    Where a list has titles or firms below names, ``firms`` are those that look like names too.
+    If a list has titles or firms below names, ``firms`` are those that look like names too.
     """
     index, n_entries = start + 1, 0
     taken, found = {start}, []
@@ -88,7 +89,7 @@ def _read_list(
             break
         said = names.role_of(name, detail)
         if role == "mixed":
-            # a firm without a title is where analysts work
+            # a firm without a title is that of an analyst
             own = said if said != "unknown" or not names.FIRM.search(detail) else "analyst"
         else:
             own = role
@@ -109,7 +110,7 @@ def _read_list(
 def _entry(
     lines: Sequence[str], index: int, *, firms: frozenset[str]
 ) -> tuple[str, str, int] | None:
-    """Name, title or firm, and number of lines of a list's entry; None if there is none."""
+    """Return name, title or firm, and number of lines of a list entry; None if it is not one."""
     line = _BULLET.sub("", lines[index]).strip()
     if not line or len(line) > 180 or sections.section_of(line) or sections.list_role(line):
         return None
@@ -144,7 +145,7 @@ def _entry(
 
 
 def _below_names(lines: Sequence[str]) -> frozenset[str]:
-    """The lines that stand below a name wherever they are, as firms do and no speaker."""
+    """Return the lines that always come below a name, as firms do but speakers do not."""
     plain = [_BULLET.sub("", line).strip() if len(line) <= 60 else "" for line in lines]
     known = {line: names.is_name(line) for line in set(plain)}
     spoken = {plain[0]} | {line for above, line in itertools.pairwise(plain) if not known[above]}

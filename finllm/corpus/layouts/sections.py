@@ -1,4 +1,4 @@
-"""The lines of a transcript that nobody says: section headings, lists, rules, page marks, tails."""
+"""Recognise lines that nobody speaks: section headings, lists, rules, page marks, tails."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _TAIL = re.compile(
 
 
 def plain(line: str) -> str:
-    """A line without bullets, rules and other decoration around it.
+    """Return a line without surrounding bullets, rules and other decoration.
 
     >>> plain("=== Questions and Answers: ==="), plain("**Operator**")
     ('Questions and Answers', 'Operator')
@@ -62,12 +62,12 @@ def plain(line: str) -> str:
 
 
 def is_rule(line: str) -> bool:
-    """Whether a line is drawn and not written: "-----", "=====", "....."."""
+    """Return whether a line is a drawn rule: "-----", "=====", "....."."""
     return bool(RULE.fullmatch(line))
 
 
 def section_of(line: str) -> str:
-    """The section that a heading opens: "prepared", "qa", "" where it is none."""
+    """Return the section that a heading opens, "prepared" or "qa"; "" if it opens none."""
     text = plain(line) if len(line) < 120 else ""
     if _QUESTIONS.fullmatch(text):
         return "qa"
@@ -75,28 +75,28 @@ def section_of(line: str) -> str:
 
 
 def list_role(line: str) -> str:
-    """Whose list a heading opens: "executive", "analyst", "mixed", "" where it opens none."""
+    """Return whose list a heading opens, "executive", "analyst" or "mixed"; "" if it opens none."""
     match = _LIST.fullmatch(plain(line)) if len(line) < 120 else None
     return match.lastgroup or "" if match else ""
 
 
 def is_contents(line: str) -> bool:
-    """Whether a heading opens a table of contents."""
+    """Return whether a heading opens a table of contents."""
     return len(line) < 60 and bool(_CONTENTS.fullmatch(plain(line)))
 
 
 def is_page_mark(line: str) -> bool:
-    """Whether a line is a page number or a publisher's running foot."""
+    """Return whether a line is a page number or a publisher's running foot."""
     return len(line) < 260 and bool(_PAGE_MARK.fullmatch(line.strip()))
 
 
 def opens_tail(line: str) -> bool:
-    """Whether what a publisher adds behind a call can begin with this line."""
+    """Return whether a publisher's additions after a call can begin with this line."""
     return bool(_TAIL.fullmatch(line.strip("*_# \t\u2022|")))
 
 
 def is_mark(line: str) -> bool:
-    """Whether a line opens a section, a list, a table of contents or the tail."""
+    """Return whether a line opens a section, a list, a table of contents or the tail."""
     return len(line) < 2000 and bool(
         section_of(line) or list_role(line) or is_contents(line) or opens_tail(line)
     )

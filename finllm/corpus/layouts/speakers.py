@@ -1,4 +1,4 @@
-"""Lines that announce who speaks next, in every form that publishers write them."""
+"""Recognise lines that announce the next speaker, in every form that publishers use."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from finllm.corpus.layouts import names, sections
 from finllm.corpus.layouts.roster import Roster
 
-MAX_HEADING = 200  # characters of a line that only announces
+MAX_HEADING = 200  # characters of a line that only announces a speaker
 MAX_WRAPPED_WIDTH = 132  # characters of a line that was broken at a column
-MAX_BROKEN = 3  # lines over which a heading between rules can be broken
+MAX_BROKEN = 3  # lines that a heading between rules may span
 _TAG = re.compile(
     r"[<\[](?P<tag>[QA])(?: ?[-\u2013\u2014:] ?(?P<who>[^<>\]]{0,120}))?[>\]] ?:? ?(?P<text>.*)",
     re.S,
 )
 _PERSON_TAG = re.compile(r"<(?P<who>[^<>]{2,120})>(?: ?: ?(?P<text>.*))?", re.S)
-_BIO = re.compile(r" ?\{BIO[^{}]{0,40}\}")  # Bloomberg's link behind a name
+_BIO = re.compile(r" ?\{BIO[^{}]{0,40}\}")  # Bloomberg's link after a name
 _TIME = re.compile(r"^(?:[\[(]\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?[\])]|\d{1,2}:\d\d:\d\d\b) ?")
 _OLD_TAG = re.compile(r"(?P<tag>[QA]) ?- ?(?P<who>[^:]{3,80}?)(?:: ?(?P<text>.*))?", re.S)
 _NUMBERED = re.compile(r"(?P<who>\S.{2,180}?) ?\[(?P<number>\d{1,4})\]")
@@ -33,9 +33,9 @@ _TAG_ROLES = {"Q": "analyst", "A": "executive"}
 
 @dataclass(frozen=True)
 class Heading:
-    """Who speaks from a line on, and the words that stand on the line itself."""
+    """The speaker that a line announces, and the words on that line."""
 
-    kind: str  # a key of reading.LAYOUTS, or operator; with ? where the file must settle it
+    kind: str  # a key of reading.LAYOUTS, or operator; with "?" if the file must settle it
     name: str
     role: str
     text: str = ""
@@ -43,10 +43,10 @@ class Heading:
 
 
 def candidates(lines: Sequence[str], roster: Roster) -> dict[int, Heading]:
-    """The best guess at every line that could announce a speaker."""
+    """Return the best guess for each line that could announce a speaker, by line index."""
     found: dict[int, Heading] = {}
     is_wrapped = max(map(len, lines), default=0) <= MAX_WRAPPED_WIDTH
-    below = 0  # lines that belong to the heading above them
+    below = 0  # lines still to skip as part of the heading above
     for index, line in enumerate(lines):
         if below or index in roster.taken or sections.is_mark(line):
             below = max(below - 1, 0)
@@ -86,7 +86,7 @@ def _guess(lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool
 
 
 def _tagged(line: str) -> Heading | None:
-    """``<Q - John Doe - Big Bank>: Hi``, ``Q - John Doe`` and ``[A]: Sure``."""
+    """Read ``<Q - John Doe - Big Bank>: Hi``, ``Q - John Doe`` and ``[A]: Sure``."""
     match = _TAG.fullmatch(line)
     if match is None and (person := _PERSON_TAG.fullmatch(line)):
         name, detail = parted(person["who"])
@@ -105,7 +105,7 @@ def _tagged(line: str) -> Heading | None:
 
 
 def _ruled(lines: Sequence[str], index: int, text: str) -> Heading | None:
-    """``Jane Roe,  Acme Corp - CFO   [2]``, or a line between two rules; it may be broken."""
+    """Read ``Jane Roe,  Acme Corp - CFO   [2]``, maybe broken, or a line between two rules."""
     is_below_rule = index > 0 and sections.is_rule(lines[index - 1])
     match, n_lines = _NUMBERED.fullmatch(text), 1
     while match is None and is_below_rule and n_lines < MAX_BROKEN:
@@ -130,7 +130,7 @@ def _ruled(lines: Sequence[str], index: int, text: str) -> Heading | None:
 
 
 def parted(who: str) -> tuple[str, str]:
-    """A name, and what stands behind its first comma or dash; "Jr." and degrees stay with it.
+    """Split a name from the text after its first comma or dash; "Jr." and degrees stay with it.
 
     >>> parted("John Doe, Jr., Chief Financial Officer"), parted("Jane Roe - Big Bank - Analyst")
     (('John Doe, Jr.', 'Chief Financial Officer'), ('Jane Roe', 'Big Bank - Analyst'))
@@ -145,7 +145,7 @@ def parted(who: str) -> tuple[str, str]:
 
 
 def _dashed(text: str, roster: Roster) -> Heading | None:
-    """``John Doe -- Big Bank -- Analyst``; one dash needs a title, a firm or a known name."""
+    """Read ``John Doe -- Big Bank -- Analyst``; one dash needs a title, a firm or a known name."""
     parts = _DASH.split(text, maxsplit=1)
     if len(parts) < 2 or not parts[1]:
         return None
@@ -165,7 +165,7 @@ def _dashed(text: str, roster: Roster) -> Heading | None:
 
 
 def _colon(line: str, roster: Roster) -> Heading | None:
-    """``Jane Roe: words``, ``Jane Roe (CFO): words`` and ``JANE ROE, CFO, ACME CORP: words``."""
+    """Read ``Jane Roe: words``, ``Jane Roe (CFO): words``, ``JANE ROE, CFO, ACME CORP: words``."""
     match = _COLON.fullmatch(line)
     if match is None:
         return None
@@ -188,7 +188,7 @@ def _colon(line: str, roster: Roster) -> Heading | None:
 
 
 def _stacked(lines: Sequence[str], index: int, text: str, roster: Roster) -> Heading:
-    """A name alone on its line, with a title or firm below it or not."""
+    """Read a name alone on its line, with or without a title or firm below it."""
     name = names.bare(text)
     below = lines[index + 1] if index + 1 < len(lines) else ""
     if names.is_operator(text):
@@ -201,7 +201,7 @@ def _stacked(lines: Sequence[str], index: int, text: str, roster: Roster) -> Hea
         tells = names.TITLE.search(below) or names.ANALYST.search(below) or names.FIRM.search(below)
         role = names.role_of(name, below)
         if tells:
-            # a firm without a title is where analysts work
+            # a firm without a title is that of an analyst
             return Heading("pair", name, "analyst" if role == "unknown" else role, n_lines=2)
         if not names.is_name(below) or len(below.split()) < 2:
             return Heading("pair?", name, role, n_lines=2)
@@ -209,7 +209,7 @@ def _stacked(lines: Sequence[str], index: int, text: str, roster: Roster) -> Hea
 
 
 def _with_comma(text: str) -> Heading | None:
-    """``Jane Roe, Chief Financial Officer`` alone on its line."""
+    """Read ``Jane Roe, Chief Financial Officer`` alone on its line."""
     name, detail = parted(text)
     if not names.is_name(name) or not names.is_title(detail) or detail[:1].islower():
         return None
@@ -219,7 +219,7 @@ def _with_comma(text: str) -> Heading | None:
 
 
 def _is_free(lines: Sequence[str], index: int, roster: Roster, name: str) -> bool:
-    """Whether the line above ends, so that this one does not go on with its sentence."""
+    """Return whether the line above ends, so that this line does not continue its sentence."""
     if not index or (name and roster.knows(name)):
         return True
     above = lines[index - 1]
