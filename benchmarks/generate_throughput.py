@@ -1,6 +1,6 @@
 """Generation speed in new tokens per second: finllm, transformers, llama.cpp and OpenVINO.
 
-All ways get the same prompts and stop tokens, and prompt processing is included. They take turns
+All methods get the same prompts and stop tokens, and prompt processing is included. They take turns
 over several rounds, and the median counts, so that a busy machine slows all of them. ``generate``
 gets its prompts sorted by length; ``generate_batch`` is transformers' continuous batching with a
 paged cache. llama.cpp takes part with ``--llama-cpp`` if `llama-cpp-python` can be imported
@@ -146,7 +146,7 @@ def continuously(
 
 
 def main() -> None:
-    """Generate in each way and print the table."""
+    """Generate with each method and print the table."""
     flags = _parser().parse_args()
     if flags.threads:
         torch.set_num_threads(flags.threads)
@@ -258,7 +258,7 @@ def same_token_share(texts: dict[int, list[int]], reference: dict[int, list[int]
 def print_table(
     ids: list[list[int]], flags: argparse.Namespace, found: dict[str, dict[str, float]]
 ) -> None:
-    """Print one line for each way, relative to the fastest ``generate``."""
+    """Print one line for each method, relative to the fastest ``generate``."""
     best = max(
         row["new_tokens_per_second"] for n, row in found.items() if n.startswith("generate,")
     )

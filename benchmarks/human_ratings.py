@@ -55,7 +55,10 @@ def main() -> None:
 def win_rate_coverage(
     trials: int, companies: int, per_company: int, spread: float, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Return coverage with and without clusters; ``spread`` is the sd of companies' log odds."""
+    """Return the coverage with and without clustering by company.
+
+    ``spread`` is the standard deviation of the companies' log odds.
+    """
     centre, labels = 0.6, np.repeat(np.arange(companies), per_company).tolist()
     nodes, weights = np.polynomial.hermite_e.hermegauss(61)
     truth = float(weights @ expit(centre + spread * nodes) / weights.sum())
@@ -73,7 +76,10 @@ def win_rate_coverage(
 def rho_coverage(
     trials: int, companies: int, per_company: int, share: float, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Return coverage when resampling companies, with ``share`` of the variance, and by formula."""
+    """Return the coverage by resampling companies, and by formula.
+
+    Companies account for ``share`` of the variance.
+    """
     r = 0.5
     truth = 6 / math.pi * math.asin(r / 2)  # of a bivariate normal
     codes = np.repeat(np.arange(companies), per_company)

@@ -110,7 +110,10 @@ def resampled_t(means: np.ndarray, n_resamples: int, seed: int) -> tuple[np.ndar
 
 @numba.njit
 def hall(w: float, skew: float, k: int) -> float:
-    """Return Hall's (1992) monotone cubic transform of a mean over its deviation (divisor k)."""
+    """Return Hall's (1992) monotone cubic transform of ``w``.
+
+    ``w`` is a mean divided by its standard deviation (divisor k).
+    """
     return np.sqrt(k) * (w + skew * w**2 / 3 + skew**2 * w**3 / 27 + skew / (6 * k))
 
 

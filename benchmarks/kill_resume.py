@@ -1,8 +1,8 @@
-"""Kill the train stage of a real run with SIGKILL, run it again, and compare with an unbroken run.
+"""Kill the train stage of a real run with SIGKILL, run it again, and compare with a full run.
 
-Runs ``dvc repro`` of the train stage in two copies of this repository: once to the end, and once
-killed after a step (both DVC and the stage) and started again. Adapters and metrics, without costs,
-must be identical byte for byte. The sets must exist (``dvc repro split``).
+Runs ``dvc repro`` of the train stage in two copies of this repository: once without interruption,
+and once killed after a step (both DVC and the stage) and started again. Adapters and metrics,
+without costs, must be identical byte for byte. The sets must exist (``dvc repro split``).
 
     python -m benchmarks.kill_resume --steps 60 --every 10 --kill-after 25
 """
@@ -101,7 +101,7 @@ def killed_run(folder: Path, *, kill_after: int) -> int:
 
 
 def main() -> None:
-    """Compare an unbroken and a killed run; exit with code 1 if their results differ."""
+    """Compare a full and a killed run; exit with code 1 if their results differ."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--every", type=int, default=10)

@@ -48,7 +48,7 @@ def together(model: torch.nn.Module, ids: list[list[int]], settings: dict) -> di
 
 
 def main() -> None:
-    """Time each way and print the table."""
+    """Time each variant and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--adapter", type=Path, default=Path("models/adapter"))
     parser.add_argument("--examples", type=Path, help="an examples file of the split stage")

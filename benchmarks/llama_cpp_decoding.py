@@ -1,7 +1,7 @@
 """Greedy answers by llama.cpp, several at a time, for `benchmarks/generate_throughput.py`.
 
-The package `llama-cpp-python` is not a dependency of the project, because it compiles llama.cpp for
-minutes.
+The package `llama-cpp-python` is not a dependency of the project, because installing it compiles
+llama.cpp, which takes minutes.
 """
 
 from __future__ import annotations

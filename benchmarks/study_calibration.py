@@ -4,7 +4,7 @@ A study compares levels with the same seeds on the same companies. Each cell (le
 companies, spread between seeds) reports, for studies in which no level differs, how often
 
 - family: any level is called better or worse than the reference, over all comparisons (Holm);
-- sequential: the same, when looking after every seed from the third on and stopping at a claim;
+- sequential: the same, testing after every seed from the third on and stopping at the first claim;
 - covered: the 95 % interval of a comparison contains the truth, over all comparisons;
 
 and, for studies in which the levels differ by exactly the margin, how often

@@ -1,8 +1,8 @@
-"""Counts that need no run, as a study's command: trained parameters and kept activations.
+"""Counts that need no run, for use as a study's command: trained parameters and kept activations.
 
 python -m benchmarks.study_counts LoRA counts.jsonl
 
-The counts are for the preset gpu-llama3-8b-qlora, by `finllm.planning`: nothing is loaded or
+The counts are those of ``finllm.planning`` for the preset gpu-llama3-8b-qlora: nothing is loaded or
 measured. The activations are those that a step keeps for its backward pass, with or without
 recomputation; the tests of the planning compare them with what autograd keeps.
 """

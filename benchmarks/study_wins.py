@@ -1,4 +1,4 @@
-"""How often metrics prefer a human summary to a corrupted copy, as a study's command.
+"""How often metrics prefer a human summary to a corrupted copy, for use as a study's command.
 
     python -m benchmarks.study_wins domain 7 wins.jsonl
 

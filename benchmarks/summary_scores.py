@@ -1,13 +1,13 @@
-"""Scores in which summaries of earnings calls are published, for a file of answers.
+"""Compute the scores used in publications on earnings-call summaries, for a file of answers.
 
     python -m finllm predict --input CALLS --output answers.jsonl
     python -m benchmarks.summary_scores answers.jsonl data/raw/ectsum
 
 The folder is a source with a ``source.yaml`` whose calls have summaries; each answer is compared
-with the summary of the call that has its id. ROUGE is rouge_score's with its stemmer, a mean over
-calls. Number recall is the share of the figures in all summaries that the answers state; number
-precision is the share of the figures in all answers that the calls state. Both allow for rounding
-(``finllm.numbers.support``).
+with the summary of the call that has its id. ROUGE is computed by rouge_score with its stemmer, and
+averaged over calls. Number recall is the share of the figures in all summaries that the answers
+state; number precision is the share of the figures in all answers that the calls state. Both allow
+for rounding (``finllm.numbers.support``).
 """
 
 from __future__ import annotations

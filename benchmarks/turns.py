@@ -39,7 +39,7 @@ _ANONYMOUS = re.compile(r"(?i)speaker \d+(?: #\w+)?|operator")
 
 
 def is_named(speaker: str, text: str, *, whole_name: bool) -> bool:
-    """Return whether a text has the last name (or any part of the name), nearly as spelled."""
+    """Return whether a text has the last name (or any part of the name), in similar spelling."""
     parts = [part.lower() for part in re.findall(r"[^\W\d_]{3,}", speaker)]
     if _ANONYMOUS.fullmatch(speaker) or not parts:
         return False
@@ -74,7 +74,7 @@ def share(part: int, whole: int) -> float | None:
 
 
 def score(gold: list[bool | None], said: list[Turn], start: int, name: str) -> Counter[str]:
-    """Count the results of one call; ``gold`` says for each unit if it is an analyst's."""
+    """Count the results of one call; ``gold`` marks the units (turns, sentences) of analysts."""
     counts: Counter[str] = Counter()
     for is_analyst, guess in zip(gold, said, strict=True):
         if is_analyst is None:

@@ -1,4 +1,4 @@
-"""Test the verdict's candidate against the base by company, with frequentist tests."""
+"""Compare the verdict's candidate with the base by company, with frequentist tests."""
 
 import math
 

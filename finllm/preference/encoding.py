@@ -26,7 +26,7 @@ class EncodedPair:
 
     @property
     def apart(self) -> list[Encoded]:
-        """Each answer after the prompt, as a separate example."""
+        """One example per answer, each with the prompt before it."""
         return [Encoded(self.prompt + answer, len(self.prompt)) for answer in self.answers]
 
 

@@ -4,12 +4,11 @@ With d the log-ratio of policy and reference of the chosen answer minus that of 
 
 - ``dpo``: -log sigmoid(beta d) (Rafailov et al. 2023, arXiv 2305.18290, equation 7);
 - ``ipo``: (d' - 1 / (2 beta)) ** 2 (Azar et al. 2023, arXiv 2310.12036, equation 17), where d' is d
-  with each log-ratio divided by the number of tokens of its answer, as its authors advised those of
-  TRL;
+  with each log-ratio divided by the number of tokens of its answer, as the authors advised TRL's;
 - ``simpo``: -log sigmoid(beta d' - margin), with log-probabilities in place of log-ratios (Meng et
   al. 2024, arXiv 2405.14734, equation 6), so that there is no reference;
-- ``kto``: 1 - sigmoid(beta (r - kl)) for a chosen answer with log-ratio r, and 1 - sigmoid(beta (kl
-  - r)) for a rejected one (Ethayarajh et al. 2024, arXiv 2402.01306, equation 8), where kl is the
+- ``kto``: 1 - sigmoid(beta (r - kl)) for a chosen answer with log-ratio r, and for a rejected one
+  1 - sigmoid(beta (kl - r)) (Ethayarajh et al. 2024, arXiv 2402.01306, equation 8), where kl is the
   batch mean of the log-ratio of answers to other prompts, or 0 if that mean is negative.
 """
 

@@ -77,7 +77,7 @@ def corrupted_pairs(examples: Sequence[Example], rng: np.random.Generator) -> li
 
 
 def rank(answer: str, example: Example) -> tuple[float, float]:
-    """Rank an answer by its figures: number accuracy, then their support in the excerpt."""
+    """Return an answer's rank: number accuracy, then its figures' support in the excerpt."""
     accuracy = number_accuracy(answer, example.answer, example.excerpt)
     return accuracy, number_report(answer, "", example.excerpt).support
 

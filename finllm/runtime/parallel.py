@@ -54,9 +54,9 @@ def map_batches(
     Parameters
     ----------
     prepare
-        Gives the function of a batch, such as a ``functools.partial`` of a function that loads the
-        lexicon and returns a closure. It is pickled; what it returns is not. The work on a batch
-        must depend on nothing but that batch.
+        Returns the function for a batch; for example, a ``functools.partial`` of a function that
+        loads the lexicon and returns a closure. It is pickled; its result is not. The work on a
+        batch must depend only on that batch.
     records
         Read as needed, at most ``IN_FLIGHT`` batches per worker ahead.
     engine

@@ -53,8 +53,8 @@ def check_installed() -> None:
 def connect() -> ModuleType:
     """Return Ray, connected to the cluster at ``RAY_ADDRESS``, or to a local one if it is not set.
 
-    Later calls reuse the first connection. A local cluster ends with the process. When it joins an
-    existing cluster, it sends the package ``finllm`` along, so that no node needs a copy.
+    Later calls reuse the first connection. A local cluster ends with the process. The package
+    ``finllm`` is sent to an existing cluster, so that its nodes do not need a copy.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def connect() -> ModuleType:
 
 
 def check_answers(address: str) -> None:
-    """Test in another process whether a cluster answers.
+    """Check from another process that a cluster answers.
 
     Ray itself would wait for minutes and then end its process.
 

@@ -137,7 +137,7 @@ def interrupted(text: str = "") -> None:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as text.
+    """Return a duration in seconds as text.
 
     >>> duration(7.4), duration(171)
     ('7 s', '2 min 51 s')
@@ -147,7 +147,7 @@ def duration(seconds: float) -> str:
 
 
 class Bar(tqdm):
-    """Progress bar on a terminal, which leaves no line behind; does nothing without a terminal."""
+    """Progress bar that leaves no line behind, and is disabled without a terminal."""
 
     def __init__(
         self,

@@ -64,7 +64,7 @@ def training_arguments(
     Parameters
     ----------
     deepspeed
-        Whether DeepSpeed will hold the weights.
+        Whether DeepSpeed manages the weights.
     restarts
         Number of cycles of ``cosine_with_restarts``; ignored by the other schedules.
     n_batches

@@ -151,7 +151,7 @@ class LabelledLossTrainer(PlannedTrainer):
         return loss
 
     def _clip_grad_norm(self, model: PeftModel) -> torch.Tensor:
-        if not _is_sharded(self):  # a part of the gradients says nothing
+        if not _is_sharded(self):  # a shard of the gradients cannot be checked
             mishaps.check_gradients(self, self._batches)
         self._batches = ()
         return super()._clip_grad_norm(model)
