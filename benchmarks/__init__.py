@@ -1,1 +1,1 @@
-"""Scripts that measure the figures in the documentation; run ``python -m benchmarks.NAME``."""
+"""Scripts that measure the figures in the documentation; run with ``python -m benchmarks.NAME``."""

@@ -1,22 +1,23 @@
 """Calibration of the default procedure: error rates and coverage on realistic differences.
 
-Simulates score differences of five related metrics that are bounded, tied at zero, skewed or
-heavy-tailed, several per company with an intra-company correlation of 0.3, companies of unequal
-size. The true mean is zero, so that every claim is false:
+Simulates differences of five correlated metric scores that are bounded, tied at zero, skewed or
+heavy-tailed, with several examples per company, an intra-company correlation of 0.3 and companies
+of unequal size. The true mean is zero, so that every claim is false. The columns are:
 
 - family: any claim of the whole procedure as the pipeline runs it: ``infer_mean`` on every metric,
-  their p-values through ``gatekept_bonferroni``, the very function that ``compare`` calls.
-- primary, bonferroni, holm, max_t: the parts: the primary alone; any secondary by Bonferroni or by
-  Holm over ``infer_mean``, or by the max-T permutation, had the gate been open (a primary that
-  truly differs opens it).
-- covered: the 95 % interval of the primary holds the truth. below, above: it lies wholly on that
-  side of it, which is how often "equivalent" is said of a difference on the edge of the ROPE.
-- the same data by single methods: t, bootstrap-t and sign-flip by company, and t and Wilcoxon on
-  rows.
+  and the p-values through ``gatekept_bonferroni``, the function that ``compare`` calls.
+- primary, bonferroni, holm, max_t: its parts. The primary metric alone; any secondary metric, by
+  Bonferroni or Holm on the p-values of ``infer_mean``, or by the max-T permutation test, if the
+  gate were open (as it is when the primary metric truly differs).
+- covered: the 95 % interval of the primary metric contains the truth. below, above: the interval
+  lies entirely on that side of the truth, which is how often a difference on the edge of the ROPE
+  is called "equivalent".
+- single methods on the same data: t, bootstrap-t and sign-flip tests by company, and t and Wilcoxon
+  tests on rows.
 
-P(better) is checked on true effects spread evenly over +-0.8 standard deviations, by the
-flat-prior t posterior of the company means, which stands in for the model, and with --n-fits by the
-model itself.
+P(better) is checked on true effects spread evenly over +-0.8 standard deviations, with the
+flat-prior t posterior of the company means as a substitute for the model, and with --n-fits also
+with the model itself.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ SHOWN = (
 
 
 def quantile_tables() -> dict[str, np.ndarray]:
-    """Per scenario, the quantiles of a difference of mean zero in [-1, 1]."""
+    """Return the quantiles of a difference with mean zero in [-1, 1], by scenario."""
     q = (np.arange(200_000) + 0.5) / 200_000
     heavy = scipy.stats.t.ppf(q, 3) * 0.15
     losses = scipy.stats.beta.ppf(np.clip((0.2 - q) / 0.2, 0, 1), 1, 1.5)
@@ -65,10 +66,10 @@ def quantile_tables() -> dict[str, np.ndarray]:
         "normal": np.clip(scipy.stats.norm.ppf(q) * 0.2, -1, 1),
         "heavy tails": np.clip(heavy, -1, 1),
         "half ties": np.where(np.abs(q - 0.5) < 0.25, 0.0, np.clip(heavy, -1, 1)),
-        # A third gain a little, a fifth lose much, the rest are tied.
+        # About a third gain a little, a fifth lose a lot, and the rest are tied.
         "skewed, ties": wins * losses.sum() / wins.sum() - losses,
         "skewed": scipy.stats.beta.ppf(q, 1.5, 5.0),
-        # Most lose a little, under a third gains much: skewness 1.8.
+        # Most lose a little, and fewer than a third gain a lot: skewness 1.8.
         "strongly skewed": rare,
     }
     return {name: table - table.mean() for name, table in tables.items()}
@@ -77,7 +78,7 @@ def quantile_tables() -> dict[str, np.ndarray]:
 def draw_study(
     table: np.ndarray, n_companies: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Differences of shape (rows, metrics) and the company of each row."""
+    """Draw differences of shape (rows, metrics), and the company of each row."""
     sizes = np.maximum(1, rng.negative_binomial(2, 1 / 3, size=n_companies))
     codes = np.repeat(np.arange(n_companies), sizes)
 
@@ -93,7 +94,7 @@ def draw_study(
 def false_claims(
     differences: np.ndarray, codes: np.ndarray, n_resamples: int, rng: np.random.Generator
 ) -> dict[str, bool]:
-    """What is claimed about one study in which nothing is true."""
+    """Return the claims made about one study in which all claims are false."""
     results = [
         infer_mean(column, codes, n_bootstrap=n_resamples, rng=rng) for column in differences.T
     ]
@@ -124,7 +125,7 @@ def false_claims(
 def claimed_and_right(
     table: np.ndarray, n_companies: int, n_studies: int, fit: bool, rng: np.random.Generator
 ) -> np.ndarray:
-    """Rows of (probability claimed for the likelier sign, whether that sign was right)."""
+    """Return rows of (probability claimed for the likelier sign, whether that sign was right)."""
     rows = []
     for seed in range(n_studies):
         differences, codes = draw_study(table, n_companies, rng)
@@ -141,7 +142,7 @@ def claimed_and_right(
 
 
 def fitted_p_better(differences: np.ndarray, codes: np.ndarray, seed: int) -> float:
-    """P(better) by the model itself, with fewer draws than a report would take."""
+    """Return P(better) from the model itself, with fewer draws than for a report."""
     return fit_paired_model(
         differences,
         codes,
@@ -158,7 +159,7 @@ def fitted_p_better(differences: np.ndarray, codes: np.ndarray, seed: int) -> fl
 def simulate_cell(
     task: tuple[str, int, int, int, int, list[int]],
 ) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
-    """One shape and number of companies: shares of studies, and the claims of both posteriors."""
+    """Simulate one shape and number of companies; return shares and both posteriors' claims."""
     name, k, n_simulations, n_resamples, n_fits, seed = task
     table, rng = quantile_tables()[name], np.random.default_rng(seed)
     claimed = [
@@ -170,12 +171,12 @@ def simulate_cell(
 
 
 def percentages(shares: dict[str, float]) -> str:
-    """The columns of one line of the table."""
+    """Return the columns of one table line."""
     return "".join(f"{100 * shares[name]:>13.1f}" for name in SHOWN)
 
 
 def calibration_lines(rows: np.ndarray) -> list[dict[str, float]]:
-    """By how sure the posterior was: the mean claim, and how often it was right."""
+    """Return the mean claimed probability and the share that was right, by range of claims."""
     lines = []
     for low, high in ((0.5, 0.8), (0.8, 0.95), (0.95, 0.99), (0.99, 1.0001)):
         inside = rows[(rows[:, 0] >= low) & (rows[:, 0] < high)]
@@ -187,7 +188,7 @@ def calibration_lines(rows: np.ndarray) -> list[dict[str, float]]:
 
 
 def main() -> None:
-    """Simulate, print a table, and as the last line one JSON object."""
+    """Run the simulations; print a table and, as the last line, one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n-simulations", type=int, default=2000)
     parser.add_argument("--n-resamples", type=int, default=999)

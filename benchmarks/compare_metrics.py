@@ -10,17 +10,17 @@ import json
 import sys
 from pathlib import Path
 
-NOT_COMPARED = "costs"  # the folder of seconds, memory and tokens a second
+NOT_COMPARED = "costs"  # the folder of seconds, memory and tokens per second
 
 
 def compared(folder: Path) -> dict[str, bytes]:
-    """The files whose bytes have to be the same, by their path in the folder."""
+    """Return the contents of the files that must be identical, by path in the folder."""
     names = [path.relative_to(folder) for path in sorted(folder.rglob("*.json"))]
     return {str(x): (folder / x).read_bytes() for x in names if x.parts[0] != NOT_COMPARED}
 
 
 def main() -> None:
-    """Compare file by file, byte by byte."""
+    """Compare the folders file by file and byte by byte."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folders", type=Path, nargs=2)
     first, second = map(compared, parser.parse_args().folders)

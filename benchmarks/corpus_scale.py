@@ -1,14 +1,14 @@
-"""Seconds and peak memory of clean, filter, templatize and split on many fictional calls.
+"""Time and peak memory of clean, filter, templatize and split on many fictional calls.
 
     python -m benchmarks.corpus_scale --sizes 1000 10000 100000 --results docs/results/corpus-scale
 
-writes corpus-scale.csv and corpus-scale.svg after every stage, so that an interrupted run leaves
-what it has measured; the next run keeps the sizes that are complete and measures the others anew.
-Each stage runs as the pipeline runs it, with its worker processes. Memory is the largest sum of
-their proportional set sizes (shared pages count once), sampled four times a second. CPU seconds are
-of all processes: on a busy machine only they can be compared. Linear means that CPU milliseconds a
-call stay level; the slope is of log CPU seconds on log calls, 1 if linear and below where the
-start of the processes still counts.
+This writes corpus-scale.csv and corpus-scale.svg after every stage, so that an interrupted run
+keeps its measurements; the next run keeps complete sizes and measures the others again. Each stage
+runs as in the pipeline, with its worker processes. Memory is the maximum of the sum of their
+proportional set sizes (shared pages count once), sampled four times per second. CPU seconds are
+summed over all processes; on a busy machine only these are comparable. Time is linear if CPU
+milliseconds per call stay constant. The slope is that of log CPU seconds on log calls: 1 if linear,
+and lower while starting the processes still matters.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ PATHS = {
 
 
 def run_stage(name: str, folder: Path) -> dict[str, float]:
-    """Run one stage in a folder; its wall and CPU seconds and its peak memory in MB.
+    """Run one stage in a folder; return its wall and CPU seconds and its peak memory in MB.
 
     Raises
     ------
     ValueError
-        If the stage fails; has the end of what it wrote to stderr.
+        If the stage fails, with the end of its stderr.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", f"stages.{name}", *PATHS[name].split()]
@@ -76,7 +76,7 @@ def run_stage(name: str, folder: Path) -> dict[str, float]:
 
 
 class Peak:
-    """The largest memory of a process and its descendants, watched from another thread."""
+    """Peak memory of a process and its descendants, sampled from another thread."""
 
     def __init__(self, pid: int) -> None:
         self._pid, self._peak_mb, self._done = pid, 0.0, threading.Event()
@@ -84,7 +84,7 @@ class Peak:
         self._thread.start()
 
     def stop(self) -> float:
-        """The peak so far in MB; 0 if the system has no /proc."""
+        """Stop sampling and return the peak in MB, or 0 if the system has no /proc."""
         self._done.set()
         self._thread.join()
         return self._peak_mb
@@ -95,7 +95,7 @@ class Peak:
 
 
 def _tree(pid: int) -> list[int]:
-    """A process and its descendants."""
+    """Return the ids of a process and its descendants."""
     found = [pid]
     for one in found:
         for file in Path(f"/proc/{one}/task").glob("*/children"):
@@ -116,7 +116,7 @@ def _mb(pid: int) -> float:
 
 
 def write_params(folder: Path, n_calls: int) -> None:
-    """The project's own params.yaml with the sample scaled up and no cap on the sets."""
+    """Write the project's params.yaml with a larger sample and without caps on the sets."""
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     text = re.sub(r"n_calls: \d+", f"n_calls: {n_calls}", text)
     text = re.sub(r"n_companies: \d+", f"n_companies: {max(8, n_calls // CALLS_PER_COMPANY)}", text)
@@ -125,7 +125,7 @@ def write_params(folder: Path, n_calls: int) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of an earlier run's table, of the sizes that it completed."""
+    """Return the rows of an earlier run's table, for the sizes that it completed."""
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:
@@ -135,7 +135,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def write_table(path: Path, rows: list[dict[str, str]]) -> None:
-    """The rows as CSV, by size."""
+    """Write the rows as CSV, ordered by size."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -144,14 +144,14 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> None:
 
 
 def points(rows: list[dict[str, str]], stage: str, key: str) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of calls of a stage, ascending, and its figures."""
+    """Return a stage's numbers of calls in ascending order, and its values of ``key``."""
     pairs = sorted((int(r["calls"]), float(r[key])) for r in rows if r["stage"] == stage)
     calls, values = zip(*pairs, strict=True) if pairs else ((), ())
     return np.array(calls, dtype=float), np.array(values, dtype=float)
 
 
 def slope(rows: list[dict[str, str]], stage: str) -> float:
-    """The slope of log CPU seconds on log calls between the two largest sizes; NaN for one size."""
+    """Return the slope of log CPU seconds on log calls of the two largest sizes; NaN for one."""
     calls, seconds = points(rows, stage, "cpu_seconds")
     if calls.size < 2:
         return float("nan")
@@ -159,7 +159,7 @@ def slope(rows: list[dict[str, str]], stage: str) -> float:
 
 
 def plot(rows: list[dict[str, str]], path: Path) -> None:
-    """CPU seconds and peak memory by the number of calls, both axes logarithmic."""
+    """Plot CPU seconds and peak memory by the number of calls, on logarithmic axes."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -190,7 +190,7 @@ def plot(rows: list[dict[str, str]], path: Path) -> None:
 
 
 def measure(n_calls: int, rows: list[dict[str, str]], results: Path) -> None:
-    """All stages on ``n_calls`` fictional calls, in a folder that is deleted afterwards."""
+    """Measure all stages on ``n_calls`` fictional calls, in a temporary folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_params(folder, n_calls)

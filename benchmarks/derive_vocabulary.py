@@ -1,8 +1,8 @@
-"""Remake finllm/corpus/reference_vocabulary.tsv: words by the number of ECTSum train calls.
+"""Rebuild finllm/corpus/reference_vocabulary.tsv: words by the number of ECTSum train calls.
 
     python -m benchmarks.derive_vocabulary --data ../shared/data/ectsum --words 3000 --out FILE
 
-Only frequencies leave the source: no sentence, no order of words.
+Only word frequencies are taken from the source: no sentences and no word order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HEADER = """\
 
 
 def main() -> None:
-    """Count, write the table, and print the figures as JSON."""
+    """Count words, write the table, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder of ECTSum")
     parser.add_argument("--words", type=int, required=True, help="how many words to keep")

@@ -1,12 +1,13 @@
-"""Draw number-like words of the given calls for labelling by hand, the extractor unseen.
+"""Draw number-like words from the given calls for labelling by hand, without the extractor.
 
     python -m benchmarks.draw_mentions --seed 11 --per-form 8 > drawn.txt
 
-Forms that are hard, and forms that are no quantity, have equal weight, however rare they are in
-calls: each is a regular expression below, whose first group (or whole match) is the mention. A call
-gives a form at most one mention, and a line that `tests/hard_mentions.csv` points into gives none.
-Printed are the pointer of the mention (as in that file) and the words around it, the mention between
-brackets. Add the labels `kind,value,low,high,unit,set` and append the rows to the file.
+Hard forms, and forms that are not quantities, have equal weight, however rare they are in calls.
+Each form is a regular expression below, whose first group (or whole match) is the mention. A call
+gives at most one mention of a form, and a line that `tests/hard_mentions.csv` already points to
+gives none. The output is the pointer of each mention (as in that file) and the words around it,
+with the mention in brackets. Add the labels `kind,value,low,high,unit,set` and append the rows to
+the file.
 """
 
 # ruff: noqa: E501  (one line a form)
@@ -109,7 +110,7 @@ NO_QUANTITIES = {
 
 
 def used_lines(path: Path) -> dict[tuple[str, str], list[int]]:
-    """The lines (ECTSum) or token offsets (Earnings-21) that labels already point into."""
+    """Return the lines (ECTSum) or token offsets (Earnings-21) that labels already point to."""
     used: dict[tuple[str, str], list[int]] = defaultdict(list)
     with path.open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
@@ -119,7 +120,7 @@ def used_lines(path: Path) -> dict[tuple[str, str], list[int]]:
 
 
 def call_lines(data: Path, source: str, name: str) -> list[tuple[int, int, str]]:
-    """The lines of a call with their number, or the sentences of an Earnings-21 call, and offset."""
+    """Return (number, offset, text) of a call's lines, or of its sentences for Earnings-21."""
     path = data / source / name
     if source == "ectsum":
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -135,7 +136,7 @@ def call_lines(data: Path, source: str, name: str) -> list[tuple[int, int, str]]
 def draw(
     data: Path, forms: dict[str, str], per_form: int, rng: np.random.Generator
 ) -> list[list[str]]:
-    """Rows of form, source, file, line, start, end and the words around the mention."""
+    """Return rows of form, source, file, line, start, end and the words around the mention."""
     used = used_lines(MENTIONS)
     files = [("ectsum", str(p.relative_to(data / "ectsum"))) for p in data.glob("ectsum/*/ects/*")]
     files += [("earnings21", f"nlp/{p.name}") for p in data.glob("earnings21/nlp/*")] * 8
@@ -174,7 +175,7 @@ def draw(
 
 
 def main() -> None:
-    """Print the rows of both groups of forms, and how many of each form as one line of JSON."""
+    """Print the drawn rows of all forms, and the count of each form as one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data")
     parser.add_argument("--seed", type=int, required=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# An ECTSum run whose results stand under docs/results: a clone of the committed state, a preset, the
-# calls linked from the folder that is given. The default takes half an hour on two cores.
+# Run the pipeline on ECTSum and keep the results in docs/results: in a clone of the committed state,
+# with a preset, and with the calls linked from a folder. The default takes half an hour on two cores.
 #   benchmarks/ectsum.sh FOLDER_OF_ECTSUM [PRESET RESULTS]   (the folder holds train/, val/, test/)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)

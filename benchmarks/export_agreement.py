@@ -1,9 +1,9 @@
-"""Why answers of the merged model differ from the adapter's: bfloat16 rounding or the merge.
+"""Why the merged model's answers differ from the adapter's: bfloat16 rounding or the merge.
 
-The same prompts are answered greedily with the adapter beside the frozen weights and with the two
-merged, by the same decoder, in bfloat16 and in float32. Were the merge wrong, the answers would
-part in float32 as well, and where the models are sure. The stage predict runs the merged model in
-bfloat16, so that is the one that is exported (finllm/commands/export/export_model.py).
+The same decoder answers the same prompts greedily with the adapter on the frozen weights and with
+the merged model, in bfloat16 and in float32. If the merge were wrong, the answers would also differ
+in float32, and where the model is confident. The stage predict runs the merged model in bfloat16,
+so that is the model that is exported (finllm/commands/export/export_model.py).
 
     python -m benchmarks.export_agreement --prompts 20
 """
@@ -30,7 +30,7 @@ from finllm.settings.params import load_params
 
 
 def compare(dtype: str, n_prompts: int, adapter: Path, examples: Path) -> dict[str, object]:
-    """Greedy agreement of the adapter with the merged model in one compute type."""
+    """Compare greedy answers of the adapter and the merged model in one compute type."""
     params = load_params(Path("params.yaml"))
     m, p = params.model, params.predict
     folder = base_folder(m)

@@ -2,10 +2,10 @@
 
     python -m benchmarks.four_stages data/raw/ectsum data/raw/earnings21
 
-Each folder is a source with a ``source.yaml``. The stages run as the pipeline runs them, in a
-temporary project with the parameters of params.yaml, except for sectors and caps (none), and for
-templates that the source has no reference for (weight 0, the others scaled). It ends with exit code
-1 if a count does not add up.
+Each folder is a source with a ``source.yaml``. The stages run as in the pipeline, in a temporary
+project with the parameters of params.yaml, except that there are no transfer sectors and no caps,
+and that templates for which the source has no reference get weight 0 (the others are rescaled). The
+exit code is 1 if any counts disagree.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Metrics = dict[str, dict]
 
 
 def write_params(folder: Path, available: set[str]) -> None:
-    """The project's params.yaml without caps and held-out sectors, weights for what there is."""
+    """Write params.yaml without caps and transfer sectors, with weights for available templates."""
     yaml = YAML()
     params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     weights = offered(params["templatize"]["weights"], available)
@@ -53,7 +53,7 @@ def write_params(folder: Path, available: set[str]) -> None:
 
 
 def run_stage(name: str, folder: Path, arguments: list[str]) -> dict:
-    """Run a stage in a folder; its metrics, and the seconds that it took under ``seconds``.
+    """Run a stage in a folder; return its metrics, with its duration under ``seconds``.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def run_stage(name: str, folder: Path, arguments: list[str]) -> dict:
 
 
 def references(folder: Path) -> set[str]:
-    """The templates for which the kept calls have a reference."""
+    """Return the templates for which the kept calls have a reference."""
     found = set(TEMPLATES) - {SUMMARIZATION, QUESTIONS}
     for call in read_transcripts(folder / "kept.jsonl"):
         found |= {SUMMARIZATION} if call.summary else set()
@@ -82,7 +82,7 @@ def references(folder: Path) -> set[str]:
 
 
 def run_stages(source: Path, folder: Path) -> Metrics:
-    """The metrics of the four stages by name."""
+    """Run the four stages and return their metrics by stage name."""
     write_params(folder, set(TEMPLATES))
     metrics = {}
     for name, text in STAGES.items():
@@ -94,12 +94,12 @@ def run_stages(source: Path, folder: Path) -> Metrics:
 
 
 def n_rows(path: Path) -> int:
-    """How many records a JSON-lines file has."""
+    """Return the number of records in a JSON-lines file."""
     return sum(1 for _ in read_jsonl(path))
 
 
 def checks(folder: Path, metrics: Metrics) -> dict[str, tuple[int, int]]:
-    """By name what must be equal: as a stage's metrics say it, and as its files or parts do."""
+    """Return pairs of counts that must be equal, by name: one from the metrics, one recounted."""
     clean, kept, made, split = (metrics[name] for name in STAGES)
     sets = {path.stem: n_rows(path) for path in (folder / "split").glob("*.jsonl")}
     again, left_out = sets.pop("test_reworded"), sets.pop("rejects")
@@ -140,7 +140,7 @@ def checks(folder: Path, metrics: Metrics) -> dict[str, tuple[int, int]]:
 
 
 def main() -> int:
-    """Run, print what was counted and what does not add up, and one line of JSON."""
+    """Run, print the counts and those that disagree, and print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("sources", type=Path, nargs="+", help="folders with a source.yaml")
     results, n_wrong = {}, 0

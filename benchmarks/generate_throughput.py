@@ -1,20 +1,20 @@
 """Generation speed in new tokens per second: finllm, transformers, llama.cpp and OpenVINO.
 
-The same prompts and stop tokens, reading included, one way after the other and several rounds of
-all, of which the median counts: so a busy machine is busy for all. ``generate`` has its prompts
-sorted by length; ``generate_batch`` is transformers' continuous batching with a paged cache, where
-answers come and go. llama.cpp takes part with ``--llama-cpp`` where `llama-cpp-python` can be
-imported (without its own AMX code, which crashed, see docs/experiments.md); it computes with the
-weights as quantized (Q4_1), the others with the same weights in ``--dtype``. How far the answers
-agree with those of ``generate`` at its largest batch is printed too: in bfloat16 they need not be
-equal. OpenVINO GenAI and vLLM take part where their own environments are named (see
+All methods get the same prompts and stop tokens, and prompt processing is included. They take turns
+over several rounds, and the median counts, so that a busy machine slows all of them. ``generate``
+gets its prompts sorted by length; ``generate_batch`` is transformers' continuous batching with a
+paged cache. llama.cpp takes part with ``--llama-cpp`` if `llama-cpp-python` can be imported
+(without its own AMX code, which crashed, see docs/experiments.md); it computes with the quantized
+weights (Q4_1), the others with the same weights in ``--dtype``. The agreement of the answers with
+those of ``generate`` at its largest batch is printed too: in bfloat16 they need not be equal.
+OpenVINO GenAI and vLLM take part if their own environments are given (see
 `benchmarks/serving_engine.py`).
 
     python -m benchmarks.generate_throughput [--examples data/split/test.jsonl]
 
 Without ``--examples`` the prompts are excerpts of fictional calls. With ``--adapter`` the tuned
-model answers, whose answers end by themselves; llama.cpp then needs its GGUF file (``--gguf``, from
-`python -m finllm export --format gguf`).
+model answers, and its answers end by themselves; llama.cpp then needs the GGUF file of that model
+(``--gguf``, from `python -m finllm export --format gguf`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SYSTEM = "You are a financial analyst. Use only figures from the call."
 
 
 def prompts(tokenizer: PreTrainedTokenizerBase, path: Path | None, n: int) -> list[list[int]]:
-    """The ids of n prompts."""
+    """Return the token ids of n prompts."""
     if path:
         texts = [chat.render_example(tokenizer, row, SYSTEM) for row in read_examples(path)[:n]]
     else:
@@ -70,7 +70,7 @@ def prompts(tokenizer: PreTrainedTokenizerBase, path: Path | None, n: int) -> li
 def load(
     kernel: str, adapter: Path | None, *, dtype: str = "bfloat16", merge: bool = True
 ) -> PreTrainedModel:
-    """The model, the adapter merged, or beside the weights."""
+    """Load the model, with the adapter merged or separate if one is given."""
     model = load_base(
         model_folder("", **MODEL),
         revision="",
@@ -90,7 +90,7 @@ def generated(
     batch_size: int,
     new: int,
 ) -> dict[int, list[int]]:
-    """What ``generate`` writes, by prompt."""
+    """Return the answers of ``generate``, by prompt."""
     stops, found = chat.stop_ids(tokenizer), {}
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     for at in range(0, len(order), batch_size):
@@ -118,7 +118,7 @@ def continuously(
     n_rows: int,
     new: int,
 ) -> dict[int, list[int]]:
-    """What ``generate_batch`` writes with up to ``n_rows`` answers at a time, by prompt."""
+    """Return the answers of ``generate_batch`` with up to ``n_rows`` at a time, by prompt."""
     stops, page = chat.stop_ids(tokenizer), 32
     pages = -(-(max(map(len, ids)) + new) // page)
     found = model.generate_batch(
@@ -146,7 +146,7 @@ def continuously(
 
 
 def main() -> None:
-    """Decode each way and print the table."""
+    """Generate with each method and print the table."""
     flags = _parser().parse_args()
     if flags.threads:
         torch.set_num_threads(flags.threads)
@@ -202,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
 def plan(
     tokenizer: PreTrainedTokenizerBase, ids: list[list[int]], flags: argparse.Namespace
 ) -> dict[str, Callable[[], dict[int, list[int]]]]:
-    """What answers the prompts, by the name of its row in the table."""
+    """Return the functions that answer the prompts, by their row name in the table."""
     stops = chat.stop_ids(tokenizer)
     dtype = compute_dtype(flags.dtype)
     plain, own = (load(kernel, flags.adapter, dtype=dtype) for kernel in ("sdpa", "matmul"))
@@ -250,7 +250,7 @@ def plan(
 
 
 def same_token_share(texts: dict[int, list[int]], reference: dict[int, list[int]]) -> float:
-    """The share of tokens that equal the reference's at their place."""
+    """Return the share of tokens that equal the reference's token at the same position."""
     pairs = [pair for i in reference for pair in zip(texts[i], reference[i], strict=False)]
     return float(np.mean([a == b for a, b in pairs]))
 
@@ -258,7 +258,7 @@ def same_token_share(texts: dict[int, list[int]], reference: dict[int, list[int]
 def print_table(
     ids: list[list[int]], flags: argparse.Namespace, found: dict[str, dict[str, float]]
 ) -> None:
-    """One line a way, beside the fastest ``generate``."""
+    """Print one line for each method, relative to the fastest ``generate``."""
     best = max(
         row["new_tokens_per_second"] for n, row in found.items() if n.startswith("generate,")
     )

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Transfer to German, whose results stand under docs/results: a clone of the committed state with the
-# project's DVC cache, so that the default run's training is not done again. Ten minutes on two cores.
+# Measure transfer to German and keep the results in docs/results: in a clone of the committed state
+# with the project's DVC cache, so that nothing is trained again. Ten minutes on two cores.
 #   benchmarks/german_transfer.sh   (after dvc repro)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)

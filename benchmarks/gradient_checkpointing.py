@@ -1,10 +1,10 @@
 """Time and memory of recomputing every k-th layer, at one or several lengths.
 
-Every k and length is a process of its own (peak memory belongs to a process) that runs the same
-optimizer steps on the same random tokens, dropout on, with fused layers where they can be. The
-losses of a length must agree to the last digit: recomputation draws the same masks. Quote ratios
-from one run: machines drift. On a busy machine compare the CPU seconds, with OMP_NUM_THREADS=1,
-for threads that wait for one another burn them as well.
+Every k and length runs in a separate process (peak memory belongs to a process), with the same
+optimizer steps on the same random tokens, with dropout, and with fused layers if possible. The
+losses of one length must be identical, because recomputation draws the same dropout masks. Quote
+ratios from a single run: machine speed drifts. On a busy machine compare the CPU seconds with
+OMP_NUM_THREADS=1, because threads that wait for each other also consume CPU time.
 
     python -m benchmarks.gradient_checkpointing --steps 4 --length 384
     python -m benchmarks.gradient_checkpointing --every 0 --batch 1 --length 256 512 1024 2048
@@ -22,9 +22,9 @@ import time
 
 
 def run_one(every: int, steps: int, batch: int, length: int, answer: int) -> dict[str, float]:
-    """Median seconds of a step, the last loss and the peak memory with every k-th layer recomputed.
+    """Return median step time, last loss and peak memory with every k-th layer recomputed.
 
-    The first step is left out of the median: it warms up the allocator.
+    The first step is not part of the median, because it warms up the allocator.
     """
     import torch
     from datasets import Dataset
@@ -117,7 +117,7 @@ def run_one(every: int, steps: int, batch: int, length: int, answer: int) -> dic
 
 
 def main() -> None:
-    """Run every k at every length in turn and print the table."""
+    """Run every k at every length and print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--every", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=4)

@@ -1,8 +1,8 @@
 """Effect and cost of grounded decoding.
 
-The same prompts with each setting of ``predict.grounding`` and ``predict.repetition``: plain, with
-figures of the excerpt alone, and without a bullet twice as well. Choose by validation examples, and
-never by those of the test set.
+Answers the same prompts with each setting of ``predict.grounding`` and ``predict.repetition``: no
+rules, only figures of the excerpt, and also no repeated bullets. Choose a setting on validation
+examples, never on the test set.
 
     python -m benchmarks.grounding --adapter models/adapter --examples data/split/val.jsonl
 """
@@ -46,7 +46,7 @@ unsupported: share of answers with another figure; figures and words of an answe
 
 
 def scores(examples: Sequence[Example], said: Sequence[tuple[str, bool]]) -> dict[str, float]:
-    """Means over the answers; the share of supported figures is over those that have any."""
+    """Return means over the answers; the support is averaged over answers with figures."""
     texts = [without_fragment(text) if cut else text for text, cut in said]
     pairs = list(zip(examples, texts, strict=True))
     reports = [number_report(text, "", example.excerpt) for example, text in pairs]
@@ -62,7 +62,7 @@ def scores(examples: Sequence[Example], said: Sequence[tuple[str, bool]]) -> dic
 
 
 def ask(answerer: Answerer, examples: Sequence[Example], ids: list[list[int]], name: str) -> dict:
-    """The answers with one setting: their scores, speed and texts."""
+    """Answer the examples with one setting; return scores, speed and texts."""
     grounding, repetition = SETTINGS[name]
     stops, excerpts = chat.stop_ids(answerer.tokenizer), [example.excerpt for example in examples]
     rules = Rules(
@@ -93,7 +93,7 @@ def ask(answerer: Answerer, examples: Sequence[Example], ids: list[list[int]], n
 
 
 def main() -> None:
-    """Ask each model with each setting and print the table."""
+    """Answer with each model and setting, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--adapter", type=Path, help="a tuned model's folder, beside the base")
     parser.add_argument("--examples", type=Path, default=Path("data/split/val.jsonl"))
@@ -114,7 +114,7 @@ def main() -> None:
         system = params.templatize.system_prompt
         prompts = [chat.render_example(answerer.tokenizer, row, system) for row in examples]
         ids = [chat.encode_prompt(answerer.tokenizer, prompt) for prompt in prompts]
-        ask(answerer, examples[:2], ids[:2], "figures")  # compiles, and reads the word lists
+        ask(answerer, examples[:2], ids[:2], "figures")  # compile kernels and read the word lists
         for name in SETTINGS:
             rounds = [ask(answerer, examples, ids, name) for _ in range(flags.rounds)]
             row = rounds[0]

@@ -1,8 +1,8 @@
-"""Coverage of the intervals of the rating stage, and the cost of a click.
+"""Coverage of the rating stage's intervals, and the cost of a click.
 
-``python -m benchmarks.human_ratings --trials 1000``: how often the 95 % intervals hold the truth,
-where examples of a company resemble each other, beside those that take examples as independent;
-then the milliseconds of a click, from the record to the synced disk.
+``python -m benchmarks.human_ratings --trials 1000`` measures how often the 95 % intervals contain
+the truth if examples of a company are correlated, compared with intervals that treat examples as
+independent; then the milliseconds of a click, from the record to the synced disk.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def main() -> None:
 def win_rate_coverage(
     trials: int, companies: int, per_company: int, spread: float, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Coverage with and without companies, whose log odds have the deviation ``spread``."""
+    """Return the coverage with and without clustering by company.
+
+    ``spread`` is the standard deviation of the companies' log odds.
+    """
     centre, labels = 0.6, np.repeat(np.arange(companies), per_company).tolist()
     nodes, weights = np.polynomial.hermite_e.hermegauss(61)
     truth = float(weights @ expit(centre + spread * nodes) / weights.sum())
@@ -73,7 +76,10 @@ def win_rate_coverage(
 def rho_coverage(
     trials: int, companies: int, per_company: int, share: float, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Coverage by resampling companies, which hold ``share`` of the variance, and by formula."""
+    """Return the coverage by resampling companies, and by formula.
+
+    Companies account for ``share`` of the variance.
+    """
     r = 0.5
     truth = 6 / math.pi * math.asin(r / 2)  # of a bivariate normal
     codes = np.repeat(np.arange(companies), per_company)
@@ -92,7 +98,7 @@ def rho_coverage(
 
 
 def click_times(n: int) -> list[float]:
-    """Median and 99th percentile in milliseconds of ``append`` to a growing file."""
+    """Return median and 99th percentile of ``append`` to a growing file, in milliseconds."""
     seconds = []
     with tempfile.TemporaryDirectory(dir=".") as folder:
         for i in range(n):

@@ -1,23 +1,23 @@
 """Comparison of ten interval procedures on many thousand simulated studies.
 
-Simulates company means in which nothing is true, as ``benchmarks/calibration.py`` does, for the
-primary metric alone: its gate holds the other metrics' claims back, so that a study makes a false
-claim exactly when the primary's interval leaves zero out. One hundred thousand studies a cell cost
-about ten processor seconds, and a figure of 5 % has a standard error of 0.07 points.
+Simulates company means under the null, as ``benchmarks/calibration.py`` does, for the primary
+metric only: its gate blocks the claims of the other metrics, so that a study makes a false claim
+exactly when the primary metric's interval excludes zero. One hundred thousand studies per cell cost
+about ten processor seconds, and a rate of 5 % then has a standard error of 0.07 points.
 
-The candidates, each a pair of critical values for t or for a transformed t:
+Each candidate is a pair of critical values for t or for a transformed t:
 
-- default: ``infer_mean``, the outer of Student's t and the bootstrap-t, bound by bound.
-- t, boot_t: each alone. symmetric: the quantile of the bootstrap's ``|t*|`` (Hall 1988).
-- average: the mean of the t's and the bootstrap-t's critical values.
+- default: ``infer_mean``, the outer bounds of Student's t and the bootstrap-t, bound by bound.
+- t, boot_t: each of them alone. symmetric: the quantile of the bootstrap's ``|t*|`` (Hall 1988).
+- average: the mean of the critical values of t and the bootstrap-t.
 - long_side: the bootstrap-t where it is longer, the average where it is shorter.
-- by_skew: the bootstrap-t where the sample skewness is beyond two standard errors, else default.
-- shrunken: Student's t, and of what each adds to it half of the bootstrap-t's excess on its side
-  and a fifth of the symmetric one's: weights chosen on the first six shapes, with other seeds.
-- johnson: t corrected for skewness by its first moments (Johnson 1978, equation 2.8).
-- hall: the cubic transformation that removes skewness (Hall 1992), its quantiles bootstrapped.
+- by_skew: the bootstrap-t if the sample skewness exceeds two standard errors, else the default.
+- shrunken: Student's t plus half of the bootstrap-t's excess on its side and a fifth of the
+  symmetric interval's excess. The weights were chosen on the first six shapes, with other seeds.
+- johnson: t corrected for skewness with its first moments (Johnson 1978, equation 2.8).
+- hall: the cubic transformation that removes skewness (Hall 1992), with bootstrapped quantiles.
 
-The shapes under ``further_tables`` were drawn up after the weights of "shrunken" were chosen.
+The shapes in ``further_tables`` were written after the weights of "shrunken" had been chosen.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CANDIDATES = (
 
 
 def further_tables() -> dict[str, np.ndarray]:
-    """Six more shapes of differences, as ``quantile_tables`` gives them; mean zero."""
+    """Return six more shapes of differences, in the form of ``quantile_tables``; mean zero."""
     q = (np.arange(200_000) + 0.5) / 200_000
     halves = np.where(q < 0.5, 2 * q, 2 * q - 1)
     steps = [q < 0.06, q < 0.72, q < 0.87, q < 0.96]
@@ -61,9 +61,9 @@ def further_tables() -> dict[str, np.ndarray]:
 
 
 def company_means(table: np.ndarray, k: int, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Means of k companies, a study a row, as ``draw_study`` draws them.
+    """Draw the means of k companies, one study per row, as ``draw_study`` draws them.
 
-    Of n studies those are left out in which nothing varies between the companies.
+    Studies without variation between companies are dropped from the n studies.
     """
     sizes = np.maximum(1, rng.negative_binomial(2, 1 / 3, size=n * k))
     codes = np.repeat(np.arange(n * k), sizes)
@@ -76,10 +76,10 @@ def company_means(table: np.ndarray, k: int, n: int, rng: np.random.Generator) -
 
 @numba.njit
 def resampled_t(means: np.ndarray, n_resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Student's t, and Hall's transform of it, of resamples about each study's own mean.
+    """Return Student's t and Hall's transform for resamples around each study's own mean.
 
-    Both have the shape (studies, n_resamples). A resample without spread is drawn again, so that
-    every study needs two different means. The generator is xorshift64 (Marsaglia 2003).
+    Both have shape (studies, n_resamples). A resample without spread is drawn again, so every study
+    needs at least two different means. The generator is xorshift64 (Marsaglia 2003).
     """
     n, k = means.shape
     t, transformed = np.empty((n, n_resamples)), np.empty((n, n_resamples))
@@ -110,16 +110,19 @@ def resampled_t(means: np.ndarray, n_resamples: int, seed: int) -> tuple[np.ndar
 
 @numba.njit
 def hall(w: float, skew: float, k: int) -> float:
-    """Hall's (1992) monotone cubic transform of a mean over its standard deviation (divisor k)."""
+    """Return Hall's (1992) monotone cubic transform of ``w``.
+
+    ``w`` is a mean divided by its standard deviation (divisor k).
+    """
     return np.sqrt(k) * (w + skew * w**2 / 3 + skew**2 * w**3 / 27 + skew / (6 * k))
 
 
 def bounds(
     t_star: np.ndarray, skew: np.ndarray, k: int, alpha: float
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Lower and upper critical values of t at a two-sided ``alpha``, by candidate.
+    """Return lower and upper critical values of t at a two-sided ``alpha``, by candidate.
 
-    ``t_star`` is sorted along its last axis, ``skew`` the sample skewness of each study. The
+    ``t_star`` is sorted along its last axis; ``skew`` is the sample skewness of each study. The
     interval runs from ``mean - upper * error`` to ``mean - lower * error``.
     """
     student = scipy.stats.t.isf(alpha / 2, k - 1)
@@ -127,7 +130,7 @@ def bounds(
     both = order_statistics(np.sort(np.abs(t_star), axis=-1), alpha)[1]
     outer = np.minimum(low, -student), np.maximum(high, student)
     mean = (low - student) / 2, (high + student) / 2
-    # The standard error of the sample skewness of normal data, and the usual unbiasing factor.
+    # The standard error of the sample skewness for normal data, and the usual bias correction.
     error = np.sqrt(6 * k * (k - 1) / ((k - 2) * (k + 1) * (k + 3)))
     skewed = np.abs(skew) * np.sqrt(k * (k - 1)) / (k - 2) > 2 * error
     one, two = SHRUNKEN
@@ -148,7 +151,7 @@ def bounds(
 
 
 def order_statistics(ordered: np.ndarray, tail: float) -> tuple[np.ndarray, np.ndarray]:
-    """The values that a share ``tail`` lies at or beyond, from below and from above."""
+    """Return the values at or beyond which a share ``tail`` lies, from below and from above."""
     rank = int(np.floor((ordered.shape[-1] + 1) * tail + 1e-9))
     return ordered[..., rank - 1], ordered[..., -rank]
 
@@ -156,7 +159,7 @@ def order_statistics(ordered: np.ndarray, tail: float) -> tuple[np.ndarray, np.n
 def misses(
     table: np.ndarray, k: int, n_studies: int, n_resamples: int, rng: np.random.Generator
 ) -> dict[str, tuple[float, float]]:
-    """Per candidate, the share of intervals wholly below the truth, and wholly above it."""
+    """Return the shares of intervals wholly below and wholly above the truth, by candidate."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in CANDIDATES}
     for start in range(0, n_studies, BLOCK):
         means = company_means(table, k, min(BLOCK, n_studies - start), rng)
@@ -181,7 +184,7 @@ def misses(
 
 
 def main() -> None:
-    """Simulate, print a table, and as the last line one JSON object."""
+    """Run the simulations; print a table and, as the last line, one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n-studies", type=int, default=100_000)
     parser.add_argument("--n-resamples", type=int, default=999)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Copy what a reader wants of a finished run in this folder; benchmarks/ectsum.sh and german_transfer.sh call it.
+# Copy the results of a finished run in this folder; called by benchmarks/ectsum.sh and german_transfer.sh.
 #   benchmarks/keep_results.sh FOLDER
 set -euo pipefail
 mkdir -p "$1"

@@ -1,8 +1,8 @@
-"""Kill the train stage of a real run with SIGKILL, repeat it, and compare with a whole run.
+"""Kill the train stage of a real run with SIGKILL, run it again, and compare with a full run.
 
-Runs ``dvc repro`` of the train stage in two copies of this repository: once whole; once killed
-after a step, DVC and the stage both, and started again. Adapters and metrics, without costs, must
-be the same, byte for byte. The sets must exist (``dvc repro split``).
+Runs ``dvc repro`` of the train stage in two copies of this repository: once without interruption,
+and once killed after a step (both DVC and the stage) and started again. Adapters and metrics,
+without costs, must be identical byte for byte. The sets must exist (``dvc repro split``).
 
     python -m benchmarks.kill_resume --steps 60 --every 10 --kill-after 25
 """
@@ -36,7 +36,7 @@ STATE = (
 
 
 def prepare(folder: Path, *, steps: int, every: int) -> None:
-    """A repository with this one's code and sets, and no results."""
+    """Create a repository with this one's code and sets, but without results."""
     for name in STATE:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
@@ -45,7 +45,7 @@ def prepare(folder: Path, *, steps: int, every: int) -> None:
     params = yaml.load(folder / "params.yaml")
     params["train"].update(max_steps=steps, checkpoint_every=every)
     yaml.dump(params, folder / "params.yaml")
-    document = yaml.load(folder / "dvc.yaml")  # the train stage alone, so that nothing else is due
+    document = yaml.load(folder / "dvc.yaml")  # only the train stage, so that no other runs
     document["stages"] = {"train": document["stages"]["train"]}
     document.pop("plots", None)
     yaml.dump(document, folder / "dvc.yaml")
@@ -53,7 +53,7 @@ def prepare(folder: Path, *, steps: int, every: int) -> None:
 
 
 def start(folder: Path, log: Path) -> subprocess.Popen:
-    """``dvc repro`` in a process group of its own."""
+    """Start ``dvc repro`` in a process group of its own."""
     environment = {**os.environ, "FINLLM_CHECKPOINTS": ".checkpoints"}
     with open(log, "ab") as file:
         return subprocess.Popen(
@@ -67,14 +67,14 @@ def start(folder: Path, log: Path) -> subprocess.Popen:
 
 
 def steps_logged(folder: Path) -> int:
-    """How many optimizer steps the running training has logged."""
+    """Return the number of optimizer steps that the running training has logged."""
     losses = list((folder / RESULTS / "plots").rglob("loss_nats.tsv"))
     counts = [len(path.read_text().splitlines()) - 1 for path in losses if "train" in path.parts]
     return max(counts, default=0)
 
 
 def result(folder: Path) -> tuple[dict, dict]:
-    """The training's metrics, and what it cost."""
+    """Return the metrics of the training and its costs."""
     files = (folder / RESULTS / "metrics" / kind / "train.json" for kind in ("details", "costs"))
     details, costs = (json.loads(file.read_text()) for file in files)
     return details, costs["cost"]
@@ -87,7 +87,7 @@ def whole_run(folder: Path) -> None:
 
 
 def killed_run(folder: Path, *, kill_after: int) -> int:
-    """Train, kill -9 the whole process group after a step, and train again; the step killed at."""
+    """Train, kill the process group after a step, train again, and return the step of the kill."""
     process = start(folder, folder / "log.txt")
     while steps_logged(folder) < kill_after:
         if process.poll() is not None:
@@ -101,7 +101,7 @@ def killed_run(folder: Path, *, kill_after: int) -> int:
 
 
 def main() -> None:
-    """Two runs, one of them killed; exit code 1 if their results differ."""
+    """Compare a full and a killed run; exit with code 1 if their results differ."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--every", type=int, default=10)

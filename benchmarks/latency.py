@@ -1,9 +1,9 @@
 """Latency of single answers: base, tuned and merged, tuned and unmerged.
 
-Each of a few prompts alone (batch size 1), and the same prompts in one batch, where an answer's
-time runs from the start of its prompt's reading to its end. Merged is how the pipeline runs the
-tuned model: the adapter's product is added to the weights in the compute type. Not merged, every
-layer computes the adapter beside its frozen weights, and the fused layers cannot be used.
+Each of a few prompts is answered alone (batch size 1), and all of them in one batch, where the time
+of an answer runs from the start of reading its prompt to its end. Merged is how the pipeline runs
+the tuned model: the adapter's product is added to the weights in the compute type. Unmerged, every
+layer computes the adapter separately from its frozen weights, and fused layers cannot be used.
 
     python -m benchmarks.latency --adapter models/adapter --examples data/split/test.jsonl
 """
@@ -29,7 +29,7 @@ WAYS = ("base", "merged", "unmerged")
 
 
 def together(model: torch.nn.Module, ids: list[list[int]], settings: dict) -> dict:
-    """Latency in the batch, phases, and what was written."""
+    """Return the latency in one batch, the phases, and the answers."""
     watch, started, written = Stopwatch(), time.perf_counter(), {}
     for row in answers(model, ids, batch_size=len(ids), on_read=watch.read, **settings):
         watch.ended(row.index)
@@ -48,7 +48,7 @@ def together(model: torch.nn.Module, ids: list[list[int]], settings: dict) -> di
 
 
 def main() -> None:
-    """Time each way in turn and print the table."""
+    """Time each variant and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--adapter", type=Path, default=Path("models/adapter"))
     parser.add_argument("--examples", type=Path, help="an examples file of the split stage")

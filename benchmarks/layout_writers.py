@@ -1,4 +1,4 @@
-"""Write a call in the layout of each publisher, for ``benchmarks/layouts.py``."""
+"""Writers of a call in the layout of each publisher, for ``benchmarks/layouts.py``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Person:
-    """A speaker as a publisher knows them."""
+    """A speaker as publishers describe them."""
 
     name: str
     role: str
-    detail: str  # an executive's title, an analyst's firm
+    detail: str  # an executive's title or an analyst's firm
 
 
 @dataclass(frozen=True)
 class Speech:
-    """A turn to write."""
+    """A speaker turn to write."""
 
     person: Person
     section: str
@@ -27,29 +27,29 @@ class Speech:
 
 @dataclass(frozen=True)
 class Call:
-    """A call to write, with what stands around it."""
+    """A call to write."""
 
     id: str
     speeches: tuple[Speech, ...]
-    placed: frozenset[str]  # names whose role does not come from the rules under test
+    placed: frozenset[str]  # names whose role is known independently of the rules under test
 
     def people(self, role: str) -> list[Person]:
-        """Everybody of a role, in the order in which they speak."""
+        """Return all persons with a role, in the order in which they first speak."""
         return list(dict.fromkeys(s.person for s in self.speeches if s.person.role == role))
 
     def part(self, section: str) -> list[Speech]:
-        """The speeches of a section."""
+        """Return the speeches of a section."""
         return [speech for speech in self.speeches if speech.section == section]
 
 
 def paragraphs(text: str) -> str:
-    """The text in paragraphs of four sentences, with an empty line between them."""
+    """Split a text into paragraphs of four sentences, separated by empty lines."""
     sentences = re.split(r"(?<=[.?!])\s+", text)
     return "\n\n".join(" ".join(sentences[i : i + 4]) for i in range(0, len(sentences), 4))
 
 
 def motley_fool(call: Call, dash: str) -> str:
-    """``Name -- Title`` and ``Name -- Firm -- Analyst``, a line of its own."""
+    """Write ``Name -- Title`` and ``Name -- Firm -- Analyst`` on lines of their own."""
     dash = dash if len(dash) > 1 else f"{dash}"
 
     def line(person: Person) -> str:
@@ -77,7 +77,7 @@ def motley_fool(call: Call, dash: str) -> str:
 
 
 def seeking_alpha(call: Call, dash: str) -> str:
-    """Lists of participants, then names alone on a line."""
+    """Write lists of participants, then each turn under a line with the name alone."""
     mark = "-" if dash == "--" else dash
     lists = [
         "\n".join(f"{p.name} {mark} {p.detail}" for p in call.people(role))
@@ -98,7 +98,7 @@ def seeking_alpha(call: Call, dash: str) -> str:
 
 
 def seeking_alpha_old(call: Call, dash: str) -> str:
-    """The older pages: ``Executives`` and ``Analysts``, and ``Q - Name`` in the questions."""
+    """Write the older pages: ``Executives`` and ``Analysts``, and ``Q - Name`` in the Q&A."""
     mark = "-" if dash == "--" else dash
     lists = [
         "\n".join(f"{p.name} {mark} {p.detail}" for p in call.people(role))
@@ -123,7 +123,7 @@ def seeking_alpha_old(call: Call, dash: str) -> str:
 
 
 def factset(call: Call, dash: str) -> str:
-    """``Operator: ...``, ``Name, Title`` in the remarks, ``<Q - Name - Firm>: ...`` behind."""
+    """Write ``Name, Title`` in the remarks, and ``<Q - Name - Firm>: ...`` in the Q&A."""
     mark = "-" if dash == "--" else dash
     said = ["MANAGEMENT DISCUSSION SECTION"]
     for speech in call.part("prepared"):
@@ -149,7 +149,7 @@ def factset(call: Call, dash: str) -> str:
 
 
 def factset_letters(call: Call, dash: str) -> str:
-    """The newer pages: name, title and company, Q or A at the margin, dotted rules, page feet."""
+    """Write the newer pages: name, title, company, Q or A at the margin, dotted rules, footers."""
     mark = "-" if dash == "--" else dash
     lists = [
         "\n".join(f"{p.name} {mark} {p.detail}, {firm}" for p in call.people(role))
@@ -184,7 +184,7 @@ def factset_letters(call: Call, dash: str) -> str:
 
 
 def capital_iq(call: Call, dash: str) -> str:
-    """A name, below it the title or the firm; the lists at the front are written alike."""
+    """Write a name above the title or firm; the lists at the front have the same form."""
 
     def below(person: Person) -> str:
         firm = f"\n{person.detail}, Research Division"
@@ -212,12 +212,12 @@ def capital_iq(call: Call, dash: str) -> str:
 
 
 def name_colon(call: Call, dash: str) -> str:
-    """``Name: words``, one line per turn, as the public APIs give it."""
+    """Write ``Name: words``, one line per turn, as public APIs return it."""
     return "\n".join(f"{s.person.name}: {s.text}" for s in call.speeches)
 
 
 def streetevents(call: Call, dash: str) -> str:
-    """Ruled sections, ``Name,  Company - Title   [3]`` between rules."""
+    """Write ruled sections, with ``Name,  Company - Title   [3]`` between rules."""
     double, single = "=" * 80, "-" * 80
     mark = "-" if dash == "--" else dash
 
@@ -257,7 +257,7 @@ def streetevents(call: Call, dash: str) -> str:
 
 
 def name_title_company(call: Call, dash: str) -> str:
-    """``NAME, TITLE, COMPANY: words``, as StreetEvents' briefs and broadcasters write it."""
+    """Write ``NAME, TITLE, COMPANY: words``, as in StreetEvents' briefs and by broadcasters."""
 
     def who(p: Person) -> str:
         if p.role == "operator":

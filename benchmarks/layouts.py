@@ -2,17 +2,17 @@
 
     python -m benchmarks.layouts --data ../shared/data/earnings21
 
-The writers follow the pages and files of each publisher, with heads, lists of participants, page
-feet and tails. Voices without a name get one. Every layout is also written with odd spacing, CRLF,
-non-breaking spaces, smart quotes, dashes in the names' lines, upper-case names, two people of one
-surname, lines of 80 columns, and no empty lines.
+The writers follow the pages and files of each publisher, with headers, lists of participants, page
+footers and endings. Speakers without a name get one. Every layout is also written with odd spacing,
+CRLF, non-breaking spaces, smart quotes, dashes in the name lines, upper-case names, two people with
+one surname, lines of 80 columns, and no empty lines.
 
-A turn is right where its speaker and all its words come back and nothing else; blanks beside a
-hyphen do not count, since a line broken there does not say whether it had one. The shares of roles
-and sections are of all turns written: a turn that is lost counts as wrong. Who is an analyst and
-where the questions begin is from ``benchmarks/turns.py`` (metadata and reading by hand); turns of
-voices that these cannot place are left out of the roles of ``name_colon``, which writes none.
-Do not read the figures as those of pages with errors of their own: the writers make none.
+A turn is right if its speaker and exactly its words are read back; spaces around a hyphen do not
+count, because a line broken there does not show whether there was one. The shares of roles and
+sections are of all turns written: a lost turn counts as wrong. Which speakers are analysts and
+where the Q&A begins is taken from ``benchmarks/turns.py`` (metadata and reading by hand). The roles
+of ``name_colon``, which writes none, leave out speakers that this reference cannot place. The
+figures do not apply to pages that contain errors: the writers make none.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ FIRMS = (
 
 
 def load(folder: Path) -> list[Call]:
-    """The first calls of which the start of the questions is known."""
+    """Read the first calls for which the start of the Q&A is known."""
     calls = []
     for record, _, _ in revcom.read(folder, source="earnings21", encoding="utf-8"):
         start = STARTS.get(record.id)
@@ -85,7 +85,7 @@ def _call(call_id: str, said: tuple[Turn, ...], start: int) -> Call:
     speeches: list[Speech] = []
     for index, turn in enumerate(said):
         if not clean_text(turn.text):
-            continue  # a laugh
+            continue  # only a laugh
         one = Speech(people[turn.speaker], "prepared" if index < start else "qa", turn.text)
         if speeches and (speeches[-1].person, speeches[-1].section) == (one.person, one.section):
             one = replace(one, text=f"{speeches.pop().text} {one.text}")  # two voices, one name
@@ -101,7 +101,7 @@ VARIANTS = (
 
 
 def varied(call: Call, write: Callable[[Call, str], str], variant: str) -> tuple[Call, str]:
-    """The call as the variant changes it, and the text that a reader gets."""
+    """Return the call as changed by the variant, and the text that a reader gets."""
     if variant == "upper-case names":
         call = _renamed(call, str.upper)
     if variant == "one surname":
@@ -136,7 +136,7 @@ def varied(call: Call, write: Callable[[Call, str], str], variant: str) -> tuple
 
 
 def _renamed(call: Call, change: Callable[[str], str]) -> Call:
-    """The call with other names; whom the change makes alike keep their own."""
+    """Return the call with changed names; a person whose new name is taken keeps the old one."""
     new: dict[Person, Person] = {}
     for person in dict.fromkeys(s.person for s in call.speeches):
         name = person.name if person.role == "operator" else change(person.name)
@@ -153,7 +153,7 @@ def _retold(call: Call, change: Callable[[str], str]) -> Call:
 
 
 def as_html(text: str) -> str:
-    """A page with menus and scripts around the text, a paragraph a block."""
+    """Return an HTML page with menus and scripts around the text, one block per paragraph."""
     blocks = "".join(
         "<p>" + "<br/>".join(html.escape(line) for line in part.split("\n")) + "</p>\n"
         for part in text.split("\n\n")
@@ -169,7 +169,7 @@ def as_html(text: str) -> str:
 
 
 def read_back(text: str) -> tuple[Transcript, Counter[str]]:
-    """The text through cleaning, as the stage `clean` does it."""
+    """Clean the text as the stage `clean` does."""
     raw = Transcript("x", "", "", "", "x", (Turn("", "unknown", "unknown", text),), None)
     record, counts = clean_transcript(raw, repair_mojibake=True, infer_turns=True, removable=())
     assert isinstance(record, Transcript), record
@@ -177,7 +177,7 @@ def read_back(text: str) -> tuple[Transcript, Counter[str]]:
 
 
 def from_json(call: Call) -> Transcript:
-    """The call as an API gives it: prepared remarks and questions apart, a list of turns each."""
+    """Return the call as read from an API's JSON: a list of turns each for remarks and Q&A."""
     said: list[Turn] = []
     for section in ("prepared", "qa"):
         rows = [
@@ -190,7 +190,7 @@ def from_json(call: Call) -> Transcript:
 
 
 def compare(call: Call, found: Transcript, *, layout: str) -> Counter[str]:
-    """How many turns, roles and sections came back."""
+    """Count the turns, roles and sections that were read back correctly."""
     wanted = [
         (names.key(names.bare(clean_text(s.person.name))), _flat(s.text)) for s in call.speeches
     ]
@@ -213,12 +213,12 @@ def compare(call: Call, found: Transcript, *, layout: str) -> Counter[str]:
 
 
 def _flat(text: str) -> str:
-    """The words, whether a line's end parted one at its hyphen or not: "and- and", "mid-March"."""
+    """Return the words without spaces around hyphens, where lines may have been broken."""
     return " ".join(clean_text(text).split()).replace("- ", "-").replace(" -", "-")
 
 
 def shares(counts: Counter[str]) -> dict[str, float]:
-    """What the table shows."""
+    """Return the shares that the table shows."""
     return {
         "turns": 2 * counts["right"] / (counts["written"] + counts["read"]),
         "roles": counts["roles"] / counts["with_role"],
@@ -289,7 +289,7 @@ def main() -> None:
 
 
 def print_wrong(call: Call, found: Transcript) -> None:
-    """The first turns that did not come back."""
+    """Print the first turns that were not read back correctly."""
     wanted = [
         (names.key(names.bare(clean_text(s.person.name))), _flat(s.text)) for s in call.speeches
     ]

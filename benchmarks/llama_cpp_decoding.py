@@ -1,6 +1,7 @@
 """Greedy answers by llama.cpp, several at a time, for `benchmarks/generate_throughput.py`.
 
-The package `llama-cpp-python` is no dependency of the project (it compiles llama.cpp for minutes).
+The package `llama-cpp-python` is not a dependency of the project, because installing it compiles
+llama.cpp, which takes minutes.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ import numpy as np
 
 
 def installed() -> bool:
-    """Whether the package can be imported."""
+    """Return whether the package can be imported."""
     return importlib.util.find_spec("llama_cpp") is not None
 
 
 class LlamaCpp:
-    """A GGUF file in llama.cpp's memory.
+    """A GGUF model loaded in llama.cpp.
 
     Parameters
     ----------
     path
         The GGUF file.
     n_threads
-        Threads of a product.
+        Number of threads of a matrix product.
 
     Raises
     ------
@@ -53,7 +54,7 @@ class LlamaCpp:
     def generated(
         self, ids: Sequence[Sequence[int]], *, batch_size: int, new: int, stops: Sequence[int]
     ) -> dict[int, list[int]]:
-        """The answer to each prompt; one that ends gives its sequence to the next."""
+        """Return the answer to each prompt; when one ends, its sequence is used for the next."""
         context = self._context(batch_size, max(map(len, ids)) + new)
         queue, free = list(range(len(ids)))[::-1], list(range(batch_size))
         active: dict[int, int] = {}  # prompt by sequence
@@ -84,7 +85,7 @@ class LlamaCpp:
 
     def _context(self, n_sequences: int, n_slots: int) -> ctypes.c_void_p:
         settings = self.api.llama_context_default_params()
-        slots = -(-n_slots // 256) * 256  # llama.cpp's own rounding, so that none is missing
+        slots = -(-n_slots // 256) * 256  # llama.cpp's own rounding, so that no slot is missing
         settings.n_ctx = slots * n_sequences
         settings.n_batch = settings.n_ctx
         settings.n_seq_max = n_sequences
@@ -94,7 +95,7 @@ class LlamaCpp:
     def _decode(
         self, context: ctypes.c_void_p, parts: Sequence[tuple[int, list[int], int]]
     ) -> list[tuple[int, int]]:
-        """Give each sequence its tokens from a position on; each one's most probable next token."""
+        """Decode each sequence's tokens from a position; return its most probable next token."""
         n = sum(len(tokens) for _, tokens, _ in parts)
         batch = self.api.llama_batch_init(n, 0, 1)
         at, ends = 0, []

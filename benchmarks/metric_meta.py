@@ -1,11 +1,12 @@
-"""How often each metric prefers a human summary to a corrupted copy.
+"""Share of cases in which each metric prefers a human summary to a corrupted copy.
 
 python -m benchmarks.metric_meta [--calls FOLDER] [--limit N] [--seed N] [--losses METRIC]
 
-FOLDER holds ECTSum's `ects` and `gt_summaries`. The original stands against each copy once for each
-rewording that fits it (a figure's notation, a direction's word, a period's form), one rewording on
-its side against one error on the other. The reference is the human summary, the source the call. A
-tie is a loss. A plain F-measure of the digit strings stands beside the metrics.
+FOLDER contains ECTSum's `ects` and `gt_summaries`. The original is compared with each corrupted
+copy once per applicable rewording of the original (another notation of a figure, another word for a
+direction, another form of a period): one rewording against one error. The reference is the human
+summary, and the source is the call. A tie counts as a loss. A plain F-measure of the digit strings
+is reported along with the metrics.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ OTHERS = ("another call", "previous summary")
 
 
 def read_folder(folder: Path, limit: int) -> dict[str, tuple[str, str]]:
-    """Name of a call to its human summary and its text.
+    """Return the human summary and the text of each call, by name.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def read_folder(folder: Path, limit: int) -> dict[str, tuple[str, str]]:
 
 
 def previous(name: str, names: list[str]) -> str | None:
-    """The company's call before this one; names end in a quarter and a year."""
+    """Return the company's call before this one; names end in a quarter and a year."""
 
     def when(other: str) -> tuple[str, ...]:
         company, quarter, year = other.rsplit("_", 2)
@@ -57,7 +58,7 @@ def previous(name: str, names: list[str]) -> str | None:
 
 
 def corrupted(name: str, texts: dict[str, tuple[str, str]], seed: int) -> dict[str, str]:
-    """Every corruption that changes the summary, by its name."""
+    """Return every corruption that changes the summary, by name."""
     summary, call = texts[name]
     found = {}
     for kind, edit in ERRORS.items():
@@ -76,7 +77,7 @@ def corrupted(name: str, texts: dict[str, tuple[str, str]], seed: int) -> dict[s
 
 
 def reworded(name: str, summary: str, call: str, seed: int) -> dict[str, str]:
-    """Every rewording that changes the summary, by its name."""
+    """Return every rewording that changes the summary, by name."""
     found = {}
     for kind, edit in REWORDINGS.items():
         rng = np.random.default_rng([seed, zlib.crc32(f"{name} reworded {kind}".encode())])
@@ -87,19 +88,19 @@ def reworded(name: str, summary: str, call: str, seed: int) -> dict[str, str]:
 
 
 def digits_f1(candidate: str, reference: str) -> float:
-    """The F-measure of the digit strings of two texts, as bags."""
+    """Return the F-measure of the digit strings of two texts, as multisets."""
     a, b = (Counter(re.findall(r"\d[\d,.]*\d|\d", text)) for text in (candidate, reference))
     total = a.total() + b.total()
     return 2 * (a & b).total() / total if total else 0.0
 
 
 def scores(candidate: str, summary: str, call: str) -> dict[str, float]:
-    """Every metric of one candidate."""
+    """Return every metric of one candidate."""
     return score_example(candidate, summary, call) | {"digits_f1": digits_f1(candidate, summary)}
 
 
 def main() -> None:
-    """Corrupt, reword, score, count the wins."""
+    """Corrupt, reword and score the summaries, and count the wins."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--calls", type=Path, default=Path("../shared/data/ectsum/val"))
     parser.add_argument("--limit", type=int, default=0, help="calls; 0 for all")
@@ -145,7 +146,7 @@ def main() -> None:
 
 
 def _changes(old: str, new: str) -> str:
-    """The first differing words of two texts, with their neighbours."""
+    """Return the first differing words of two texts, with their neighbours."""
     a, b = old.split(), new.split()
     at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
     return f"{' '.join(a[max(0, at - 6) : at + 5])} -> {' '.join(b[max(0, at - 6) : at + 5])}"

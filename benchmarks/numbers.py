@@ -4,19 +4,20 @@
     python benchmarks/numbers.py --libraries quantulum3 recognizers --calls 4
     python benchmarks/numbers.py --libraries quantulum3 recognizers --only-world
 
-The libraries live in an environment of their own, which needs nothing else:
+The libraries need an environment of their own, without any other package:
 
     python -m venv numbers-venv
     numbers-venv/bin/pip install quantulum3 recognizers-text-suite "emoji<2" "setuptools<80"
 
-and the other commands then run with that environment's Python. A library's range is right when
-both ends are found; sign and value are judged on money, percent and counts, which it can name.
+Run the other commands with that environment's Python. A library's range is right if both ends are
+found; sign and value are scored on money, percent and counts, which the libraries can identify.
 
-The sentences of ``tests/world_mentions*.tsv`` are judged by value and sign alone, so that a library
-may call a multiple a number: a mention is right where its value is among those found (both ends of
-a range), a sentence where nothing else is found either, periods and years apart. quantulum3 reads
-English; recognizers has no German in Python. Rules of this project were fitted to these files, so
-its own figures on them are no held-out ones; their first readings are in their first lines.
+The sentences of ``tests/world_mentions*.tsv`` are scored by value and sign alone, so that a library
+may call a multiple a number. A mention is right if its value is among those found (both ends for a
+range), and a sentence if in addition nothing else is found; periods and years are ignored.
+quantulum3 reads English; recognizers has no German in Python. Rules of this project were fitted to
+these files, so its own figures on them are not held-out; the first lines of the files give the
+results before the fitting.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ NAMED_BY_LIBRARIES = ("money", "percent", "count")
 
 @dataclass(frozen=True)
 class Found:
-    """What an extractor says: kind, values (two for a range) and the span."""
+    """A quantity found by an extractor: its kind, values (two for a range) and span."""
 
     kind: str
     values: tuple[float, ...]
@@ -53,12 +54,12 @@ class Found:
     end: int
 
 
-Extractor = Callable[..., list[Found]]  # of a text and its language, "" for English
+Extractor = Callable[..., list[Found]]  # takes a text and its language, "" for English
 WORLD = ("", "de", "fr", "es", "pt")  # languages of the labelled sentences
 
 
 def finllm_extractor(text: str, language: str = "") -> list[Found]:
-    """Return the quantities as this project reads them."""
+    """Return the quantities that this project extracts."""
     found = []
     for q in extract_quantities(text, language):
         values = (q.value,) if q.low is None or q.high is None else (q.low, q.high)
@@ -145,12 +146,12 @@ def sentences(text: str) -> list[tuple[int, str]]:
 
 
 def score_tags(extract: Extractor, calls: list[Path], whole: bool) -> dict[str, float]:
-    """Return token recall and precision on digit-bearing tokens for MONEY and PERCENT.
+    """Return token recall and precision for MONEY and PERCENT, on tokens with a digit.
 
-    The tags name a kind only where the token itself carries "$" or "%": "25 cents", "RMB 5" and
-    the 50 of "50 to 60%" are CARDINAL in the gold. So precision is given twice: over every token
-    with a digit, and over the tokens with a digit that carry "$" or "%" or a gold tag other than
-    CARDINAL, ALPHANUMERIC and RANGE.
+    The tags name a kind only if the token itself contains "$" or "%": in the gold labels, "25
+    cents", "RMB 5" and the 50 of "50 to 60%" are CARDINAL. Precision is therefore given twice: over
+    every token with a digit, and over the tokens with a digit that contain "$" or "%" or have a
+    gold tag other than CARDINAL, ALPHANUMERIC and RANGE.
     """
     counts: Counter[tuple[str, str]] = Counter()
     for path in calls:
@@ -212,7 +213,7 @@ def read_mentions(data: Path, path: Path) -> list[tuple[str, int, int, dict[str,
 def score_mentions(
     extract: Extractor, mentions: list[tuple[str, int, int, dict[str, str]]]
 ) -> dict[str, float]:
-    """Return the shares of hard mentions whose value, kind, sign and silence are right."""
+    """Return the shares of hard mentions with right value, kind and sign, or rightly ignored."""
     counts: Counter[str] = Counter()
     for text, start, end, label in mentions:
         over = [f for f in extract(text) if f.start < end and f.end > start]
@@ -250,7 +251,7 @@ def _same(a: float, b: float) -> bool:
 
 
 def read_world(folder: Path) -> list[tuple[str, str, list[tuple[str, tuple[float, ...]]]]]:
-    """Return language, text and the kinds and values of each sentence, no periods or years."""
+    """Return language, text, and kinds and values of each sentence, without periods and years."""
     rows = []
     for path in sorted(folder.glob("world_mentions*.tsv")):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -267,7 +268,7 @@ def read_world(folder: Path) -> list[tuple[str, str, list[tuple[str, tuple[float
 
 
 def score_world(extract: Extractor, folder: Path, reads: tuple[str, ...]) -> dict[str, str]:
-    """Return, by language and by kind, right values of all, and sentences that are wholly right."""
+    """Return, by language and kind, counts of right values and of fully right sentences."""
     counts: Counter[tuple[str, str]] = Counter()
     for language, text, wanted in read_world(folder):
         name = language or "en"
@@ -295,13 +296,13 @@ def score_world(extract: Extractor, folder: Path, reads: tuple[str, ...]) -> dic
 
 
 def _without(values: list[float], value: float) -> list[float]:
-    """The values without the first that is the same as another one."""
+    """Return the values without the first one equal to ``value``."""
     at = next((i for i, other in enumerate(values) if _same(value, other)), None)
     return values if at is None else values[:at] + values[at + 1 :]
 
 
 def print_world(tables: dict[str, dict[str, str]]) -> None:
-    """Print the sentences of the world: values right, and behind them sentences wholly right."""
+    """Print by language and kind the right values, then the sentences that are fully right."""
     groups = [*(code or "en" for code in WORLD), *_kinds(tables)]
     print(f"{'values, sentences':20}" + "".join(f"{name:>20}" for name in tables))
     for group in groups:
@@ -314,7 +315,7 @@ def _kinds(tables: dict[str, dict[str, str]]) -> list[str]:
 
 
 def megabytes_per_second(extract: Extractor, folder: Path, megabytes: float) -> float:
-    """Return the speed over whole calls, in text bytes and processor time."""
+    """Return the speed on whole calls, in megabytes of text per second of processor time."""
     texts, size = [], 0
     for path in sorted(folder.glob("*.txt")):
         texts.append(path.read_text(encoding="utf-8"))
@@ -328,7 +329,7 @@ def megabytes_per_second(extract: Extractor, folder: Path, megabytes: float) -> 
 
 
 def notation_changes(folder: Path) -> dict[str, float]:
-    """Return how many files standard notation rewrites, and in how many a quantity changes."""
+    """Count the files that standard notation rewrites, and those in which a quantity changes."""
     counts: Counter[str] = Counter()
     for path in sorted(folder.glob("*/*/*.txt")):
         text = path.read_text(encoding="utf-8")
@@ -345,7 +346,7 @@ def notation_changes(folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print a table, and the figures as one JSON line."""
+    """Print a table, and the figures as one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data")
     parser.add_argument("--calls", type=int, default=1000, help="tagged calls to read at most")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The picture of the report that the README shows: its top, in the light scheme, by headless Chromium.
+# Take the README's picture of the report: its top, in the light scheme, with headless Chromium.
 #   benchmarks/picture.sh [REPORT.html] [PICTURE.png]      (CHROMIUM names another browser)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,11 +1,11 @@
-"""Planned against measured peak memory of CPU training, on the default model.
+"""Planned and measured peak memory of CPU training with the default model.
 
-Every setting is a real run of the train stage, in a process of its own and by its command in
-dvc.yaml, on examples of one length. The measured peak is the process's resident set at most, as in
-the stage's costs: interpreter and libraries, weights and the allocator's waste included.
-Examples of different lengths leave holes in the heap and need more (docs/experiments.md). Machines
-differ in their allocator: after a change of kernels or libraries, this table says what to write
-into ``OVERHEAD`` of finllm/planning/memory.py.
+Each setting is a real run of the train stage, in a separate process and with its command in
+dvc.yaml, on examples of equal length. The measured peak is the maximum resident set size of the
+process, as in the stage's costs: it includes the interpreter and libraries, weights, and allocator
+overhead. Examples of different lengths leave holes in the heap and need more memory
+(docs/experiments.md). Allocators differ between machines: after a change of kernels or libraries,
+use this table to set ``OVERHEAD`` in finllm/planning/memory.py.
 
     python -m benchmarks.plan_memory --steps 1
     python -m benchmarks.plan_memory --steps 1 --held-out
@@ -32,7 +32,7 @@ from finllm.records import Example, to_json
 from finllm.settings.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = [  # batch_size, tokens, every k-th layer recomputed, quantization
+SETTINGS = [  # batch_size, tokens, k (every k-th layer is recomputed), quantization
     (4, 384, 0, "nf4"),
     (4, 384, 1, "nf4"),
     (8, 256, 0, "nf4"),
@@ -40,7 +40,7 @@ SETTINGS = [  # batch_size, tokens, every k-th layer recomputed, quantization
     (4, 384, 0, "none"),
     (2, 1024, 1, "none"),
 ]
-HELD_OUT = [  # no constant was set on these
+HELD_OUT = [  # not used to set any constant
     (2, 512, 0, "nf4"),
     (6, 384, 1, "nf4"),
     (3, 768, 0, "none"),
@@ -52,7 +52,7 @@ LABELLED_SHARE = 0.2
 
 
 def measure(batch: int, length: int, every: int, quantization: str, steps: int) -> dict:
-    """Planned and measured peak of one setting, in GB."""
+    """Return the planned and measured peak memory of one setting, in GB."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         params = _write_params(
@@ -117,7 +117,7 @@ def _write_params(path: Path, **changes: dict) -> Params:
 
 
 def _write_examples(work: Path, params: Params, n: int, length: int) -> int:
-    """Files of examples that encode to ``length`` tokens each; how many of these are labelled."""
+    """Write examples of ``length`` tokens; return the number of labelled tokens in each."""
     from finllm.instruct import chat
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import base_folder
@@ -151,7 +151,7 @@ def _write_examples(work: Path, params: Params, n: int, length: int) -> int:
 
 
 def main() -> None:
-    """Run the settings in turn and print the table."""
+    """Run the settings and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=3, help="optimizer steps of each setting")
     parser.add_argument("--held-out", action="store_true", help="the other six settings")

@@ -1,10 +1,10 @@
 """Preference tuning on a CPU: TRL's DPOTrainer and the project's, on the same pairs.
 
-Every variant is a process of its own (peak memory belongs to a process). The pairs are random
-tokens, two answers behind one prompt, in the same order and without dropout, so that the losses
-can be compared step by step. In bfloat16 they differ by rounding: answers of random tokens have
-hundreds of nats, and TRL holds the adapter itself in bfloat16. In float32 they are the same. Quote
-ratios from one run: machines drift.
+Every variant runs in a separate process (peak memory belongs to a process). The pairs are random
+tokens, two answers per prompt, in the same order and without dropout, so that losses can be
+compared step by step. In bfloat16 they differ by rounding: answers of random tokens have
+log-probabilities of hundreds of nats, and TRL keeps the adapter itself in bfloat16. In float32 they
+are the same. Quote ratios from a single run: machine speed drifts.
 
     python -m benchmarks.preference_throughput [--pairs 64] [--method dpo]
 """
@@ -33,7 +33,7 @@ VARIANTS = ("trl", "trl, reference before", OWN)
 
 
 def pairs(n: int, max_tokens: int) -> list[dict[str, list[int]]]:
-    """Prompts and two answers each, of random tokens."""
+    """Return prompts with two answers each, made of random tokens."""
     import numpy as np
 
     rng = np.random.default_rng(1)
@@ -48,7 +48,7 @@ def pairs(n: int, max_tokens: int) -> list[dict[str, list[int]]]:
 def run_variant(
     name: str, rows: Sequence[dict], *, method: str, beta: float, batch: int, dtype: str
 ) -> dict[str, object]:
-    """Pairs per second, losses and peak memory of one variant."""
+    """Return pairs per second, losses and peak memory of one variant."""
     import warnings
 
     warnings.filterwarnings("ignore")
@@ -95,7 +95,7 @@ def _stock(
     method: str,
     beta: float,
 ) -> Trainer:
-    """TRL's trainer, given token ids, which it would not prepare again."""
+    """Return TRL's trainer on token ids, changed so that it does not prepare the data again."""
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 
@@ -121,7 +121,7 @@ def _own(
     method: str,
     beta: float,
 ) -> Trainer:
-    """The project's trainer, with the reference's log-probabilities in its data set."""
+    """Return the project's trainer, with the reference's log-probabilities in its data set."""
     from trl import SFTConfig
 
     from finllm.preference.encoding import EncodedPair
@@ -138,7 +138,7 @@ def _own(
 
 
 def main() -> None:
-    """Run the variants in turn and print the table."""
+    """Run the variants and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=64)
     parser.add_argument("--max-tokens", type=int, default=384)
@@ -152,7 +152,7 @@ def main() -> None:
     if flags.max_tokens < 200:
         parser.error("--max-tokens must be at least 200: answers have up to 95, prompts the rest")
     dtype = compute_dtype(flags.dtype)
-    if flags.alone:  # in a process of its own
+    if flags.alone:  # in a separate process
         found = run_variant(
             flags.variant[0],
             pairs(flags.pairs, flags.max_tokens),

@@ -1,9 +1,10 @@
 """Agreement of greedy answers between kinds of processors.
 
-This processor is run as itself and as lesser ones: ATen, oneDNN, MKL and this project's kernels are
-each forbidden the instructions that those lack. Every run is a process of its own, since libraries
-read their limits once. An answer that has parted is another text from there on, so tokens count as
-agreeing up to the first difference. The yardstick is this processor's answers in float32.
+The answers are computed with all instructions of this processor, and as on lesser processors: ATen,
+oneDNN, MKL and this project's kernels are told not to use the instructions that those lack. Each
+run is a separate process, because libraries read these limits only once. After the first difference
+two answers are different texts, so tokens count as agreeing only up to it. The reference is this
+processor's answers in float32.
 
     python -m benchmarks.processor_agreement --examples data/split/test.jsonl
 """
@@ -37,7 +38,7 @@ DTYPES = ("bfloat16", "float32")
 
 
 def answered(flags: argparse.Namespace) -> dict[str, object]:
-    """The answers of this process, in the type that it is told."""
+    """Return the answers of this process in the requested type."""
     from finllm.answering.generate import answers
     from finllm.instruct import chat
     from finllm.model import arithmetic
@@ -77,10 +78,10 @@ def answered(flags: argparse.Namespace) -> dict[str, object]:
 
 
 def asked(kind: str, dtype: str, given: list[str]) -> dict[str, object]:
-    """The answers of another process under the limits of a kind."""
+    """Return the answers of another process under the limits of a kind of processor."""
     limits = dict(zip(LIMITS, KINDS[kind], strict=False))
     if kind != "native":
-        limits["NUMBA_CPU_FEATURES"] = ""  # else Numba adds the host's
+        limits["NUMBA_CPU_FEATURES"] = ""  # otherwise Numba adds the host's features
     words = [sys.executable, "-m", "benchmarks.processor_agreement", "--child", dtype, *given]
     done = subprocess.run(
         words, env={**os.environ, **limits}, stdout=subprocess.PIPE, text=True, check=True
@@ -89,7 +90,7 @@ def asked(kind: str, dtype: str, given: list[str]) -> dict[str, object]:
 
 
 def main() -> None:
-    """Ask under every kind and type, and print the table."""
+    """Generate under every kind and type, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=Path, help="an examples file of the split stage")
     parser.add_argument("--adapter", type=Path, help="the tuned model in the place of the base")

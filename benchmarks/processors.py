@@ -1,4 +1,4 @@
-"""The table of benchmarks/processors.sh, from the last lines of the two benchmarks it runs."""
+"""The table of benchmarks/processors.sh, from the last lines of its two benchmarks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ HEADS = ("type", "train tok/s", "SFTTrainer", "of limit", "peak GB", "new tok/s"
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """What the processor calls itself; empty if the system does not say."""
+    """Return the processor's name, or "" if the system does not give it."""
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
     return next((line.split(":", 1)[1].strip() for line in lines if "model name" in line), "")
 
 
 def row(train: dict, generate: dict) -> dict[str, object]:
-    """The figures of one kind of processor."""
+    """Return the figures of one kind of processor."""
     stock, own = train["variants"]["trl"], train["variants"]["fused layers"]
     speeds = {name: found["new_tokens_per_second"] for name, found in generate.items()}
     best = max(speed for name, speed in speeds.items() if name.startswith("generate,"))
@@ -43,7 +43,7 @@ def row(train: dict, generate: dict) -> dict[str, object]:
 
 
 def main() -> None:
-    """Print the table of a folder of results, and the same as JSON."""
+    """Print the table for a folder of results, and the same as JSON."""
     folder = Path(sys.argv[1])
     found = {
         kind: row(

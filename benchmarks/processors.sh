@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The default's training and generation on four kinds of processor, one table: this one, and this one
-# with AVX512-BF16 but no AMX, with AVX-512 but no bfloat16, and with AVX2 alone, as far as it has
-# them. Each is imitated for every library that chooses its code by the processor: ATen, oneDNN, MKL,
-# Numba (this project's kernels), NumPy, OpenBLAS. Ratios are to stock SFTTrainer and to the best
-# `generate`, of the same run; speeds are medians. About a quarter of an hour on two quiet cores.
+# Measure training and generation of the default model on four kinds of processor, in one table: this
+# one, and this one with AVX512-BF16 but no AMX, with AVX-512 but no bfloat16, and with AVX2 only, as
+# far as it supports them. Each kind is emulated for every library that selects its code by processor:
+# ATen, oneDNN, MKL, Numba (this project's kernels), NumPy, OpenBLAS. Ratios are relative to stock
+# SFTTrainer and to the best `generate` of the same run; speeds are medians. Takes about 15 minutes on
+# two idle cores.
 #   benchmarks/processors.sh [test.jsonl]   (prompts of the default test set; fictional calls without)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,7 +23,7 @@ imitated() {
     *) echo "KINDS: $1; allowed are avx2, avx512, avx512_bf16, native" >&2; exit 2 ;;
   esac
   export ATEN_CPU_CAPABILITY=$1 ONEDNN_MAX_CPU_ISA=$2 MKL_ENABLE_INSTRUCTIONS=$3
-  # Without features of its own Numba adds the host's to the processor that is named.
+  # If NUMBA_CPU_FEATURES is unset, Numba adds the host's features to the named processor.
   export NUMBA_CPU_NAME=$4 NUMBA_CPU_FEATURES=$5 OPENBLAS_CORETYPE=$6 NPY_DISABLE_CPU_FEATURES=$7
 }
 

@@ -3,11 +3,11 @@
     python -m benchmarks.quoted data/raw/ectsum --fit
     python -m benchmarks.quoted data/raw/ectsum --rooms 233 505 841
 
-The folder is a source with a ``source.yaml``, whose calls have summaries. ``--fit`` writes the
-file: for each of five folds of companies a logistic regression on the sentences of the other four.
-Without it, the weights on disk are measured: the share of the figures in the summaries that the
-sentences chosen within a room of tokens state, by rule and by the regression, and the share that
-the whole call states. Each call is judged by the weights fitted without its company.
+The folder is a source with a ``source.yaml`` whose calls have summaries. ``--fit`` writes the file:
+for each of five folds of companies, a logistic regression on the sentences of the other four.
+Without it, the weights on disk are measured: the share of the summaries' figures stated by the
+sentences that the rule and the regression choose within a number of tokens, and by the whole call.
+Each call is scored with the weights fitted without its company.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ from finllm.numbers.support import stated_figures
 from finllm.records import Transcript
 from finllm.settings.params import load_params
 
-N_WORDS = 1000  # words and pairs of words, those in the sentences of most calls
-STRENGTH = 0.03  # of the L2 penalty, inverse, as scikit-learn's C
+N_WORDS = 1000  # inputs (words and word pairs), the ones that occur in the most calls
+STRENGTH = 0.03  # inverse strength of the L2 penalty, scikit-learn's C
 DECIMALS = 3
 
 
 @dataclass(frozen=True)
 class Call:
-    """What fitting and choosing need of a call."""
+    """The data of a call that fitting and choosing need."""
 
     company: str
     contents: list[windows.Content]
     figures: list[quoted.Figures]
     costs: list[int]
     inputs: list[dict[str, float] | None]
-    states: list[set[int]]  # of each sentence: which figures of the summary
+    states: list[set[int]]  # for each sentence, the summary's figures that it states
     n_figures: int  # in the summary
 
 
 def prepared(call: Transcript, tokenizer, lexicon) -> Call:  # noqa: ANN001
-    """A call with its inputs and its targets."""
+    """Return a call with its inputs and targets."""
     sentences = windows.sentences(call.text)
     contents = [windows.content(s, (term for term, *_ in lexicon.find(s))) for s in sentences]
     costs = [len(ids) + 1 for ids in tokenizer(sentences, add_special_tokens=False)["input_ids"]]
@@ -69,7 +69,7 @@ def prepared(call: Transcript, tokenizer, lexicon) -> Call:  # noqa: ANN001
 
 
 def fit(calls: Sequence[Call]) -> dict[str, list[float]]:
-    """The weight of each input, a number a fold."""
+    """Return the weights of each input, one per fold."""
     n_calls: Counter[str] = Counter()
     for call in calls:
         n_calls.update({name for row in call.inputs if row for name in row})
@@ -102,7 +102,7 @@ def fit(calls: Sequence[Call]) -> dict[str, list[float]]:
 
 
 def write(weights: dict[str, list[float]]) -> None:
-    """The file of weights, without inputs that round to nothing in every fold."""
+    """Write the file of weights, without inputs that round to zero in every fold."""
     lines = [
         "# Weights of finllm/instruct/quoted.py in log-odds, a column a fold of companies;"
         " written by benchmarks/quoted.py"
@@ -115,7 +115,7 @@ def write(weights: dict[str, list[float]]) -> None:
 
 
 def recall(calls: Sequence[Call], room: int) -> dict[str, float]:
-    """The share of the summaries' figures that is shown, by rule, by regression, and in all."""
+    """Return the share of the summaries' figures shown by the rule, the regression and the call."""
     shown: Counter[str] = Counter()
     for call in calls:
         odds = quoted.log_odds(call.inputs, call.company)
@@ -131,7 +131,7 @@ def recall(calls: Sequence[Call], room: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Fit, or measure."""
+    """Fit the weights if asked, then measure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--calls", type=int, default=1_000_000, help="calls to read at most")

@@ -1,12 +1,12 @@
-"""Ray against this machine's own processes: seconds, the driver's memory, and the same bytes.
+"""Ray compared with local processes: time, the driver's memory, and identical output bytes.
 
     python -m benchmarks.ray_overhead --calls 2000 --answers 64 --model tiny
 
-Fictional calls go through clean, filter, templatize and split, and the model answers as many test
-questions, once with ``execution.engine: local`` and once with ``ray``, each stage in a process of
-its own on the same cores. Without ``RAY_ADDRESS`` each stage starts a cluster, whose start is part
-of its seconds; with it, they are those of joining it. Memory is the largest that the stage's own
-process held, without its workers. It ends with exit code 1 if an output differs.
+Fictional calls go through clean, filter, templatize and split, and the model answers a number of
+test questions, once with ``execution.engine: local`` and once with ``ray``, each stage in a
+separate process on the same cores. Without ``RAY_ADDRESS`` each stage starts a cluster, which
+counts in its time; with it, joining the cluster counts. Memory is the peak of the stage's own
+process, without its workers. The exit code is 1 if any output differs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.corpus_scale import write_params as write_corpus_params
 
 ENGINES = ("local", "ray")
 CORPUS = ("clean", "filter", "templatize", "split")
-SMALLEST = "tiny"  # a model with random weights, made here
+SMALLEST = "tiny"  # a model with random weights, created here
 PREDICT = (
     "--test questions.jsonl --transfer none.jsonl --reworded none.jsonl --noise none.jsonl "
     "--weights weights.txt --shots none --predictions data/predict/base.jsonl "
@@ -38,7 +38,7 @@ PREDICT = (
 
 
 def main() -> int:
-    """Run every stage on both engines, print a table and one line of JSON."""
+    """Run every stage on both engines, and print a table and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--answers", type=int, default=64)
@@ -71,12 +71,12 @@ def main() -> int:
 
 
 def kinds() -> dict[str, tuple[str, ...]]:
-    """What a ratio is reported of."""
+    """Return the groups of stages for which a ratio is reported."""
     return {"corpus": CORPUS, "answers": ("predict",)}
 
 
 def ratio(rows: list[dict], stages: tuple[str, ...]) -> float:
-    """Ray's seconds over those of this machine's processes."""
+    """Return Ray's time divided by that of local processes."""
     totals = {
         engine: sum(r["seconds"] for r in rows if r["engine"] == engine and r["stage"] in stages)
         for engine in ENGINES
@@ -85,12 +85,12 @@ def ratio(rows: list[dict], stages: tuple[str, ...]) -> float:
 
 
 def run(stage: str, flags: str, folder: Path) -> dict[str, float]:
-    """Run one stage in a folder; its seconds, and the peak memory of its own process in MB.
+    """Run one stage in a folder; return its seconds and its own process's peak memory in MB.
 
     Raises
     ------
     ValueError
-        If the stage fails; has the end of what it wrote to stderr.
+        If the stage fails, with the end of its stderr.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", f"stages.{stage}", *flags.split()]
@@ -109,7 +109,7 @@ def run(stage: str, flags: str, folder: Path) -> dict[str, float]:
 
 
 def resident_kb(pid: int) -> int:
-    """The largest resident memory of a process so far; 0 where the system does not tell."""
+    """Return the peak resident memory of a process in kB; 0 if the system does not report it."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -118,7 +118,7 @@ def resident_kb(pid: int) -> int:
 
 
 def prepare_questions(folder: Path, n: int, model: str) -> None:
-    """The first ``n`` test examples as questions, and the model that is to answer them."""
+    """Write the first ``n`` test examples as questions, and create the tiny model if requested."""
     lines = (folder / "data/split/test.jsonl").read_text(encoding="utf-8").splitlines(True)
     (folder / "questions.jsonl").write_text("".join(lines[:n]), encoding="utf-8")
     for name in ("none.jsonl", "weights.txt"):
@@ -132,7 +132,7 @@ def prepare_questions(folder: Path, n: int, model: str) -> None:
 
 
 def write_tiny(folder: Path) -> None:
-    """A model with random weights and the tokenizer of the packaged one."""
+    """Write a model with random weights and the tokenizer of the packaged one."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.utils.logging import disable_progress_bar
@@ -162,7 +162,7 @@ def change(folder: Path, section: str, **values: object) -> None:
 
 
 def digest(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file that the stages wrote, by its place."""
+    """Return the SHA-256 of every file that the stages wrote, by path."""
     files = [p for p in sorted(folder.rglob("*")) if p.is_file() and "raw" not in p.parts]
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 

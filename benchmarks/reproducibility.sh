@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Two fresh clones of the committed state, two full runs from nothing: the metrics must be the same,
-# byte for byte, apart from what they cost (metrics/costs). Uses this repository's .venv. The first run
-# finds no compiled kernels and no converted weights, the second those of the first.
-#   benchmarks/reproducibility.sh [FOLDER]   (an empty folder in which the clones are to stay)
+# Run the whole pipeline in two fresh clones of the committed state: the metrics must be identical byte
+# for byte, except for the costs (metrics/costs). Uses this repository's .venv. The first run starts
+# without compiled kernels and converted weights; the second reuses those of the first.
+#   benchmarks/reproducibility.sh [FOLDER]   (an empty folder in which the clones are kept)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=${1:-$(mktemp -d)}
@@ -12,7 +12,7 @@ export PATH="$root/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 FINLLM_CACHE="$wor
 for name in first second; do
     git clone -q "$root" "$work/$name"
     cd "$work/$name"
-    rm -rf dvc.lock metrics plots reports # nothing of an earlier run
+    rm -rf dvc.lock metrics plots reports # results of an earlier run
     started=$(date +%s)
     dvc repro -q
     echo "$name run: $(($(date +%s) - started)) s"

@@ -1,7 +1,7 @@
-"""Edits of a human summary that change no meaning, beside the errors of the library.
+"""Edits of a human summary that do not change its meaning, unlike the library's errors.
 
-Written on the raw text, with tables of its own and none of the metrics' code, so that what the
-metrics know does not decide what they are asked.
+They work on the raw text, with tables of their own and without the metrics' code, so that the
+metrics are not tested only on what they can detect.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SAME_WAY = {
 
 
 def reword_number(summary: str, call: str, rng: np.random.Generator) -> str:
-    """One figure in another notation: "$452.2 million" as "$0.4522 billion"."""
+    """Write one figure in another notation: "$452.2 million" as "$0.4522 billion"."""
     match = choose([m for m in numbers(summary) if m["unit"]], rng)
     if match is None:
         return summary
@@ -51,7 +51,7 @@ def reword_number(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def reword_direction(summary: str, call: str, rng: np.random.Generator) -> str:
-    """One word of direction by another of the same direction."""
+    """Replace one word of direction by another for the same direction."""
     words = "|".join(SAME_WAY)
     match = choose(list(re.finditer(rf"\b(?:{words})\b(?= \d| by \d| \$)", summary)), rng)
     if match is None:
@@ -62,7 +62,7 @@ def reword_direction(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def reword_period(summary: str, call: str, rng: np.random.Generator) -> str:
-    """One period in other words: "q3" as "third quarter"."""
+    """Write one period in other words: "q3" as "third quarter"."""
     pattern = r"\bq([1-4])\b|\b(first|second|third|fourth)[ -]quarter\b|\bqtrly\b|\bfy (?=20)"
     match = choose(list(re.finditer(pattern, summary)), rng)
     if match is None:

@@ -1,13 +1,13 @@
 """Scoring speed: every metric and baseline on a folder of ECTSum pairs.
 
-The pairs are drawn over the splits, and each reference is scored as its own answer by what
-``python -m finllm score --semantic`` calls. Wall-clock seconds, and seconds of processor time of
-this process and of its workers, which a busy machine changes less.
+The pairs are taken from all splits, and each reference is scored as if it were the answer, by the
+function that ``python -m finllm score --semantic`` calls. Reports wall-clock seconds, and processor
+seconds of this process and its workers, which depend less on other load.
 
     python -m benchmarks.score_speed --data ../shared/data/ectsum [--pairs 495] [--alone]
         [--no-semantic]
 
-With ``--alone`` there are no baselines: the time of the pairs by themselves.
+With ``--alone`` the baselines are left out, which gives the time of the pairs by themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from finllm.settings.params import load_params
 
 
 def gather(data: Path, n: int, folder: Path) -> int:
-    """Copy up to ``n`` pairs of all splits and write the answers; how many there are."""
+    """Copy up to ``n`` pairs of all splits, write the answers, and return the number of pairs."""
     answers = []
     for kind in ("ects", "gt_summaries"):
         (folder / kind).mkdir(parents=True)
@@ -48,7 +48,7 @@ def gather(data: Path, n: int, folder: Path) -> int:
 
 
 def score(folder: Path, *, semantic: bool) -> Outside:
-    """All metrics of the gathered pairs."""
+    """Compute all metrics of the gathered pairs."""
     return score_predictions(
         folder / "answers.jsonl",
         references=folder,
@@ -61,13 +61,13 @@ def score(folder: Path, *, semantic: bool) -> Outside:
 
 
 def cpu_seconds() -> float:
-    """Processor time of this process and of those it has waited for."""
+    """Return the processor time of this process and the child processes that it has waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def main() -> None:
-    """Gather, score, print."""
+    """Gather pairs, score them and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/ectsum"))
     parser.add_argument("--pairs", type=int, default=495)

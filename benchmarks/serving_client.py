@@ -23,14 +23,15 @@ def serving_engine(
     n_rows: int,
     stops: Sequence[int],
 ) -> Callable[[], dict[int, list[int]]]:
-    """What answers all prompts by ``serving_engine.py``, whose process ends with this one.
+    """Return a function that answers all prompts with ``serving_engine.py``.
 
-    The engine is loaded, and has answered once, unmeasured.
+    The engine's process ends with this one. The engine is loaded and has answered once, unmeasured,
+    before this function returns.
 
     Raises
     ------
     RuntimeError
-        If the engine ends; its last line gives the reason.
+        If the engine ends, with the last line of its output.
     """
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (open as long as the process)
     process = subprocess.Popen(

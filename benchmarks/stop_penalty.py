@@ -1,9 +1,9 @@
-"""Answers by ``predict.stop_penalty``: how long they are, and what they score.
+"""Length and scores of answers by ``predict.stop_penalty``.
 
     python -m benchmarks.stop_penalty --adapter models/adapter --penalties 0 1 2 3
 
-The prompts are the validation set's: choose the penalty there, and never on the test set. All
-other rules of decoding are those of params.yaml.
+The prompts are those of the validation set: choose the penalty there, never on the test set. All
+other decoding rules are those of params.yaml.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from finllm.settings.params import load_params
 
 
 def main() -> None:
-    """Ask with each penalty and print the table."""
+    """Answer with each penalty and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--adapter", type=Path, default=Path("models/adapter"))
     parser.add_argument("--examples", type=Path, default=Path("data/split/val.jsonl"))

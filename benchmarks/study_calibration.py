@@ -1,19 +1,19 @@
-"""Is a study right as often as it says? Simulated studies under the null and under known effects.
+"""Calibration of studies: their error rates on simulated data under the null and known effects.
 
-A study compares levels with the same seeds on the same companies. Of each cell (levels, seeds,
-companies, spread between seeds) it is counted, in studies in which no level differs, how often
+A study compares levels with the same seeds on the same companies. Each cell (levels, seeds,
+companies, spread between seeds) reports, for studies in which no level differs, how often
 
-- family: any level is called better or worse than the reference, of all comparisons (Holm);
-- sequential: the same, looking after every seed from the third on and stopping where it is called;
-- covered: the 95 % interval of a comparison holds the truth, over all comparisons;
+- family: any level is called better or worse than the reference, over all comparisons (Holm);
+- sequential: the same, testing after every seed from the third on and stopping at the first claim;
+- covered: the 95 % interval of a comparison contains the truth, over all comparisons;
 
-and in studies in which the levels differ by exactly the margin, how often
+and, for studies in which the levels differ by exactly the margin, how often
 
-- equivalent: any comparison is called equivalent all the same.
+- equivalent: any comparison is called equivalent nevertheless.
 
-Company means are normal, or of the shapes of ``benchmarks.calibration``. Spreads are in units of
-the standard deviation of a level's effect over companies; ``uneven`` gives the last level three
-times the spread between seeds that the others have.
+Company means are normal, or have the shapes of ``benchmarks.calibration``. Spreads are in units of
+the standard deviation of a level's effect over companies. With ``uneven``, the last level has three
+times the spread between seeds of the others.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SHOWN = ("family", "sequential", "covered", "equivalent")
 
 
 def made_study(n_levels: int, n_seeds: int, *, margin: float, sequential: bool) -> Study:
-    """A study that asks whether every level is better than the first."""
+    """Return a study that asks whether every level is better than the first."""
     levels = tuple(Level(str(i), {}) for i in range(n_levels))
     nan = float("nan")
     return Study(
@@ -54,7 +54,7 @@ def drawn(
     table: np.ndarray | None, shape: tuple[int, int, int], spread: float, uneven: bool,
     rng: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
-    """Company means in which no level differs; the effect over companies has variance 1."""
+    """Draw company means in which no level differs; the effect over companies has variance 1."""
     n_levels, n_seeds, n_companies = shape
     if table is None:
         by_company = rng.standard_normal((n_levels, 1, n_companies))
@@ -68,11 +68,11 @@ def drawn(
 
 
 def simulate(task: tuple) -> dict[str, float]:
-    """One cell of the table."""
+    """Simulate one cell of the table."""
     name, n_levels, n_seeds, n_companies, spread, uneven, n, seed = task
     rng = np.random.default_rng(seed)
     table = None if name == "normal" else quantile_tables()[name]
-    margin = 3.0 * np.sqrt(2 * (2 / n_companies + spread**2 / n_seeds))  # about three errors
+    margin = 3.0 * np.sqrt(2 * (2 / n_companies + spread**2 / n_seeds))  # about three std. errors
     one = made_study(n_levels, n_seeds, margin=margin, sequential=False)
     looking = dataclasses.replace(one, sequential=True)
     counts = dict.fromkeys(SHOWN, 0)
@@ -90,18 +90,18 @@ def simulate(task: tuple) -> dict[str, float]:
 
 
 def differs(study: Study, means: np.ndarray) -> bool:
-    """Whether any level is called better or worse, whatever else is said of it."""
+    """Return whether any level is called better or worse, whatever else the results say."""
     found = results(dataclasses.replace(study, margin=1e-12), as_table(study, means))
     return "better" in found or "worse" in found
 
 
 def says(study: Study, means: np.ndarray, result: str) -> bool:
-    """Whether the answer says so of any comparison."""
+    """Return whether any comparison has the given result."""
     return result in results(study, as_table(study, means))
 
 
 def covered(means: np.ndarray) -> float:
-    """The share of the comparisons with the first level whose 95 % interval holds zero."""
+    """Return the share of comparisons with the first level whose 95 % interval contains zero."""
     held = []
     for i in range(1, len(means)):
         weights = ratio_weights(len(means), i, 0, 1.0)
@@ -111,7 +111,7 @@ def covered(means: np.ndarray) -> float:
 
 
 def main() -> None:
-    """Simulate, print a table, and as the last line one JSON object."""
+    """Run the simulations; print a table and, as the last line, one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n-simulations", type=int, default=2000)
     parser.add_argument("--levels", type=int, nargs="+", default=[2, 5])

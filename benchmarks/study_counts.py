@@ -1,10 +1,10 @@
-"""What can be counted without a run, as a study's command: parameters and activations.
+"""Counts that need no run, for use as a study's command: trained parameters and kept activations.
 
 python -m benchmarks.study_counts LoRA counts.jsonl
 
-Of the preset gpu-llama3-8b-qlora, by `finllm.planning`: nothing is loaded and nothing measured. The
-activations are those that a step keeps for its backward pass, recomputed or not; the tests of the
-planning hold them to what autograd keeps.
+The counts are those of ``finllm.planning`` for the preset gpu-llama3-8b-qlora: nothing is loaded or
+measured. The activations are those that a step keeps for its backward pass, with or without
+recomputation; the tests of the planning compare them with what autograd keeps.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ PRESET = "gpu-llama3-8b-qlora"
 
 
 def count(what: str) -> int:
-    """The parameters that are trained, or the bytes that are kept.
+    """Return the number of trained parameters, or of bytes kept.
 
     Raises
     ------
     ValueError
-        For anything else.
+        If ``what`` is not counted.
     """
     params = preset_params(PRESET, folder=Path("presets"), params=Path("params.yaml"))
     planned = plan_params(
@@ -45,7 +45,7 @@ def count(what: str) -> int:
 
 
 def main() -> None:
-    """Count and write one line."""
+    """Count, and write one line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what")
     parser.add_argument("out", type=Path)

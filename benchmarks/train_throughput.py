@@ -1,8 +1,8 @@
 """Training on a CPU: TRL's SFTTrainer and the project's, on the same examples.
 
-Every variant is a process of its own (peak memory belongs to a process). Quote ratios from one
-run: machines drift. The project's trainer groups examples by length, so the curves are of
-other batches than TRL's; with dropout each variant draws masks of its own.
+Every variant runs in a separate process (peak memory belongs to a process). Quote ratios from a
+single run: machine speed drifts. The project's trainer groups examples by length, so its loss curve
+is for other batches than TRL's; with dropout, each variant draws its own masks.
 
     python -m benchmarks.train_throughput --calls FOLDER_OF_ECTSUM [--dropout 0]
 
@@ -32,7 +32,7 @@ VARIANTS = {  # attention, lean LoRA, loss at labels, fused layers, autocast
 
 
 def examples(calls: str, n: int, max_tokens: int) -> list[dict[str, list[int]]]:
-    """Token ids and completion masks of n examples, drafted from calls or random."""
+    """Return token ids and completion masks of n examples, drafted from calls or random."""
     import numpy as np
 
     if not calls:
@@ -93,7 +93,7 @@ def examples(calls: str, n: int, max_tokens: int) -> list[dict[str, list[int]]]:
 def run_variant(
     name: str, rows: list[dict], batch: int, accumulation: int, dropout: float, dtype: str
 ) -> dict[str, object]:
-    """Tokens per second, losses and peak memory of one variant."""
+    """Return tokens per second, losses and peak memory of one variant."""
     import warnings
 
     import torch
@@ -150,18 +150,19 @@ def run_variant(
 
 
 def compute_dtype(asked: str) -> str:
-    """What ``auto`` is on this machine."""
+    """Return the compute type, with ``auto`` resolved for this machine."""
     from finllm.model.compute_type import multiplies_bfloat16
 
     return asked if asked != "auto" else ("bfloat16" if multiplies_bfloat16() else "float32")
 
 
 def product_limit(mean_length: float, dtype: str) -> float:
-    """Tokens per second if a step were nothing but its matrix products, at this machine's peak.
+    """Return the tokens per second if a step were only matrix products at this machine's peak.
 
-    A token costs 2 operations a weight forward and 2 backward (the weights are frozen), and
-    attention 12 * length * hidden a layer; 106.2 million weights of linear layers, 30 layers of
-    576. The head is left out: it is asked at labelled positions only.
+    A token costs 2 operations per weight in the forward pass and 2 in the backward pass (the
+    weights are frozen), and attention 12 * length * hidden per layer, halved because it is causal,
+    with 106.2 million weights in linear layers and 30 layers of width 576. The head is left out,
+    because it is computed at labelled positions only.
     """
     import torch
 
@@ -175,7 +176,7 @@ def product_limit(mean_length: float, dtype: str) -> float:
 
 
 def main() -> None:
-    """Run the variants in turn and print the table."""
+    """Run the variants and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", default="", help="a folder of ECTSum with train/ or ects/")
     parser.add_argument("--examples", type=int, default=160)
@@ -188,7 +189,7 @@ def main() -> None:
     parser.add_argument("--rows", help=argparse.SUPPRESS)
     flags = parser.parse_args()
     dtype = compute_dtype(flags.dtype)
-    if flags.rows:  # in a process of its own
+    if flags.rows:  # in a separate process
         rows = json.loads(Path(flags.rows).read_text())
         sizes = flags.batch, flags.accumulation, flags.dropout
         found = run_variant(flags.variant[0], rows, *sizes, dtype)

@@ -1,16 +1,16 @@
-"""Precision and recall of the analyst turns and of the start of the questions, on Earnings-21.
+"""Precision and recall of the analyst turns and of the start of the Q&A, on Earnings-21.
 
     python -m benchmarks.turns --data ../shared/data/earnings21
 
-The turn with which the questions begin was read by hand. Who is an analyst comes from the speaker
-metadata: a speaker whose name a hand-over says is one; who spoke before the questions, or whose
-last name the opening says, is none. The rules under test see "voice 3" in place of names. Speakers
-that the reference cannot place (no name in the metadata, no name heard) are left out and counted.
-The rules were tuned on these same calls: expect less elsewhere.
+The turn that starts the Q&A was found by reading. Analysts are identified from the speaker
+metadata: a speaker whose name is given in a hand-over is an analyst; a speaker who spoke before the
+Q&A, or whose last name is given in the opening, is not. The rules under test see "voice 3" instead
+of names. Speakers that the reference cannot place (no name in the metadata, no name spoken) are
+left out and counted. The rules were tuned on these calls: expect lower figures elsewhere.
 
-The rows "flat" are the same call without any speakers, a sentence a line, as in ECTSum: there only
-what stands between a hand-over and the first question mark is called an analyst's, so recall is
-low by design. A start is near within one turn, or within five sentences.
+The rows "flat" are the same calls without speakers, one sentence per line, as in ECTSum: there,
+only text between a hand-over and the first question mark is assigned to an analyst, so recall is
+low by design. A start counts as near within one turn, or within five sentences.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from finllm.corpus import cues, revcom, turns
 from finllm.records import Turn
 
-# The turn with which the questions begin, read by hand; the fireside chat 4374910 has none.
+# The turn that starts the Q&A, found by reading; the fireside chat 4374910 has none.
 STARTS = {
     "4330115": 6, "4344338": 4, "4344866": 6, "4346923": 9, "4359732": 4, "4360366": 9,
     "4360674": 3, "4360717": 2, "4361631": 1, "4363614": 5, "4364366": 3, "4365948": 5,
@@ -39,7 +39,7 @@ _ANONYMOUS = re.compile(r"(?i)speaker \d+(?: #\w+)?|operator")
 
 
 def is_named(speaker: str, text: str, *, whole_name: bool) -> bool:
-    """Whether a text says the last name (or any part of the name), spelled nearly the same."""
+    """Return whether a text has the last name (or any part of the name), in similar spelling."""
     parts = [part.lower() for part in re.findall(r"[^\W\d_]{3,}", speaker)]
     if _ANONYMOUS.fullmatch(speaker) or not parts:
         return False
@@ -52,7 +52,7 @@ def is_named(speaker: str, text: str, *, whole_name: bool) -> bool:
 
 
 def reference(call: tuple[Turn, ...], start: int) -> dict[str, bool]:
-    """Whether each speaker that the metadata can place is an analyst."""
+    """Return whether each speaker is an analyst, for those that the metadata can place."""
     head = call[:start]
     n_said: Counter[str] = Counter()
     for turn in head:
@@ -69,12 +69,12 @@ def reference(call: tuple[Turn, ...], start: int) -> dict[str, bool]:
 
 
 def share(part: int, whole: int) -> float | None:
-    """A ratio, None if it has no denominator."""
+    """Return a ratio, or None if the denominator is zero."""
     return part / whole if whole else None
 
 
 def score(gold: list[bool | None], said: list[Turn], start: int, name: str) -> Counter[str]:
-    """Counts of one call; ``gold`` says of each unit (turn, sentence) whether an analyst's."""
+    """Count the results of one call; ``gold`` marks the units (turns, sentences) of analysts."""
     counts: Counter[str] = Counter()
     for is_analyst, guess in zip(gold, said, strict=True):
         if is_analyst is None:
@@ -96,19 +96,19 @@ def score(gold: list[bool | None], said: list[Turn], start: int, name: str) -> C
 
 
 def voices(call: tuple[Turn, ...]) -> list[Turn]:
-    """The turns as the rules get them: numbers for names, no roles, no sections."""
+    """Return the turns as the rules get them: numbers for names, no roles, no sections."""
     numbers = {name: f"voice {i}" for i, name in enumerate(dict.fromkeys(t.speaker for t in call))}
     return [Turn(numbers[turn.speaker], "unknown", "unknown", turn.text) for turn in call]
 
 
 def sentences(call: tuple[Turn, ...]) -> list[tuple[int, str]]:
-    """The number of the turn and the words of every sentence."""
+    """Return the turn number and the text of every sentence."""
     split = re.compile(r"(?<=[.?!])\s+")
     return [(i, part) for i, turn in enumerate(call) for part in split.split(turn.text) if part]
 
 
 def summary(total: Counter[str]) -> dict[str, float | None]:
-    """Precision and recall from counts over all calls."""
+    """Return precision and recall from counts over all calls."""
     return {
         "n": total["units"],
         "n_unplaced": total["unplaced"],

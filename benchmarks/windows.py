@@ -2,10 +2,11 @@
 
     python -m benchmarks.windows data/raw/ectsum --calls 300 --max-tokens 384 1024
 
-The folder is a source with a ``source.yaml``; calls without a summary are left out. ``call`` is
-what the whole call states, as far as any excerpt could go; ``lead`` is the call's first sentences
-in the same tokens; ``excerpt`` is what templatize shows. Tokens are those of the model in
-params.yaml, the answer's part is its ``templatize.max_answer_tokens``.
+The folder is a source with a ``source.yaml``; calls without a summary are left out. ``call`` is the
+share that the whole call states, an upper limit for any excerpt; ``lead`` is that of the call's
+first sentences, with the same number of tokens; ``excerpt`` is that of the excerpt made by
+templatize. Tokens are those of the model in params.yaml; its ``templatize.max_answer_tokens`` are
+reserved for the answer.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from finllm.numbers.support import stated_figures, support
 from finllm.records import Transcript
 from finllm.settings.params import load_params
 
-PROMPT_TOKENS = 55  # of the chat format, the system prompt and the instruction
+PROMPT_TOKENS = 55  # for the chat format, the system prompt and the instruction
 
 
 def read_calls(folder: Path, n: int, seed: int) -> list[Transcript]:
-    """Up to ``n`` cleaned calls with a summary, drawn at random."""
+    """Return up to ``n`` cleaned calls with a summary, drawn at random."""
     read = [call for call in read_source(folder) if isinstance(call, Transcript) and call.summary]
     drawn = np.random.default_rng(seed).permutation(len(read))[:n]
     cleaned = (
@@ -44,7 +45,7 @@ def read_calls(folder: Path, n: int, seed: int) -> list[Transcript]:
 def shown(
     call: Transcript, costs: list[int], sentences: list[str], lexicon: Lexicon, room: int
 ) -> dict[str, int]:
-    """Figures of the summary, and how many of them the lead and the excerpt show."""
+    """Return how many of the summary's figures the lead and the excerpt state."""
     contents = [windows.content(s, (term for term, *_ in lexicon.find(s))) for s in sentences]
     chosen = {
         "lead": range(windows.contiguous(costs, 0, room)),
@@ -59,7 +60,7 @@ def shown(
 
 
 def main() -> None:
-    """Measure, print a table and one line of JSON."""
+    """Measure, and print a table and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("source", type=Path, help="a folder with a source.yaml")
     parser.add_argument("--calls", type=int, default=300)

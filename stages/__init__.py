@@ -1,4 +1,4 @@
-"""One adapter per stage of dvc.yaml: read, call the library, write."""
+"""The stages of dvc.yaml, one script each: read the inputs, call the library, write the outputs."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"stages: {outside(error)}")
 
-if sys.argv[0] == "-m":  # `python -m stages.NAME` imports this first, and then all that is slow
+if sys.argv[0] == "-m":  # `python -m stages.NAME` imports this package before the slow imports
     screen.begin()
-if not sys.stderr.isatty():  # progress bars are for a terminal; transformers asks when imported
+if not sys.stderr.isatty():  # no progress bars in a log; transformers reads this at import
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

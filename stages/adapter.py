@@ -13,11 +13,11 @@ from finllm.runtime import screen
 from finllm.runtime.environment import in_words
 from finllm.settings.params import Params, load_params
 
-OFF = "off.txt"  # in the folder of a model that was not trained: why not
+OFF = "off.txt"  # in the folder of a model that was not trained: the reason
 
 
 def paths(*names: str) -> argparse.Namespace:
-    """The paths that dvc.yaml gives this stage, as ``--name PATH`` each."""
+    """Parse the paths that dvc.yaml passes to this stage, each as ``--name PATH``."""
     parser = argparse.ArgumentParser()
     for name in names:
         parser.add_argument(f"--{name}", type=Path, required=True)
@@ -25,12 +25,12 @@ def paths(*names: str) -> argparse.Namespace:
 
 
 def params() -> Params:
-    """The checked params.yaml of the working folder."""
+    """Read and check the params.yaml of the working folder."""
     return load_params(Path("params.yaml"))
 
 
 def reasons(rejects: Iterable[Reject]) -> str:
-    """How many of each reason, the most frequent first, as `` (3 too_short, 1 html)``."""
+    """Count the rejects by reason, most frequent first, as in `` (3 too_short, 1 html)``."""
     counts = Counter(reject.reason for reject in rejects)
     return (
         f" ({', '.join(f'{n} {reason}' for reason, n in counts.most_common())})" if counts else ""
@@ -38,7 +38,7 @@ def reasons(rejects: Iterable[Reject]) -> str:
 
 
 def run(main: Callable[[], str | None]) -> None:
-    """Run a stage and show its line; a mistake is a line and exit code 1, never a traceback."""
+    """Run a stage and print its line; user errors exit with one line and code 1, no traceback."""
     try:
         said = main()
     except (ValueError, OSError) as error:

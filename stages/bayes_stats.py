@@ -1,4 +1,4 @@
-"""A Bayesian model of the paired differences: P(better), credible interval, Bayes factor."""
+"""Fit a Bayesian model of the paired differences: P(better), credible interval, Bayes factor."""
 
 import math
 import time
@@ -11,7 +11,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Fit the model to every metric; draw the primary one's posterior."""
+    """Fit the model to every metric, and write the posterior density of the primary metric."""
     at = adapter.paths("scores", "posterior", "metrics", "costs")
     params = adapter.params()
     p, v = params.bayes_stats, params.verdict

@@ -6,11 +6,11 @@ from finllm.checking import check
 from finllm.records import write_text
 from stages import adapter
 
-SAID = "params.yaml and what it names were looked at\n"  # the same always: it makes no stage run
+SAID = "params.yaml and what it names were looked at\n"  # constant, so that no stage reruns
 
 
 def main() -> str:
-    """Look, and write that it was done."""
+    """Check everything, and write a file that says so."""
     at = adapter.paths("done")
     check(adapter.params(), Path())
     write_text(at.done, SAID)

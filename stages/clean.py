@@ -1,4 +1,4 @@
-"""Raw calls to clean transcripts, and rejects with reasons."""
+"""Turn raw calls into clean transcripts, and rejects with reasons."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Read the sources, clean, write; a second time where repeated disclaimers go."""
+    """Read the sources, clean and write; erase recurring disclaimers in a second pass."""
     at = adapter.paths("source", "transfer", "transcripts", "rejects", "metrics")
     params = adapter.params()
     p = params.clean

@@ -6,7 +6,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Draw, change, write; without a reworded test there is only noise."""
+    """Draw the examples, change and write them; without a reworded set, only add noise."""
     at = adapter.paths("test", "reworded", "folder")
     p = adapter.params().predict
     test, reworded = read_examples(at.test), read_examples(at.reworded)

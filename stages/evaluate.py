@@ -1,4 +1,4 @@
-"""Scores of all models and of the trivial baselines, one row per example and model."""
+"""Score all models and the trivial baselines, one row per example and model."""
 
 import time
 
@@ -10,7 +10,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Read, score, summarise, write."""
+    """Read the answers, score them, summarise and write."""
     at = adapter.paths(
         *("train", "val", "test", "transfer", "calls", "base", "tuned", "fewshot", "preferred"),
         *("base_changed", "tuned_changed", "preferred_changed"),

@@ -11,7 +11,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Measure and sign in one pass, judge; trim, survey and write what is kept in a second."""
+    """Measure, hash and judge the calls; trim, survey and write the kept ones in a second pass."""
     at = adapter.paths(
         *("transcripts", "ratings", "kept", "dropped", "trimmed", "groups"),
         *("review", "plots", "metrics"),

@@ -1,4 +1,4 @@
-"""Answers of one model: test and transfer sets, changed examples, and without decoding rules."""
+"""Write one model's answers: test and transfer sets, changed examples, without decoding rules."""
 
 from finllm.answering.asking import ask, ask_with_shots, own_questions, reference_losses, summary
 from finllm.answering.backend import answerer_here
@@ -9,16 +9,16 @@ from stages import adapter
 
 
 def main() -> str:
-    """Load the model (with the adapter, where it is the tuned one), ask, write."""
+    """Load the model (with its adapter if it is tuned), generate the answers and write them."""
     at = adapter.paths(
         *("test", "transfer", "reworded", "noise", "weights", "shots"),
         *("predictions", "changed", "references", "metrics", "costs"),
     )
     params = adapter.params()
     p, system, name = params.predict, params.templatize.system_prompt, at.predictions.stem
-    few_shot = at.shots.is_file()  # a folder: this model is shown no example
+    few_shot = at.shots.is_file()  # if it is a folder, this model gets no examples
     why_off = "predict.few_shot is 0" if few_shot and not p.few_shot else ""
-    if (off := at.weights / adapter.OFF).is_file():  # of the stage prefer
+    if (off := at.weights / adapter.OFF).is_file():  # written by the stage prefer
         why_off = off.read_text(encoding="utf-8").strip()
     if why_off:
         for path in (at.predictions, at.changed, at.references):

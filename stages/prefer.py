@@ -1,4 +1,4 @@
-"""Train the tuned adapter on pairs of answers, of which one is to be preferred."""
+"""Train the tuned adapter on pairs of answers, of which one is preferred."""
 
 import shutil
 
@@ -7,7 +7,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Make the pairs and train; where it is off, write that and nothing else."""
+    """Make the pairs and train; if preference tuning is off, write empty outputs that say so."""
     at = adapter.paths(
         *("train", "val", "test", "transfer", "groups", "ratings", "adapter"),
         *("preferred", "pairs", "curve", "metrics", "costs"),
@@ -20,7 +20,7 @@ def main() -> str:
         write_text(at.curve, "")
         write_metrics(at.metrics, at.costs, {"pairs": 0, "forgetting": {"ratio": 1.0}})
         return "off: prefer.method is none"
-    from finllm.preference.run import prefer  # with torch, which takes seconds
+    from finllm.preference.run import prefer  # imports torch, which takes seconds
 
     done = prefer(
         params,

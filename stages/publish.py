@@ -9,7 +9,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Copy files and folders, byte by byte, to the same path outside of the folder of results."""
+    """Copy files and folders byte by byte to the same path, relative to the repository."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("paths", type=Path, nargs="+")
@@ -19,14 +19,14 @@ def main() -> str:
         target = file.relative_to(at.results)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(target.name + ".tmp")
-        shutil.copyfile(file, temporary)  # without its mode: what DVC links is read-only
+        shutil.copyfile(file, temporary)  # without its mode: files linked by DVC are read-only
         os.replace(temporary, target)
     folders = ", ".join(sorted({path.parts[0] for path in at.paths}))
     return f"{len(found)} files for Git, in {folders}"
 
 
 def files(path: Path) -> list[Path]:
-    """The file, or all files of the folder."""
+    """Return the file itself, or all files in the folder."""
     return [x for x in sorted(path.rglob("*")) if x.is_file()] if path.is_dir() else [path]
 
 

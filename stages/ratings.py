@@ -8,7 +8,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Read the clicks, keep those about the current answers, summarise."""
+    """Read the ratings, keep those about the current answers, summarise and write."""
     at = adapter.paths("ratings", "base", "tuned", "scores", "metrics")
     params = adapter.params()
     ratings = collect(

@@ -11,7 +11,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Decide, draw, write."""
+    """Decide on the verdict, draw the figures and write the reports."""
     at = adapter.paths(
         *("metrics", "plots", "examples", "base", "tuned", "preferred", "scores", "studies"),
         *("summary", "verdict", "forest", "html", "markdown", "drawings"),
@@ -43,7 +43,7 @@ def main() -> str:
         for name, section in vars(params).items()
         if name in ("data", "model", "lora", "train", "prefer", "verdict")
     }
-    if params.prefer.method == "none":  # and nothing to choose between
+    if params.prefer.method == "none":  # then there is only one candidate
         del sections["prefer"], sections["verdict"]["candidate"]
     shown = dataclasses.asdict(params.report)
     write_json(at.verdict, outcome.to_metrics(found))

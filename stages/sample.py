@@ -1,4 +1,4 @@
-"""Write the fictional calls of the embedded default, and those held out for transfer in German."""
+"""Write the fictional calls of the default source, and those in German for the transfer set."""
 
 from dataclasses import asdict, replace
 
@@ -18,7 +18,7 @@ provenance: synthetic
 
 
 def main() -> str:
-    """Generate and write: the same accounts twice, the second time in German."""
+    """Generate and write the calls of the same accounts twice, the second time in German."""
     at = adapter.paths("folder", "german")
     params = adapter.params()
     knobs = {name: value for name, value in asdict(params.sample).items() if name != "seed"}

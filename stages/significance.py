@@ -1,4 +1,4 @@
-"""Frequentist tests of the verdict's candidate against the base, by company."""
+"""Compare the verdict's candidate with the base by company, with frequentist tests."""
 
 import math
 
@@ -12,7 +12,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Pair, test, look into the groups, write."""
+    """Pair the scores, test the differences, compare subgroups and write."""
     at = adapter.paths("scores", "examples", "metrics")
     params = adapter.params()
     p, v = params.significance, params.verdict

@@ -1,4 +1,4 @@
-"""Examples to train, validation, test and transfer sets; fails on any leak."""
+"""Split the examples into training, validation, test and transfer sets; fail on any leak."""
 
 from itertools import chain
 
@@ -12,7 +12,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Assign companies, cut in time where asked for, cap, audit, write; the texts stay on disk."""
+    """Assign companies to sets, split by time if set, cap, audit and write; texts stay on disk."""
     at = adapter.paths("examples", "groups", "folder", "metrics")
     params = adapter.params()
     p = params.split

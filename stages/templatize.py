@@ -1,4 +1,4 @@
-"""Transcripts to instruction examples within the token budget, in exact shares."""
+"""Turn transcripts into instruction examples within the token budget, in exact shares."""
 
 from dataclasses import asdict
 from functools import partial
@@ -16,7 +16,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Draft every candidate to disk, choose by quota, keep the chosen, audit their references."""
+    """Write all candidates to disk, choose by quota, keep the chosen, audit their references."""
     at = adapter.paths("kept", "examples", "rejects", "metrics")
     params = adapter.params()
     p, weights = params.templatize, asdict(params.templatize.weights)

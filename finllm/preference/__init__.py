@@ -1,1 +1,1 @@
-"""Pairs of a right and a wrong answer, and training on them."""
+"""Preference tuning: pairs of a better and a worse answer, and training on them."""

@@ -1,7 +1,7 @@
-"""One thing made wrong in a summary, of a known kind.
+"""Corruptions of a summary: each function introduces one error of a known kind.
 
-Written on the raw text, with tables of its own and none of the metrics' code, so that what the
-metrics know does not decide what they are asked. The wording is that of headlines: lower case.
+They work on the raw text, with tables of their own and without the metrics' code, so that the
+metrics are not tested only on what they can detect. The wording is that of headlines: lower case.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 Edit = Callable[
     [str, str, np.random.Generator], str
-]  # summary, call, rng; the same where none fits
+]  # (summary, call, rng) to the edited summary, unchanged if nothing fits
 
 _NUMBER = re.compile(
     r"(?<![\w.,$-])(?P<money>\$)?(?P<digits>\d[\d,]*(?:\.\d+)?)(?![\d,.]*\d|-for|\w|-\d)"
@@ -70,17 +70,17 @@ ORDINALS = ("first", "second", "third", "fourth")
 
 
 def choose(found: Sequence[re.Match[str]], rng: np.random.Generator) -> re.Match[str] | None:
-    """One of the matches, None where there is none."""
+    """Return one of the matches at random, or None if there are none."""
     return found[int(rng.integers(len(found)))] if found else None
 
 
 def put(text: str, match: re.Match[str], new: str) -> str:
-    """The text with a match replaced."""
+    """Return the text with a match replaced by ``new``."""
     return text[: match.start()] + new + text[match.end() :]
 
 
 def numbers(text: str) -> list[re.Match[str]]:
-    """The figures of a text, without its years."""
+    """Return the figures of a text, without its years."""
     return [
         m for m in _NUMBER.finditer(text) if m["money"] or m["unit"] or not _YEAR.match(m["digits"])
     ]
@@ -102,7 +102,7 @@ def _differs(a: re.Match[str], b: re.Match[str]) -> bool:
 
 
 def swap_number(summary: str, call: str, rng: np.random.Generator) -> str:
-    """One figure becomes another figure of the call, of the same kind where it has one."""
+    """Replace one figure by another figure of the call, of the same kind if there is one."""
     match = choose(numbers(summary), rng)
     if match is None:
         return summary
@@ -113,7 +113,7 @@ def swap_number(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def invent_number(summary: str, call: str, rng: np.random.Generator) -> str:
-    """One figure becomes one that was never said: its digits times 1.2 to 3."""
+    """Replace one figure by an invented one: its digits times 1.2 to 3."""
     match = choose(numbers(summary), rng)
     if match is None:
         return summary
@@ -125,7 +125,7 @@ def invent_number(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def scale_number(summary: str, call: str, rng: np.random.Generator) -> str:
-    """A million becomes a billion, or a billion a million."""
+    """Replace one "million" by "billion", or one "billion" by "million"."""
     match = choose(list(re.finditer(r"\b(?:m|b)illion\b", summary)), rng)
     if match is None:
         return summary
@@ -133,7 +133,7 @@ def scale_number(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def flip_sign(summary: str, call: str, rng: np.random.Generator) -> str:
-    """A figure gets a minus, or a loss becomes a profit."""
+    """Turn a loss into a profit, or else put a minus sign before a figure."""
     losses = list(re.finditer(r"\bloss per share\b|\bnet loss\b", summary))
     match = choose(losses, rng)
     if match is not None:
@@ -145,7 +145,7 @@ def flip_sign(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def flip_direction(summary: str, call: str, rng: np.random.Generator) -> str:
-    """One word of direction becomes its opposite."""
+    """Replace one word of direction by its opposite."""
     table = {a: b for pair in FLIPS for a, b in (pair, pair[::-1])}
     words = "|".join(table)
     match = choose(list(re.finditer(rf"\b(?:{words})\b(?! to\b(?! \$))", summary)), rng)
@@ -153,7 +153,7 @@ def flip_direction(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def wrong_period(summary: str, call: str, rng: np.random.Generator) -> str:
-    """One quarter becomes another one, or a year the one before or after."""
+    """Replace one quarter by another, or one year by the year before or after."""
     pattern = r"\bq[1-4]\b|\b[1-4]q\b|\b(?:first|second|third|fourth)(?=[ -]quarter)|\b20[12]\d\b"
     match = choose(list(re.finditer(pattern, summary)), rng)
     if match is None:
@@ -169,7 +169,7 @@ def wrong_period(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def swap_item(summary: str, call: str, rng: np.random.Generator) -> str:
-    """One item becomes another: revenue for earnings."""
+    """Replace one item by another, such as revenue by earnings."""
     fits = [(a, b) for a, b in ITEMS if re.search(rf"\b{a}\b", summary)]
     if not fits:
         return summary
@@ -179,7 +179,7 @@ def swap_item(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def exchange_numbers(summary: str, call: str, rng: np.random.Generator) -> str:
-    """Two figures of one kind in different lines change places."""
+    """Exchange two figures of one kind in different lines."""
     found = numbers(summary)
     line = {m.start(): summary.count("\n", 0, m.start()) for m in found}
     pairs = [
@@ -195,7 +195,7 @@ def exchange_numbers(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def drop_bullet(summary: str, call: str, rng: np.random.Generator) -> str:
-    """One line of several is left out."""
+    """Remove one line, if there are several."""
     lines = summary.strip().split("\n")
     if len(lines) < 2:
         return summary
@@ -204,14 +204,14 @@ def drop_bullet(summary: str, call: str, rng: np.random.Generator) -> str:
 
 
 def repeat_bullet(summary: str, call: str, rng: np.random.Generator) -> str:
-    """One line stands twice."""
+    """Repeat one line."""
     lines = summary.strip().split("\n")
     at = int(rng.integers(len(lines)))
     return "\n".join([*lines[: at + 1], *lines[at:]])
 
 
 def shuffle_words(summary: str, call: str, rng: np.random.Generator) -> str:
-    """All words in random order."""
+    """Put all words in random order."""
     return " ".join(rng.permutation(summary.split()))
 
 

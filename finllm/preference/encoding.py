@@ -1,4 +1,4 @@
-"""Pairs as token ids: a prompt and the answers behind it, in one row of a data set."""
+"""Pairs as token ids: a prompt followed by its answers, in one row of a data set."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Nats = list[list[float]]  # log-probabilities of a pair's answers, pair by pair
 
 @dataclass(frozen=True)
 class EncodedPair:
-    """A prompt, its chosen and its rejected answer, and for ``kto`` one to another prompt."""
+    """A prompt, its chosen and rejected answer, and for ``kto`` an answer to another prompt."""
 
     prompt: list[int]
     answers: tuple[list[int], ...]
 
     @property
     def apart(self) -> list[Encoded]:
-        """Each answer behind the prompt, as an example of its own."""
+        """One example per answer, each with the prompt before it."""
         return [Encoded(self.prompt + answer, len(self.prompt)) for answer in self.answers]
 
 
@@ -36,7 +36,7 @@ def encode_pairs(
     examples: Sequence[Example],
     system_prompt: str,
 ) -> list[EncodedPair]:
-    """The pairs behind the prompts of their examples, which are those of training."""
+    """Encode the pairs, each after the prompt of its example as used in training."""
     by_id = {example.id: example for example in examples}
     return [
         EncodedPair(
@@ -50,15 +50,15 @@ def encode_pairs(
 
 
 def with_other_answers(rows: Sequence[EncodedPair]) -> list[EncodedPair]:
-    """The pairs, each with an answer to another prompt: that of the nearest pair before it.
+    """Return the pairs, each with an answer from the nearest pair before it with another prompt.
 
-    Chosen and rejected answers alternate. TRL takes the answer before in the batch, which makes its
-    batches depend on the order of the data set.
+    Chosen and rejected answers alternate. TRL takes the previous answer of the batch instead, which
+    makes its batches depend on the order of the data set.
 
     Raises
     ------
     ValueError
-        Where all pairs have one prompt.
+        If all pairs have the same prompt.
     """
     found = []
     for i, row in enumerate(rows):
@@ -78,10 +78,10 @@ def with_other_answers(rows: Sequence[EncodedPair]) -> list[EncodedPair]:
 def dataset(
     rows: Sequence[EncodedPair], reference: Nats | None = None, start: Nats | None = None
 ) -> Dataset:
-    """What the trainer reads; zeros where no log-probabilities are given.
+    """Return the data set that the trainer reads.
 
     ``reference`` and ``start`` are the log-probabilities of each pair's answers under the reference
-    of the loss, and under the model that training starts from.
+    of the loss, and under the model that training starts from; zeros if not given.
     """
     none = [[0.0] * len(row.answers) for row in rows]
     return Dataset.from_list(
@@ -101,7 +101,10 @@ def dataset(
 
 
 def collate(rows: Sequence[dict]) -> dict[str, torch.Tensor]:
-    """A batch: ids and mask padded to (pairs, tokens), ``n_prompt`` (pairs,), else (pairs, 2)."""
+    """Pad rows to a batch: ids and mask have shape (pairs, tokens).
+
+    ``n_prompt`` has shape (pairs,), the others (pairs, answers).
+    """
     lengths = torch.tensor([[len(row["input_ids"])] for row in rows])
     longest = int(lengths.max())
     padded = [row["input_ids"] + [0] * (longest - len(row["input_ids"])) for row in rows]

@@ -1,4 +1,4 @@
-"""One preference pair as the model reads it: the prompt once, and both answers behind it."""
+"""Display of one preference pair as the model reads it: the prompt once, then both answers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ REJECTED = "\x1b[31m"
 def pick_pair(
     pairs: Sequence[Pair], examples: Sequence[Example], index: int
 ) -> tuple[Pair, Example]:
-    """The pair at ``index``, and the training example whose prompt its answers stand behind.
+    """Return the pair at ``index``, and the training example whose prompt it answers.
 
     Raises
     ------
     ValueError
-        Where there is no such pair, or its example is not among those given.
+        If there is no such pair, or its example is not among those given.
     """
     if not pairs:
         raise ValueError("there are no preference pairs; set prefer.method and run `dvc repro`")
@@ -43,9 +43,9 @@ def show_pair(
     *,
     colour: bool,
 ) -> str:
-    """The pair's facts, the prompt, and the chosen and the rejected answer as they are encoded.
+    """Return the pair's details, the prompt, and both answers as they are encoded.
 
-    With ``colour`` the prompt is dim, the chosen answer green, the rejected one red.
+    With ``colour`` the prompt is dim, the chosen answer green and the rejected one red.
     """
     parts = [(PROMPT, chat.render_example(tokenizer, example, system_prompt))]
     end = chat.end_of_answer(tokenizer)

@@ -1,15 +1,15 @@
-"""What is minimised: the losses of TRL's trainers, on log-probabilities that are computed here.
+"""Preference losses of TRL's trainers, applied to log-probabilities that are computed here.
 
-With d the log-ratios of policy and reference of the chosen answer minus those of the rejected one:
+With d the log-ratio of policy and reference of the chosen answer minus that of the rejected one:
 
 - ``dpo``: -log sigmoid(beta d) (Rafailov et al. 2023, arXiv 2305.18290, equation 7);
 - ``ipo``: (d' - 1 / (2 beta)) ** 2 (Azar et al. 2023, arXiv 2310.12036, equation 17), where d' is d
-  with each log-ratio divided by the tokens of its answer, as the authors told TRL's;
-- ``simpo``: -log sigmoid(beta d' - margin), with log-probabilities in the place of log-ratios (Meng
-  et al. 2024, arXiv 2405.14734, equation 6): it has no reference;
-- ``kto``: 1 - sigmoid(beta (r - kl)) of a chosen answer with log-ratio r, 1 - sigmoid(beta (kl -
-  r)) of a rejected one (Ethayarajh et al. 2024, arXiv 2402.01306, equation 8), where kl is the mean
-  log-ratio in the batch of answers to other prompts, and 0 where that is negative.
+  with each log-ratio divided by the number of tokens of its answer, as the authors advised TRL's;
+- ``simpo``: -log sigmoid(beta d' - margin), with log-probabilities in place of log-ratios (Meng et
+  al. 2024, arXiv 2405.14734, equation 6), so that there is no reference;
+- ``kto``: 1 - sigmoid(beta (r - kl)) for a chosen answer with log-ratio r, and for a rejected one
+  1 - sigmoid(beta (kl - r)) (Ethayarajh et al. 2024, arXiv 2402.01306, equation 8), where kl is the
+  batch mean of the log-ratio of answers to other prompts, or 0 if that mean is negative.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ TRL_NAMES = {DPO: "sigmoid", IPO: "ipo", SIMPO: "sigmoid_norm", KTO: "kto"}
 
 
 def n_answers(method: str) -> int:
-    """Answers behind each prompt: two, and for ``kto`` one to another prompt."""
+    """Return the number of answers per prompt: two, and for ``kto`` also one to another prompt."""
     return 3 if method == KTO else 2
 
 
 class PreferenceLoss:
-    """TRL's loss without TRL's trainer: only what its ``_compute_loss`` reads is set.
+    """A loss of TRL without its trainer: only the attributes that ``_compute_loss`` reads are set.
 
-    TRL has SimPO only in an experimental trainer. It is DPO's loss per token with a reference
-    that gives each token of the chosen answer margin / beta nats, and the rejected answer none.
+    TRL has SimPO only in an experimental trainer. Here it is DPO's loss per token, with a reference
+    that gives each token of the chosen answer margin / beta nats, and each token of the rejected
+    answer 0.
 
     Parameters
     ----------
     method
         ``dpo``, ``ipo``, ``simpo`` or ``kto``.
     beta
-        How closely the policy is held to the reference; of ``simpo`` the scale of the scores.
+        How strongly the policy is tied to the reference; for ``simpo``, the scale of the scores.
     margin
-        Of ``simpo``: by how much the chosen answer is to lead, times beta.
+        For ``simpo``: the lead that the chosen answer should have, times beta.
     """
 
     def __init__(self, method: str, *, beta: float, margin: float) -> None:
@@ -53,16 +54,16 @@ class PreferenceLoss:
     def mean(
         self, nats: torch.Tensor, reference: torch.Tensor, n_tokens: torch.Tensor
     ) -> torch.Tensor:
-        """The mean loss of some pairs; ``kto`` estimates its kl on these.
+        """Return the mean loss of a batch of pairs; ``kto`` estimates its kl on the same batch.
 
         Parameters
         ----------
         nats, reference
             Log-probabilities of the chosen and the rejected answers, shape (pairs, 2), under the
-            policy and the reference; ``simpo`` reads no reference. ``kto`` has a third column, of
-            answers to other prompts.
+            policy and the reference; ``simpo`` ignores the reference. For ``kto`` there is a third
+            column, for answers to other prompts.
         n_tokens
-            The tokens of the answers, shaped alike.
+            Number of tokens of each answer, of the same shape.
         """
         if self.method == SIMPO:
             leads = n_tokens[:, 0] * (self.margin / self.beta)
@@ -76,7 +77,7 @@ class PreferenceLoss:
     def leads(
         self, nats: torch.Tensor, reference: torch.Tensor, n_tokens: torch.Tensor
     ) -> torch.Tensor:
-        """By how many nats the chosen answer leads, pair by pair: d, d' or its like, see above."""
+        """Return the chosen answer's lead per pair, in nats: d, or d' for ``ipo`` and ``simpo``."""
         ratios = nats - (torch.zeros_like(nats) if self.method == SIMPO else reference)
         scores = ratios if self.method in (DPO, KTO) else ratios / n_tokens
         return scores[:, 0] - scores[:, 1]
@@ -91,20 +92,20 @@ class _Dpo(DPOTrainer):
         self._total_train_tokens, self._tp_size = 0, 1
 
     def of_reference(self, nats: torch.Tensor, reference: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The reference's log-probabilities, under TRL's names."""
+        """Return the reference's log-probabilities under TRL's names."""
         return {"ref_chosen_logps": reference[:, 0], "ref_rejected_logps": reference[:, 1]}
 
 
 class _Kto(KTOTrainer):
     def __init__(self, loss_type: str, beta: float) -> None:
         self.loss_type, self.beta, self.calculate_KL = loss_type, beta, True
-        self.desirable_weight = self.undesirable_weight = 1.0  # there is one of each in a pair
+        self.desirable_weight = self.undesirable_weight = 1.0  # a pair has one of each
         self.precompute_ref_logps, self.aux_loss_enabled = True, False
         self.model = SimpleNamespace(training=True)
         self._total_train_tokens, self._tp_size = 0, 1
 
     def of_reference(self, nats: torch.Tensor, reference: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The reference's log-probabilities, which answers are chosen, and the answers of kl."""
+        """Return the reference's log-probabilities, the labels, and those of the answers for kl."""
         return {
             "ref_logps": reference[:, :2].T.reshape(-1),
             "label": torch.arange(2, device=nats.device).repeat_interleave(len(nats)) == 0,
@@ -114,19 +115,19 @@ class _Kto(KTOTrainer):
 
     def _compute_kl_logps(
         self, model: object, batch: dict[str, torch.Tensor]
-    ) -> torch.Tensor:  # which TRL would run the model for
+    ) -> torch.Tensor:  # TRL would run the model here
         return batch["KL_logps"]
 
 
 def _laid_out(
     nats: torch.Tensor, n_tokens: torch.Tensor
 ) -> tuple[SimpleNamespace, dict[str, torch.Tensor]]:
-    """Log-probabilities (pairs, 2) as TRL's models and collators have them; chosen ones first."""
+    """Return log-probabilities (pairs, 2) in the layout that TRL expects, chosen ones first."""
     counts = n_tokens.T.reshape(-1)
     places = torch.arange(int(counts.max()) + 1, device=nats.device)
     labelled = ((places > 0) & (places <= counts[:, None])).long()
     log_probs = torch.nn.functional.pad(nats.T.reshape(-1, 1), (0, len(places) - 2))
-    unknown = torch.zeros_like(log_probs, dtype=torch.bool)  # TRL's metrics, not read
+    unknown = torch.zeros_like(log_probs, dtype=torch.bool)  # for TRL's metrics, which are not read
     outputs = SimpleNamespace(
         log_probs=log_probs, entropy=unknown, mean_logits=unknown, is_top1=unknown
     )
@@ -138,7 +139,7 @@ def _laid_out(
 
 
 class _OneProcess:
-    """What TRL's loss asks of an accelerator, where one process trains."""
+    """The part of an accelerator that TRL's loss uses, for a single process."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -150,12 +151,12 @@ class _OneProcess:
 
 
 def check_method(method: str) -> None:
-    """Raise where the installed TRL has no such loss, before anything is loaded.
+    """Raise if the installed TRL does not have the loss; called before anything is loaded.
 
     Raises
     ------
     ValueError
-        Names the method, the version of TRL, and what TRL said.
+        With the method, the version of TRL, and TRL's error.
     """
     three = torch.full((1, n_answers(method)), 2.0)
     try:

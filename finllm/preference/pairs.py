@@ -1,10 +1,10 @@
-"""Pairs of answers to one prompt, of which the first is to be preferred: whence they come.
+"""Pairs of answers to one prompt, of which the first is preferred, and where they come from.
 
-Three kinds. *corrupted*: the reference of a training example against the same text with one thing
-made wrong (`finllm.preference.corruptions`). *sampled*: of several answers that the tuned model
-draws to a training prompt, the one that ranks highest by its figures against the one that ranks
-lowest. *rated*: of the base's and the tuned model's answers to a training prompt the one that
-people preferred against the other.
+There are three kinds. *corrupted*: the reference of a training example, against the same text with
+one error (`finllm.preference.corruptions`). *sampled*: of several answers that the tuned model
+samples for a training prompt, the one that ranks highest by its figures against the one that ranks
+lowest. *rated*: of the base model's and the tuned model's answers to a training prompt, the one
+that people preferred against the other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from finllm.scoring.domain import number_accuracy
 from finllm.scoring.figures import number_report
 
 CORRUPTED, SAMPLED, RATED = "corrupted", "sampled", "rated"
-WRITTEN = ("human", "synthetic")  # provenances of references that somebody wrote as an answer
+WRITTEN = ("human", "synthetic")  # provenances of references written as an answer
 EDITS: dict[str, corruptions.Edit] = {
     "another figure": corruptions.swap_number,
     "another scale": corruptions.scale_number,
@@ -36,7 +36,7 @@ EDITS: dict[str, corruptions.Edit] = {
     "repeated bullet": corruptions.repeat_bullet,
 }
 EQUAL_RANK = "equal_rank"
-RATED_OTHERS = "rated_of_other_examples"  # or of answers whose text is not there
+RATED_OTHERS = "rated_of_other_examples"  # or of answers whose text is missing
 RATED_EVEN = "rated_even"
 
 
@@ -47,24 +47,24 @@ class Pair:
     example_id: str
     company: str
     kind: str  # CORRUPTED, SAMPLED or RATED
-    fault: str  # of the rejected answer: one of EDITS, "lower rank", "not preferred"
+    fault: str  # of the rejected answer: a key of EDITS, "lower rank" or "not preferred"
     chosen: str
     rejected: str
-    part: str = "train"  # "val" where it chooses the training's best step
+    part: str = "train"  # "val" for pairs that choose the best step of the training
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """The pairs of a JSON-lines file."""
+    """Read pairs from a JSON-lines file."""
     return [Pair(**row) for row in read_jsonl(path)]
 
 
 def with_reference(examples: Sequence[Example]) -> list[Example]:
-    """The examples whose reference somebody wrote as an answer, rather than a rule or the call."""
+    """Return examples with a written reference, not one made by a rule or taken from the call."""
     return [example for example in examples if example.provenance in WRITTEN]
 
 
 def corrupted_pairs(examples: Sequence[Example], rng: np.random.Generator) -> list[Pair]:
-    """The reference of each example against each kind of error that changes it."""
+    """Pair the reference of each example with each corruption that changes it."""
     found = []
     for example in examples:
         for fault, edit in EDITS.items():
@@ -77,7 +77,7 @@ def corrupted_pairs(examples: Sequence[Example], rng: np.random.Generator) -> li
 
 
 def rank(answer: str, example: Example) -> tuple[float, float]:
-    """How right an answer's figures are: number accuracy, then their support in the excerpt."""
+    """Return an answer's rank: number accuracy, then its figures' support in the excerpt."""
     accuracy = number_accuracy(answer, example.answer, example.excerpt)
     return accuracy, number_report(answer, "", example.excerpt).support
 
@@ -85,10 +85,10 @@ def rank(answer: str, example: Example) -> tuple[float, float]:
 def sampled_pairs(
     examples: Sequence[Example], samples: Sequence[Sequence[str]]
 ) -> tuple[list[Pair], Counter[str]]:
-    """The best against the worst sample of each prompt, and how many prompts give none, and why.
+    """Pair each prompt's best and worst sample, and count prompts without a pair by reason.
 
-    ``samples`` are in the order of the examples. Where all of a prompt's samples have one rank
-    there is nothing to prefer. Among equals the first one stands.
+    ``samples`` are in the order of the examples. If all samples of a prompt have the same rank,
+    there is no pair. Among equals, the first is used.
     """
     found, left_out = [], Counter({EQUAL_RANK: 0})
     for example, drawn in zip(examples, samples, strict=True):
@@ -109,15 +109,15 @@ def rated_pairs(
     examples: Sequence[Example],
     prompts: Mapping[str, str],
 ) -> tuple[list[Pair], Counter[str]]:
-    """The preferred against the other answer of each rated pair, and how many give none, and why.
+    """Pair each preferred answer with the other, and count ratings without a pair by reason.
 
-    Of several raters the mean counts; where it is even there is nothing to prefer. Answers count
-    whichever models wrote them, as long as their prompt is still that of a training example.
+    With several raters, the mean counts; if it is even, there is no pair. Answers count whichever
+    models wrote them, as long as their prompt is still that of a training example.
 
     Parameters
     ----------
     prompts
-        The hash of the prompt of each training example.
+        Hash of the prompt of each training example, by example id.
     """
     texts = {row.sha256: row for row in answered}
     by_id = {example.id: example for example in examples}
@@ -140,12 +140,12 @@ def rated_pairs(
 
 
 def check_kinds(pairs: Sequence[Pair], weights: Mapping[str, float]) -> None:
-    """Raise where a kind with a weight above 0 has no pair, with the weight and the reason.
+    """Raise if a kind with a weight above 0 has no pair.
 
     Raises
     ------
     ValueError
-        For the first such kind.
+        For the first such kind, with its weight and the reason.
     """
     there = {pair.kind for pair in pairs}
     for kind, weight in weights.items():
@@ -160,12 +160,12 @@ def mixed(
     max_pairs: int,
     rng: np.random.Generator,
 ) -> list[Pair]:
-    """As many pairs as the weights of the kinds allow, at most ``max_pairs`` (0 is all), drawn.
+    """Draw as many pairs as the weights of the kinds allow, at most ``max_pairs`` (0: no limit).
 
     Raises
     ------
     ValueError
-        Where a kind with a weight above 0 has no pair.
+        If a kind with a weight above 0 has no pair.
     """
     check_kinds(pairs, weights)
     used = {kind: weight for kind, weight in weights.items() if weight > 0}
@@ -191,12 +191,12 @@ _REASONS = {
 
 
 def with_parts(pairs: Sequence[Pair], *, val_share: float, rng: np.random.Generator) -> list[Pair]:
-    """The pairs, those of some training companies marked as ``val``: at least one company's.
+    """Return the pairs, with those of some training companies (at least one) marked as ``val``.
 
     Raises
     ------
     ValueError
-        Where fewer than two companies have pairs.
+        If fewer than two companies have pairs.
     """
     companies = sorted({pair.company for pair in pairs})
     if len(companies) < 2:
@@ -215,19 +215,19 @@ def audited(
     sets: Mapping[str, Sequence[Example]],
     groups: Mapping[str, str],
 ) -> splits.Audit:
-    """What the pairs share with validation, test and transfer set, by the audit of the split.
+    """Audit what the pairs share with the validation, test and transfer sets.
 
     Parameters
     ----------
     sets
-        The four sets of the split; the pairs must be of the set ``train``.
+        The four sets of the split; the pairs must be from the set ``train``.
     groups
-        The near-duplicate group of a transcript, where it is in one.
+        The near-duplicate group of each transcript that is in one.
 
     Raises
     ------
     ValueError
-        Where a pair is of no training example, its answers are equal, or anything is shared.
+        If a pair is not from a training example, its answers are equal, or anything is shared.
     """
     train = {example.id: example for example in sets["train"]}
     for pair in pairs:
@@ -252,7 +252,7 @@ def audited(
 
 
 def counted(pairs: Sequence[Pair]) -> dict[str, object]:
-    """How many pairs there are, by kind, by fault and by part, and of how many companies."""
+    """Return the number of pairs, in total and by kind, fault and part, and of companies."""
     return {
         "pairs": len(pairs),
         "companies": len({pair.company for pair in pairs}),

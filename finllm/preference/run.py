@@ -1,4 +1,4 @@
-"""Preference tuning from its parameters: pairs made, the tuned adapter trained on, all written."""
+"""Preference tuning from its parameters: make pairs, train the tuned adapter, write results."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ from finllm.training.progress import Progress
 from finllm.training.resume import Checkpointer
 
 CURVE = ("step", "loss", "accuracy", "lead_nats", "chosen_nats", "drift_nats")
-FAR = 0.5  # nats a token; a reference this far is another model
+FAR = 0.5  # nats per token; a model that has drifted this far from its start is another model
 
 
 def prefer(
@@ -78,23 +78,23 @@ def prefer(
     metrics: Path,
     costs: Path,
 ) -> PreferenceFit:
-    """Make the pairs, train on them, and write pairs, adapter, curve and what was measured.
+    """Make the pairs, train on them, and write the pairs, adapter, curve, metrics and costs.
 
     Parameters
     ----------
     sets
-        The four sets of the split; pairs are made of ``train`` alone.
+        The four sets of the split; pairs are made from ``train`` alone.
     groups
-        The near-duplicate group of a transcript, where it is in one.
+        The near-duplicate group of each transcript that is in one.
     ratings
-        The folder with people's ratings of answers to training examples.
+        Folder with people's ratings of answers to training examples.
     adapter
-        The tuned adapter, where training starts.
+        The tuned adapter, from which training starts.
 
     Raises
     ------
     ValueError
-        Where TRL lacks the method, the adapter is of another base, or no pairs are left.
+        If TRL lacks the method, the adapter is for another base model, or no pairs are left.
     """
     params = replace(params, model=resolved(params.model))
     m, p = params.model, params.prefer
@@ -160,12 +160,12 @@ def prefer(
 
 
 def check_adapter(adapter: Path, *, name: str, revision: str) -> None:
-    """Raise where an adapter is missing, or was trained on another base.
+    """Raise if an adapter is missing, or was trained on another base model.
 
     Raises
     ------
     ValueError
-        Names both bases.
+        With the names of both base models.
     """
     file = adapter / "adapter_config.json"
     if not file.is_file():
@@ -188,7 +188,7 @@ def make_pairs(
     ratings: Path,
     adapter: Path,
 ) -> tuple[list[Pair], Counter[str]]:
-    """The pairs of all kinds, mixed by weight; how many prompts or ratings gave none, by reason."""
+    """Return the pairs of all kinds, mixed by weight, and counts of those left out, by reason."""
     p, system = params.prefer, params.templatize.system_prompt
     weights = {CORRUPTED: p.weights.corrupted, SAMPLED: p.weights.sampled, RATED: p.weights.rated}
     rng = np.random.default_rng(p.seed)
@@ -205,7 +205,7 @@ def make_pairs(
         found += rated
     check_kinds(
         found, {kind: weights[kind] for kind in (CORRUPTED, RATED)}
-    )  # drawing takes minutes
+    )  # before sampling, which takes minutes
     if weights[SAMPLED]:
         screen.working("drawing answers")
         asked = splits.cap(examples, p.max_prompts, rng)
@@ -220,13 +220,13 @@ def make_pairs(
         ranked, equal = sampled_pairs(asked, drawn)
         found += ranked
         left_out.update(equal)
-        gc.collect()  # the model that was asked
+        gc.collect()  # frees the model that was sampled
     kept = mixed(found, weights, max_pairs=p.max_pairs, rng=rng)
     return with_parts(kept, val_share=p.val_share, rng=rng), left_out
 
 
 def load_tuned(params: Params, folder: str, adapter: Path) -> PeftModel:
-    """The frozen base with the tuned adapter on it, to be trained on."""
+    """Load the frozen base with the tuned adapter on it, ready for training."""
     m = params.model
     model = load_base(
         folder,
@@ -245,7 +245,7 @@ def load_tuned(params: Params, folder: str, adapter: Path) -> PeftModel:
 
 
 def alarms(result: PreferenceFit) -> list[tuple[str, str]]:
-    """What is wrong with where a training ended, as kinds and sentences."""
+    """Return the problems with the result of a training, as (kind, sentence)."""
     found, after = [], result.after
     if after.chosen_nats < 0:
         found.append(
@@ -313,7 +313,7 @@ def _fit(
 
 @contextlib.contextmanager
 def _own_keys() -> Iterator[None]:
-    """In what the trainer of the stage `train` says, the keys of this stage."""
+    """In errors from the trainer of the stage `train`, replace its keys by those of this stage."""
     try:
         yield
     except ValueError as error:

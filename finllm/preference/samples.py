@@ -1,4 +1,4 @@
-"""Several answers that a model draws to each prompt, instead of its most probable one."""
+"""Several sampled answers to each prompt, instead of the most probable one."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from finllm.records import Example
 
 
 class Draws:
-    """Stands where ``finllm.answering.rules.Rules`` does, and draws each token.
+    """Replacement for ``finllm.answering.rules.Rules`` that samples each token.
 
-    What is drawn depends on the seed, the answer and the place in it, and so not on the order in
-    which answers are written or on the number of threads.
+    A draw depends on the seed, the answer's index and the position in it, and so not on the order
+    in which answers are written or on the number of threads.
 
     Parameters
     ----------
     temperature
-        Logits are divided by it; the lower, the closer to the most probable token.
+        Divisor of the logits; the lower, the more likely the most probable token.
     seed
-        Of all answers together.
+        Seed for all answers.
     """
 
     def __init__(self, *, temperature: float, seed: int) -> None:
         self.temperature, self.seed = temperature, seed
 
     def writer(self) -> Write:
-        """What the decoder asks for each token."""
+        """Return the function that the decoder calls for each token."""
         return self.write
 
     def write(
         self, index: int, ids: Sequence[int], token: int, logits: Callable[[], np.ndarray]
     ) -> list[int]:
-        """The ids of an answer and one that is drawn; ``token``, the most probable, is not asked.
+        """Return an answer's ids with one more, sampled; the most probable ``token`` is ignored.
 
-        By the inverse of the distribution function, from one uniform number.
+        The token is drawn by inverting the distribution function at one uniform number.
         """
         scaled = logits().astype(np.float64) / self.temperature
         cumulated = np.cumsum(np.exp(scaled - scaled.max()))
@@ -47,7 +47,7 @@ class Draws:
         return [*ids, int(np.searchsorted(cumulated, uniform * cumulated[-1], side="right"))]
 
     def finished(self, index: int, ids: Sequence[int], *, hit_limit: bool) -> list[int]:
-        """The answer as it was drawn."""
+        """Return the answer as it was drawn."""
         return list(ids)
 
 
@@ -60,7 +60,7 @@ def drawn_answers(
     temperature: float,
     seed: int,
 ) -> list[list[str]]:
-    """``n`` answers to the prompt of each example, without the rules of decoding."""
+    """Return ``n`` sampled answers to the prompt of each example, without the decoding rules."""
     tokenizer = answerer.tokenizer
     prompts = [
         chat.encode_prompt(tokenizer, chat.render_example(tokenizer, example, system_prompt))

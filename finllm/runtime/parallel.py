@@ -18,17 +18,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 Work = Callable[[list[T]], R]
 
-BATCH = 16  # records that travel together
-MIN_BATCHES = 16  # fewer are done before a second process has started
-MAX_WORKERS = 8  # reading and writing are not shared, so more cores stand idle
-IN_FLIGHT = 3  # batches a worker has waiting or finished: this bounds the memory
+BATCH = 16  # records per batch
+MIN_BATCHES = 16  # fewer are finished before a second process has started
+MAX_WORKERS = 8  # reading and writing are not parallel, so more cores would be idle
+IN_FLIGHT = 3  # batches per worker that are waiting or finished: this bounds the memory
 
 _prepare: Callable[[], Work] | None = None
 _work: Work | None = None
 
 
 def n_cores() -> int:
-    """The cores that this process may use, at most ``MAX_WORKERS``."""
+    """Return the number of cores that this process may use, at most ``MAX_WORKERS``."""
     try:
         n = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS or Windows
@@ -45,31 +45,31 @@ def map_batches(
     engine: str = "local",
     lost: Callable[[T], R] | None = None,
 ) -> Iterator[R]:
-    """What the work gives for each batch of records, in order; the same however it is done.
+    """Yield the result of the work on each batch of records, in order.
 
-    Processes start from nothing ("spawn", as on every system): what they need travels in
-    ``prepare``, which each calls once. With one worker, or too few records to pay for starting
-    processes, the work is done here.
+    Results do not depend on the number of workers. Processes are started with "spawn" on every
+    system: all that they need is sent in ``prepare``, which each calls once. With one worker, or
+    too few records to pay for starting processes, the work is done in this process.
 
     Parameters
     ----------
     prepare
-        Gives the function of a batch, such as a ``functools.partial`` of a function that loads the
-        lexicon and returns a closure. It is pickled; what it returns is not. The work on a batch
-        must depend on nothing but that batch.
+        Returns the function for a batch; for example, a ``functools.partial`` of a function that
+        loads the lexicon and returns a closure. It is pickled; its result is not. The work on a
+        batch must depend only on that batch.
     records
-        Read as the batches are needed, at most ``IN_FLIGHT`` batches a worker ahead.
+        Read as needed, at most ``IN_FLIGHT`` batches per worker ahead.
     engine
         ``local``: ``n_workers`` processes of this machine; ``ray``: the cores of a cluster
         (``finllm.runtime.ray_cluster``).
     lost
-        On Ray, what stands for a record that kills its worker; without it that is an error.
+        On Ray, gives the result for a record that kills its worker; None raises an error.
 
     Raises
     ------
     OSError
-        If a worker is killed, which is mostly for want of memory. Errors of the work itself are
-        raised as they are.
+        If a worker is killed, usually because memory ran out. Errors raised by the work itself
+        are passed on.
     """
     batches = _batches(iter(records), batch_size)
     on_ray = engine == "ray"
@@ -108,7 +108,7 @@ def _batches(records: Iterator[T], size: int) -> Iterator[list[T]]:
 
 
 def _start(prepare: Callable[[], Work]) -> None:
-    """Remember the work; an interrupt is the parent's to handle."""
+    """Store the work, and leave interrupts to the parent."""
     global _prepare
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prepare = prepare

@@ -1,4 +1,4 @@
-"""Run the pipeline through DVC: its messages in a log file, one line per stage on the screen."""
+"""Pipeline runs through DVC: its messages in a log file, one line per stage on the screen."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from finllm.runtime import screen
 
 LOG = screen.LOGS / "dvc.log"
 INTERRUPTED = (130, -2)  # exit codes of a process that Ctrl-C ended
-FROM_CACHE = "is cached - skipping run"  # in what DVC says of a run that it has seen before
+FROM_CACHE = "is cached - skipping run"  # in DVC's message for a stage in its run cache
 
 
 class _Listener(logging.FileHandler):
-    """Writes what DVC says, shows which stages it took from its cache of runs, and counts them."""
+    """Log handler that shows and counts the stages that DVC restored from its run cache."""
 
     n_restored = 0
 
@@ -34,9 +34,9 @@ class _Listener(logging.FileHandler):
 
 
 def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
-    """Run the stages that changed, and what depends on them; the exit code.
+    """Run the stages that changed and those that depend on them; return the exit code.
 
-    A folder that is not in Git (a downloaded archive) is run as well; it has no experiments.
+    A folder that is not in Git (a downloaded archive) works too, but has no experiments.
     """
     started = time.perf_counter()
     (root / LOG).parent.mkdir(exist_ok=True)
@@ -44,7 +44,7 @@ def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
     listener.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("dvc")
     logger.setLevel(logging.INFO)
-    logger.handlers[:] = [listener]  # in place of those that write to the terminal
+    logger.handlers[:] = [listener]  # replaces the handlers that write to the terminal
     if not in_git(root):
         screen.say(
             "Not a Git repository: the pipeline runs; `dvc exp` and `dvc metrics diff` need one:"
@@ -80,7 +80,7 @@ def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
 
 
 def status(root: Path) -> tuple[int, str, str]:
-    """Exit code, output and errors of ``dvc status --json``, also where there is no Git."""
+    """Return exit code, output and errors of ``dvc status --json``, also outside of Git."""
     logger = logging.getLogger("dvc")
     handlers, level = logger.handlers, logger.level
     logger.handlers, logger.level = [logging.NullHandler()], logging.CRITICAL  # no bars either
@@ -94,7 +94,7 @@ def status(root: Path) -> tuple[int, str, str]:
 
 
 def in_git(root: Path) -> bool:
-    """Whether the folder is in a Git repository."""
+    """Return whether the folder is in a Git repository."""
     place = root.resolve()
     return any((folder / ".git").exists() for folder in (place, *place.parents))
 
@@ -104,13 +104,13 @@ def _config(root: Path) -> dict[str, dict[str, object]]:
 
 
 def _failed(error: ReproductionError) -> int:
-    """What the stage has not said itself; it names its own mistakes."""
+    """Report a failed stage unless it has reported its error itself, and return the exit code."""
     cause = error.__cause__
     if not isinstance(cause, StageCmdFailedError):
         screen.warn(f"repro: {_words(cause or error)} (DVC log: {LOG})")
         return 1
     name = str(error).split("'")[1]
-    exited = re.search(r"exited with (-?\d+)$", str(cause))  # DVC keeps it in the message alone
+    exited = re.search(r"exited with (-?\d+)$", str(cause))  # DVC gives it only in the message
     code = int(exited[1]) if exited else 1
     if code in INTERRUPTED:
         return 130

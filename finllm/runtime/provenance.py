@@ -1,7 +1,8 @@
 """Provenance of a run: commit, state of the tree, date, processor, libraries, compute type.
 
-Greedy answers hang on near-ties, which another kind of processor may round the other way, so
-figures repeat on the same kind of processor and are close on others. A reader is told which it was.
+Greedy answers depend on near-ties between tokens, which another kind of processor may round
+differently. Figures are therefore reproduced on the same kind of processor, and are close on
+others; the provenance tells a reader which kind it was.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-KEY = "provenance"  # in a stage's costs, since no two runs share it
-WRITTEN = ("metrics", "plots", "reports", "dvc.lock")  # by the pipeline itself, while it runs
+KEY = "provenance"  # in a stage's costs, because it differs from run to run
+WRITTEN = ("metrics", "plots", "reports", "dvc.lock")  # written by the pipeline as it runs
 REPEATS = (
     "On the same kind of processor, everything except time and memory is reproduced exactly; on "
     "another kind, answers can differ where two tokens are almost equally probable."
@@ -25,19 +26,19 @@ REPEATS = (
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a run was made with."""
+    """The code, machine and libraries of a run."""
 
     commit: str  # abbreviated; empty outside of Git
-    clean: bool  # whether every tracked file but what the pipeline writes was as in the commit
+    clean: bool  # whether all tracked files, except those that the pipeline writes, were unchanged
     date: str  # UTC, ISO 8601
-    processor: str  # its name, and the instructions that it multiplies with
+    processor: str  # its name, and the instruction set used for matrix products
     torch: str
     python: str
-    dtype: str  # of the products
+    dtype: str  # of the matrix products
 
 
 def provenance(*, processor: str, dtype: str, folder: Path = Path()) -> Provenance:
-    """What the present run is made with; ``folder`` is in the repository."""
+    """Return the provenance of the current run; ``folder`` must be in the repository."""
     commit = _git(folder, "rev-parse", "--short", "HEAD")
     return Provenance(
         commit=commit,
@@ -51,12 +52,12 @@ def provenance(*, processor: str, dtype: str, folder: Path = Path()) -> Provenan
 
 
 def from_costs(costs: Mapping[str, object], *, file: str = "") -> Provenance | None:
-    """What a stage's costs say of it; None if they are of an older version and say nothing.
+    """Return the provenance in a stage's costs, or None if an older version wrote them without it.
 
     Raises
     ------
     ValueError
-        If it cannot be read; names the file.
+        If it cannot be read, with the name of the file.
     """
     found = costs.get(KEY)
     if found is None:
@@ -68,7 +69,7 @@ def from_costs(costs: Mapping[str, object], *, file: str = "") -> Provenance | N
 
 
 def line(found: Provenance) -> str:
-    """One line for a reader.
+    """Return the provenance as one line for the reader.
 
     >>> line(Provenance("e88ba7e", True, "2026-11-29T08:30:00+00:00", "Intel Xeon, AMX, bfloat16",
     ...     "2.13.0", "3.11.7", "bfloat16"))
@@ -82,7 +83,7 @@ def line(found: Provenance) -> str:
 
 
 def _changed(folder: Path) -> str:
-    """The tracked files that differ from the commit, beside those that the pipeline writes."""
+    """Return the changed tracked files, except those that the pipeline writes."""
     top = _git(folder, "rev-parse", "--show-toplevel")
     without = [f":(exclude,top){name}" for name in WRITTEN]
     options = ["--porcelain", "--untracked-files=no"]
@@ -90,7 +91,7 @@ def _changed(folder: Path) -> str:
 
 
 def _git(folder: Path, *words: str) -> str:
-    """What Git says; nothing where it is not installed, or there is no repository."""
+    """Return Git's output, or "" if Git is not installed or there is no repository."""
     try:
         done = subprocess.run(
             ["git", *words], cwd=folder, capture_output=True, text=True, check=False

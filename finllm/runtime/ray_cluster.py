@@ -1,4 +1,4 @@
-"""Ray: the cluster that a stage runs on, and a map over batches on its nodes, in order."""
+"""Ray: connection to a cluster, and an ordered map over batches on its nodes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ import finllm
 T = TypeVar("T")
 R = TypeVar("R")
 
-SECONDS_TO_ANSWER = 30  # that a cluster has
-OBJECT_STORE_BYTES = 256 * 2**20  # of a local cluster; batches are small, and few at a time
-MAX_RETRIES = 3  # of a batch whose worker or node died
-IN_FLIGHT = 3  # batches a core has waiting or finished: this bounds the driver's memory
+SECONDS_TO_ANSWER = 30  # timeout for a connection to a cluster
+OBJECT_STORE_BYTES = 256 * 2**20  # for a local cluster; batches are small, and few at a time
+MAX_RETRIES = 3  # for a batch whose worker or node died
+IN_FLIGHT = 3  # batches per core that are waiting or finished: this bounds the driver's memory
 SHARE = "; what a stage reads must be on a path that every node has"
 INSTALL = "install it with: pip install -r requirements-ray.txt"
 _PROBE = """
@@ -35,31 +35,31 @@ except BaseException as error:
     sys.exit("REASON " + " ".join(str(error).split()))
 """
 
-_last: tuple[str, Callable] | None = None  # of a worker: what it prepared
+_last: tuple[str, Callable] | None = None  # in a worker: key and function of its last work
 
 
 def check_installed() -> None:
-    """Refuse ``execution.engine: ray`` without the package.
+    """Raise if the package ``ray``, needed by ``execution.engine: ray``, is missing.
 
     Raises
     ------
     ValueError
-        Says how to install it.
+        With the command to install it.
     """
     if importlib.util.find_spec("ray") is None:
         raise ValueError(f"execution.engine is ray, but the package ray is missing; {INSTALL}")
 
 
 def connect() -> ModuleType:
-    """Ray, connected to the cluster at ``RAY_ADDRESS``, or to one of this machine's cores.
+    """Return Ray, connected to the cluster at ``RAY_ADDRESS``, or to a local one if it is not set.
 
-    A second call finds the connection of the first. A cluster that this starts ends with the
-    process. To one that it joins it sends the package ``finllm``, so that no node needs a copy.
+    Later calls reuse the first connection. A local cluster ends with the process. The package
+    ``finllm`` is sent to an existing cluster, so that its nodes do not need a copy.
 
     Raises
     ------
     ValueError
-        If ``ray`` is not installed, or ``RAY_ADDRESS`` is no address.
+        If ``ray`` is not installed, or ``RAY_ADDRESS`` is not a valid address.
     OSError
         If the cluster does not answer, or has another version of Ray or Python.
     """
@@ -88,12 +88,14 @@ def connect() -> ModuleType:
 
 
 def check_answers(address: str) -> None:
-    """Join a cluster in another process: Ray itself waits for minutes, then ends its process.
+    """Check from another process that a cluster answers.
+
+    Ray itself would wait for minutes and then end its process.
 
     Raises
     ------
     ValueError, OSError
-        As ``connect``.
+        As in ``connect``.
     """
     if "://" in address:
         raise ValueError(
@@ -121,19 +123,19 @@ def map_on_ray(
     *,
     lost: Callable[[T], R] | None,
 ) -> Iterator[R]:
-    """``finllm.runtime.parallel.map_batches`` on the nodes of a cluster.
+    """Run ``finllm.runtime.parallel.map_batches`` on the nodes of a cluster.
 
-    A batch whose worker or node dies is done again, elsewhere. If it kills its worker every time,
-    its records are done one by one, and the one to blame is given to ``lost``.
+    A batch whose worker or node dies is run again elsewhere. If it kills its worker every time, its
+    records are run one by one, and the record at fault is given to ``lost``.
 
     Raises
     ------
     OSError
-        For a record that kills its worker, without ``lost``; for a full object store.
+        If a record kills its worker and ``lost`` is None, or the object store is full.
     """
     ray = connect()
     run = ray.remote(_run).options(max_retries=MAX_RETRIES, scheduling_strategy="SPREAD")
-    key = uuid.uuid4().hex  # tells one work from the next
+    key = uuid.uuid4().hex  # distinguishes this work from earlier ones
     waiting: deque[tuple[object, list[T]]] = deque()
     try:
         shared = ray.put((prepare, key, os.getcwd()))
@@ -153,7 +155,7 @@ def map_on_ray(
 
 
 def cluster_cores(ray: ModuleType) -> int:
-    """The cores that the cluster has now."""
+    """Return the number of cores that the cluster has now."""
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
@@ -180,11 +182,11 @@ def _results(
 
 
 def _run(shared: tuple[Callable[[], Callable], str, str], batch: list) -> object:
-    """In a worker: prepare once, then work."""
+    """Run the work on a batch in a worker, after preparing it once."""
     global _last
     prepare, key, home = shared
     if _last is None or _last[0] != key:
-        if os.path.isdir(home):  # relative paths are those of the driver, where this node has them
+        if os.path.isdir(home):  # relative paths refer to the driver's folder, if this node has it
             os.chdir(home)
         try:
             _last = key, prepare()
@@ -195,21 +197,21 @@ def _run(shared: tuple[Callable[[], Callable], str, str], batch: list) -> object
 
 
 def here() -> str:
-    """The address of the node that this runs on."""
+    """Return the address of the node that this process runs on."""
     import ray
 
     return ray.util.get_node_ip_address()
 
 
 def node_id() -> str:
-    """Ray's name of the node that this runs on; several can have one address."""
+    """Return Ray's id of the node that this process runs on; several nodes can share an address."""
     import ray
 
     return ray.get_runtime_context().get_node_id()
 
 
 def in_words(error: Exception) -> str:
-    """An error of Ray itself, as one sentence with what to do."""
+    """Return an error of Ray as one sentence that says what to do."""
     from ray import exceptions
 
     if isinstance(error, exceptions.ObjectStoreFullError | exceptions.OutOfDiskError):

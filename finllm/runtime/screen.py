@@ -1,8 +1,9 @@
 """Screen output of a stage: one line and a progress bar; library output goes to a log file.
 
-Under DVC, which sets ``DVC_STAGE``, the standard streams of a stage are the file ``logs/NAME.log``,
-and only what is said here reaches the terminal. By hand (``python -m stages.NAME``), and in the
-copy that DVC makes for a queued experiment (``dvc queue logs`` shows it), nothing is redirected.
+DVC sets ``DVC_STAGE``. Under DVC, the standard streams of a stage go to the file ``logs/NAME.log``,
+and only messages printed with this module reach the terminal. When a stage is run by hand (``python
+-m stages.NAME``), or in the copy that DVC makes for a queued experiment (shown by ``dvc queue
+logs``), nothing is redirected.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tqdm import tqdm
 from finllm.runtime.environment import outside
 
 LOGS = Path("logs")
-STAGE, ROOT, RANK = "DVC_STAGE", "DVC_ROOT", "RANK"  # set by DVC; by a launch of several processes
+STAGE, ROOT, RANK = "DVC_STAGE", "DVC_ROOT", "RANK"  # set by DVC, DVC, and a multi-process launch
 COPIES = "/.dvc/tmp/exps/"
 BAR = "{desc:<16}{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} {unit}s, {remaining} left{postfix}"
 CLEAR = "\r\x1b[K"
@@ -32,11 +33,11 @@ GO_ON = "run `make repro` or `dvc repro` to resume"
 
 @dataclass
 class _Screen:
-    out: TextIO | None = None  # the terminal; None: the standard streams still are
+    out: TextIO | None = None  # the terminal; None if the standard streams are not redirected
     err: TextIO | None = None
     log: Path | None = None
-    waiting: bool = False  # the last line says that something is at work, and is to be cleared
-    ended: bool = False  # the last word is said
+    waiting: bool = False  # the last line is a progress message, to be cleared
+    ended: bool = False  # the final message has been printed
     started: float = 0.0
 
 
@@ -44,7 +45,7 @@ _screen = _Screen()
 
 
 def stage() -> str:
-    """The name of the stage that this process runs, as DVC has it; else that of the script."""
+    """Return the name of the stage that this process runs under DVC, else that of the script."""
     name = os.environ.get(STAGE, "").split(":")[-1]
     if not name and sys.argv[0] == "-m":  # the module itself is not imported yet
         return sys.orig_argv[sys.orig_argv.index("-m") + 1].split(".")[-1]
@@ -52,7 +53,7 @@ def stage() -> str:
 
 
 def begin() -> None:
-    """Start the stage's log, where DVC runs it in the project's own folder."""
+    """Start the clock, and the stage's log if DVC runs it in the project's own folder."""
     _screen.started = time.perf_counter()
     sys.excepthook = _last_words
     if os.environ.get(STAGE) and COPIES not in Path(os.environ.get(ROOT, "")).as_posix() + "/":
@@ -60,7 +61,7 @@ def begin() -> None:
 
 
 def capture(log: Path) -> None:
-    """Send the standard streams of this process and its children to a file."""
+    """Redirect the standard streams of this process and its children to a file."""
     log.parent.mkdir(exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -83,7 +84,7 @@ def _to_log(mode: str) -> None:
 
 @contextlib.contextmanager
 def released() -> Iterator[None]:
-    """The standard streams as they were, for child processes that log for themselves."""
+    """Restore the original standard streams, for child processes that write their own logs."""
     if not _screen.log:
         yield
         return
@@ -98,23 +99,23 @@ def released() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """A line for the user, above any bar; in the log as well."""
+    """Print a line for the user, above any progress bar, and also to the log."""
     _line(text, _screen.out or sys.stdout)
 
 
 def warn(text: str) -> None:
-    """As ``say``, on the error stream."""
+    """Print a line like ``say``, on the error stream."""
     _line(text, _screen.err or sys.stderr)
 
 
 def note(text: str) -> None:
-    """A line for the log; where there is none, for what is no terminal."""
+    """Print a line to the log or, if there is none, to standard output unless it is a terminal."""
     if _screen.log or not sys.stdout.isatty():
         print(text)
 
 
 def result(text: str) -> None:
-    """The stage's one line: its name, what came out, the time it took where that is to be felt."""
+    """Print the stage's one line: its name, its result, and its duration if at least a second."""
     seconds = time.perf_counter() - _screen.started if _screen.started else 0.0
     took = f" ({duration(seconds)})" if seconds >= 1 else ""
     say(f"{stage():<16}{text}{took}")
@@ -122,7 +123,7 @@ def result(text: str) -> None:
 
 
 def fail(text: str) -> None:
-    """What went wrong, in a line; and where the log is."""
+    """Print an error in one line, and the path of the log."""
     _screen.ended = bool(_screen.log)
     warn(f"{stage()}: {text}")
     if _screen.log:
@@ -130,13 +131,13 @@ def fail(text: str) -> None:
 
 
 def interrupted(text: str = "") -> None:
-    """Where an interrupted stage goes on."""
+    """Print how to resume an interrupted stage."""
     _screen.ended = bool(_screen.log)
     warn(f"{stage()}: {text or f'interrupted; {GO_ON}'}")
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words.
+    """Return a duration in seconds as text.
 
     >>> duration(7.4), duration(171)
     ('7 s', '2 min 51 s')
@@ -146,7 +147,7 @@ def duration(seconds: float) -> str:
 
 
 class Bar(tqdm):
-    """A bar on the terminal, and nothing where there is none; it leaves no line behind."""
+    """Progress bar that leaves no line behind, and is disabled without a terminal."""
 
     def __init__(
         self,
@@ -166,7 +167,7 @@ class Bar(tqdm):
         super().__init__(iterable, total=total, desc=desc, **fixed, **layout, **others)
 
     def close(self) -> None:
-        """Clear the bar; until the stage's line, a word says that it is still at work."""
+        """Clear the bar, and show "..." until the stage prints its line."""
         shown = not self.disable
         super().close()
         if shown:
@@ -182,7 +183,7 @@ def _line(text: str, stream: TextIO, *, also_log: bool = True) -> None:
 
 
 def working(on: str = "...") -> None:
-    """Say what the stage is at, on a terminal; the next line takes its place."""
+    """Show on a terminal what the stage is doing; the next line replaces it."""
     if _screen.err and _screen.err.isatty() and not _screen.ended:
         _screen.err.write(f"{CLEAR}{stage():<16}{on}")
         _screen.err.flush()

@@ -1,1 +1,1 @@
-"""Train the adapter: batches, checkpoints, curves, and errors with their causes."""
+"""Training of the adapter: batches, checkpoints, curves, and errors explained with their causes."""

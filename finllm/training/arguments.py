@@ -1,4 +1,4 @@
-"""The settings of TRL's trainer for one training, from those of params.yaml."""
+"""Arguments of TRL's trainer, built from the settings in params.yaml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from finllm.settings.params import Params
 
 
 def common_settings(params: Params) -> dict[str, Any]:
-    """What the stages `train` and `prefer` have in common of ``training_arguments``."""
+    """Return the arguments of ``training_arguments`` that the stages `train` and `prefer` share."""
     m, p = params.model, params.train
     return {
         "warmup_share": p.warmup_share,
@@ -50,27 +50,30 @@ def training_arguments(
     n_batches: int | None = None,
     n_devices: int = 1,
 ) -> SFTConfig:
-    """The trainer's settings; at most ``evals_per_run`` evaluations, evenly spaced, one at the end.
+    """Return the trainer's arguments, with at most ``evals_per_run`` evaluations, evenly spaced.
 
-    bfloat16 runs under no autocast, on a CPU as on a GPU: the frozen weights are in the compute
-    dtype already, and the casts would cost more than they save. To Accelerate ``bf16`` also means
-    that FSDP reduces gradients, and returns the loss, in bfloat16. DeepSpeed alone needs it: it
-    would hold the frozen weights in float32. float16 is trained with loss scaling (Micikevicius et
-    al. 2018, arXiv 1710.03740, section 3.2), which Accelerate has on a GPU only.
+    The last evaluation is at the end of the training, and one more is made before the first step.
+
+    bfloat16 runs without autocast, on a CPU as on a GPU: the frozen weights already have the
+    compute dtype, and the casts would cost more than they save. In Accelerate, ``bf16`` also means
+    that FSDP reduces gradients, and returns the loss, in bfloat16. Only DeepSpeed needs it, since
+    it would otherwise keep the frozen weights in float32. float16 is trained with loss scaling
+    (Micikevicius et al. 2018, arXiv 1710.03740, section 3.2), which Accelerate supports on GPUs
+    only.
 
     Parameters
     ----------
     deepspeed
-        Whether DeepSpeed will hold the weights.
+        Whether DeepSpeed manages the weights.
     restarts
-        Cycles of ``cosine_with_restarts``; the other schedules have none.
+        Number of cycles of ``cosine_with_restarts``; ignored by the other schedules.
     n_batches
-        Forward passes an epoch, where batches are not of ``batch_size`` examples.
+        Forward passes per epoch, if batches do not have ``batch_size`` examples each.
 
     Raises
     ------
     ValueError
-        If optimizer or dtype needs a GPU and there is none.
+        If the optimizer or the compute dtype needs a GPU and there is none.
     """
     on_gpu = torch.cuda.is_available()
     if optimizer == "paged_adamw_8bit" and not on_gpu:
@@ -104,8 +107,8 @@ def training_arguments(
         bf16=on_gpu and bfloat16 and deepspeed,
         fp16=on_gpu and float16,
         use_cpu=not on_gpu,
-        activation_checkpointing=False,  # switched on with the adapter, where asked for
-        ddp_find_unused_parameters=False,  # every adapter's weight is used in every step
+        activation_checkpointing=False,  # enabled with the adapter, if at all
+        ddp_find_unused_parameters=False,  # every step uses every adapter weight
         eval_strategy="steps",
         eval_steps=math.ceil(n_steps / evals_per_run),
         eval_on_start=True,
@@ -114,12 +117,12 @@ def training_arguments(
         save_strategy="no",
         logging_steps=1,
         report_to="none",
-        disable_tqdm=True,  # `finllm.training.progress` shows how far it is
+        disable_tqdm=True,  # `finllm.training.progress` shows progress
         max_length=None,
         dataloader_pin_memory=on_gpu,
     )
     if arguments.n_gpu > 1:
-        # without a launch transformers counts all visible GPUs as this process's and would wrap the
-        # model in DataParallel, which TRL refuses; it sets this count itself for models in parts
+        # outside a launch, transformers counts all visible GPUs as this process's and would wrap
+        # the model in DataParallel, which TRL refuses; for a model split over GPUs it sets 1 itself
         arguments._n_gpu = 1
     return arguments

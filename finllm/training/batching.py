@@ -1,12 +1,13 @@
 """Composition of batches: length buckets, a token budget, or packed rows.
 
-``length_buckets`` and ``shuffle`` take a number of examples a pass. ``token_budget`` takes as many
-of about one length as fit into a number of tokens, padding included, so that short examples fill a
-pass as well as long ones. ``packing`` lays examples end to end in one row without padding;
-positions begin again with every example, and attention is cut between them. A dense kernel
-(matmul, sdpa, eager) still computes the scores that the cut throws away, flash_attention_2 not. The
-fused layers of the CPU (`finllm.model.fused`) lay every batch end to end themselves: there packing
-only decides how many examples a pass takes.
+``length_buckets`` and ``shuffle`` put a fixed number of examples into each forward pass.
+``token_budget`` puts in as many examples of similar length as fit into a number of tokens, padding
+included, so that passes of short examples are as full as those of long ones. ``packing``
+concatenates examples in one row without padding; positions restart with each example, and attention
+does not cross from one to another. A dense kernel (matmul, sdpa, eager) still computes the scores
+that are then masked; flash_attention_2 does not. The fused layers for the CPU
+(`finllm.model.fused`) concatenate the examples of every batch themselves: with them, packing only
+decides how many examples a pass has.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from finllm.model.fused import FusedLlama
 
 @dataclass(frozen=True)
 class Batching:
-    """How examples are put together; ``finllm.settings.params.Train`` has the allowed values."""
+    """How examples are batched; ``finllm.settings.params.Train`` has the allowed values."""
 
-    kind: str  # length_buckets, shuffle, token_budget, packing
-    n_examples: int  # a forward pass, of the first two kinds
-    n_tokens: int  # a forward pass, of the last two kinds
+    kind: str  # length_buckets, shuffle, token_budget or packing
+    n_examples: int  # per forward pass, for the first two kinds
+    n_tokens: int  # per forward pass, for the last two kinds
 
     @property
     def by_tokens(self) -> bool:
@@ -40,19 +41,19 @@ class Batching:
         return self.kind in ("token_budget", "packing")
 
     def describe(self) -> str:
-        """How much a forward pass takes, in words."""
+        """Return a phrase for the contents of a forward pass, such as "up to 4096 tokens"."""
         if self.by_tokens:
             return f"up to {self.n_tokens} tokens"
         return f"{self.n_examples} example{'s' if self.n_examples > 1 else ''}"
 
     def effective(self, lengths: Sequence[int], accumulation: int) -> float:
-        """Examples an optimizer step sees; on average, where their number varies."""
+        """Return the number of examples per optimizer step; the average, if their number varies."""
         if not self.by_tokens:
             return self.n_examples * accumulation
         return len(lengths) / max(1, self.count(lengths)) * accumulation
 
     def count(self, lengths: Sequence[int]) -> int:
-        """Forward passes that one epoch takes.
+        """Return the number of forward passes in one epoch.
 
         Raises
         ------
@@ -65,10 +66,10 @@ class Batching:
 
 
 def plan(lengths: Sequence[int], batching: Batching, *, seed: int) -> list[list[int]]:
-    """The examples of each forward pass of an epoch, as indexes, in a random order.
+    """Return the forward passes of an epoch in random order, each as a list of example indexes.
 
-    The number of passes depends on the lengths alone; the seed decides which examples of one length
-    stand together, and the order of the passes.
+    The number of passes depends on the lengths alone; the seed decides which examples of equal
+    length share a pass, and the order of the passes.
 
     Raises
     ------
@@ -91,13 +92,13 @@ def plan(lengths: Sequence[int], batching: Batching, *, seed: int) -> list[list[
 
 
 def _fullest_first(order: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Each example, longest first, into the fullest row that has room for it.
+    """Put each example, longest first, into the fullest row that has room for it.
 
-    Best fit decreasing needs at most 11/9 of the fewest rows, plus a constant (Johnson et al. 1974,
-    SIAM Journal on Computing 3, 299).
+    Best fit decreasing needs at most 11/9 of the minimum number of rows, plus a constant (Johnson
+    et al. 1974, SIAM Journal on Computing 3, 299).
     """
     rows: list[list[int]] = []
-    room: list[tuple[int, int]] = []  # what is left in each row, and its number; the fullest first
+    room: list[tuple[int, int]] = []  # (free tokens, row index), the fullest row first
     for i in order:
         at = bisect.bisect_left(room, (lengths[i], -1))
         left, row = room.pop(at) if at < len(room) else (budget, len(rows))
@@ -109,7 +110,7 @@ def _fullest_first(order: Sequence[int], lengths: Sequence[int], budget: int) ->
 
 
 def _alike(order: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Neighbours in length, as many as fit when all are padded to the longest of them."""
+    """Group examples of similar length, as many as fit when padded to the longest of them."""
     found: list[list[int]] = []
     for i in order:  # longest first, so that the first of a batch sets its width
         if not found or (len(found[-1]) + 1) * lengths[found[-1][0]] > budget:
@@ -119,11 +120,11 @@ def _alike(order: Sequence[int], lengths: Sequence[int], budget: int) -> list[li
 
 
 class TokenBatches(BatchRebalanceSampler):
-    """Batches by a budget of tokens, planned anew for every epoch from seed and epoch alone.
+    """Batches with a token budget, planned anew for every epoch from seed and epoch alone.
 
-    A subclass of the one batch sampler that transformers' trainer hands to its data loader as it
-    is, with the share of each process already taken: process r of n takes every n-th batch, and the
-    first batches again where the last round is not full.
+    Transformers' trainer hands only this kind of batch sampler to its data loader unchanged, with
+    the share of each process already taken: process r of n takes every n-th batch. If the last
+    round is not full, it is completed with the first batches.
     """
 
     def __init__(
@@ -143,9 +144,10 @@ class TokenBatches(BatchRebalanceSampler):
 
 
 def pack(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-    """Examples end to end in one row, each tensor of shape (1, tokens).
+    """Concatenate examples in one row; each tensor has shape (1, tokens).
 
-    The first token of an example is never labelled: what stands before it is another example.
+    The first token of an example is never labelled, because the token before it belongs to another
+    example.
     """
     labels = [[-100, *row["labels"][1:]] for row in rows]
     return {
@@ -157,7 +159,7 @@ def pack(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
 
 
 def cut_mask(position_ids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """What is added to the scores of a packed row: 0 within an example up to a token, else -inf.
+    """Return a packed row's additive causal mask: 0 within an example, -inf between examples.
 
     Parameters
     ----------
@@ -177,11 +179,11 @@ def cut_mask(position_ids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 class PlannedTrainer(SFTTrainer):
-    """SFTTrainer whose training batches follow a ``Batching``; evaluation pads as before.
+    """SFTTrainer whose training batches follow a ``Batching``; evaluation pads as usual.
 
-    Set ``batching`` before training, and ``autocast`` where weights are held in float32 and their
-    products are to be rounded (full fine-tuning). Packed positions and the mask that cuts attention
-    reach the decoder through a hook, so that the loss need not know of them.
+    Set ``batching`` before training, and also ``autocast`` if the weights are in float32 and their
+    products should be rounded (full fine-tuning). A hook passes the positions of packed rows, and
+    the mask that separates their examples, to the decoder, so that the loss need not handle them.
     """
 
     batching: Batching | None = None
@@ -190,7 +192,7 @@ class PlannedTrainer(SFTTrainer):
     _positions: torch.Tensor | None = None
 
     def get_train_dataloader(self) -> DataLoader:
-        """The training batches; packed into one row where asked for."""
+        """Return the training batches, each packed into one row if ``batching`` says so."""
         packing = self.batching is not None and self.batching.kind == "packing"
         if not packing or self.fused is not None:
             return super().get_train_dataloader()
@@ -203,7 +205,7 @@ class PlannedTrainer(SFTTrainer):
             self.data_collator = padded
 
     def compute_loss_context_manager(self) -> AbstractContextManager:
-        """Autocast where it is asked for; weights in the compute dtype already need none."""
+        """Return autocast if requested; weights that already have the compute dtype need none."""
         if self.autocast is None:
             return super().compute_loss_context_manager()
         return torch.autocast(self.args.device.type, dtype=self.autocast)
@@ -234,7 +236,7 @@ class PlannedTrainer(SFTTrainer):
         return prepared
 
     def _cut(self, decoder: torch.nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        """Give the decoder, once, a packed row's positions and the mask that cuts attention."""
+        """Pass a packed row's positions and attention mask to the decoder, once."""
         positions, self._positions = self._positions, None
         if positions is None:
             return args, kwargs

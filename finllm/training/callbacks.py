@@ -1,4 +1,4 @@
-"""Callbacks of a training run: best adapter, early stopping, checks for missing gradients."""
+"""Callbacks of a training run: best adapter, early stopping, checks of loss and gradients."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from finllm.training.resume import Remembering
 
 
 class BestAdapter(Remembering):
-    """Keeps the adapter of the lowest validation loss and stops when it no longer falls.
+    """Callback that keeps the adapter with the lowest validation loss, with early stopping.
 
     Parameters
     ----------
     model
         The model that is trained.
     patience
-        Evaluations in a row without improvement before stopping; 0 is never.
+        Evaluations in a row without improvement before stopping; 0 never stops early.
     min_improvement
-        What counts as an improvement, in nats.
+        Smallest decrease of the loss, in nats, that counts as an improvement.
     """
 
     def __init__(self, model: PeftModel, *, patience: int, min_improvement: float) -> None:
@@ -45,7 +45,7 @@ class BestAdapter(Remembering):
         metrics: dict[str, float],
         **_: Any,
     ) -> None:
-        """Compare with the best so far."""
+        """Keep the adapter if its loss is the lowest so far; stop if patience has run out."""
         loss = metrics["eval_loss"]
         improved = loss < self.best_loss - self.min_improvement
         if loss < self.best_loss:
@@ -56,11 +56,11 @@ class BestAdapter(Remembering):
             self.stopped = control.should_training_stop = True
 
     def restore(self) -> None:
-        """Put the best adapter back."""
+        """Load the best adapter back into the model."""
         put_weights(self.model, self._state)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best adapter so far, its loss and step, and the evaluations since."""
+        """Return the best adapter, its loss and step, and the evaluations without improvement."""
         return {
             "adapter": self._state,
             "loss": self.best_loss,
@@ -69,13 +69,13 @@ class BestAdapter(Remembering):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back what ``state_dict`` returned."""
+        """Restore the state that ``state_dict`` returned."""
         self._state, self._waited = state["adapter"], state["waited"]
         self.best_loss, self.best_step = state["loss"], state["step"]
 
 
 class SoundFit(TrainerCallback):
-    """Stops with a message when the loss is no longer a number, or the adapter does not move.
+    """Callback that raises if the loss is not finite or no gradient reaches the adapter.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class SoundFit(TrainerCallback):
     def on_step_end(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Raise where the first step with a learning rate above 0 left every B at 0."""
+        """Raise if the first step with a learning rate above 0 left every B matrix at 0."""
         # the warmup's first step has rate 0; with float16 the loss scaler skips up to 16 steps
         if state.global_step != args.warmup_steps + (20 if args.fp16 else 1):
             return
@@ -109,7 +109,7 @@ class SoundFit(TrainerCallback):
         logs: dict[str, float],
         **_: Any,
     ) -> None:
-        """Raise where a logged loss or gradient norm is not finite."""
+        """Raise if a logged loss or gradient norm is not finite."""
         for name in ("loss", "eval_loss") if args.fp16 else ("loss", "grad_norm", "eval_loss"):
             if name in logs and not math.isfinite(float(logs[name])):
                 raise ValueError(

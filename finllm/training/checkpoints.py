@@ -1,8 +1,8 @@
-"""Atomic checkpoints on disk, in a folder per run.
+"""Atomic checkpoints on disk, in one folder per run.
 
-A run is its parameters, its encoded examples, its base weights, its code, its libraries and the
-kind of processor that rounds; their hash names the folder, so that a checkpoint of anything else is
-never found. Safetensors and JSON only.
+A run is defined by its parameters, encoded examples, base weights, code, libraries and kind of
+processor (which decides how numbers are rounded). Their hash names the folder, so that a run never
+finds the checkpoint of another one. Files are safetensors and JSON only.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ MANIFEST = "manifest.json"
 def run_folder(
     root: Path, *, settings: Mapping[str, object], sets: Mapping[str, Sequence[Encoded]]
 ) -> Path:
-    """The folder of one run: the hash of all that its result depends on, and its processes.
+    """Return the folder of a run, named by a hash of all that its result depends on.
+
+    The name ends in the number of processes.
 
     Parameters
     ----------
     root
-        Where the runs' folders are.
+        Parent folder of the runs' folders.
     settings
-        The parameters that the result depends on, and the hash of the base weights; what JSON can
-        hold.
+        Parameters that the result depends on, and the hash of the base weights; JSON-serialisable.
     sets
-        The encoded examples by set: as the model sees them, prompt and mask included.
+        Encoded examples by set, as the model sees them: prompt and mask included.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     machine = {
@@ -62,17 +63,18 @@ def run_folder(
 
 @contextmanager
 def held(run: Path, *, wait: bool = False) -> Iterator[None]:
-    """Make the run's folder and hold it for this process; the kernel frees it on any death.
+    """Create the run's folder and lock it for this process.
 
-    Of several processes of one training the first holds it for all, and alone makes and removes it.
-    An empty folder is not left.
+    The kernel releases the lock when the process ends, however it ends. In a training with several
+    processes, the first one takes the lock for all of them and alone creates and removes the
+    folder. An empty folder is removed at the end.
 
     Parameters
     ----------
     run
         The folder.
     wait
-        Whether to wait for another process that holds it, as experiments do that run side by side.
+        Whether to wait for another process that has the lock, as for experiments run in parallel.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def _descriptor(run: Path, *, wait: bool) -> int:
         run.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(run, os.O_RDONLY)
-        except FileNotFoundError:  # the one that held it has just removed it
+        except FileNotFoundError:  # the process that had the lock has just removed the folder
             continue
         if _locked(descriptor, run, wait=wait):
             return descriptor
@@ -104,7 +106,7 @@ def _descriptor(run: Path, *, wait: bool) -> int:
 
 
 def _locked(descriptor: int, run: Path, *, wait: bool) -> bool:
-    """Whether the folder is held now; not where it was removed while this waited for it."""
+    """Return whether the lock was taken; False if the folder was removed during the wait."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -118,15 +120,15 @@ def _locked(descriptor: int, run: Path, *, wait: bool) -> bool:
 
 
 def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:
-    """Write the checkpoint of a step, then remove those that are older than the last two.
+    """Write the checkpoint of a step, then remove all but the last two.
 
-    All is on disk under a temporary name, with the SHA-256 of each file, before the name is
-    changed: a kill at any moment leaves a whole checkpoint or none.
+    Everything is written to disk under a temporary name, with the SHA-256 of each file, before the
+    folder is renamed: a kill at any moment leaves a complete checkpoint or none.
 
     Raises
     ------
     OSError
-        If it cannot be written; those before it are intact, and nothing half-written is left.
+        If it cannot be written; earlier checkpoints are intact, and no partial one is left.
     """
     folder = run / f"step-{step:06d}"
     temporary = folder.with_suffix(".tmp")
@@ -138,7 +140,7 @@ def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:
             _write(temporary / name, content)
         _write(temporary / MANIFEST, json.dumps({"step": step, "sha256": hashes}).encode())
         _sync(temporary)
-        shutil.rmtree(folder, ignore_errors=True)  # one that could not be read
+        shutil.rmtree(folder, ignore_errors=True)  # an unreadable one of the same step
         os.replace(temporary, folder)
         _sync(run)
     except OSError as error:
@@ -155,9 +157,9 @@ def write_checkpoint(run: Path, step: int, files: Mapping[str, bytes]) -> None:
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """The newest checkpoint whose files are what was written; None if there is none.
+    """Return the newest checkpoint whose files match their hashes, or None if there is none.
 
-    One that is not whole is named on stderr, and the one before it is taken.
+    A damaged checkpoint is reported on stderr, and the one before it is tried.
     """
     for folder in _steps(run):
         fault = _fault(folder)
@@ -168,14 +170,15 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 
 def read_checkpoint(folder: Path) -> dict[str, bytes]:
-    """The contents of a checkpoint's files, by name."""
+    """Return the contents of a checkpoint's files, by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != MANIFEST}
 
 
 def on_other_devices(run: Path) -> str:
-    """That the same training has a checkpoint on another number of processes; empty otherwise.
+    """Return a notice if this training has a checkpoint with another process count, else "".
 
-    Its steps have another effective batch, so a run with fewer or more of them is another run.
+    Each step then has another effective batch, so a run with fewer or more processes is another
+    run.
     """
     name, _, n = run.name.rpartition("-")
     for other in sorted(run.parent.glob(f"{name}-*")) if name else []:
@@ -190,7 +193,7 @@ def on_other_devices(run: Path) -> str:
 
 
 def continues_from(run: Path | None) -> str:
-    """Where the next training of the same run starts, in words."""
+    """Return a sentence that says from which step the next training of this run starts."""
     newest = newest_checkpoint(run) if run else None
     if newest is None:
         return "no checkpoint was written yet, so the next run starts from the first step"
@@ -198,7 +201,7 @@ def continues_from(run: Path | None) -> str:
 
 
 def _steps(run: Path) -> list[Path]:
-    """The checkpoints of a run, the newest first."""
+    """Return the checkpoints of a run, newest first."""
     return sorted(run.glob("step-" + "[0-9]" * 6), reverse=True)
 
 

@@ -1,4 +1,4 @@
-"""The training curves, written by DVCLive while the model learns and drawn by ``dvc plots``."""
+"""Training curves, written by DVCLive during training and drawn by ``dvc plots``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trl import SFTConfig
 
 from finllm.records import csv_text, write_text
 
-CURVES = {  # the trainer's name: ours, which is also the file's name
+CURVES = {  # trainer's name: our name, which is also the file's
     "loss": "train/loss_nats",
     "grad_norm": "train/gradient_norm",
     "learning_rate": "train/learning_rate",
@@ -19,16 +19,16 @@ CURVES = {  # the trainer's name: ours, which is also the file's name
     "near_zero_share": "train/near_zero_share",
     "update_to_weight": "train/update_to_weight",
 }
-COSTS = ("tokens_per_second", "peak_memory_gb")  # differ from run to run: beside the curves
+COSTS = ("tokens_per_second", "peak_memory_gb")  # not reproducible: in a CSV of their own
 
 
 def open_live(folder: str) -> Live:
-    """A DVCLive that only writes the curves: DVC itself tracks metrics and experiments."""
+    """Return a DVCLive logger for curves only: DVC tracks metrics and experiments."""
     return Live(dir=folder, dvcyaml=None, save_dvc_exp=False, report=None)
 
 
 class LiveCurves(TrainerCallback):
-    """Hands what the trainer logs to DVCLive, by optimizer step, and what a step costs to a CSV."""
+    """Callback that logs the curves to DVCLive, and the cost of each step to a CSV."""
 
     def __init__(self, live: Live, costs: Path) -> None:
         self.live = live
@@ -37,7 +37,7 @@ class LiveCurves(TrainerCallback):
     def on_train_begin(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Write what was logged before a kill: DVC removes outputs before each run."""
+        """Rewrite the points logged before a kill, since DVC removes outputs before each run."""
         write_text(self.costs, csv_text(["step", *COSTS], []))
         for row in state.log_history:
             self._write(row["step"], row)
@@ -50,7 +50,7 @@ class LiveCurves(TrainerCallback):
         logs: dict[str, Any],
         **_: Any,
     ) -> None:
-        """Write one point of every curve that is in the log."""
+        """Write one point of every curve in the log."""
         self._write(state.global_step, logs)
 
     def _write(self, step: int, logs: dict[str, Any]) -> None:

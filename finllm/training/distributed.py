@@ -1,6 +1,6 @@
-"""Multi-process specifics: the forward pass, the adapter, the loss.
+"""Multi-process specifics: forward pass, adapter weights, optimizer state and loss.
 
-On one process every function here does the plain thing.
+In a single process, every function here reduces to the plain operation.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def call_inside(
     function: Callable[..., torch.Tensor],
     *arguments: Any,
 ) -> torch.Tensor:
-    """``function(*arguments)``, run as the forward pass of ``wrapper`` around ``module``.
+    """Run ``function(*arguments)`` as the forward pass of ``wrapper``, which wraps ``module``.
 
     DDP, FSDP and DeepSpeed do their work (prepare to reduce gradients, gather shards) when the
-    wrapper is called; a loss that reached for the module within would go past them, and train each
-    process on its own gradients, silently.
+    wrapper is called. A loss that called the inner module directly would bypass them, and each
+    process would silently train on its own gradients only.
     """
     own = module.__dict__.get("forward")
 
@@ -50,11 +50,11 @@ def _put_back(module: torch.nn.Module, own: Any) -> None:
 
 
 def shard_on_cpu() -> None:
-    """Let Accelerate apply FSDP on a CPU, under gloo.
+    """Let Accelerate apply FSDP on a CPU, with gloo.
 
-    PyTorch shards on a CPU; Accelerate 1.15 asks for FSDP only where the processes are of a known
-    accelerator, and on a CPU falls back to DDP without a word. To be called between the trainer's
-    arguments (which set up the processes) and the trainer; the rest is Accelerate's own path.
+    PyTorch can shard on a CPU, but Accelerate 1.15 applies FSDP only to processes on a known
+    accelerator, and silently falls back to DDP on a CPU. Call this between creating the trainer's
+    arguments (which set up the processes) and the trainer; the rest is Accelerate's own code path.
     """
     state = PartialState()
     if state.distributed_type == DistributedType.MULTI_CPU:
@@ -62,11 +62,11 @@ def shard_on_cpu() -> None:
 
 
 def reduce_in_float32(accelerator: Accelerator) -> None:
-    """Let FSDP sum gradients, and leave the loss, in float32, whatever the mixed precision.
+    """Make FSDP sum gradients, and return the loss, in float32, whatever the mixed precision.
 
-    Accelerate's own policy takes the type of the mixed precision for both: in bfloat16 the loss of
-    a step is off by up to 0.4 %, and in float16 a sum beyond 65,504 is infinite. To be called
-    before the model is sharded; the adapter's weights are gathered in float32, their own type.
+    Accelerate's own policy uses the mixed-precision type for both: in bfloat16 the loss of a step
+    is off by up to 0.4 %, and in float16 a sum beyond 65,504 is infinite. Call this before the
+    model is sharded. The adapter's weights are gathered in float32, their own type.
     """
     if accelerator.is_fsdp2:
         policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
@@ -74,7 +74,7 @@ def reduce_in_float32(accelerator: Accelerator) -> None:
 
 
 def share_held(model: torch.nn.Module) -> float:
-    """The share of the model's numbers that this process holds: 1, or less where it is sharded."""
+    """Return the share of the model's parameters in this process: 1, or less if it is sharded."""
     _reshard(model)
     held = whole = 0
     for parameter in model.parameters():
@@ -89,9 +89,9 @@ def share_held(model: torch.nn.Module) -> float:
 
 
 def trained_weights(model: PeftModel) -> dict[str, torch.Tensor]:
-    """The trained parameters by name, whole and copied, wherever they are sharded.
+    """Return a copy of the trained parameters by name, gathered if they are sharded.
 
-    Every process must call it; every process gets the same.
+    Every process must call it, and each gets the same result.
     """
     _reshard(model)
     trained = _trained(model)
@@ -100,7 +100,7 @@ def trained_weights(model: PeftModel) -> dict[str, torch.Tensor]:
 
 
 def put_weights(model: PeftModel, weights: dict[str, torch.Tensor]) -> None:
-    """Write whole weights, as ``trained_weights`` gives them, into the adapter, sharded or not."""
+    """Write full weights, as from ``trained_weights``, into the adapter, sharded or not."""
     _reshard(model)
     trained = _trained(model)
     if trained.keys() != weights.keys():
@@ -115,21 +115,22 @@ def put_weights(model: PeftModel, weights: dict[str, torch.Tensor]) -> None:
 
 
 def put_saved_adapter(model: PeftModel, weights: dict[str, torch.Tensor]) -> None:
-    """The same for weights by their names in an adapter's file."""
+    """Write weights into the adapter, given under the names in an adapter file."""
     names = [name for name in _trained(model)]
     put_weights(model, {n: weights[n.replace(".default.", ".")] for n in names})
 
 
 def whole_state(tree: Any) -> Any:
-    """A tree of dicts, lists and tuples with every sharded tensor in it brought together.
+    """Return a tree of dicts, lists and tuples with every sharded tensor in it gathered.
 
-    Every process must call it with the same tree; plain tensors and values stay as they are.
+    Every process must call it with the same tree; plain tensors and values are returned as they
+    are.
     """
     return _mapped(tree, _whole)
 
 
 def sharded_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """An optimizer's whole state, each moment sharded as its parameter is in this process."""
+    """Return a full optimizer state with each moment sharded like its parameter."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     moments = {
         index: {name: _sharded_as(value, parameters[index]) for name, value in of_one.items()}
@@ -140,7 +141,7 @@ def sharded_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> di
 
 def _sharded_as(value: Any, parameter: torch.nn.Parameter) -> Any:
     if not isinstance(parameter, DTensor) or not isinstance(value, torch.Tensor) or not value.dim():
-        return value  # the count of steps is no moment
+        return value  # the step count is not a moment
     value = value.to(parameter.device)
     return distribute_tensor(value, parameter.device_mesh, parameter.placements)
 
@@ -156,7 +157,7 @@ def _mapped(tree: Any, function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
 
 
 def _reshard(model: torch.nn.Module) -> None:
-    """Drop the whole weights that FSDP may keep from the last forward pass; writes to them die."""
+    """Drop full weights that FSDP may keep after a forward pass; writes to them would be lost."""
     for module in model.modules():
         if isinstance(module, FSDPModule):
             module.reshard()
@@ -173,7 +174,7 @@ def _whole(value: torch.Tensor) -> torch.Tensor:
 def _gathered(
     parameters: Iterable[torch.nn.Parameter], *, write: bool = False
 ) -> contextlib.AbstractContextManager[None]:
-    """A context in which parameters that ZeRO-3 has partitioned are whole."""
+    """Return a context in which parameters partitioned by ZeRO-3 are gathered."""
     partitioned = [p for p in parameters if "ds_id" in p.__dict__]
     if not partitioned:
         return contextlib.nullcontext()

@@ -9,9 +9,9 @@ from transformers import Trainer
 
 
 def unlabel(labels: torch.Tensor, *, n_real: int, rank: int) -> torch.Tensor:
-    """The labels of one process's batch, with -100 in the rows that only fill it up.
+    """Return the labels of one process's batch, with -100 in the rows that only fill it up.
 
-    Of all processes' batches, one behind another, the first ``n_real`` rows are real.
+    In the concatenation of all processes' batches, the first ``n_real`` rows are real.
 
     >>> unlabel(torch.tensor([[5], [6]]), n_real=3, rank=1).tolist()
     [[5], [-100]]
@@ -24,12 +24,13 @@ def unlabel(labels: torch.Tensor, *, n_real: int, rank: int) -> torch.Tensor:
 def without_repeats(
     accelerator: Accelerator, inputs: dict[str, torch.Tensor], *, n_examples: int
 ) -> dict[str, torch.Tensor]:
-    """The batch just drawn; in the last round over the data, repeated examples have no labels.
+    """Return the batch just drawn, without the labels of examples repeated in the last round.
 
-    Accelerate fills that round with examples from the start, so that every process has as many
-    batches; counted, they would make the loss depend on the number of processes. How many are real
-    follows from ``n_examples``, of the whole set: Accelerate 1.15 no longer knows it in an epoch
-    that was gone on with after a kill. 0 is for batches that are not of a number of examples.
+    Accelerate fills the last round with examples from the start, so that every process has the same
+    number of batches. If they counted, the loss would depend on the number of processes. The number
+    of real rows is computed from ``n_examples``, the size of the whole set, because Accelerate 1.15
+    does not know it in an epoch resumed after a kill. Pass 0 if batches do not have a fixed number
+    of examples.
     """
     state, labels = accelerator.gradient_state, inputs["labels"]
     n_real = n_examples % (len(labels) * accelerator.num_processes)
@@ -40,12 +41,12 @@ def without_repeats(
 
 @torch.no_grad()
 def mean_nats(trainer: Trainer, dataloader: DataLoader) -> float:
-    """The loss a labelled token over the whole set, the same for any batch size and devices.
+    """Return the mean loss per labelled token over the whole set, for any batch size and devices.
 
     Parameters
     ----------
     trainer
-        One with ``labelled_nats(model, inputs)``, the summed loss of a batch and its tokens.
+        Must have ``labelled_nats(model, inputs)``: a batch's summed loss and labelled tokens.
     dataloader
         The prepared batches of this process.
     """

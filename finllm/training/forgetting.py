@@ -11,18 +11,18 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finllm.model.head_loss import HeadLoss
 
 TEXT = Path(__file__).with_name("general.txt")  # written for this project; a story of a flood
-WINDOW = 512  # tokens that are read together
+WINDOW = 512  # tokens per forward pass
 
 
 @torch.no_grad()
 def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> float:
-    """The exponential of the mean negative log-likelihood of a token of the general text.
+    """Return the perplexity of the general text: exp of the mean negative log-likelihood per token.
 
-    The text is read in windows of 512 tokens; the first token of each is given, not predicted. The
-    model keeps its mode (training or evaluation). Logits are held for a chunk of a window at a
-    time: those of a whole one were the peak of runs with recomputed layers. One text of some 650
-    words cannot say how much is forgotten, only that something is: compare the perplexity before
-    with the one after, and with that of another run, and with nothing else.
+    The text is read in windows of 512 tokens; the first token of each window is given, not
+    predicted. The model keeps its mode (training or evaluation). Logits are kept for one chunk of a
+    window at a time, since those of a whole window determined the peak memory of runs with
+    recomputed layers. A text of about 650 words shows only that something was forgotten, not how
+    much: compare perplexities before and after training, or between runs, and nothing else.
     """
     ids = tokenizer(TEXT.read_text(encoding="utf-8"), add_special_tokens=False)["input_ids"]
     training, total, count = model.training, 0.0, 0
@@ -39,7 +39,7 @@ def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
 
 
 def forgetting(base_perplexity: float, tuned_perplexity: float) -> dict[str, float]:
-    """Both perplexities and their ratio; above 1, general language has become less likely."""
+    """Return both perplexities and their ratio; above 1, general text has become less likely."""
     return {
         "base_perplexity": base_perplexity,
         "tuned_perplexity": tuned_perplexity,

@@ -1,8 +1,8 @@
 """Launch of one training process per device through Accelerate.
 
-`python -m stages.train ...` stays the command. On one device it trains in its own process; on
-several it becomes the launcher, and Accelerate starts the same command once a device with the
-config file of ``train.launcher``. Nothing here imports torch before it must.
+The command remains `python -m stages.train ...`. On one device it trains in its own process; on
+several it acts as the launcher: Accelerate starts the same command once per device, with the config
+file of ``train.launcher``. Nothing here imports torch before it is needed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ RANK, LOCAL_RANK = "RANK", "LOCAL_RANK"  # set for every process of a launch
 
 
 def n_processes(launcher: str, devices: int) -> int:
-    """How many processes train: 1 for ``single``, else ``devices``, where 0 is all visible GPUs.
+    """Return the number of training processes: 1 for ``single``, else ``devices``.
 
-    Without a GPU 0 is one process; a number above 1 starts that many on the CPU, which is slower
-    than one and there to try a launch out.
+    For ``devices``, 0 means all visible GPUs, or one process without a GPU. Without a GPU, a number
+    above 1 starts that many processes on the CPU, which is slower than one process and meant for
+    testing a launch.
 
     Raises
     ------
@@ -54,22 +55,22 @@ def n_processes(launcher: str, devices: int) -> int:
 
 
 def launched() -> bool:
-    """Whether this process is one of a launch."""
+    """Return whether this process is part of a launch."""
     return LOCAL_RANK in os.environ
 
 
 def n_launched() -> int:
-    """How many processes train together with this one, itself included."""
+    """Return the number of processes that train together, this one included."""
     return int(os.environ.get("WORLD_SIZE", 1)) if launched() else 1
 
 
 def is_main() -> bool:
-    """Whether this process is the one that prints and writes."""
+    """Return whether this process is the one that prints and writes."""
     return int(os.environ.get(RANK, 0)) == 0
 
 
 def wait_for_all() -> None:
-    """Return when every process of the launch has come here; at once where there is one."""
+    """Wait until every process of the launch has called this; a single process does not wait."""
     if launched():
         from accelerate import PartialState
 
@@ -77,21 +78,21 @@ def wait_for_all() -> None:
 
 
 def launch(module: str, arguments: Sequence[str], *, config: Path, n: int) -> None:
-    """Run ``python -m module arguments`` once a device and wait for all of them.
+    """Run ``python -m module arguments`` once per device, and wait for all processes.
 
     Parameters
     ----------
     module, arguments
-        The command.
+        Module to run, and its command-line arguments.
     config
-        Accelerate's config file; the number of processes in it is overridden.
+        Accelerate's config file; ``n`` overrides the number of processes in it.
     n
-        Processes, at least 2.
+        Number of processes, at least 2.
 
     Raises
     ------
     ValueError
-        If the file is missing, or a process failed; with its own message, where it left one.
+        If the file is missing, or a process failed (with that process's message, if it left one).
     """
     if not config.is_file():
         raise ValueError(f"{config}: no such file; it says how Accelerate launches the training")
@@ -120,9 +121,9 @@ def launch(module: str, arguments: Sequence[str], *, config: Path, n: int) -> No
 
 @contextlib.contextmanager
 def one_voice() -> Iterator[None]:
-    """In a process of a launch: only the first prints, and an error is left for the launcher.
+    """Let only the first process of a launch print, and leave errors to the launcher.
 
-    The launcher says it once, in words; it ends the other processes.
+    The launcher prints the message once and ends the other processes.
     """
     if not launched():
         yield
@@ -134,6 +135,6 @@ def one_voice() -> Iterator[None]:
         try:
             yield
         except (ValueError, OSError) as error:
-            file = Path(os.environ["TORCHELASTIC_ERROR_FILE"])  # its place and form are torchrun's
+            file = Path(os.environ["TORCHELASTIC_ERROR_FILE"])  # torchrun sets its path and format
             file.write_text(json.dumps({"message": str(error), "timestamp": int(time.time())}))
             sys.exit(1)

@@ -1,4 +1,4 @@
-"""Training failures explained: what happened, where, and what to change."""
+"""Errors that explain a failed training: what happened, where, and what to change."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ REMEDY = (
 
 
 def check_loss(trainer: Trainer, loss: torch.Tensor, inputs: Mapping[str, torch.Tensor]) -> None:
-    """Raise where a batch's loss is not finite, with the step, the batch and the layers."""
+    """Raise if the loss of a batch is not finite, naming the step, the batch and the layers."""
     if torch.isfinite(loss):
         return
-    trainer.fused = None  # whose layers cannot be watched one by one
+    trainer.fused = None  # hooks cannot watch fused layers one by one
     layer = _first_not_finite(
         trainer.model, lambda: trainer.compute_loss(trainer.model, dict(inputs))
     )
@@ -36,9 +36,10 @@ def check_loss(trainer: Trainer, loss: torch.Tensor, inputs: Mapping[str, torch.
 
 
 def check_gradients(trainer: Trainer, batches: Sequence[Mapping[str, torch.Tensor]]) -> None:
-    """Raise where a gradient of the step is not finite, with the step, the batch and the weights.
+    """Raise if a gradient of the step is not finite, naming the step, the batch and the weights.
 
-    A training with loss scaling is left alone: it meets such gradients and skips their step.
+    With loss scaling nothing is checked, because non-finite gradients are expected there and the
+    step is skipped.
     """
     if trainer.accelerator.scaler is not None:
         return
@@ -52,7 +53,7 @@ def check_gradients(trainer: Trainer, batches: Sequence[Mapping[str, torch.Tenso
 
 
 def check_lengths(rows: Sequence[Encoded], *, context: int, name: str) -> None:
-    """Raise where an example is longer than the model's context."""
+    """Raise if an example is longer than the model's context."""
     long = [number for number, row in enumerate(rows, 1) if len(row.input_ids) > context]
     if long:
         longest = max(len(row.input_ids) for row in rows)
@@ -71,7 +72,7 @@ def memory_explained(
     recomputes: bool,
     planned_gb: float | None = None,
 ) -> Iterator[None]:
-    """Turn an out-of-memory error into a message of what was held and what to lower."""
+    """Turn an out-of-memory error into a message that says what was in memory and what to lower."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -94,7 +95,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _first_not_finite(model: torch.nn.Module, run: Callable[[], object]) -> str:
-    """The innermost module that is the first to put out a number that is not finite."""
+    """Return the name of the innermost module that is the first to output a non-finite number."""
     found: list[str] = []
 
     def watch(name: str) -> Callable[..., None]:
@@ -116,7 +117,7 @@ def _first_not_finite(model: torch.nn.Module, run: Callable[[], object]) -> str:
 
 
 def _gradients(model: torch.nn.Module) -> list[str]:
-    """The weights whose gradient is not finite."""
+    """Return the names of the weights whose gradient is not finite."""
     named = [(name, p.grad) for name, p in model.named_parameters() if p.grad is not None]
     if not named:
         return []
@@ -125,7 +126,7 @@ def _gradients(model: torch.nn.Module) -> list[str]:
 
 
 def _examples(trainer: Trainer, batches: Sequence[Mapping[str, torch.Tensor]]) -> str:
-    """Which lines of the training set are in the batches, however these lay them out."""
+    """Return a phrase that lists the training examples in the batches, padded or packed."""
     laid_out = [row.tobytes() for batch in batches for row in batch["input_ids"].cpu().numpy()]
     numbers = [
         number

@@ -1,9 +1,10 @@
 """Monitoring of gradients and weights during training, with alarms.
 
-Norms are taken of all trained tensors in one fused call a step; what needs a copy of the weights or
-a pass over every gradient is looked at some fifty times a run. The time that watching takes is
-measured and reported (``Monitor.cost_share``). A gradient or loss that is not a number is no alarm
-but the end of the training, with the batch and the weights named (`finllm.training.mishaps`).
+Norms of all trained tensors are computed in one fused call per step. Values that need a copy of the
+weights, or a pass over every gradient, are computed about fifty times per run. The time that
+monitoring takes is measured and reported (``Monitor.cost_share``). A loss or gradient that is not
+finite does not sound an alarm but ends the training, with a message that names the batch and the
+weights (`finllm.training.mishaps`).
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ from finllm.runtime import screen
 from finllm.training.resume import Remembering
 
 LOOKS_PER_RUN = 50
-NEAR_ZERO = 1e-8  # Adam's epsilon: a smaller gradient no longer moves its weight by a full step
-JUMP = 10.0  # a norm this many times the recent median is an explosion
-FADED = 1e-3  # a norm below this share of the recent median, or of the median layer's, vanishes
-RECENT = 50  # steps whose median a norm is held against
-ENOUGH = 5  # steps before which there is no median to speak of
-COPIED = 5_000_000  # weights copied for the size of an update; beyond, every n-th tensor
+NEAR_ZERO = 1e-8  # Adam's epsilon: a smaller gradient moves its weight by less than a full step
+JUMP = 10.0  # a norm above this many times the recent median is an explosion
+FADED = 1e-3  # a norm below this share of the recent median, or of the median layer's, has vanished
+RECENT = 50  # number of steps in the recent median
+ENOUGH = 5  # minimum number of steps for that median
+COPIED = 5_000_000  # weights copied to measure an update; in a larger adapter, every n-th tensor
 
 
 class Monitor(Remembering):
-    """Gradient norms in total and by layer, near-zero gradients, sizes of updates, speed, memory.
+    """Callback for gradient norms, near-zero gradients, update sizes, speed and memory.
 
     Put it before the callback that writes curves: it adds its values to the trainer's log.
 
@@ -45,7 +46,7 @@ class Monitor(Remembering):
     model
         The model that is trained.
     max_grad_norm
-        Where gradients are clipped; the norms here are those before clipping.
+        Norm at which gradients are clipped; the norms recorded here are those before clipping.
     """
 
     def __init__(self, model: torch.nn.Module, *, max_grad_norm: float) -> None:
@@ -65,7 +66,7 @@ class Monitor(Remembering):
         self._tokens = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """What the summary is made of, so that a resumed run has the summary of a whole one."""
+        """Return the data of the summary, so that a resumed run can summarise all its steps."""
         return {
             "norms": self.norms,
             "layer_norms": self.layer_norms,
@@ -75,7 +76,7 @@ class Monitor(Remembering):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back what ``state_dict`` returned."""
+        """Restore the state that ``state_dict`` returned."""
         self.norms, self.layer_norms = state["norms"], state["layer_norms"]
         self.near_zero, self.updates = state["near_zero"], state["updates"]
         self.alarms.update(state["alarms"])
@@ -84,7 +85,7 @@ class Monitor(Remembering):
     def on_train_begin(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Find the trained tensors, the layer of each, and how often to look closer."""
+        """Find the trained tensors and their layers, and schedule the costly measurements."""
         named = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
         self._parameters = [p for _, p in named]
         self._layer_of = [_layer(name) for name, _ in named]
@@ -95,13 +96,13 @@ class Monitor(Remembering):
     def on_step_begin(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Start the clock of a step; evaluations lie outside of it."""
+        """Start the clock of a step; evaluations are not timed."""
         self._started, self._tokens = time.perf_counter(), int(state.num_input_tokens_seen)
 
     def on_pre_optimizer_step(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Take the norms, and every n-th time count small gradients and copy the weights."""
+        """Compute the norms; every n-th step, also count small gradients and copy the weights."""
         began = time.perf_counter()
         pairs = zip(self._parameters, self._layer_of, strict=True)
         found = [(p.grad.detach(), layer) for p, layer in pairs if p.grad is not None]
@@ -120,7 +121,7 @@ class Monitor(Remembering):
     def on_optimizer_step(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Compare the weights with their copies."""
+        """Measure the update by comparing the weights with their copies."""
         if not self._copies:
             return
         began = time.perf_counter()
@@ -133,7 +134,7 @@ class Monitor(Remembering):
     def on_step_end(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Note the speed of the step."""
+        """Record the speed of the step and the peak memory."""
         seconds = time.perf_counter() - self._started
         self._stepping += seconds
         tokens = int(state.num_input_tokens_seen) - self._tokens
@@ -148,12 +149,12 @@ class Monitor(Remembering):
         logs: dict[str, Any],
         **_: Any,
     ) -> None:
-        """Add what was seen to the log of the step, and sound the alarms."""
+        """Add the step's measurements to the log, and sound alarms."""
         if "grad_norm" not in logs:
             return
         norm = float(logs["grad_norm"])
         if not math.isfinite(norm):
-            return  # the loss scaler of float16 skips it; without one training has stopped
+            return  # skipped by the loss scaler of float16; without one training has stopped
         clipped = math.sqrt(sum(self._layers.values()))
         scale = norm / clipped if clipped > 0 and math.isfinite(clipped) else 1.0
         layers = {name: math.sqrt(square) * scale for name, square in self._layers.items()}
@@ -171,24 +172,25 @@ class Monitor(Remembering):
     def on_train_end(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Keep the losses of the whole run, those before a resume among them."""
+        """Collect the losses of the whole run, including those before a resume."""
         self.losses = [float(row["loss"]) for row in state.log_history if "loss" in row]
 
     def _sound(self, step: int, kind: str, text: str) -> None:
         self.alarms[kind] += 1
-        if self.alarms[kind] == 1:  # the rest are counted
+        if self.alarms[kind] == 1:  # further ones are only counted
             screen.warn(f"train: alarm at step {step}: {text}")
 
     @property
     def cost_share(self) -> float:
-        """The share of the steps' time that watching took."""
+        """Share of the training steps' time that monitoring took."""
         return self._watching / self._stepping if self._stepping else 0.0
 
     def summary(self) -> dict[str, Any]:
-        """What goes into metrics/details/train.json; scalars only.
+        """Return the entries for metrics/details/train.json, scalars only.
 
-        ``clipped_share`` is of the steps. Do not read ``near_zero_share`` as vanishing where it is
-        near one half: the first step's gradient of every A is exactly 0, since B is.
+        ``clipped_share`` is the share of steps whose gradient was clipped. A ``near_zero_share`` of
+        about one half does not mean vanishing gradients: in the first step the gradient of every A
+        is exactly 0, because B is 0.
         """
         found: dict[str, Any] = {
             "alarms": {kind: self.alarms[kind] for kind in ("explosion", "vanishing")}
@@ -206,7 +208,7 @@ class Monitor(Remembering):
         return found
 
     def write_layers(self, path: Path) -> None:
-        """A CSV of the gradient norm by layer: in the first step, in the median, in the last."""
+        """Write a CSV of the gradient norm by layer: first step, median, last step."""
         rows = (
             (name, norms[0], statistics.median(norms), norms[-1])
             for name, norms in self.layer_norms.items()
@@ -217,18 +219,18 @@ class Monitor(Remembering):
 def alarms_of(
     norm: float, layers: dict[str, float], recent: Sequence[float], *, near_zero: float
 ) -> list[tuple[str, str]]:
-    """What is wrong with the gradient of a step, as kinds and sentences; empty if nothing is.
+    """Return the problems of a step's gradient as (kind, sentence); empty if there are none.
 
     Parameters
     ----------
     norm
-        Of the whole gradient, before clipping.
+        Norm of the whole gradient, before clipping.
     layers
-        Norms by layer, all of them finite.
+        Norm by layer; all must be finite.
     recent
-        Norms of the steps before.
+        Norms of the previous steps.
     near_zero
-        Share of the gradient's values below ``NEAR_ZERO``.
+        Share of the gradient's values whose magnitude is below ``NEAR_ZERO``.
     """
     found = []
     usual = statistics.median(recent) if len(recent) >= ENOUGH else None
@@ -253,10 +255,11 @@ def alarms_of(
 
 
 def convergence(losses: Sequence[float]) -> dict[str, float]:
-    """How much of the improvement of the training loss came in the first fifth of the steps.
+    """Return the improvement of the training loss, and its share in the first fifth of the steps.
 
-    The loss of a batch is noisy, so each point is the mean of a twentieth of the run: its start,
-    the end of its first fifth, its end. Where the loss did not fall there is no share.
+    The loss of a batch is noisy, so each point (the start, the end of the first fifth, and the end
+    of the run) is the mean over a twentieth of the run. If the loss did not fall, the share is left
+    out.
     """
     n = len(losses)
     width = max(1, n // 20)

@@ -11,7 +11,7 @@ from finllm.runtime import screen
 
 
 class Progress(TrainerCallback):
-    """Shows the step, the time left, the loss, and the newest loss on the validation set."""
+    """Callback that shows the step, the time left, and the newest training and validation loss."""
 
     def __init__(self) -> None:
         self._bar: screen.Bar | None = None
@@ -20,7 +20,7 @@ class Progress(TrainerCallback):
     def on_train_begin(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Start the bar, where a resumed training goes on."""
+        """Start the bar, at the current step if the training was resumed."""
         self._bar = screen.Bar(
             total=state.max_steps, initial=state.global_step, desc="train", unit="step"
         )
@@ -28,7 +28,7 @@ class Progress(TrainerCallback):
     def on_step_end(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """One step further."""
+        """Advance the bar by one step."""
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
 
@@ -40,7 +40,7 @@ class Progress(TrainerCallback):
         logs: dict[str, Any],
         **_: Any,
     ) -> None:
-        """The losses beside the bar; all that was logged, in the log."""
+        """Show the losses beside the bar, and write all logged values to the log."""
         names = {"loss": "loss", "eval_loss": "validation"}
         self._losses |= {
             name: f"{float(logs[key]):.2f}" for key, name in names.items() if key in logs

@@ -1,9 +1,10 @@
-"""Bit-exact resumption of a killed training: checkpoint content and restoration.
+"""Bit-exact resumption of a killed training: checkpoint contents and how they are restored.
 
-The trainer's own resume logic finds the epoch and skips the batches that were trained on. It draws
-their order anew from the global generators, so these are set to what they were when the epoch
-began, and after the skipping to what they were at the checkpoint. A sampler may therefore draw from
-the global generators, or from the seed and the epoch, but not keep a generator of its own.
+The trainer's own resume logic finds the epoch and skips the batches already trained on. It draws
+their order again from the global random generators, so these are set to their state at the start of
+the epoch, and after the skipping to their state at the checkpoint. A sampler may therefore draw
+from the global generators, or from the seed and the epoch, but must not keep a generator of its
+own.
 """
 
 from __future__ import annotations
@@ -37,43 +38,43 @@ from finllm.training.snapshot import packed, random_state, set_random_state, unp
 
 
 class Remembering(TrainerCallback):
-    """A callback whose state belongs to the training's: it is in every checkpoint."""
+    """Callback whose state is part of the training's state and is stored in every checkpoint."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What the callback knows: tensors and plain values."""
+        """Return the callback's state: tensors and plain values."""
         raise NotImplementedError
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back what ``state_dict`` returned."""
+        """Restore the state that ``state_dict`` returned."""
         raise NotImplementedError
 
 
 class Checkpointer(Remembering):
-    """Writes a checkpoint every few steps, and finds the newest to resume from.
+    """Callback that writes a checkpoint every few steps, and finds the newest to resume from.
 
-    None is written where the training ends, for the adapter is saved then. What FSDP has sharded is
-    brought together for it, and sharded again when it is read. DeepSpeed keeps its optimizer to
-    itself, and its own checkpoints are pickles, so under ZeRO there are none.
+    No checkpoint is written at the last step, because the adapter is saved then. Tensors sharded by
+    FSDP are gathered for a checkpoint, and sharded again when it is read. Under ZeRO there are no
+    checkpoints: DeepSpeed does not expose its optimizer, and its own checkpoints are pickles.
 
     Parameters
     ----------
     run
         The folder of this run's checkpoints.
     every
-        Optimizer steps between two checkpoints; 0 writes none, and resumes from none.
+        Optimizer steps between checkpoints; 0 disables writing and resuming.
     """
 
     def __init__(self, run: Path, *, every: int) -> None:
         self.run = run
         self.every = every
         self.n_resumes = 0
-        self.seconds_before = 0.0  # of the steps in the checkpoint
+        self.seconds_before = 0.0  # spent on the steps before the checkpoint
         self._started = time.monotonic()
-        self._epoch_start: list[dict[str, Any]] = []  # random states, one a process
-        self._saved: dict[str, Any] | None = None  # the checkpoint that is gone on from
+        self._epoch_start: list[dict[str, Any]] = []  # random states, one per process
+        self._saved: dict[str, Any] | None = None  # the checkpoint to resume from
 
     def find(self) -> str | None:
-        """The checkpoint to resume from, None for a start from the first step."""
+        """Return the checkpoint to resume from, or None to start from the first step."""
         folder = newest_checkpoint(self.run) if self.every else None
         if folder is None:
             if self.every and (other := on_other_devices(self.run)):
@@ -84,11 +85,11 @@ class Checkpointer(Remembering):
         return str(folder)
 
     def remove(self) -> None:
-        """Remove the run's checkpoints, once its result is saved."""
+        """Remove the run's checkpoints once its result is saved."""
         shutil.rmtree(self.run, ignore_errors=True)
 
     def save(self, trainer: Trainer) -> None:
-        """Write all of the trainer's state; of several processes the first writes it."""
+        """Write the trainer's complete state; with several processes, the first one writes it."""
         if trainer.control.should_training_stop:  # by early stopping, at this step
             return
         states = gather_object([random_state()])
@@ -110,11 +111,11 @@ class Checkpointer(Remembering):
         write_checkpoint(self.run, trainer.state.global_step, files)
 
     def load_weights(self, trainer: Trainer) -> None:
-        """Put the trained weights back."""
+        """Restore the trained weights."""
         put_weights(trainer.model, self._saved["weights"])
 
     def load_rest(self, trainer: Trainer) -> None:
-        """Put optimizer, schedule, loss scale and callbacks back."""
+        """Restore the optimizer, schedule, loss scale and callbacks."""
         state = sharded_state(self._saved["optimizer"], trainer.optimizer)
         trainer.optimizer.load_state_dict(state)
         trainer.lr_scheduler.load_state_dict(self._saved["schedule"])
@@ -122,15 +123,15 @@ class Checkpointer(Remembering):
             trainer.accelerator.scaler.load_state_dict(self._saved["scaler"])
         for callback, state in zip(_remembering(trainer), self._saved["callbacks"], strict=True):
             callback.load_state_dict(state)
-        trainer.args.eval_on_start = False  # that evaluation was made, and counted
+        trainer.args.eval_on_start = False  # already evaluated and recorded before the kill
 
     def load_random(self, trainer: Trainer) -> None:
-        """Put the random generators back: the last of the checkpoint, and at the right moment."""
+        """Restore the random generators, the last part of the checkpoint to be loaded."""
         set_random_state(self._saved["random"][trainer.args.process_index])
         self._saved = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Seconds of training, times that it went on, random states at the start of the epoch."""
+        """Return the training time, the number of resumes and the epoch's first random states."""
         return {
             "seconds": self.seconds_before + time.monotonic() - self._started,
             "n_resumes": self.n_resumes,
@@ -138,7 +139,7 @@ class Checkpointer(Remembering):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back what ``state_dict`` returned."""
+        """Restore the state that ``state_dict`` returned, and count one more resume."""
         self.seconds_before = state["seconds"]
         self.n_resumes = state["n_resumes"] + 1
         self._epoch_start = state["epoch_start"]
@@ -152,18 +153,18 @@ class Checkpointer(Remembering):
     def on_epoch_begin(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Note from which random states the epoch's order is drawn, or put them back."""
+        """Record the random states from which the epoch's order is drawn, or restore them."""
         if self._saved is None:
             self._epoch_start = gather_object([random_state()])
-        elif state.epoch % 1:  # in the midst of an epoch
+        elif state.epoch % 1:  # in the middle of an epoch
             set_random_state(self._epoch_start[args.process_index])
-        else:  # the trainer puts the checkpoint's back before it draws the order
+        else:  # the trainer restores the checkpoint's states before it draws the order
             self._epoch_start = self._saved["random"]
 
     def on_step_end(
         self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Ask the trainer for a checkpoint where one is due."""
+        """Ask the trainer for a checkpoint if one is due."""
         due = self.every and state.global_step % self.every == 0
         control.should_save = bool(due) and state.global_step < state.max_steps
 

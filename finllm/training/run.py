@@ -48,14 +48,14 @@ from finllm.training.trainer import Fit, fit, reloaded_val_loss
 
 @dataclass(frozen=True)
 class Sets:
-    """What the model is trained on and chosen by, encoded."""
+    """Encoded training and validation sets."""
 
     train: list[chat.Encoded]
     val: list[chat.Encoded]
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens of each training example."""
+        """Number of tokens of each training example."""
         return [len(row.input_ids) for row in self.train]
 
 
@@ -70,10 +70,10 @@ def train(
     costs: Path,
     steps: Path,
 ) -> Fit:
-    """Train, and write what was trained, its curves, its metrics, and what it cost.
+    """Train the model, and write its weights, training curves, metrics and costs.
 
-    In a launch of several processes each trains its share, and the first one writes. Checkpoints
-    are removed when all is written.
+    In a launch with several processes, each trains on its share and the first one writes.
+    Checkpoints are removed once everything is written.
     """
     params = replace(params, model=resolved(params.model))
     m, p = params.model, params.train
@@ -134,7 +134,7 @@ def train(
                 batching=batches,
                 autocast=autocast,
             )
-        weights = trained_weights(model)  # every process takes part
+        weights = trained_weights(model)  # a collective call: every process must make it
         if launch.launched():
             held = f"each with {share_held(model):.0%} of the weights"
             screen.note(f"train: {launch.n_launched()} processes ({p.launcher}), {held}")
@@ -156,7 +156,7 @@ def train(
             autocast=autocast,
         )
         observed: dict[str, object] = {}
-        if monitor:  # weights that are sharded have no gradients or logits of their own
+        if monitor:  # a process with sharded weights has no full gradients or logits
             if launch.is_main():
                 monitor.write_layers(curves / "gradient_by_layer.csv")
             tuned_perplexity = general_perplexity(model, tokenizer)
@@ -213,7 +213,7 @@ def _encoded(
 
 def _planned_gb(params: Params, folder: str, sets: Sets) -> float | None:
     if not sets.train:
-        return None  # the fit says why it cannot be
+        return None  # `fit` reports the empty set
     labelled = [len(row.input_ids) - row.n_prompt for row in sets.train]
     return planned_peak_gb(
         params,

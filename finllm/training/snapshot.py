@@ -1,6 +1,6 @@
-"""The complete state of a training run, stored as JSON and safetensors.
+"""Complete state of a training run, stored as JSON and safetensors.
 
-PyTorch's and Transformers' own checkpoints are pickles, which run code when they are read.
+The checkpoints of PyTorch and Transformers are pickles, which run code when they are read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TREE, TENSORS = "state.json", "tensors.safetensors"
 
 
 def packed(tree: object) -> dict[str, bytes]:
-    """A tree of dicts, lists, tuples, tensors and plain values as the contents of two files.
+    """Serialise a tree of dicts, lists, tuples, tensors and plain values into two files.
 
     >>> import torch
     >>> unpacked(packed({"a": {0: torch.tensor([1.5])}, "b": (1, None)}))
@@ -30,7 +30,7 @@ def packed(tree: object) -> dict[str, bytes]:
 
 
 def unpacked(files: Mapping[str, bytes]) -> Any:
-    """The tree that ``packed`` was given."""
+    """Return the tree that was given to ``packed``."""
     return _decoded(json.loads(files[TREE]), safetensors.torch.load(files[TENSORS]))
 
 
@@ -39,7 +39,7 @@ def _encoded(tree: object, tensors: dict[str, torch.Tensor]) -> object:
         name = str(len(tensors))
         tensors[name] = tree.detach().cpu().clone().contiguous()
         return {"tensor": name}
-    if isinstance(tree, dict):  # as pairs, for JSON has no keys but text
+    if isinstance(tree, dict):  # as pairs, because JSON keys can only be strings
         return {"dict": [[key, _encoded(value, tensors)] for key, value in tree.items()]}
     if isinstance(tree, tuple):
         return {"tuple": [_encoded(value, tensors) for value in tree]}
@@ -62,10 +62,10 @@ def _decoded(node: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
 
 
 def random_state() -> dict[str, object]:
-    """The states of all random generators: Python's, NumPy's, PyTorch's on the CPU and the GPU.
+    """Return the states of all random generators: Python's, NumPy's, and PyTorch's on CPU and GPU.
 
-    Of several GPUs that of this process alone: it draws on no other, and how many are visible may
-    be another number when the training goes on.
+    With several GPUs, only the state of this process's own is returned: the process draws on no
+    other, and another number of GPUs may be visible when the training is resumed.
     """
     name, keys, *rest = np.random.get_state()  # noqa: NPY002 - Transformers draws from it
     return {
@@ -77,7 +77,7 @@ def random_state() -> dict[str, object]:
 
 
 def set_random_state(state: Mapping[str, Any]) -> None:
-    """Put back what ``random_state`` found."""
+    """Restore the states that ``random_state`` returned."""
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(state["torch"])

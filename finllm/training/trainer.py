@@ -1,4 +1,4 @@
-"""The fit: TRL's SFTTrainer with the loss computed at the labelled positions only."""
+"""Fine-tuning with TRL's SFTTrainer, with the loss computed at labelled positions only."""
 
 from __future__ import annotations
 
@@ -36,37 +36,38 @@ from finllm.training.resume import Checkpointer
 
 @dataclass(frozen=True)
 class Fit:
-    """What a training did."""
+    """Results of a training."""
 
     n_steps: int
-    n_train_tokens: int  # prompt and answer tokens that went through the model, padding left out
+    n_train_tokens: int  # prompt and answer tokens that the model processed, without padding
     initial_val_loss_nats: float
     best_val_loss_nats: float
     best_step: int
     stopped_early: bool
-    seconds: float  # of the steps in the result, also of those before a kill
+    seconds: float  # for all steps in the result, including those before a kill
     n_resumes: int
 
 
 class LabelledLossTrainer(PlannedTrainer):
-    """SFTTrainer that asks the head for logits only where a label is.
+    """SFTTrainer that computes logits only for labelled positions.
 
-    TRL's own loss also computes entropy and accuracy, and the head's logits for the prompt. The
-    loss is the sum over labelled tokens divided by their number in the whole effective batch, so
-    that accumulation does not change the gradient. On a CPU the layers are fused where they can be
-    (`finllm.model.fused`), and the batch's examples lie end to end.
+    TRL's own loss also computes entropy and accuracy, and logits for the prompt. Here the loss is
+    the sum over labelled tokens divided by their number in the whole effective batch, so that
+    accumulation does not change the gradient. On a CPU the layers are fused if possible
+    (`finllm.model.fused`), and the batch's examples are concatenated.
 
-    A loss or gradient that is not finite stops the training with the batch and the layers named.
-    Checkpoints are the project's own (`finllm.training.resume`): the Trainer's are pickles.
+    A loss or gradient that is not finite stops the training with a message that names the batch and
+    the layers. Checkpoints are the project's own (`finllm.training.resume`), because Trainer's are
+    pickles.
 
     Parameters
     ----------
     fused
-        The model's fused layers, or None to run the model as it is.
+        The model's fused layers, or None to run the unfused model.
     """
 
     checkpointer: Checkpointer | None = None
-    _batches: tuple[dict[str, torch.Tensor], ...] = ()  # of this step, for messages
+    _batches: tuple[dict[str, torch.Tensor], ...] = ()  # of this step, for error messages
 
     def __init__(self, *args: Any, fused: FusedLlama | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -79,10 +80,11 @@ class LabelledLossTrainer(PlannedTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """Mean negative log-likelihood of the answer tokens, in nats.
+        """Return the mean negative log-likelihood of the answer tokens, in nats.
 
-        Over several processes ``num_items_in_batch`` counts the tokens of all of them, and their
-        gradients are averaged, so each one's share is multiplied by their number.
+        With several processes, ``num_items_in_batch`` counts the tokens of all of them, and
+        gradients are averaged over processes. Each process's sum is therefore multiplied by their
+        number.
         """
         total, n_labelled = self.labelled_nats(model, inputs)
         if num_items_in_batch is None:
@@ -92,7 +94,7 @@ class LabelledLossTrainer(PlannedTrainer):
     def labelled_nats(
         self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The summed loss of this process's answer tokens, in nats, and their number."""
+        """Return the summed loss of this process's answer tokens, in nats, and their number."""
         peft_model = self.accelerator.unwrap_model(model)
         total = call_inside(
             model, peft_model, self._summed_nats, peft_model.get_base_model(), inputs
@@ -107,7 +109,7 @@ class LabelledLossTrainer(PlannedTrainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
-        """The loss over all answer tokens of the set, however they are batched and shared out."""
+        """Return the mean loss over all answer tokens of the set, for any batches and processes."""
         loss = evaluation.mean_nats(self, dataloader)
         n = len(dataloader.dataset)
         return EvalLoopOutput(None, None, {f"{metric_key_prefix}_loss": loss}, n)
@@ -115,7 +117,7 @@ class LabelledLossTrainer(PlannedTrainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict], num_batches: int, device: torch.device
     ) -> tuple[list[dict], torch.Tensor | int | None]:
-        """The batches of one step and the number of their labelled tokens, over all processes."""
+        """Return the batches of one step, and their number of labelled tokens in all processes."""
         by_tokens = self.batching is not None and self.batching.by_tokens
         n = 0 if by_tokens else len(self.train_dataset)
         batches = [
@@ -126,14 +128,14 @@ class LabelledLossTrainer(PlannedTrainer):
 
     def _summed_nats(self, base: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         ids, real = inputs["input_ids"], inputs["attention_mask"].bool()
-        labels = torch.nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=-100)  # of the next
+        labels = torch.nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=-100)  # next token
         labelled = labels != -100
         if self.fused is not None:
             offsets = [0, *real.sum(dim=1).cumsum(0).tolist()]
             hidden = self.fused.hidden_states(ids[real], offsets)[labelled[real]]
             return HeadLoss.apply(hidden, base.lm_head.weight, labels[labelled])
-        # padding is on the right, where causality alone hides it: without a mask the GPU's fused
-        # kernels run, which would have to be given the keys once for every query head
+        # padding is on the right, where causality alone hides it; without a mask the GPU can use
+        # fused kernels, which with one would need the keys repeated for every query head
         mask = None if ids.device.type == "cuda" else real.long()
         hidden = base.model(input_ids=ids, attention_mask=mask, use_cache=False)
         logits = base.lm_head(hidden.last_hidden_state[labelled]).float()
@@ -142,14 +144,14 @@ class LabelledLossTrainer(PlannedTrainer):
     def training_step(
         self, model: PeftModel, inputs: dict[str, torch.Tensor], *args: Any
     ) -> torch.Tensor:
-        """Forward and backward, and a look at the loss."""
+        """Run the forward and backward pass, and check that the loss is finite."""
         self._batches = (*self._batches, inputs)
         loss = super().training_step(model, inputs, *args)
         mishaps.check_loss(self, loss, inputs)
         return loss
 
     def _clip_grad_norm(self, model: PeftModel) -> torch.Tensor:
-        if not _is_sharded(self):  # a part of the gradients says nothing
+        if not _is_sharded(self):  # a shard of the gradients cannot be checked
             mishaps.check_gradients(self, self._batches)
         self._batches = ()
         return super()._clip_grad_norm(model)
@@ -164,7 +166,7 @@ class LabelledLossTrainer(PlannedTrainer):
         self.checkpointer.load_rest(self)
 
     def _load_scaler(self, folder: str) -> None:
-        """With the optimizer."""
+        """Do nothing: ``_load_optimizer_and_scheduler`` restores the scaler."""
 
     def _load_rng_state(self, folder: str) -> None:
         self.checkpointer.load_random(self)
@@ -184,17 +186,18 @@ def fit(
     autocast: torch.dtype | None = None,
     checkpointer: Checkpointer | None = None,
 ) -> Fit:
-    """Train the adapter in place and leave the best one (by validation loss) in it.
+    """Train the adapter in place, and leave the best one (by validation loss) in it.
 
-    Goes on from the newest checkpoint of the same run, where there is one, with the same bits.
+    Training resumes from the newest checkpoint of the same run, if there is one, with bit-identical
+    results.
 
     Raises
     ------
     ValueError
-        If a set is empty or an example longer than the model's context, the loss or a gradient
+        If a set is empty, an example is longer than the model's context, the loss or a gradient
         is no longer finite, or the first step left every B at 0.
     KeyboardInterrupt
-        Saying from which step the next run goes on.
+        With a message that says from which step the next run resumes.
     """
     if not train or not val:
         empty = "training" if not train else "validation"
@@ -227,15 +230,15 @@ def fit(
 
 
 def train_held(trainer: LabelledLossTrainer) -> tuple[float, int]:
-    """Train to the end, from the newest checkpoint where there is one; seconds, and resumptions.
+    """Train to the end under the run's lock, and return the seconds and the number of resumes.
 
-    The run's folder is held meanwhile. The seconds are those of all steps in the result, also of
-    those before a kill.
+    Training resumes from the newest checkpoint, if there is one. The seconds cover all steps in the
+    result, including those before a kill.
 
     Raises
     ------
     KeyboardInterrupt
-        Saying from which step the next run goes on.
+        With a message that says from which step the next run resumes.
     """
     checkpointer = trainer.checkpointer
     beside_others = copied_project() is not None
@@ -262,16 +265,17 @@ def reloaded_val_loss(
     expected: float,
     autocast: torch.dtype | None = None,
 ) -> float:
-    """The validation loss, in nats, of the adapter as it stands on disk.
+    """Return the validation loss, in nats, of the adapter read back from disk.
 
-    The adapter in memory is overwritten by NaN first, so that a tensor missing on disk shows.
+    The adapter in memory is first overwritten with NaN, so that a tensor missing on disk is
+    detected.
 
     Raises
     ------
     ValueError
-        If it is further than 1e-4 of itself from the loss that the saved adapter had.
+        If its relative difference from ``expected`` is above 1e-4.
     """
-    gc.collect()  # the trainer of the fit, whose frozen weights would be held twice
+    gc.collect()  # frees the trainer of the fit, so that frozen weights are not in memory twice
     trainer = _trainer(model, tokenizer, train=val, val=val, arguments=arguments, callbacks=[])
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -313,9 +317,9 @@ def _trainer(
 
 
 def ready(trainer: LabelledLossTrainer) -> None:
-    """A new trainer without its printing, the adapter in float32, the layers fused where they can.
+    """Prepare a new trainer: no printing, adapter in float32, layers fused if possible.
 
-    TRL rounds an adapter on quantized weights to bfloat16.
+    TRL casts an adapter on quantized weights to bfloat16.
     """
     trainer.remove_callback(PrinterCallback)
     reduce_in_float32(trainer.accelerator)
@@ -327,7 +331,7 @@ def ready(trainer: LabelledLossTrainer) -> None:
 
 
 def _is_sharded(trainer: LabelledLossTrainer) -> bool:
-    """Whether FSDP or DeepSpeed gathers each layer's weights when the layer is called."""
+    """Return whether FSDP or DeepSpeed gathers each layer's weights when the layer is called."""
     return trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
 
 
