@@ -52,6 +52,49 @@ def test_names_in_bold_and_lines_broken_in_the_source_are_read_as_they_look():
     ]  # fmt: skip
 
 
+SAID = [
+    ("Operator", "Good day, and welcome to the third quarter call of Acme."),
+    ("Mary Major", "Thank you, operator, and good morning to everyone."),
+    ("Operator", "Our first question comes from the line of John Doe."),
+    ("John Doe", "Hi, and thanks for taking my question on pricing."),
+]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "<tr><td>{}</td><td>{}</td></tr>",
+        "<tr><td> {}: </td>\n<td>{}</td></tr>",
+        "<dt>{}</dt><dd>{}</dd>",
+        "<div><span class=who>{}</span><span>{}</span></div>",
+        "<div><div>{}</div>\n<div>{}</div></div>",
+    ],
+)
+def test_a_name_in_a_column_of_its_own_announces_who_speaks(row):
+    text = documents.html_text("<body>" + "".join(row.format(*said) for said in SAID) + "</body>")
+    assert text.split("\n") == [f"{name}: {words}" for name, words in SAID]
+
+
+def test_a_table_of_figures_and_an_address_announce_nobody():
+    rows = "<tr><td>Revenue in 2023</td><td>$ 412.3 million and growing fast</td></tr>"
+    cells = "<tr><td>Revenue</td><td>412.3</td></tr><tr><td>A</td><td>b c d e f</td><td>g</td></tr>"
+    text = documents.html_text(f"<table>{rows}{cells}</table>")
+    assert ":" not in text and text.split("\n")[:2] == [
+        "Revenue in 2023",
+        "$ 412.3 million and growing fast",
+    ]
+
+
+def test_words_that_only_a_style_separates_are_apart_and_pieces_of_a_word_are_not():
+    spans = "".join(f"<span>{name}</span><span>{words}</span>" for name, words in SAID)
+    expected = [part for said in SAID for part in said]
+    assert documents.html_text(f"<body>{spans}</body>").split("\n") == expected
+    pieces = (
+        "<p><span>Reve</span><span>nue</span> of <b>e</b><i>Bay</i> and <b>Q</b><span>3</span></p>"
+    )
+    assert documents.html_text(pieces) == "Revenue of eBay and Q3"
+
+
 def test_scripts_styles_and_comments_are_no_text():
     text = documents.html_text(
         "<body><script>document.write('<p>Operator</p>')</script><style>p {}</style>"
@@ -138,6 +181,8 @@ BAD = {
     "torn.pdf": ("bad_pdf", "Stream"),
     "no.pdf": ("bad_pdf", "%PDF-"),
     "word.docx": ("unreadable", "save it as text, HTML or PDF"),
+    "rows.csv": ("unreadable", "not read with `format: text`"),
+    "api.json": ("unreadable", "keep them in another folder"),
     "menu.html": ("html", "words outside its menus and scripts"),
     "deep.html": ("bad_html", "nested too deeply"),
     "cp1252.txt": ("bad_encoding", "source.yaml can set `encoding`"),
@@ -154,6 +199,8 @@ def test_every_file_of_a_mixed_folder_is_a_call_or_a_reject_with_its_reason(tmp_
     (tmp_path / "torn.pdf").write_bytes(b"%PDF-1.4\nnothing here")
     (tmp_path / "no.pdf").write_bytes(b"hello")
     (tmp_path / "word.docx").write_bytes(b"PK\3\4")
+    (tmp_path / "rows.csv").write_text("id,text\n1,Sales rose\n")
+    (tmp_path / "api.json").write_text("[]")
     (tmp_path / "menu.html").write_text("<html><script>" + "a b " * 999 + "</script><nav>x</nav>")
     (tmp_path / "deep.html").write_text("<html>" + "<div>" * 100_000 + "words " * 50)
     (tmp_path / "cp1252.txt").write_bytes("Sales rose to \u00a35.".encode("cp1252"))
@@ -172,7 +219,7 @@ def test_every_file_of_a_mixed_folder_is_a_call_or_a_reject_with_its_reason(tmp_
     for name, (reason, words) in BAD.items():
         assert found[name][0] == reason and words in found[name][1], name
     metrics = intake.metrics(n_kept)
-    assert metrics["records_read"] == 15 == metrics["kept"] + metrics["rejected"]
+    assert metrics["records_read"] == 17 == metrics["kept"] + metrics["rejected"]
     assert metrics["by_layout"] == dict.fromkeys(
         ("capital_iq", "factset", "motley_fool", "name_colon", "seeking_alpha"), 1
     )

@@ -18,6 +18,8 @@ from finllm.records import Reject
 
 SUFFIXES = (".txt", ".text", ".md", ".html", ".htm", ".xhtml", ".pdf")
 UNREADABLE = (".docx", ".doc", ".rtf", ".odt", ".pages", ".epub", ".mht", ".mhtml")
+ROWS = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".xml", ".zip", ".gz")
+MAX_NAME_WORDS, MIN_SPEECH_WORDS = 8, 4
 MIN_WORDS = 20  # a shorter text is not a call: a "404" page, a scan with a stamp on it
 PDF_SECONDS = 60  # a call of 30 pages takes two seconds
 _HTML = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype html|html|head|body)\b", re.I | re.S)
@@ -28,9 +30,15 @@ _LEFT_OUT = frozenset(
 )
 _BLOCKS = frozenset(
     "p br div li tr h1 h2 h3 h4 h5 h6 ul ol table tbody thead section article header main "
-    "blockquote"
-    " pre hr dl dt dd figure figcaption body title address td th".split()
+    "blockquote pre hr dl dt dd figure figcaption body title address td th".split()
 )
+
+_INLINE = frozenset("span b strong em i u font a".split())
+_PAIRS = frozenset((("td", "td"), ("th", "td"), ("dt", "dd"), ("span", "span"), ("b", "span"),
+                    ("strong", "span"), ("div", "div")))  # fmt: skip
+_NAME = re.compile(r"[A-Z][^\d.!?]*(?:\b[A-Z][a-z]?\.[^\d.!?]*)*:?$")
+_ENDS = re.compile(r"[A-Za-z]{2}$|[.?!:;)\"”’]$")
+_CAPITAL = re.compile(r"[\"“‘(]?[A-Z]")
 
 
 def read_document(path: Path, *, encoding: str) -> str | Reject:
@@ -38,6 +46,9 @@ def read_document(path: Path, *, encoding: str) -> str | Reject:
     suffix = path.suffix.lower()
     if suffix in UNREADABLE:
         detail = f"{suffix} files are not read; save it as text, HTML or PDF"
+        return Reject(path.stem, str(path), 0, "unreadable", detail)
+    if suffix in ROWS:
+        detail = f"{suffix} files are not read with `format: text`; keep them in another folder"
         return Reject(path.stem, str(path), 0, "unreadable", detail)
     try:
         with open(path, "rb") as file:
@@ -124,7 +135,7 @@ def _lines(root: etree._Element) -> str:
             if hidden is None and tag in _LEFT_OUT:
                 hidden = element
             if hidden is None:
-                parts.append("\n" if tag in _BLOCKS else "")
+                parts.append(_break_before(element, tag, parts))
                 parts.append(_flowing(element.text, tag))
             continue
         if hidden is element:
@@ -135,6 +146,42 @@ def _lines(root: etree._Element) -> str:
                 parts.append(_flowing(element.tail, ""))
     lines = (" ".join(line.split()) for line in "".join(parts).split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+def _break_before(element: etree._Element, tag: str, parts: list[str]) -> str:
+    """Return what separates an element's words from those before: a line break, ": " or "".
+
+    A name in the first of two cells is announced by a colon. Inline elements that only a style
+    separates ("Operator" "Good day") get a line break; pieces of one word ("Reve" "nue") do not.
+    """
+    before = element.getprevious()
+    if before is None or (before.tail or "").strip():
+        return "\n" if tag in _BLOCKS else ""
+    if (before.tag, tag) in _PAIRS and _announces(before, element):
+        while parts and not parts[-1].strip():
+            parts.pop()
+        return " " if parts and parts[-1].rstrip().endswith(":") else ": "
+    if tag in _BLOCKS:
+        return "\n"
+    if tag not in _INLINE or before.tag not in _INLINE or before.tail:
+        return ""
+    last = next((part for part in reversed(parts) if part), "")
+    return "\n" if _ENDS.search(last) and _CAPITAL.match(element.text or "") else ""
+
+
+def _announces(name: etree._Element, speech: etree._Element) -> bool:
+    """Return whether the first of two elements is a speaker's name and the other what is said."""
+    if len(name) or name.tag != "dt" and len(name.getparent()) != 2:
+        return False
+    words = (name.text or "").split()
+    if not 0 < len(words) <= MAX_NAME_WORDS or not _NAME.match(" ".join(words)):
+        return False
+    n_words = 0
+    for part in speech.itertext():
+        n_words += len(part.split())
+        if n_words >= MIN_SPEECH_WORDS:
+            return True
+    return False
 
 
 def _flowing(text: str | None, tag: str) -> str:

@@ -176,7 +176,7 @@ def _rows(source: Description) -> Iterator[readers.Row | Reject]:
 
 def _text_records(source: Description) -> Iterator[Read | Reject]:
     pattern = re.compile(source.name_pattern)
-    suffixes = (*documents.SUFFIXES, *documents.UNREADABLE)
+    suffixes = (*documents.SUFFIXES, *documents.UNREADABLE, *documents.ROWS)
     for path in _files(source, suffixes):
         text = (
             path
