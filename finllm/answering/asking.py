@@ -51,7 +51,7 @@ class Asked:
 
 
 def ask(answerer: Answering, questions: Sequence[Question], *, name: str, root: Path) -> Asked:
-    """Ask a model, recorded as ``name``, all questions.
+    """Ask a model all questions, and record its answers under ``name``.
 
     Answers are saved under ``root`` as they are completed, so that a killed run can resume. All
     questions are decoded together if the model allows it, which is faster than set by set.

@@ -65,7 +65,7 @@ def leads(
     *,
     stop_id: int,
 ) -> tuple[tuple[float, ...], float | None]:
-    """Compute how far the model of ``ours`` preferred its tokens, at differences and usually.
+    """Compute the lead in logit of the tokens of ``ours``, at differences and overall.
 
     A lead much smaller than the usual one is a near tie, which sixteen-bit rounding decides; a lead
     as large as usual means that the weights are not the same. It can be slightly below 0, since the

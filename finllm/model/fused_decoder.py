@@ -4,7 +4,7 @@ Every thread is a worker. The workers share the weights and a queue of prompts, 
 rows of the cache. A worker reads one prompt at a time, then decodes a token per row in each step; a
 finished row takes the next prompt at once. So no thread waits for another, and each product is
 computed by one thread, since oneDNN rounds differently with another number of threads. Keys and
-values are written only once, in the order in which a step reads them.
+values are written directly to their place in the cache, in the order in which a step reads them.
 
 Answers quote their prompt and repeat themselves, and a step mostly costs the reading of weights and
 cache, so a row decodes several tokens per step when it can guess them. The draft is the text that
@@ -46,7 +46,7 @@ CACHE_BYTES = 3 * 10**9  # limit for keys and values; answers beyond it wait, wi
 
 Logits = Callable[[], np.ndarray]  # returns the logits of the whole vocabulary, in float32
 # Arguments: the prompt's index, the answer's ids so far, the most probable next id and its logits.
-# Result: the new ids of the answer, which are some of the first ids so far and at most one more.
+# Result: the new ids of the answer, which are a prefix of the ids so far and at most one more.
 Write = Callable[[int, Sequence[int], int, Logits], list[int]]
 
 

@@ -106,7 +106,7 @@ class Update:
         x_dropped: torch.Tensor,
         middle: torch.Tensor,
     ) -> list[torch.Tensor | None]:
-        """Compute the gradients of A, B, A, B, ... in float32; None for layers without adapter."""
+        """Compute the gradients of A, B, A, B, ... in float32; None without an adapter."""
         grad_a = (grad_middle.T @ x_dropped).float()
         found: list[torch.Tensor | None] = []
         for row, column in self.cuts:

@@ -4,6 +4,7 @@ On a CPU with bfloat16 products, most of a training step is spent outside the pr
 makes five to ten passes over memory for a norm, a gated activation or a masked softmax. Here each
 is one pass, with all arithmetic in float32, compiled by Numba on first use and then cached
 (`finllm.model.compiled`).
+
 Arrays (``bits(tensor)``) are float32 or the bit patterns of bfloat16; only ``_wide`` and
 ``_narrow`` differ between the two. `finllm.model.fused_layer` combines the kernels;
 `benchmarks/train_throughput.py` measures the gain.

@@ -48,7 +48,8 @@ _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "al
 def return_freed() -> None:
     """Return freed memory inside the heap to the system, if glibc is in use.
 
-    By itself glibc does so only at the end of the heap, and small blocks that stay are everywhere.
+    Otherwise glibc does so only at the end of the heap, and small blocks that stay in use are
+    spread over all of it.
     """
     with contextlib.suppress(AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

@@ -119,7 +119,7 @@ def copied_project() -> Path | None:
 
 
 def weights_sha256(base: str, revision: str, *tuned: Path) -> str:
-    """Return one hash of the safetensors of base and tuned; of a Hub base, its id and revision."""
+    """Return a hash of the base and tuned safetensors; a Hub base counts by its id and revision."""
     digest = hashlib.sha256(f"{base}@{revision}".encode() if not Path(base).is_dir() else b"")
     for folder in (Path(base), *tuned):
         for file in sorted(folder.glob("*.safetensors")):

@@ -83,8 +83,8 @@ def counted_unit(text: str, end: int, reach: int = 4) -> str:
 def counted_in_words(text: str, end: int) -> str | None:
     """Return the noun that a number in words counts, or None if it does not count anything.
 
-    More adjectives may precede the noun than after digits, and so may "of our": "three of our
-    largest hotels".
+    The noun may follow more adjectives than after digits, and "of our": "three of our largest
+    hotels".
     """
     of_ours = _OF_OURS.match(text, end)
     unit = counted_unit(text, end if of_ours is None else of_ours.end(), 7)

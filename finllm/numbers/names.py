@@ -176,7 +176,7 @@ def _may_name(text: str, atom: Atom) -> bool:
 
 
 def _is_no_unit(cased: str, text: str, atom: Atom) -> bool:
-    """Return whether an apparent unit or period is none: "Euro 6", the 777X, "green H2"."""
+    """Return whether an apparent unit or period is not one: "Euro 6", the 777X, "green H2"."""
     if atom.kind == "period":
         return atom.unit == "H2" and _is_hydrogen(text, atom)
     if atom.kind == "multiple":
@@ -378,5 +378,5 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
     if not first_word:
         return True
     if previous in _ROUGHLY or previous.endswith(("ly", "s")) and word[1:].islower():
-        return False  # a plural noun, which may be counted
+        return False  # an adverb or a plural noun, not a name
     return begins_sentence_as_name(cased, text, atom, at)

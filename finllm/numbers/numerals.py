@@ -112,7 +112,7 @@ _Span = tuple[int, int]
 
 
 class Numerals:
-    """Finder of the numerals of a text, line by line, with the last numeral of each form."""
+    """Finder of numerals in the lines of a text, which remembers the last one of each form."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -1,4 +1,4 @@
-"""Units that amounts are per: share, barrel, square foot."""
+"""The "per" of amounts: per share, per barrel, per square foot."""
 
 from __future__ import annotations
 

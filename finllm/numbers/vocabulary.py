@@ -163,7 +163,7 @@ def magnitudes_behind() -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 def periods_in_english(text: str) -> str:
-    """Return a line with the periods and dates of every language with a file put into English.
+    """Return a line with its periods and dates, in any language with a file, put into English.
 
     Use it for titles and fields that are too short to tell their language.
 

@@ -27,8 +27,8 @@ def wrapped(lines: list[str], fresh: list[bool]) -> list[bool]:
 
     It does if the break is next to a word that cannot end or begin a sentence ("rose 5% to"), or if
     the lines form a column of text, each as long as it could be. A ``fresh`` line begins with a
-    bullet or a numeral and never continues another line; a long one continues in the following
-    line without a bullet.
+    bullet or a numeral and never continues another line; if it is long, it continues in the
+    following line without a bullet.
 
     >>> wrapped(["Revenue rose 5% to", "$3 million", "Margin fell"], [False] * 3)
     [True, False, False]
