@@ -1,1 +1,1 @@
-"""A model writes answers: batches, rules while decoding, the journal of answers."""
+"""Generation of answers: batches, decoding rules, and the journal of answers."""

@@ -1,4 +1,4 @@
-"""What a model that answers questions offers, whatever computes its answers."""
+"""Interface of a model that answers questions, on any backend."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from finllm.runtime.provenance import Provenance
 
 
 class Answering(ABC):
-    """The part that is the same for this project's own decoder, Ray and vLLM.
+    """Base class of answerers, with the parts shared by this project's decoder, Ray and vLLM.
 
-    ``generated`` gives the answers that are not ``done``, each once, in any order; ``losses`` the
-    nats of each reference (``finllm.answering.perplexity``); ``alone`` the latency of requests that
-    come one at a time; ``free`` the same model without rules.
+    ``generated`` yields the answers that are not ``done``, each once, in any order. ``losses``
+    yields the nats of each reference (``finllm.answering.perplexity``). ``alone`` measures the
+    latency of requests sent one at a time. ``free`` returns the same model without rules.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -33,17 +33,17 @@ class Answering(ABC):
     repetition: str  # allow, bullets, figures
     stop_penalty: float  # nats
     decoding: str  # strategy, limit, batch plan, compute type, rules
-    compute_dtype: str  # in the words of params.yaml
-    context: int  # tokens of prompt and answer together
-    identity: Mapping[str, object]  # all that an answer depends on beside its prompt
+    compute_dtype: str  # as in params.yaml
+    context: int  # maximum tokens of prompt and answer together
+    identity: Mapping[str, object]  # everything that an answer depends on besides its prompt
 
     @abstractmethod
     def free(self) -> Answering:
-        """The same model, writing what it finds most probable."""
+        """Return this answerer with plain greedy decoding, without rules."""
 
     @abstractmethod
     def provenance(self) -> Provenance:
-        """What the answers are made with."""
+        """Return the provenance of the answers (``finllm.runtime.provenance``)."""
 
     @abstractmethod
     def generated(
@@ -54,19 +54,19 @@ class Answering(ABC):
         done: Collection[int],
         watch: Stopwatch | None,
     ) -> Iterator[Answer]:
-        """The answers that are not ``done``; see ``answer``."""
+        """Yield the answers that are not ``done``; see ``answer``."""
 
     @abstractmethod
     def losses(self, rows: Sequence[Encoded]) -> Iterator[float]:
-        """The nats of each reference, in order."""
+        """Yield the nats of each reference, in order."""
 
     @abstractmethod
     def alone(self, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> dict[str, float]:
-        """What these prompts take when they come one at a time (``efficiency.time_alone``)."""
+        """Measure the latency of these prompts sent one at a time (``efficiency.time_alone``)."""
 
     @property
     def has_rules(self) -> bool:
-        """Whether anything but the length limit holds while an answer is written."""
+        """Whether any rule besides the length limit applies to answers."""
         return (self.grounding, self.repetition, self.stop_penalty) != ("none", "allow", 0)
 
     def journal(
@@ -76,7 +76,7 @@ class Answering(ABC):
         excerpts: Sequence[str],
         parts: Sequence[str] = (),
     ) -> Journal:
-        """Where the answers to these encoded prompts are written as they come."""
+        """Return the journal to which the answers to these encoded prompts are written."""
         named_by = [self.identity, [list(row) for row in ids], list(excerpts), list(parts)]
         digest = hashlib.sha256(json.dumps(named_by, sort_keys=True, default=str).encode())
         return Journal(root / f"answers-{digest.hexdigest()[:16]}.jsonl")
@@ -89,10 +89,10 @@ class Answering(ABC):
         watch: Stopwatch | None = None,
         parts: Sequence[str] = (),
     ) -> Iterator[Answer]:
-        """The answer to each encoded prompt; those of the journal first, then the rest.
+        """Yield the answer to each encoded prompt: first those in the journal, then the rest.
 
-        ``excerpts`` are what the prompts show of their calls; ``parts`` name what each prompt is
-        asked for, and those named ``FREE`` are answered without rules.
+        ``excerpts`` are the excerpts of calls in the prompts. ``parts`` name the purpose of each
+        prompt; those named ``FREE`` are answered without rules.
         """
         done = journal.read()
         yield from done.values()
@@ -102,5 +102,5 @@ class Answering(ABC):
             yield answer
 
     def text(self, answer: Answer) -> str:
-        """What was written, without special tokens."""
+        """Return the text of an answer, without special tokens."""
         return self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip()

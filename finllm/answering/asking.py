@@ -1,4 +1,4 @@
-"""Answers to the test questions and their variants, and losses on the references."""
+"""Answering of the test questions and their variants, and losses on the references."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from finllm.runtime import screen
 
 @dataclass(frozen=True)
 class Question:
-    """An example and the rendered prompt that a model gets for it."""
+    """An example and its rendered prompt for a model."""
 
     example: Example
     prompt: str
@@ -29,32 +29,32 @@ class Question:
 
 @dataclass(frozen=True)
 class Asked:
-    """The answers to some questions, in the order of the questions, and what they took."""
+    """Answers to some questions, in the order of the questions, and their cost."""
 
     predictions: list[Prediction]
     ids: list[list[int]]  # of the prompts
-    excerpts: list[str]  # that they show
-    journal: Journal  # to be removed when the predictions are safe elsewhere
-    n_before: int  # answers that a killed run had left
+    excerpts: list[str]  # in the prompts
+    journal: Journal  # to be removed once the predictions are saved elsewhere
+    n_before: int  # answers left by a killed run
     seconds: float
     watch: Stopwatch
 
     @property
     def own(self) -> list[Prediction]:
-        """The answers to the examples as they are."""
+        """Answers to the unchanged examples."""
         return [row for row in self.predictions if not row.asked]
 
     @property
     def changed(self) -> list[Prediction]:
-        """The other answers."""
+        """Answers to the changed examples."""
         return [row for row in self.predictions if row.asked]
 
 
 def ask(answerer: Answering, questions: Sequence[Question], *, name: str, root: Path) -> Asked:
-    """The answers of a model called ``name``.
+    """Ask a model all questions, and record its answers under ``name``.
 
-    They are kept as they come below ``root``, so that a killed run goes on. All questions are
-    decoded together where the model allows it, which is faster than one set after the other.
+    Answers are saved under ``root`` as they are completed, so that a killed run can resume. All
+    questions are decoded together if the model allows it, which is faster than set by set.
     """
     ids = [chat.encode_prompt(answerer.tokenizer, question.prompt) for question in questions]
     excerpts = [question.example.excerpt for question in questions]
@@ -88,7 +88,10 @@ def ask(answerer: Answering, questions: Sequence[Question], *, name: str, root: 
 def own_questions(
     answerer: Answering, sets: Mapping[str, Sequence[Example]], system_prompt: str
 ) -> list[Question]:
-    """The examples' own prompts, which are those of training, by how they differ from the test."""
+    """Return the examples as questions with the prompts of training.
+
+    The keys of ``sets`` tell how the examples differ from the test examples, as in ``Prediction``.
+    """
     return [
         Question(row, chat.render_example(answerer.tokenizer, row, system_prompt), asked)
         for asked, rows in sets.items()
@@ -107,9 +110,9 @@ def ask_with_shots(
     name: str,
     root: Path,
 ) -> tuple[Asked, dict[str, object]]:
-    """As ``ask``, with ``k`` answered training examples in each prompt, or as many as fit.
+    """Ask as ``ask`` does, with ``k`` answered training examples per prompt, or as many as fit.
 
-    Also ``few_shot`` for the stage's metrics: ``k``, and the mean number of examples shown.
+    Also return ``few_shot`` for the stage's metrics: ``k`` and the mean number of examples shown.
     """
     room = answerer.context - answerer.max_new_tokens
     prompts = [
@@ -135,7 +138,7 @@ def ask_with_shots(
 def reference_losses(
     answerer: Answering, examples: Sequence[Example], system_prompt: str, *, name: str
 ) -> list[ReferenceLoss]:
-    """The loss of each example's reference behind its prompt, encoded as in training."""
+    """Compute the loss of each example's reference given its prompt, encoded as in training."""
     tokenizer = answerer.tokenizer
     rows = [
         chat.encode_example(
@@ -156,11 +159,11 @@ def reference_losses(
 
 
 def summary(answerer: Answering, asked: Asked, *, n_alone: int) -> dict[str, object]:
-    """The counts of the answers, and under ``cost`` what varies from run to run.
+    """Summarise the answers, with the values that vary from run to run under ``cost``.
 
-    ``n_alone`` prompts are asked once more, one at a time: the latency of a single request. The
-    other latency is that of an answer in its batch, from the start of its prompt's reading. Costs
-    are those of all answers, the others only of those to the examples as they are.
+    ``n_alone`` prompts are asked again, one at a time, for the latency of a single request. The
+    other latency is that of an answer in its batch, from the start of reading its prompt. Costs
+    cover all answers, the other values only those to the unchanged examples.
     """
     rows = asked.own
     prompt_tokens = [row.n_prompt_tokens for row in asked.predictions]

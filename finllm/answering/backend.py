@@ -1,4 +1,4 @@
-"""The choice of what answers: this project's decoder or vLLM, here or on Ray's devices."""
+"""Choice of the backend for answers: this project's decoder or vLLM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from finllm.settings.params import Params
 
 
 def answerer_here(params: Params, *, weights: Path) -> Answering:
-    """The model in this process, as ``predict.backend`` says."""
+    """Load the model in this process, with the backend that ``predict.backend`` selects."""
     if params.predict.backend == "vllm":
         return vllm_answerer(params, weights=weights)
     return load_answerer(params, weights=weights)

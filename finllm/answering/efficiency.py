@@ -1,4 +1,4 @@
-"""Cost of answers: reading and generation speed, and latency."""
+"""Cost of answers: speed of reading and generation, and latency."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ from finllm.answering.rules import Rules
 
 
 class Stopwatch:
-    """The seconds of reading, and of each answer from the start of its prompt's reading.
+    """Seconds of reading prompts, and of each answer from the start of reading its prompt.
 
-    Of workers that read at the same time, each second counts as one worker's share.
+    If several workers read at the same time, the seconds of each are divided by their number.
     """
 
     def __init__(self) -> None:
-        self.seconds: dict[int, float] = {}  # by the index of the prompt, where it has ended
+        self.seconds: dict[int, float] = {}  # by the index of the prompt, for ended answers
         self.n_read = 0
         self.reading_seconds = 0.0
         self._started: dict[int, float] = {}
 
     def read(self, indexes: Sequence[int], seconds: float, n_workers: int) -> None:
-        """These prompts have been read together, just now, in so many seconds by one of workers."""
+        """Record that one of ``n_workers`` has just read these prompts together, in ``seconds``."""
         started = time.perf_counter() - seconds
         self._started.update(dict.fromkeys(indexes, started))
         self.n_read += len(indexes)
         self.reading_seconds += seconds / n_workers
 
     def ended(self, index: int) -> None:
-        """An answer is there; one that was never read here (it was on disk) is left out."""
+        """Record the end of an answer, unless its prompt was not read here (it was on disk)."""
         if index in self._started:
             self.seconds[index] = time.perf_counter() - self._started[index]
 
 
 def latency(seconds: Sequence[float]) -> dict[str, float]:
-    """The median and the 95th percentile of waiting times, linear between them; empty of none.
+    """Compute the median and the 95th percentile of waiting times, or {} without any.
 
-    The percentile of fewer than twenty is close to the longest, and says little.
+    Percentiles are interpolated linearly. With fewer than twenty times the 95th is close to the
+    longest and means little.
     """
     if not seconds:
         return {}
@@ -52,19 +53,19 @@ def latency(seconds: Sequence[float]) -> dict[str, float]:
 def phases(
     watch: Stopwatch, *, seconds: float, prompt_tokens: Sequence[int], new_tokens: Sequence[int]
 ) -> dict[str, dict[str, float]]:
-    """Seconds and tokens per second of reading prompts and of generation.
+    """Compute the seconds and tokens per second of reading prompts and of generation.
 
-    Generation is all the time that is not reading. Empty if an earlier run, which was killed,
-    had read some of the prompts: its seconds are not known.
+    Generation is all the time that is not reading. The result is empty if an earlier, killed run
+    had read some of the prompts, since its seconds are not known.
 
     Parameters
     ----------
     watch
-        What was measured while all answers were made.
+        Measurements taken while all answers were generated.
     seconds
-        The whole time.
+        Total time.
     prompt_tokens, new_tokens
-        Of every answer.
+        Token counts of every answer.
     """
     if watch.n_read < len(prompt_tokens) or not watch.reading_seconds:
         return {}
@@ -79,7 +80,7 @@ def phases(
 
 
 def spread(lengths: Sequence[int], n: int) -> list[int]:
-    """The indexes of up to n prompts, evenly spaced from the shortest to the longest."""
+    """Return the indexes of up to n prompts, evenly spaced from the shortest to the longest."""
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     if n >= len(order):
         return order
@@ -96,11 +97,12 @@ def time_alone(
     pad_id: int,
     rules: Sequence[Rules] = (),
 ) -> dict[str, float]:
-    """Latency of requests that come one at a time, and their tokens per second; empty of none.
+    """Measure the latency and tokens per second of requests sent one at a time; {} without any.
 
-    To the keys of ``latency`` come ``median_seconds_to_first_token`` and ``new_tokens_per_second``
-    of generation. A request takes from the start of its reading; what makes the model ready, such
-    as packing its weights, does not count. ``rules`` are none, or those of each prompt alone.
+    Keys are those of ``latency``, ``median_seconds_to_first_token`` and ``new_tokens_per_second``
+    (of generation). A request is timed from the start of reading its prompt, without the time to
+    prepare the model, such as packing its weights. ``rules`` is empty, or has one ``Rules`` per
+    prompt.
     """
     whole, first, n_new = [], [], 0
     for prompt, rule in zip_longest(prompts, rules):

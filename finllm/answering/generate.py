@@ -1,7 +1,7 @@
-"""Greedy answers: by fused layers where the model allows it, else batched over a key-value cache.
+"""Greedy answers, with fused layers if the model allows it, else batched over a key-value cache.
 
 ``answers`` chooses. In a batch every prompt starts at slot 0 of its row, so that its answer does
-not depend on padding, and answers that have ended leave the batch.
+not depend on padding, and completed answers leave the batch.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ OnRead = Callable[[list[int], float, int], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """The ids that a model wrote for one prompt, without the token that ended it."""
+    """Token ids of a model's answer to one prompt, without the token that ended it."""
 
-    index: int  # of the prompt in the sequence that was given
+    index: int  # of the prompt in the given sequence
     ids: list[int]
-    hit_limit: bool  # the length limit ended it, and not the model
+    hit_limit: bool  # whether the length limit ended it, and not the model
 
 
 class RowCache:
-    """Keys and values of a batch whose rows have different lengths.
+    """Cache of keys and values for a batch of rows of different lengths.
 
     Parameters
     ----------
     n_layers, n_rows, n_kv_heads, n_slots, head_dim
-        The shape: per layer (n_rows, n_kv_heads, n_slots, head_dim), for keys and for values.
+        The shape, per layer (n_rows, n_kv_heads, n_slots, head_dim) for keys and for values.
     like
-        A tensor that gives dtype and device.
+        A tensor with the dtype and device to use.
     """
 
     def __init__(
@@ -59,7 +59,10 @@ class RowCache:
     def update(
         self, key: torch.Tensor, value: torch.Tensor, layer: int, *_: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store new keys and values; a whole prompt from slot 0, one token at ``slots``."""
+        """Store new keys and values: a whole prompt from slot 0, or one token per row at ``slots``.
+
+        Return the keys and values to attend to.
+        """
         if key.shape[2] > 1:
             self.keys[layer, :, :, : key.shape[2]] = key
             self.values[layer, :, :, : key.shape[2]] = value
@@ -69,7 +72,7 @@ class RowCache:
         return self.keys[layer, :, :, : self.n_used], self.values[layer, :, :, : self.n_used]
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Drop all other rows."""
+        """Keep only these rows and drop all others."""
         self.keys = self.keys[:, rows]
         self.values = self.values[:, rows]
         self.slots = self.slots[rows]
@@ -89,16 +92,16 @@ def answers(
     rules: Rules | None = None,
     parts: Sequence[str] = (),
 ) -> Iterator[Answer]:
-    """The greedy answer to each prompt that is not ``done``, in the order in which they end.
+    """Yield the greedy answer to each prompt that is not ``done``, in the order of completion.
 
-    With ``rules``, whose prompts are these, the most probable tokens among those that may be
-    written, and without an end that may not stand.
+    With ``rules`` for these prompts, each token is the most probable one that the rules allow, and
+    a forbidden end of the answer is removed.
 
-    Batches are planned over all prompts and answered whole, so that a resumed run gives the same
-    answers. No batch holds prompts of two ``parts`` (one name per prompt), so that the answers of
-    one part do not depend on another. Fused layers answer a prompt alike in any batch, and decode
-    all parts together. After each reading ``on_read`` gets the indexes of the prompts, the seconds
-    and the number of workers that read at the same time.
+    Batches are planned over all prompts and answered as a whole, so that a resumed run gives the
+    same answers. No batch has prompts of two ``parts`` (one name per prompt), so that the answers
+    of one part do not depend on another. Fused layers give the same answer in any batch, and
+    decode all parts together. After each reading ``on_read`` gets the indexes of the prompts, the
+    seconds and the number of workers that read at the same time.
 
     Raises
     ------
@@ -148,14 +151,14 @@ def answers(
 
 
 def _in_batch(batch: Sequence[int], on_read: OnRead | None) -> OnRead | None:
-    """``on_read`` with the indexes of a batch instead of those of all prompts."""
+    """Return ``on_read`` for indexes within a batch instead of indexes of all prompts."""
     if on_read is None:
         return None
     return lambda indexes, *cost: on_read([batch[i] for i in indexes], *cost)
 
 
 def _write_in_batch(batch: Sequence[int], write: Write | None) -> Write | None:
-    """``write`` with the index of a batch instead of that of all prompts."""
+    """Return ``write`` for an index within a batch instead of an index of all prompts."""
     if write is None:
         return None
     return lambda index, *so_far: write(batch[index], *so_far)
@@ -164,9 +167,9 @@ def _write_in_batch(batch: Sequence[int], write: Write | None) -> Write | None:
 def plan_batches(
     lengths: Sequence[int], batch_size: int, parts: Sequence[str] = ()
 ) -> list[list[int]]:
-    """Indexes of the prompts of each batch: sorted by length, so that padding is small.
+    """Return the prompt indexes of each batch, sorted by length so that there is little padding.
 
-    A batch is of one of the ``parts``, which are in the order of their first prompts.
+    A batch has prompts of one of the ``parts``, which are in the order of their first prompts.
     """
     by_part: dict[str, list[int]] = {}
     for i in range(len(lengths)):
@@ -189,22 +192,22 @@ def greedy_batch(
     on_read: OnRead | None = None,
     write: Write | None = None,
 ) -> Iterator[Answer]:
-    """The greedy continuation of each prompt, in the order in which they end.
+    """Yield the greedy continuation of each prompt, in the order of completion.
 
     Parameters
     ----------
     model
         A Llama-family model loaded with the ``matmul`` attention.
     prompts
-        Token ids, one list a prompt; none may be empty.
+        Token ids, one list per prompt; none may be empty.
     max_new_tokens
         Longest answer, in tokens.
     stop_ids
         Ids that end an answer.
     pad_id
-        Any id; what stands behind a prompt is never attended to.
+        Any id; the padding after a prompt is never attended to.
     on_read
-        Gets the indexes of the prompts, the seconds that reading took, and 1.
+        Called with the indexes of the prompts, the seconds of reading, and 1.
     write
         Called before each token (``finllm.model.fused_decoder.Write``).
     """
@@ -229,7 +232,7 @@ def greedy_batch(
     last = hidden[torch.arange(len(prompts), device=model.device), lengths - 1]
     if on_read:
         if model.device.type == "cuda":
-            torch.cuda.synchronize()  # what was asked for is not yet done
+            torch.cuda.synchronize()  # CUDA calls return before the work is done
         on_read(list(range(len(prompts))), time.perf_counter() - started, 1)
     yield from _decode(model, cache, last, lengths, max_new_tokens, set(stop_ids), write)
 
@@ -243,7 +246,7 @@ def _decode(
     stop_ids: set[int],
     write: Write | None,
 ) -> Iterator[Answer]:
-    """One token a row and step, from the hidden states (rows, hidden) of the prompts' ends."""
+    """Decode a token per row in each step, from the prompts' last hidden states (rows, hidden)."""
     waiting = list(range(len(lengths)))  # the prompt of each row of the batch
     written: list[list[int]] = [[] for _ in waiting]
     n_prompt = lengths.tolist()
@@ -279,7 +282,7 @@ def _decode(
 def _with_next(
     ids: list[int], index: int, token: int, logits: torch.Tensor, write: Write | None
 ) -> list[int]:
-    """The ids after the most probable token, or after what ``write`` makes of it."""
+    """Return the ids with the most probable token, or the result of ``write`` if it is given."""
     if write is None:
         return [*ids, token]
     return write(index, ids, token, lambda: logits.float().cpu().numpy())

@@ -1,14 +1,15 @@
-"""Whether a partial text states only figures that its excerpt states.
+"""Check that a partial text states only figures that its excerpt states.
 
-The judge is what scores answers: ``extract_quantities`` with ``is_stated``, and the figures of
-``finllm.scoring.figures``, whose direction counts. So what is a figure here is one there, number
-words, years, quarters and ranges included, and how a tokenizer splits them does not matter. Digits
-that count nothing, as in "1st" or "10-K", must stand in the excerpt as well, or number a list.
+Figures are judged as in scoring: with ``extract_quantities`` and ``is_stated``, and with the
+figures of ``finllm.scoring.figures``, whose direction counts. So the same texts are figures here
+and there, including number words, years, quarters and ranges, and the tokenizer's splits do not
+matter. Digits that count nothing, as in "1st" or "10-K", must also occur in the excerpt, or number
+a list.
 
-A text that is being written stands in the midst of a figure at times: "$4" is not stated, and
-"$4.2 billion" may be. Such a text may stand as long as it can be completed by the rest of a form in
-which the excerpt's figures may be written (``written_forms``), judged together with all before it.
-So there is always a way on, and a text that has none is never begun.
+A text that is being written can end in the middle of a figure: "$4" may not be stated while "$4.2
+billion" is. It is allowed as long as the rest of some written form of the excerpt's figures
+(``written_forms``) completes it, judged together with the text before it. So there is always a way
+to continue, and a text without one is never begun.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from finllm.numbers.spelled import may_hold_word
 from finllm.numbers.units import SYMBOLS
 from finllm.scoring.figures import Figure, figures, figures_agree
 
-LONGEST = 48  # characters of a figure that is not complete
-MOST_TRIED = 24  # forms that may complete a text and are judged; a figure's own come first
-NEAR = 3  # words behind a figure that can still say its direction or its unit
+LONGEST = 48  # characters of an incomplete figure
+MOST_TRIED = 24  # forms tried to complete a text, a figure's own forms first
+NEAR = 3  # words after a figure that can still tell its direction or unit
 _BEHIND_DIGIT = re.compile(r"\D*\Z")
 _DIGITS = re.compile(r"\w*\d(?:[.,]?\w)*")  # "1.134.1", which counts nothing, is one word
 _DIGIT_OR_SYMBOL = re.compile(f"[\\d{re.escape(''.join([*VULGAR, *SYMBOLS]))}]")
@@ -39,7 +40,7 @@ _NUMERAL = re.compile(r"^[\s*_#>-]*\(?(\d{1,2})[.)]", re.MULTILINE)
 
 
 class Ground:
-    """The figures that one excerpt states, and what may be written on their ground."""
+    """Figures stated by one excerpt, to judge texts written about it."""
 
     def __init__(self, excerpt: str) -> None:
         stated = quantities_in(excerpt)
@@ -56,10 +57,13 @@ class Ground:
         self._firsts = frozenset(form[0] for form in self._forms)
         self._agrees: dict[tuple[object, ...], bool] = {}
         self._judged: dict[str, bool] = {}
-        self._completed = ""  # a text as it may be completed, which was judged
+        self._completed = ""  # the last completed text that was supported
 
     def supports(self, text: str) -> bool:
-        """Whether the excerpt states every figure of a text; a lone currency sign is none."""
+        """Return whether the excerpt states every figure of a text.
+
+        A text that ends with a currency sign is not supported.
+        """
         text = text.strip()
         if text not in self._judged:
             self._judged[text] = self._states(text) and all(
@@ -68,11 +72,11 @@ class Ground:
         return self._judged[text]
 
     def is_complete(self, text: str, before: str) -> bool:
-        """Whether a text may end here, as far as its last lines say.
+        """Return whether a text may end here, judged by its last lines.
 
-        ``before`` is the text without its last token, which could be completed. So lines before
-        these are not judged again, a line without a figure is not, and behind a figure neither are
-        words that are too far from it to say its direction or its unit, and state nothing.
+        ``before`` is the text without its last token, which has passed ``may_go_on``. So earlier
+        lines are not judged again, nor is a line without a figure, nor are words after a figure
+        that are too far away to tell its direction or unit and state no figure themselves.
         """
         line = before.rfind("\n") + 1
         if not _may_state(text[line:]):
@@ -86,10 +90,10 @@ class Ground:
         return self.supports(text) if near else self._states(text.strip())
 
     def may_go_on(self, text: str, before: str) -> bool:
-        """Whether a text is complete, or can be completed by the rest of a figure."""
+        """Return whether a text is complete, or can be completed by the rest of a figure."""
         if text != before and self._completed.startswith(text) or self.is_complete(text, before):
             return True
-        if text == before:  # nothing that is seen was written, and so a figure would never end
+        if text == before:  # nothing visible was added, so the figure might never end
             return False
         start = _judged_from(text, before)
         for rest in islice(self._rests(text), MOST_TRIED):
@@ -99,7 +103,7 @@ class Ground:
         return False
 
     def rest(self, text: str) -> str:
-        """What completes a text that is not complete, and may go on."""
+        """Return the text that completes an incomplete text, or "" if none is known."""
         return self._completed.removeprefix(text) if self._completed.startswith(text) else ""
 
     def _states(self, text: str) -> bool:
@@ -117,7 +121,7 @@ class Ground:
         )
 
     def _states_quantity(self, quantity: Quantity) -> bool:
-        """``is_stated``, remembered for each quantity."""
+        """Return ``is_stated`` of a quantity, with cached results."""
         return all(self._agrees_with_one(end) for end in ends(quantity))
 
     def _agrees_with_one(self, end: Quantity) -> bool:
@@ -130,7 +134,7 @@ class Ground:
         return any(figures_agree(figure, other) for other in self._figures)
 
     def _rests(self, text: str) -> Iterator[str]:
-        """The rests of forms that a text ends in the midst of, the longest beginnings first."""
+        """Yield the rests of forms that a text ends within, the longest beginnings first."""
         lower = text.lower()
         for start in range(max(0, len(lower) - LONGEST), len(lower)):
             begun = lower[start:]
@@ -148,19 +152,19 @@ class Ground:
 
 @cache
 def _directions() -> frozenset[str]:
-    """Words that say a direction."""
+    """Return the words that tell a direction."""
     return frozenset(
         form for form, (kind, _) in wording(wording_file(ENGLISH)).items() if kind == "direction"
     )
 
 
 def _judged_from(text: str, before: str) -> int:
-    """Where the lines begin that are judged: the last and that before it; of a list the first."""
+    """Return where the judged lines begin: the last two, or all in a text with list numerals."""
     if _NUMERAL.search(text):
-        return 0  # a numeral is one by its place in the sequence
+        return 0  # a numeral is recognised by its place in the sequence
     return before.rfind("\n", 0, max(0, before.rfind("\n"))) + 1
 
 
 def _may_state(lines: str) -> bool:
-    """Whether lines may hold a figure: a digit, a number word, a period or a currency sign."""
+    """Return whether lines may have a figure: a digit, number word, period or currency sign."""
     return bool(_DIGIT_OR_SYMBOL.search(lines) or may_hold_word(f"\n{lines.lower()}\n"))

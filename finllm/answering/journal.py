@@ -11,21 +11,21 @@ from finllm.answering.generate import Answer
 
 
 class Journal:
-    """A file of answers, one JSON object a line, for one set of prompts and one model.
+    """Answers already written, one JSON object per line, for one set of prompts and one model.
 
     Parameters
     ----------
     path
-        Named by what the answers depend on; a file of anything else is another file.
+        File named by a hash of everything that the answers depend on.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> dict[int, Answer]:
-        """The answers written so far, by the index of their prompt.
+        """Read the answers written so far, by the index of their prompt.
 
-        A line that a kill cut off is left out, and taken off the file.
+        A last line that a kill cut off is ignored and removed from the file.
         """
         if not self.path.is_file():
             return {}
@@ -38,7 +38,7 @@ class Journal:
         return {row.index: row for row in rows}
 
     def keep(self, answers: Iterable[Answer]) -> Iterator[Answer]:
-        """Pass answers on, each after it is written."""
+        """Write each answer to the file, then yield it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "ab", buffering=0) as file:
             for answer in answers:
@@ -46,5 +46,5 @@ class Journal:
                 yield answer
 
     def remove(self) -> None:
-        """Forget it, when the answers are safe elsewhere."""
+        """Delete the file, once the answers are saved elsewhere."""
         self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Loss of a model on the references, example by example."""
+"""Loss of a model on the references, for each example."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from finllm.instruct.chat import Encoded
 
 @torch.inference_mode()
 def reference_nats(model: PreTrainedModel, rows: Iterable[Encoded]) -> Iterator[float]:
-    """-log p(answer | prompt) in nats, summed over the answer's tokens, of each example.
+    """Yield -log p(answer | prompt) in nats, summed over the answer's tokens, for each example.
 
     The tokens are those of training (``chat.encode_example``), so the token that ends the answer
-    counts too. One example at a time: nothing depends on a batch plan. The products are in the
-    model's type, the softmax and the sum in float32.
+    counts too. Examples are run one at a time, so that nothing depends on a batch plan. The
+    products are in the model's dtype, the softmax and the sum in float32.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Load a model and generate answers, recorded with their settings."""
+"""Answers by this project's decoder: loading of the model, generation with recorded settings."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ READ = (".py", ".tsv", ".json")  # code and word lists
 
 @dataclass(frozen=True)
 class Answerer(Answering):
-    """A model, its tokenizer, and how it decodes.
+    """A model in this process, its tokenizer, and its decoding settings.
 
-    ``loaded_as`` is what the weights do not tell: how they are held, and what was merged into them.
+    ``loaded_as`` has settings that the weights' hash does not cover: their quantization, and the
+    configuration of the adapter or tuned model.
     """
 
     model: PreTrainedModel
@@ -57,7 +58,7 @@ class Answerer(Answering):
 
     @property
     def decoding(self) -> str:
-        """Strategy, limit, batch plan, compute type, rules, in words that can be compared."""
+        """Strategy, limit, batch plan, compute type and rules, as a text that can be compared."""
         plan = "fused and packed, any company" if can_decode(self.model) else "batches by length"
         limits = f"{self.max_new_tokens} tokens at most, {self.batch_size} rows"
         rules = ", figures of the excerpt alone" if self.grounding == "figures" else ""
@@ -68,14 +69,14 @@ class Answerer(Answering):
         return f"greedy, {limits}, {plan}, {self.compute_dtype}{rules}"
 
     def free(self) -> Answerer:
-        """The same model, writing what it finds most probable."""
+        """Return this answerer with plain greedy decoding, without rules."""
         return replace(self, grounding="none", repetition="allow", stop_penalty=0.0)
 
     @property
     def stop_ids(self) -> list[int]:
-        """The ids that end an answer: of the chat template, the tokenizer and the model's own.
+        """Ids that end an answer, from the chat template, the tokenizer and the model's settings.
 
-        Llama-3-Instruct's generation settings name two, of which its tokenizer knows one.
+        Llama-3-Instruct's generation settings name two, but its tokenizer only one of them.
         """
         own = self.model.generation_config.eos_token_id
         own = own if isinstance(own, list) else [own]
@@ -83,18 +84,18 @@ class Answerer(Answering):
 
     @property
     def compute_dtype(self) -> str:
-        """What the model computes in, in the words of params.yaml."""
+        """Compute type of the model, as in params.yaml."""
         return str(self.model.dtype).removeprefix("torch.")
 
     @property
     def identity(self) -> dict[str, object]:
-        """All that an answer depends on beside its prompt; what JSON can hold.
+        """Everything that an answer depends on besides its prompt, as JSON values.
 
-        The path, fused layers or plain ones, is part of ``decoding``. Plain layers round otherwise
-        on another number of threads, and fused ones do not.
+        ``decoding`` tells whether fused or plain layers are used. Plain layers round differently
+        with another number of threads, fused ones do not.
         """
         config = self.model.config.to_dict()
-        config.pop("_name_or_path", None)  # where the weights lay; they are hashed themselves
+        config.pop("_name_or_path", None)  # location of the weights, which are hashed themselves
         plain = not can_decode(self.model)
         return {
             "weights": self.weights_sha256,
@@ -116,17 +117,17 @@ class Answerer(Answering):
         }
 
     def provenance(self) -> Provenance:
-        """What the answers are made with."""
+        """Return the provenance of the answers (``finllm.runtime.provenance``)."""
         processor = arithmetic.processor_in_words()
         return provenance(processor=processor, dtype=str(self.model.config.dtype))
 
     @property
     def context(self) -> int:
-        """Tokens that a prompt and its answer have room for together."""
+        """Maximum number of tokens of a prompt and its answer together."""
         return self.model.config.max_position_embeddings
 
     def losses(self, rows: Sequence[Encoded]) -> Iterator[float]:
-        """The nats of each reference, in order."""
+        """Yield the nats of each reference, in order."""
         return reference_nats(self.model, rows)
 
     def generated(
@@ -137,7 +138,13 @@ class Answerer(Answering):
         done: Collection[int],
         watch: Stopwatch | None = None,
     ) -> Iterator[Answer]:
-        """The answers that are not ``done``; out of memory is an error in words."""
+        """Yield the answers that are not ``done``.
+
+        Raises
+        ------
+        ValueError
+            If memory runs out; the message tells which parameter to change.
+        """
         try:
             yield from answers(
                 self.model,
@@ -163,7 +170,7 @@ class Answerer(Answering):
             ) from None
 
     def alone(self, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> dict[str, float]:
-        """What these prompts take when they come one at a time (``efficiency.time_alone``)."""
+        """Measure the latency of these prompts sent one at a time (``efficiency.time_alone``)."""
         return time_alone(
             self.model,
             ids,
@@ -186,7 +193,7 @@ class Answerer(Answering):
 
 
 def load_answerer(params: Params, *, weights: Path) -> Answerer:
-    """The base model, tuned by what is in ``weights``: an adapter, a whole model, or nothing."""
+    """Load the base model with the weights in a folder: an adapter, a whole model, or none."""
     m, p = resolved(params.model), params.predict
     base = base_folder(m)
     full = is_full(weights)
@@ -212,12 +219,12 @@ def load_answerer(params: Params, *, weights: Path) -> Answerer:
 
 
 def _settings_of(weights: Path) -> dict[str, str]:
-    """The hash of each JSON file beside tuned weights, such as the adapter's scale and targets."""
+    """Return the hash of each JSON file next to tuned weights, such as the adapter's settings."""
     return {file.name: file_sha256(file) for file in sorted(weights.glob("*.json"))}
 
 
 def _code_sha256(*, ruled: bool) -> str:
-    """One hash of the code that computes an answer, and of what reads figures where rules do."""
+    """Return a hash of the code that computes answers, with that of the rules if ``ruled``."""
     files = [
         *sorted(Path(finllm.model.__path__[0]).glob("*.py")),
         Path(inspect.getfile(answers)),

@@ -1,4 +1,4 @@
-"""Answers from the devices of a Ray cluster: an actor a device, rows handed out in blocks."""
+"""Answers from a Ray cluster: one actor per device, with rows distributed in blocks."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from finllm.runtime.provenance import Provenance, provenance
 from finllm.runtime.ray_cluster import SHARE, connect, here, in_words, node_id
 from finllm.settings.params import Params
 
-MAX_TRIES = 3  # of a block whose device dies
-SECONDS_TO_START = 1800  # that the first device has, download of the weights included
-BLOCKS_A_DEVICE = 4  # where rows may be answered in any company: for an even end
+MAX_TRIES = 3  # for a block whose device dies
+SECONDS_TO_START = 1800  # for the first device, including download of the weights
+BLOCKS_A_DEVICE = 4  # if the batch does not matter: devices then finish together
 LOSSES_A_BLOCK = 16
 
-Block = tuple[str, tuple]  # what to do, of answers, losses and alone, and its arguments
+Block = tuple[str, tuple]  # "answers", "losses" or "alone", and the arguments
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the driver, which holds no model, knows of the model on the devices."""
+    """Facts about the model on a device, for the driver, which has no model."""
 
     node: str  # its address
     node_id: str
@@ -48,15 +48,15 @@ class Facts:
 
 
 class Device:
-    """The actor: a model that is loaded once, on one device."""
+    """Actor with a model that is loaded once, on one device."""
 
     def load(self, params: Params, weights: str, files: Mapping[str, bytes], home: str) -> Facts:
-        """Load the model; what was tuned comes as ``files``, or lies in the folder ``weights``."""
-        if os.path.isdir(home):  # relative paths are those of the driver, where this node has them
+        """Load the model; tuned weights come as ``files``, or are in the folder ``weights``."""
+        if os.path.isdir(home):  # for relative paths as on the driver, if this node has it
             os.chdir(home)
         tuned = Path(weights or os.devnull)
         if files:
-            self._sent = tempfile.TemporaryDirectory()  # as long as this actor: vLLM reads it late
+            self._sent = tempfile.TemporaryDirectory()  # kept with this actor: vLLM reads it late
             tuned = Path(self._sent.name)
         for name, content in files.items():
             Path(tuned, name).write_bytes(content)
@@ -75,17 +75,17 @@ class Device:
         )  # fmt: skip
 
     def do(self, what: str, args: tuple) -> object:
-        """The answers to a block of prompts, or the other work of ``Answering`` on a block."""
+        """Compute the answers, losses or latencies of a block, as ``what`` names them."""
         if what == "answers":
             return list(self.answerer.generated(*args, None))
         return list(self.answerer.losses(*args)) if what == "losses" else self.answerer.alone(*args)
 
 
 class Crew:
-    """The actors of a cluster: one a GPU, or one a node where no node has a GPU.
+    """Actors of a cluster: one per GPU, or one per node if no node has a GPU.
 
-    An actor that dies, alone or with its node, gives its block back, and another one is asked for;
-    the cluster starts it as soon as it has a place.
+    If an actor dies, alone or with its node, its block is queued again and another actor is
+    requested, which the cluster starts as soon as it has room.
     """
 
     def __init__(self, ray: ModuleType, load: tuple) -> None:
@@ -106,9 +106,9 @@ class Crew:
         self._starting[one.load.remote(*self._load)] = one
 
     def _bury(self, actor: object, error: Exception) -> str:
-        """Ask for another actor in the place of a dead one; what to blame it on, or no one.
+        """Request a replacement for a dead actor, and return the reason if a block may be to blame.
 
-        Of a node that is gone, the idle actors are gone too, and no block is to blame.
+        If the whole node is gone, its idle actors are replaced too, and the reason is "".
 
         Raises
         ------
@@ -128,7 +128,7 @@ class Crew:
         return in_words(error) if node in alive else ""
 
     def work(self, blocks: Sequence[Block]) -> Iterator[tuple[int, object]]:
-        """The result of each block with its place, as they come.
+        """Yield the index and result of each block, in the order of completion.
 
         Raises
         ------
@@ -159,7 +159,7 @@ class Crew:
                 self._ray.kill(actor)
 
     def _wait(self, running: dict) -> list[tuple[int, object, str | None]]:
-        """The places of blocks that ended, with their results; else why their device died."""
+        """Wait, and return each ended block's index, result, and why its device died, or None."""
         exceptions = self._ray.exceptions
         refs = [*running, *self._starting]
         ready, _ = self._ray.wait(refs, timeout=None if running else SECONDS_TO_START)
@@ -190,7 +190,7 @@ class Crew:
         return found
 
     def _join(self, facts: Facts) -> None:
-        """Answers of one file are of one kind: a node that would answer otherwise is refused."""
+        """Record a device's facts; raise ValueError if its answers could differ from others'."""
         self.facts = self.facts or facts
         mine, theirs = self.facts.identity, facts.identity
         if differing := [key for key in mine if mine[key] != theirs.get(key)]:
@@ -201,7 +201,7 @@ class Crew:
 
 
 def places(nodes: Sequence[Mapping]) -> tuple[int, dict[str, int]]:
-    """How many actors there is room for, and what each needs."""
+    """Return how many actors there is room for, and the resources of each."""
     found = [node["Resources"] for node in nodes if node["Alive"]]
     if n_gpus := int(sum(each.get("GPU", 0) for each in found)):
         return n_gpus, {"num_gpus": 1}
@@ -211,7 +211,7 @@ def places(nodes: Sequence[Mapping]) -> tuple[int, dict[str, int]]:
 
 @dataclass(frozen=True)
 class RayAnswerer(Answering):
-    """A model on the devices of a cluster; this process has its tokenizer and no weights."""
+    """A model on the devices of a cluster; this process has its tokenizer but no weights."""
 
     tokenizer: PreTrainedTokenizerBase
     crew: Crew
@@ -224,37 +224,37 @@ class RayAnswerer(Answering):
 
     @property
     def facts(self) -> Facts:
-        """What the devices agree on."""
+        """Facts on which the devices agree."""
         assert self.crew.facts is not None
         return self.crew.facts
 
     @property
     def weights_sha256(self) -> str:
-        """The hash of the weights."""
+        """Hash of the weights."""
         return self.facts.weights_sha256
 
     @property
     def compute_dtype(self) -> str:
-        """What the devices compute in."""
+        """Compute type of the devices."""
         return self.facts.compute_dtype
 
     @property
     def context(self) -> int:
-        """Tokens of prompt and answer together."""
+        """Maximum number of tokens of prompt and answer together."""
         return self.facts.context
 
     @property
     def identity(self) -> Mapping[str, object]:
-        """That of every device: the answers are the same ones."""
+        """Identity of every device, since they give the same answers."""
         return self.facts.identity
 
     def provenance(self) -> Provenance:
-        """The commit of this process, the processor of the devices."""
+        """Return the provenance: the commit of this process and the processor of the devices."""
         made = self.facts.made_with
         return provenance(processor=made.processor, dtype=made.dtype)
 
     def free(self) -> RayAnswerer:
-        """The same model, writing what it finds most probable."""
+        """Return this answerer with plain greedy decoding, without rules."""
         unruled = {"grounding": "none", "repetition": "allow", "stop_penalty": 0.0}
         return replace(self, decoding=self.facts.free_decoding, **unruled)
 
@@ -266,7 +266,7 @@ class RayAnswerer(Answering):
         done: Collection[int],
         watch: Stopwatch | None,
     ) -> Iterator[Answer]:
-        """The answers that are not ``done``, block by block; ``watch`` is told nothing."""
+        """Yield the answers that are not ``done``, block by block; ``watch`` is not used."""
         parts = list(parts) or [""] * len(ids)
         batches = plan_batches([len(row) for row in ids], self.block_size(len(ids)), parts)
         batches = [batch for batch in batches if not all(i in done for i in batch)]
@@ -287,26 +287,29 @@ class RayAnswerer(Answering):
                 yield replace(row, index=batches[place][row.index])
 
     def block_size(self, n: int) -> int:
-        """Rows a block: those of a batch, or fewer where the company of a row does not matter."""
+        """Return the rows per block: a batch, or fewer if answers do not depend on the batch."""
         if "any company" not in self.decoding:
             return self.batch_size
         return max(1, min(self.batch_size, -(-n // (BLOCKS_A_DEVICE * self.crew.n))))
 
     def losses(self, rows: Sequence[Encoded]) -> Iterator[float]:
-        """The nats of each reference, in order."""
+        """Return the nats of each reference, in order."""
         starts = range(0, len(rows), LOSSES_A_BLOCK)
         blocks = [("losses", (list(rows[i : i + LOSSES_A_BLOCK]),)) for i in starts]
         found = dict(self.crew.work(blocks))
         return (value for place in sorted(found) for value in found[place])
 
     def alone(self, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> dict[str, float]:
-        """The latency of single requests, on one device."""
+        """Measure the latency of single requests, on one device."""
         block = ("alone", ([list(row) for row in ids], list(excerpts)))
         return dict(self.crew.work([block]))[0]
 
 
 def ray_answerer(params: Params, *, weights: Path) -> RayAnswerer:
-    """The model on every device of the cluster; an adapter is sent, all else must be there."""
+    """Load the model on every device of the cluster.
+
+    An adapter is sent to the devices; all other weights must be there.
+    """
     ray, p, files = connect(), params.predict, {}
     folder = str(weights.absolute()) if weights.is_dir() else ""
     if folder and not is_full(weights):

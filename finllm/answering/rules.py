@@ -1,19 +1,18 @@
-"""Rules enforced while an answer is decoded, on every decoding path.
+"""Rules enforced while an answer is decoded, with fused and with plain layers.
 
 - grounding, ``figures``: no figure that the prompt's excerpt does not state
   (``finllm.answering.grounding``);
-- repetition, ``bullets``: no line that the answer has already. Such a line is taken back, and one
-  that begins with another word is written in its place, or the answer ends: another word at the end
-  of the same line would be a wrong statement more often than a new one. With ``figures`` a line
-  is also taken back when earlier lines state all of its figures;
-- stop penalty, in nats: taken from the log-probability of every token that ends an answer. Greedy
-  decoding takes the mode of the length, which is shorter than the mean where lengths are skewed
-  (Murray and Chiang, 2018, arXiv 1808.10006, have the same reward for each word).
+- repetition, ``bullets``: no line that the answer has already. A repeated line is removed, and
+  replaced by one that begins with another word, or the answer ends: changing a word at the end of
+  the same line would more often give a wrong statement than a new one. With ``figures`` a line is
+  also removed if earlier lines state all of its figures;
+- stop penalty, in nats: subtracted from the log-probability of every token that ends an answer.
+  Greedy decoding chooses the mode of the length, which is shorter than the mean if lengths are
+  skewed (Murray and Chiang, 2018, arXiv 1808.10006, have the same reward for each word).
 
-A decoder asks for each token that the model finds most probable, and for those that follow in the
-order of probability only where it may not be written. So a rule that never applies changes nothing
-and costs a look at the last lines. When an answer ends, all of it is judged, and the text behind
-its last supported token is removed.
+The most probable token is checked first, and the next ones in order of probability only if it is
+not allowed. So a rule that never applies changes nothing and costs only a check of the last lines.
+When an answer ends, all of it is judged, and the text after its last supported token is removed.
 """
 
 from __future__ import annotations
@@ -31,28 +30,28 @@ from finllm.numbers import is_stated
 from finllm.numbers.support import stated_figures
 from finllm.scoring.reading import without_fragment
 
-MOST_ASKED = 64  # tokens in order of probability; of the rest none is asked
-MOST_TAKEN_BACK = 4  # lines of an answer
+MOST_ASKED = 64  # most probable tokens to check; the rest are not tried
+MOST_TAKEN_BACK = 4  # removed lines per answer
 _MARK = re.compile(r"\s*(?:[-*+\u2022\u2013]+|\(?\d{1,2}[.)])\s+|\s+")
 
 
 class Rules:
-    """The rules for the answers to some prompts.
+    """Decoding rules for the answers to some prompts.
 
     Parameters
     ----------
     tokenizer
         Any tokenizer; the rules read the text that it decodes.
     stop_ids
-        The ids that end an answer.
+        Ids that end an answer.
     excerpts
-        The excerpt of each prompt.
+        Excerpt of each prompt.
     grounding, repetition
         ``none`` or ``figures``; ``allow``, ``bullets`` or ``figures``.
     stop_penalty
         In nats; 0 for none.
     free
-        Indexes of prompts whose answers obey none of these.
+        Indexes of prompts whose answers follow no rules.
     """
 
     def __init__(
@@ -72,19 +71,19 @@ class Rules:
         self._grounded, self._distinct = grounding == "figures", repetition != "allow"
         self._new_figures = repetition == "figures"
         self._stop_penalty, self._free = stop_penalty, frozenset(free)
-        self._open: dict[int, _Open] = {}  # by the index of the prompt
+        self._open: dict[int, _Open] = {}  # unfinished answers, by the index of the prompt
 
     def writer(self) -> Write | None:
-        """The function to call before each token; None if there is no rule."""
+        """Return the function to call before each token, or None if there is no rule."""
         ruled = self._grounded or self._distinct or self._stop_penalty
         return self.write if ruled else None
 
     def write(
         self, index: int, ids: Sequence[int], token: int, logits: Callable[[], np.ndarray]
     ) -> list[int]:
-        """The ids of an answer after its next token, or fewer where a line is taken back.
+        """Return the ids of an answer with its next token, or fewer if a line is removed.
 
-        ``token`` is the most probable one, and ``logits`` gives those of all, in float32.
+        ``token`` is the most probable one, and ``logits`` returns those of all tokens, in float32.
         """
         if index in self._free:
             return [*ids, token]
@@ -98,9 +97,9 @@ class Rules:
         return self._without_repeat(answer, written, before) if self._distinct else written
 
     def finished(self, index: int, ids: Sequence[int], *, hit_limit: bool) -> list[int]:
-        """An answer without an end that the rules forbid, such as the first digits of a figure.
+        """Return an answer without a forbidden end, such as the first digits of a figure.
 
-        If it hit the limit, the part that scoring reads is supported, too.
+        If it hit the length limit, the part that scoring reads must be supported, too.
         """
         if self.writer() is None or index in self._free:
             return list(ids)
@@ -116,7 +115,7 @@ class Rules:
         return kept
 
     def text(self, ids: Sequence[int]) -> str:
-        """What ids say, without special tokens."""
+        """Decode ids to text, without special tokens."""
         return self._tokenizer.decode(ids, skip_special_tokens=True)
 
     def _open_answer(self, index: int) -> _Open:
@@ -125,7 +124,7 @@ class Rules:
         return self._open[index]
 
     def _text_of(self, answer: _Open, ids: Sequence[int]) -> str:
-        """The text of an answer's ids, remembered: each token is asked about more than once."""
+        """Return the text of an answer's ids, cached since each token is checked more than once."""
         if answer.ids != ids:
             answer.ids, answer.text = list(ids), self.text(ids)
         return answer.text
@@ -146,7 +145,7 @@ class Rules:
         return True
 
     def _weighed(self, logits: np.ndarray) -> np.ndarray:
-        """The logits with the penalty of those that end an answer."""
+        """Return the logits with the penalty subtracted from tokens that end an answer."""
         if not self._stop_penalty:
             return logits
         weighed = logits.copy()
@@ -154,7 +153,7 @@ class Rules:
         return weighed
 
     def _best(self, answer: _Open, ids: Sequence[int], logits: np.ndarray) -> int:
-        """The most probable token that may follow; where none may, one that ends the answer."""
+        """Return the most probable token that may follow, or one that ends the answer."""
         for token in most_probable(logits, MOST_ASKED):
             if self._may_follow(answer, ids, token):
                 return token
@@ -166,7 +165,7 @@ class Rules:
         return min(self._stops)
 
     def _without_repeat(self, answer: _Open, ids: list[int], before: str) -> list[int]:
-        """Ids without the line that has just ended, where there is one like it before.
+        """Return the ids without the line that has just ended, if it repeats earlier lines.
 
         ``before`` is the text without the last id.
         """
@@ -186,7 +185,7 @@ class Rules:
         return ids[:place]
 
     def _place(self, ids: Sequence[int], start: int) -> int:
-        """How many ids stand before the one that writes the character at an offset."""
+        """Return the number of ids before the one that writes the character at offset ``start``."""
         return next(n for n in range(len(ids)) if len(self.text(ids[: n + 1])) > start)
 
     def _may_end(self, answer: _Open, ids: Sequence[int], hit_limit: bool) -> bool:
@@ -196,18 +195,18 @@ class Rules:
 
 
 class _Open:
-    """An answer that is being written."""
+    """State of an unfinished answer."""
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        self.banned: dict[int, AbstractSet[int]] = {}  # by place: first tokens of lines taken back
+        self.banned: dict[int, AbstractSet[int]] = {}  # by place: first tokens of removed lines
         self.n_taken_back = 0
-        self.ids: list[int] = []  # of which the text is known
+        self.ids: list[int] = []  # ids of ``text``
         self.text = ""
 
 
 def most_probable(logits: np.ndarray, n: int) -> list[int]:
-    """Up to n tokens, the most probable first, and of equal ones that with the lower id."""
+    """Return up to n tokens, the most probable first and ties by the lower id."""
     n = min(n, len(logits))
     least = np.partition(logits, len(logits) - n)[len(logits) - n]
     found = np.flatnonzero(logits >= least)
@@ -215,10 +214,10 @@ def most_probable(logits: np.ndarray, n: int) -> list[int]:
 
 
 def _repeated_from(text: str, complete: bool, new_figures: bool) -> int | None:
-    """Where the words of the last line begin, if it repeats lines before it; else None.
+    """Return where the words of the last line begin if it repeats earlier lines, else None.
 
-    Only lines that have ended count; with ``complete`` the last one has. ``new_figures`` as in
-    ``_repeats``. Case, marks of a list and the full stop do not count.
+    Only complete lines count; ``complete`` tells whether the last one is. ``new_figures`` is as in
+    ``_repeats``. Case, list marks and the full stop are ignored.
     """
     lines = text.split("\n")
     ended = lines if complete else lines[:-1]
@@ -230,9 +229,10 @@ def _repeated_from(text: str, complete: bool, new_figures: bool) -> int | None:
 
 
 def _repeats(line: str, before: Sequence[str], *, new_figures: bool) -> bool:
-    """Whether a line before this one says the same.
+    """Return whether an earlier line says the same.
 
-    With ``new_figures`` also whether the lines before it state all of its figures, if it has any.
+    With ``new_figures``, also return True if the earlier lines state all of its figures and it has
+    any.
     """
     if _said(line) in map(_said, before):
         return True

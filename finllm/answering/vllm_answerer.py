@@ -1,4 +1,4 @@
-"""Answers by vLLM, on a GPU: greedy, without this project's decoding rules."""
+"""Answers from vLLM on a GPU: greedy, without this project's decoding rules."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from finllm.settings.params import Params
 
 @dataclass(frozen=True)
 class VllmAnswerer(Answering):
-    """A model in vLLM's engine, with the adapter as LoRA."""
+    """A model in vLLM's engine, with any adapter as a LoRA request."""
 
     vllm: ModuleType
     engine: object
-    lora: object  # a request for the adapter; None for the base and for whole models
+    lora: object  # request for the adapter; None for the base model and for whole models
     tokenizer: PreTrainedTokenizerBase
     weights_sha256: str
     max_new_tokens: int
@@ -46,13 +46,13 @@ class VllmAnswerer(Answering):
 
     @property
     def decoding(self) -> str:
-        """Strategy, limit, engine, compute type."""
+        """Strategy, limit, engine and compute type."""
         engine = f"vLLM {version('vllm')}"
         return f"greedy, {self.max_new_tokens} tokens at most, {engine}, {self.compute_dtype}"
 
     @property
     def identity(self) -> Mapping[str, object]:
-        """All that an answer depends on beside its prompt; vLLM's batches are not among it."""
+        """Everything that an answer depends on besides its prompt, except for vLLM's batches."""
         return {
             "weights": self.weights_sha256,
             "decoding": self.decoding,
@@ -63,11 +63,11 @@ class VllmAnswerer(Answering):
         }
 
     def free(self) -> VllmAnswerer:
-        """Itself: there are no rules."""
+        """Return this answerer, since it has no rules."""
         return self
 
     def provenance(self) -> Provenance:
-        """What the answers are made with."""
+        """Return the provenance of the answers (``finllm.runtime.provenance``)."""
         return provenance(processor=torch.cuda.get_device_name(), dtype=self.compute_dtype)
 
     def generated(
@@ -78,7 +78,7 @@ class VllmAnswerer(Answering):
         done: Collection[int],
         watch: Stopwatch | None,
     ) -> Iterator[Answer]:
-        """The answers that are not ``done``, ``batch_size`` prompts at a time; no rules hold."""
+        """Yield the answers that are not ``done``, ``batch_size`` prompts at a time, no rules."""
         left, stops = [i for i in range(len(ids)) if i not in done], chat.stop_ids(self.tokenizer)
         for start in range(0, len(left), self.batch_size):
             batch = left[start : start + self.batch_size]
@@ -93,14 +93,14 @@ class VllmAnswerer(Answering):
                 yield Answer(i, written, one.finish_reason == "length")
 
     def losses(self, rows: Sequence[Encoded]) -> Iterator[float]:
-        """The nats of each reference, from the log-probabilities of its tokens as a prompt's."""
+        """Yield the nats of each reference, from log-probabilities of its tokens in a prompt."""
         for row in rows:
             (output,) = self._run([row.input_ids], max_tokens=1, prompt_logprobs=0)
             places = range(row.n_prompt, len(row.input_ids))
             yield -sum(output.prompt_logprobs[i][row.input_ids[i]].logprob for i in places)
 
     def alone(self, ids: Sequence[Sequence[int]], excerpts: Sequence[str]) -> dict[str, float]:
-        """Nothing: the latency of vLLM is better measured behind its server."""
+        """Return {}: the latency of vLLM is better measured through its server."""
         return {}
 
     def _run(self, prompts: Sequence[Sequence[int]], **sampling: object) -> list:
@@ -110,12 +110,12 @@ class VllmAnswerer(Answering):
 
 
 def vllm_answerer(params: Params, *, weights: Path) -> VllmAnswerer:
-    """The base model in vLLM, tuned by what is in ``weights``.
+    """Load the base model in vLLM with the weights in a folder: an adapter, a whole model, or none.
 
     Raises
     ------
     ValueError
-        Without CUDA or the package.
+        If CUDA or the package is missing.
     """
     check_vllm()
     import vllm
@@ -148,12 +148,12 @@ def vllm_answerer(params: Params, *, weights: Path) -> VllmAnswerer:
 
 
 def check_vllm() -> None:
-    """Refuse a machine that has no GPU or no vLLM.
+    """Raise an error unless this machine has a GPU and vLLM.
 
     Raises
     ------
     ValueError
-        Says what to do.
+        If one of them is missing; the message tells what to do.
     """
     if not torch.cuda.is_available():
         raise ValueError(

@@ -1,7 +1,7 @@
-"""The possible written forms of a quantity: as in the text, rounded, and in words.
+"""Possible written forms of a quantity: as in the text, rounded, and in words.
 
-A form is a suggestion. Whether it states the quantity where it is written is for
-``finllm.answering.grounding`` to judge, so a form too many costs time and no more.
+A form is only a suggestion: ``finllm.answering.grounding`` judges whether it states the quantity in
+its place, so an unnecessary form only costs time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NUMERALS = 20  # items of a list
 
 
 def written_forms(quantity: Quantity, mention: str) -> list[str]:
-    """The forms of a quantity in lower case, the likeliest first; ``mention`` is how a text has it.
+    """Return the forms of a quantity in lower case, likeliest first; ``mention`` is its text.
 
     >>> quantity = Quantity("money", 1.234e9, "USD", "", 0, 14, None, None, 1e6)
     >>> forms = written_forms(quantity, "$1,234 million")
@@ -59,12 +59,12 @@ def written_forms(quantity: Quantity, mention: str) -> list[str]:
 
 
 def list_numerals() -> list[str]:
-    """Numerals of a list's items, each with the beginning of its text."""
+    """Return the numerals of list items, each followed by the word "item"."""
     return [f"{n}{mark} item" for n in range(1, _NUMERALS + 1) for mark in (".", ")")]
 
 
 def _of_amount(quantity: Quantity) -> Iterator[str]:
-    """Forms of a single amount, without its sign and with it."""
+    """Yield the forms of a single amount, without its sign and with it."""
     for form in _unsigned(quantity):
         yield form
         if quantity.value < 0:
@@ -95,7 +95,7 @@ def _unsigned(quantity: Quantity) -> Iterator[str]:
 
 
 def _with_unit(number: str, quantity: Quantity) -> Iterator[str]:
-    """A number and its magnitude with what its kind has before or behind it."""
+    """Yield a number and its magnitude with the signs or words of its kind before or after it."""
     if quantity.kind in _SUFFIXES:
         yield from (number + suffix for suffix in _SUFFIXES[quantity.kind])
     elif quantity.kind == "money":
@@ -115,7 +115,7 @@ def _symbols(unit: str) -> list[str]:
 
 
 def _digits(value: float, quantum: float, *, is_money: bool) -> Iterator[tuple[str, float]]:
-    """A value's digits and their scale, as exact as it was said first, and then rounded."""
+    """Yield the digits of a value and their scale: first as exact as stated, then rounded."""
     for scale, _ in _MAGNITUDES:
         size, last = value / scale, quantum / scale
         if scale > 1 and not 0.1 <= size < 10_000:
@@ -134,7 +134,7 @@ def _digits(value: float, quantum: float, *, is_money: bool) -> Iterator[tuple[s
 
 
 def _of_range(quantity: Quantity) -> Iterator[str]:
-    """Forms of both ends together, with the unit said once and twice."""
+    """Yield the forms of both ends of a range, with the unit once and twice."""
     symbols = _symbols(quantity.unit) if quantity.kind == "money" else []
     pairs: dict[tuple[float, int, bool], list[str]] = {}
     for end in (quantity.low, quantity.high):
@@ -157,7 +157,7 @@ def _of_range(quantity: Quantity) -> Iterator[str]:
 
 
 def _of_time(quantity: Quantity) -> Iterator[str]:
-    """Forms of a year or a period, from its canonical text ("2021Q3", "FY2022")."""
+    """Yield the forms of a year or a period, from its canonical text ("2021Q3", "FY2022")."""
     if quantity.kind == "year":
         yield f"{quantity.value:.0f}"
         return

@@ -1,4 +1,4 @@
-"""Save an adapter, and attach it to a base model for prediction."""
+"""Saving of adapters, and attaching them to a base model for prediction."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def save_adapter(
     revision: str,
     weights: dict[str, torch.Tensor] | None = None,
 ) -> None:
-    """Write safetensors and configuration that plain ``PeftModel.from_pretrained`` loads.
+    """Write the adapter as safetensors and configuration for plain ``PeftModel.from_pretrained``.
 
-    The configuration names the base model as params.yaml does, not by a path of this machine.
-    ``weights`` are the trained parameters by name, where those of the model are sharded.
+    The configuration names the base model as in params.yaml, not by a path on this machine.
+    ``weights`` are the trained parameters by name, needed if those of the model are sharded.
     """
     config = model.peft_config["default"]
     config.base_model_name_or_path = base_name
     config.revision = revision or None
-    config.target_modules = sorted(config.target_modules)  # a set is written in another order a run
+    config.target_modules = sorted(config.target_modules)  # a set has a different order in each run
     temporary = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -39,20 +39,20 @@ def save_adapter(
     except SafetensorError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise OSError(f"the adapter cannot be written to {folder}: {error}") from None
-    (temporary / "README.md").unlink(missing_ok=True)  # a card of blanks
+    (temporary / "README.md").unlink(missing_ok=True)  # a model card template without content
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     os.replace(temporary, folder)
 
 
 def copy_adapter(adapter: Path, folder: Path) -> None:
-    """Copy the two files of an adapter."""
+    """Copy the two files of an adapter to another folder."""
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         shutil.copyfile(adapter / name, folder / name)
 
 
 def with_adapter(model: PreTrainedModel, folder: Path, *, merge: bool) -> PreTrainedModel:
-    """The model with an adapter on it; merged, it decodes as fast as the base.
+    """Return the model with an adapter attached; merged, it decodes as fast as the base model.
 
     Merge only into weights that are not quantized: rounding the sum to four bits again ruins it.
     """
@@ -61,5 +61,5 @@ def with_adapter(model: PreTrainedModel, folder: Path, *, merge: bool) -> PreTra
 
 
 def trainable_parameters(model: PeftModel) -> int:
-    """How many numbers training changes."""
+    """Return the number of trainable parameters."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -1,8 +1,8 @@
-"""Description of what rounding depends on: processor, instruction set, threads, libraries.
+"""Description of the hardware and software that rounding depends on.
 
-The same product comes out differently in its last bits where another instruction set adds its terms
-in another order, and a greedy answer then differs where two tokens are nearly as probable. So
-unfinished work that is gone on from is named by what this module finds, among the rest.
+Another instruction set may add the terms of a product in another order, so that the result differs
+in its last bits; a greedy answer then differs where two tokens are almost equally probable. So the
+key of unfinished work, by which it is found and resumed, includes the findings of this module.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LIBRARIES = (
     "accelerate", "bitsandbytes", "llvmlite", "numba", "numpy", "peft", "safetensors",
     "tokenizers", "torch", "transformers", "trl",
 )  # fmt: skip
-LIMITS = (  # variables by which a user forbids instructions, or allows coarser products
+LIMITS = (  # variables with which a user forbids instructions, or allows coarser products
     "ATEN_CPU_CAPABILITY",
     "ONEDNN_MAX_CPU_ISA",
     "DNNL_MAX_CPU_ISA",
@@ -34,7 +34,7 @@ LIMITS = (  # variables by which a user forbids instructions, or allows coarser 
     "NVIDIA_TF32_OVERRIDE",
     "CUBLAS_WORKSPACE_CONFIG",
 )
-# oneDNN's names, and what each needs of the processor beside what the one before it does
+# oneDNN's names, and the processor features that each needs in addition to the one before it
 _ISAS = (
     ("AVX2", ("avx2", "fma3")),
     ("AVX512_CORE", ("avx512_f", "avx512_bw", "avx512_vl", "avx512_dq")),
@@ -54,9 +54,9 @@ _IN_WORDS = {"AMX": "AMX", "AVX512": "AVX-512", "AVX2": "AVX2"}
 
 
 def kind() -> dict[str, object]:
-    """The kind of processor (and GPUs), and all limits that are set for it; what JSON can hold.
+    """Return the processor, GPUs and limits set for them, as values that JSON can represent.
 
-    Equal on two machines, it says that the same programs run there; not how fast.
+    Equal results on two machines mean that the same programs run there, but not equally fast.
     """
     capabilities = _capabilities()
     gpus = {
@@ -70,12 +70,12 @@ def kind() -> dict[str, object]:
         "onednn": onednn_isa(capabilities),
         "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
         "float32_products": torch.get_float32_matmul_precision(),
-        "gpus": sorted(map(list, gpus)),  # each kind once, however many of it are visible
+        "gpus": sorted(map(list, gpus)),  # each kind once, however many are visible
     }
 
 
 def libraries() -> dict[str, str]:
-    """The version of each installed library that computes."""
+    """Return the version of each installed numerical library, by name."""
     found = {}
     for name in LIBRARIES:
         try:
@@ -86,7 +86,7 @@ def libraries() -> dict[str, str]:
 
 
 def processor_in_words() -> str:
-    """What computes here: the GPUs' name, or the processor's and what it multiplies with."""
+    """Return the name of the GPUs, or of the processor and the instruction set of its products."""
     if n_gpus := torch.cuda.device_count():
         name = torch.cuda.get_device_name(0)
         return name if n_gpus == 1 else f"{n_gpus} x {name}"
@@ -95,7 +95,7 @@ def processor_in_words() -> str:
 
 
 def processor_name() -> str:
-    """The processor's own name, as ``AMD EPYC 9B45``; its architecture where it has none."""
+    """Return the processor's name, such as ``AMD EPYC 9B45``, or its architecture without one."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -103,15 +103,15 @@ def processor_name() -> str:
 
 
 def onednn_isa(capabilities: dict[str, object] | None = None) -> str:
-    """The instruction set that oneDNN multiplies with, under the limit that is set for it.
+    """Return the instruction set that oneDNN uses for products, within the limit set for it.
 
-    ``AVX2``, ``AVX512_CORE``, ``AVX512_CORE_BF16``, ``AVX512_CORE_AMX`` and so on; what the limit
-    says where it is below AVX2; the architecture where the processor is no x86-64.
+    Examples are ``AVX2``, ``AVX512_CORE``, ``AVX512_CORE_BF16`` and ``AVX512_CORE_AMX``. The result
+    is the limit itself if that is below AVX2, and the architecture if the processor is not x86-64.
 
     Parameters
     ----------
     capabilities
-        By name, as torch lists them; this processor's where it is None.
+        Processor features by name, as torch lists them; None for this processor's.
     """
     found = platform.machine()
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "")).upper()
@@ -129,7 +129,7 @@ def onednn_isa(capabilities: dict[str, object] | None = None) -> str:
 
 
 def isa_in_words(isa: str) -> str:
-    """What a reader knows an instruction set by, and whether it multiplies bfloat16.
+    """Return the common name of an instruction set, and ``bfloat16`` if it has such products.
 
     >>> isa_in_words("AVX512_CORE_AMX"), isa_in_words("AVX2")
     ('AMX, bfloat16', 'AVX2')
@@ -139,7 +139,7 @@ def isa_in_words(isa: str) -> str:
 
 
 def multiplies_bfloat16(isa: str) -> bool:
-    """Whether oneDNN's instruction set of that name has products of bfloat16."""
+    """Return whether the instruction set, by its oneDNN name, has products of bfloat16."""
     return any(part in isa for part in ("BF16", "FP16", "AMX"))
 
 

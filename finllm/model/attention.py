@@ -1,12 +1,12 @@
 """Causal attention as plain matrix products and a softmax, for training and decoding on a CPU.
 
-On a GPU prompts are read by PyTorch's fused kernels, which hold no scores: those of 16 prompts of
-3,584 tokens, in 32 heads of sixteen bits, would take 13 GB.
+On a GPU prompts are read by PyTorch's fused kernels, which do not store the scores: those of 16
+prompts of 3,584 tokens, with 32 heads in sixteen bits, would take 13 GB.
 
-Grouped queries are folded into the rows of one product, and under right padding causality alone
-keeps real tokens from seeing padding, so training needs no mask; decoding gives one. At 384 tokens
-a training step is as fast as with PyTorch's fused kernel (docs/experiments.md); decoding, where a
-mask is needed, is where it pays.
+Grouped queries are folded into the rows of one product. With right padding, the causal order alone
+keeps real tokens from attending to padding, so training needs no mask; decoding passes one. At 384
+tokens a training step is as fast as with PyTorch's fused kernel (docs/experiments.md); the gain is
+in decoding, where a mask is needed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from transformers import AttentionInterface
 
 NAME = "finllm_matmul"
-READING = "finllm_reading"  # of answers on a GPU
+READING = "finllm_reading"  # for answers on a GPU
 
 
 def matmul_attention(
@@ -29,19 +29,19 @@ def matmul_attention(
     dropout: float = 0.0,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """Softmax(scaling * Q K' + causal) V, with grouped queries folded into the rows of Q.
+    """Compute softmax(scaling * Q K' + causal) V, with grouped queries folded into the rows of Q.
 
     Parameters
     ----------
     module
-        The attention layer; unused, part of the interface of transformers.
+        The attention layer; unused, but part of the interface of transformers.
     query
         Shape (batch, heads, n_query, head_dim).
     key, value
         Shape (batch, kv_heads, n_key, head_dim); heads is a multiple of kv_heads.
     attention_mask
-        None: causal, with any padding on the right (its rows are never read). Else what is added to
-        the scores, shape (batch, 1, n_query, n_key), and nothing is masked beside it.
+        None for causal attention with any padding on the right (its rows are never read). Otherwise
+        added to the scores, shape (batch, 1, n_query, n_key), and nothing else is masked.
     scaling
         Usually head_dim ** -0.5.
     dropout
@@ -79,9 +79,9 @@ def reading_attention(
     dropout: float = 0.0,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """As ``matmul_attention``, but the scores of whole prompts, which have no mask, are not held.
+    """Compute ``matmul_attention``, without storing the scores of whole prompts without a mask.
 
-    ``inputs`` are query, key, value and attention mask. A step of decoding has one query a row, and
+    ``inputs`` are query, key, value and attention mask. A decoding step has one query per row and
     so few scores that matrix products are faster: the fused kernels would need the keys repeated
     for every query head.
     """
@@ -90,7 +90,7 @@ def reading_attention(
     if attention_mask is not None or n_query == 1 or n_query != n_key:
         return matmul_attention(module, *inputs, scaling=scaling, dropout=dropout)
     groups = query.shape[1] // key.shape[1]
-    if groups > 1:  # not every fused kernel takes grouped queries, and the plain one holds scores
+    if groups > 1:  # not every fused kernel takes grouped queries, and the plain one stores scores
         key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
     output = torch.nn.functional.scaled_dot_product_attention(
         query, key, value, dropout_p=dropout, is_causal=True, scale=scaling

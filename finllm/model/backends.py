@@ -1,8 +1,8 @@
 """Optional CUDA kernels for ``model.backend``, Liger and Unsloth, imported on demand.
 
-Neither runs on a CPU, and no GPU was available. Tests check that they are refused with an error
-message where they cannot run, and that they are called with the documented arguments. The project's
-own path (``auto``) needs neither.
+Neither runs on a CPU, and no GPU was available to test them. Tests check that they are refused with
+an error message where they cannot run, and that they are called with the documented arguments. The
+project's own code (``auto``) needs neither.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MODULES = {"liger": "liger_kernel", "unsloth": "unsloth", "flash_attention_2": "
 
 
 def require(key: str, name: str, instead: str) -> None:
-    """Do nothing where optional kernels can run.
+    """Raise an error unless the optional kernels can run on this machine.
 
     Parameters
     ----------
     key
-        The parameter that asks for them, for the message.
+        The parameter that selects them, for the message.
     name
         ``liger``, ``unsloth`` or ``flash_attention_2``.
     instead
@@ -48,9 +48,9 @@ def require(key: str, name: str, instead: str) -> None:
 
 
 def apply_liger() -> None:
-    """Put Liger's kernels in the place of transformers' Llama layers, before a model is made.
+    """Replace transformers' Llama layers by Liger's kernels; call it before creating a model.
 
-    Its loss is left out: the project's own asks the head for logits at labelled positions only.
+    Liger's loss is not used: the project's own computes logits at labelled positions only.
     """
     require("model.backend", "liger", "auto")
     liger = importlib.import_module("liger_kernel.transformers")
@@ -66,7 +66,7 @@ def apply_liger() -> None:
 def load_unsloth(
     folder: str, *, revision: str, quantization: str, dtype: torch.dtype, max_tokens: int
 ) -> PreTrainedModel:
-    """The base model as Unsloth loads it: in NF4, int8, or not quantized."""
+    """Load the base model with Unsloth, in NF4, in int8 or not quantized."""
     require("model.backend", "unsloth", "auto")
     unsloth = importlib.import_module("unsloth")
     model, _ = unsloth.FastLanguageModel.from_pretrained(
@@ -91,12 +91,12 @@ def unsloth_lora(
     checkpoint_layers: int,
     seed: int,
 ) -> PeftModel:
-    """The model with a new adapter, as Unsloth makes it.
+    """Add a new adapter to the model with Unsloth.
 
     Raises
     ------
     ValueError
-        If only some of the layers are to be recomputed: Unsloth knows all or none.
+        If only some of the layers are to be recomputed: Unsloth recomputes all or none.
     """
     if checkpoint_layers > 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Which of the models a command uses, and where its weights are."""
+"""Choice between the base, tuned and preferred models, and the folders of their weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 MODELS = ("base", "tuned", "preferred")
-NO_ADAPTER = Path(os.devnull)  # the weights of the base model: nothing beside its own
+NO_ADAPTER = Path(os.devnull)  # stands for the base model, which adds no weights
 FOLDERS = {"tuned": Path("models/adapter"), "preferred": Path("models/preferred")}
 MADE_BY = {
     "tuned": "run `dvc repro train` first",
@@ -15,17 +15,17 @@ MADE_BY = {
 
 
 def weights_of(model: str, adapter: Path | None = None) -> Path:
-    """Where what is added to the base is; nowhere for the base itself.
+    """Return the folder of a model's weights, or ``NO_ADAPTER`` for the base model.
 
     Parameters
     ----------
     adapter
-        A folder in the place of the pipeline's own.
+        A folder to use instead of the pipeline's own.
 
     Raises
     ------
     ValueError
-        For an unknown model, or one that has not been trained.
+        If the model is unknown or has not been trained.
     """
     if model not in MODELS:
         raise ValueError(f"model {model!r}; allowed: {', '.join(MODELS)}")

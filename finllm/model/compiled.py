@@ -1,17 +1,16 @@
 """Numba compilation with an on-disk cache, so that only the first run compiles.
 
-Compiling all kernels takes some ten seconds. The process that compiles a parallel kernel runs other
-machine code than one that loads it: Numba links the loop into the function that calls it, which
-LLVM then optimizes once more, but the compiling process keeps calling the loop as it was before.
-With ``fastmath`` the two may round differently. So ``compile_apart`` lets another process compile,
-and every run, the first one too, loads the same code.
+Compiling all kernels takes about ten seconds. The process that compiles a parallel kernel runs
+different machine code from a process that loads it: Numba links the loop into the function that
+calls it, which LLVM then optimizes again, but the compiling process keeps calling the loop as it
+was before. With ``fastmath`` the two may round differently. So ``compile_apart`` compiles in
+another process, and every run, including the first, loads the same code.
 
- Numba keeps machine code by a function's own bytecode,
-its arguments' types and the processor, and knows neither the functions that it calls from other
-modules nor the options that it was compiled with, so here every state of the kernels' sources, of
-the libraries and of the options has a folder of its own. It lies in the user's cache
-(``FINLLM_CACHE``) and may be removed at any time. Where it cannot be written, each run compiles for
-itself, and its results may differ in the last bits.
+Numba's cache key is the function's own bytecode, its argument types and the processor. It ignores
+the functions called from other modules and the compilation options, so here each state of the
+kernels' sources, the libraries and the options has its own folder. The folder is in the user's
+cache (``FINLLM_CACHE``) and can be removed at any time. If it cannot be written, each run compiles
+for itself, and its results may differ in the last bits.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _ALWAYS = {"fastmath": True, "nogil": True, "error_model": "numpy"}
 
 
 def compiled(*, parallel: bool) -> Callable[[Callable], Callable]:
-    """A decorator that compiles a kernel, over all threads or for the one that calls it."""
+    """Return a decorator that compiles a kernel, for all threads or for the calling thread only."""
     options = _options(parallel)
     folder = kernel_folder(options)
 
@@ -59,9 +58,9 @@ def compile_apart(module: str, element: str) -> None:
     Parameters
     ----------
     module
-        Its name; ``compile_parallel(element)`` in it compiles its kernels.
+        Name of the module, whose ``compile_parallel(element)`` compiles its kernels.
     element
-        The type of the arrays' elements, such as ``uint16``.
+        Type of the array elements, such as ``uint16``.
     """
     folder = kernel_folder(_options(parallel=True))
     if not _writable(folder):
@@ -85,7 +84,7 @@ def _options(parallel: bool) -> dict[str, object]:
 
 
 def kernel_folder(options: dict[str, object]) -> Path:
-    """Where the machine code of this state of sources, libraries and options is kept."""
+    """Return the folder of the machine code for the current sources, libraries and options."""
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     made_with = [platform.python_version(), *(version(name) for name in LIBRARIES)]
     digest.update(json.dumps(made_with).encode())

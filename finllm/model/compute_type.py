@@ -1,6 +1,6 @@
-"""The compute type: resolution of ``model.compute_dtype: auto`` for this machine.
+"""Choice of the compute type of ``model.compute_dtype: auto`` for this machine.
 
-bfloat16 is fast where the device multiplies in it. Elsewhere its products are emulated, on many
+bfloat16 is fast if the device has bfloat16 products. Otherwise they are emulated, on many
 processors ten times slower than those of float32 (docs/experiments.md).
 """
 
@@ -18,15 +18,15 @@ from finllm.model.packed_linear import packable
 from finllm.settings.params import Model
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
-# What ONEDNN_MAX_CPU_ISA may be for oneDNN to use AVX512-BF16 or AMX where the processor has them.
+# values of ONEDNN_MAX_CPU_ISA with which oneDNN uses AVX512-BF16 or AMX if the processor has them
 MULTIPLIES = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX512_CORE_AMX", "AVX512_CORE_AMX_FP16")
 UNLIMITED = ("DEFAULT", "ALL")
 
 
 def resolved(model: Model) -> Model:
-    """The parameters with a compute type of this machine in the place of ``auto``.
+    """Return the parameters with ``auto`` replaced by a compute type for this machine.
 
-    Says so once on stderr where bfloat16 is asked for and the processor does not multiply in it.
+    Warn once on stderr if bfloat16 is asked for and the device has no bfloat16 products.
     """
     if model.compute_dtype == "auto":
         fast = multiplies_bfloat16()
@@ -37,23 +37,23 @@ def resolved(model: Model) -> Model:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether this machine's GPU has products of bfloat16, or without a GPU its processor."""
+    """Return whether the GPU, or without a GPU the processor, has products of bfloat16."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return cpu_multiplies_bfloat16()
 
 
 def cpu_multiplies_bfloat16() -> bool:
-    """Whether the processor has products of bfloat16, and oneDNN uses them.
+    """Return whether the processor has products of bfloat16, and oneDNN uses them.
 
-    PyTorch's own question to oneDNN is true on any processor with AVX-512, where such products may
-    be emulated, so the processor's instructions are asked for too. oneDNN uses no more of them than
-    ``ONEDNN_MAX_CPU_ISA`` (once ``DNNL_MAX_CPU_ISA``) allows.
+    PyTorch's own check of oneDNN is true on any processor with AVX-512, where such products may be
+    emulated, so the processor's instructions are checked too. oneDNN uses no more of them than
+    ``ONEDNN_MAX_CPU_ISA`` (formerly ``DNNL_MAX_CPU_ISA``) allows.
     """
     if not packable(torch.bfloat16):
         return False
     if platform.machine().lower() not in ("x86_64", "amd64"):
-        return True  # oneDNN asks an ARM processor itself
+        return True  # on ARM, oneDNN checks the processor itself
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "DEFAULT"
     limit = limit.upper().removeprefix("DNNL_").removeprefix("ONEDNN_")
     # AVX10 is AVX-512 under another name, these instructions included

@@ -1,13 +1,13 @@
-"""Decoding kernels: attention of one new token per row over a cache, and choice of the next token.
+"""Decoding kernels: attention of new tokens over a cache, and choice of the next token.
 
-The cache is read once a token and is too large for the processor's own memory, so its layout is
-what counts: 16 lanes that lie in the order in which they are read, of pairs of bfloat16, or of
-float32 of which two vectors are a pair. Of the keys a lane is a token and a pair two dimensions; of
-the values a lane is a dimension and a pair two tokens. Both are then the same sum (``_mix``), whose
-vectors are written out: left to itself the compiler takes scores and mixtures through memory, at
-half the speed.
+The cache is read once per token and is too large for the processor's caches, so its layout decides
+the speed: vectors of 16 lanes, stored in the order in which they are read. A vector has pairs of
+bfloat16; in float32 two vectors make up the pairs. In the keys a lane is a token and a pair is two
+dimensions; in the values a lane is a dimension and a pair is two tokens. Both products are then the
+same sum (``_mix``). Its vector code is written by hand: the compiler alone would pass scores and
+sums through memory, at half the speed.
 
-Every kernel runs on the one thread that calls it: a worker has a thread (`finllm.model.
+Every kernel runs on the thread that calls it, since each worker has its own thread (`finllm.model.
 fused_decoder`). Arrays are as in `finllm.model.kernels`.
 """
 
@@ -25,8 +25,8 @@ from finllm.model import kernels
 from finllm.model.compiled import compiled
 from finllm.model.kernels import _F32, _U32, _exp, _narrow, _norm, _ordered, _turn, _wide
 
-LANES = 16  # floats of a vector of 512 bits; narrower processors take it in parts
-AHEAD = 64  # vectors between what is read and what is asked for
+LANES = 16  # floats in a vector of 512 bits; narrower processors process it in parts
+AHEAD = 64  # vectors between the one being read and the one being prefetched
 _ON_ONE_THREAD = compiled(parallel=False)
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _PAIRS = ir.VectorType(ir.IntType(32), LANES)
@@ -35,10 +35,10 @@ _PAIRS = ir.VectorType(ir.IntType(32), LANES)
 def empty_cache(
     n_layers: int, n_rows: int, kv: int, n_slots: int, dim: int, *, dtype: torch.dtype
 ) -> np.ndarray:
-    """Room for keys and values: (2, layers, rows, kv, vectors, LANES), zero.
+    """Allocate a zeroed cache of keys and values, shape (2, layers, rows, kv, vectors, LANES).
 
-    Elements are pairs of bfloat16 or single floats. A vector comes fastest from a multiple of 64
-    bytes, and NumPy asks the system for large pages.
+    Elements are pairs of bfloat16 or single floats. Vectors are aligned to 64 bytes, which loads
+    fastest, and NumPy asks the system for large pages.
     """
     n_vectors = row_bytes(1, 1, n_slots, dim, dtype=dtype) // (2 * 4 * LANES)
     shape = (2, n_layers, n_rows, kv, n_vectors, LANES)
@@ -49,16 +49,17 @@ def empty_cache(
 
 
 def row_bytes(n_layers: int, kv: int, n_slots: int, dim: int, *, dtype: torch.dtype) -> int:
-    """What a row of the cache takes, keys and values."""
+    """Return the bytes of one row of the cache, keys and values together."""
     return 2 * n_layers * kv * -(-n_slots // LANES) * LANES * dim * dtype.itemsize
 
 
 @intrinsic
 def _mix(typing, pairs, start, n, weights, out, at, queries):
-    """The sum over pairs i < n, weighted, for each query of a key.
+    """Compute the weighted sum over pairs i < n for each query g of a key.
 
-    out[g, at + lane] is the sum of the pair ``start + i`` of lane ``lane`` of ``pairs``, weighted
-    with weights[g, 2 i] and weights[g, 2 i + 1]. ``queries`` is a tuple as long as there are g.
+    out[g, at + lane] is the sum over the pairs ``start + i`` in lane ``lane`` of ``pairs``, with
+    weights[g, 2 i] and weights[g, 2 i + 1]. ``queries`` is a tuple whose length is the number of
+    queries.
     """
     integer, group = types.int64, len(queries)
     in_pairs = pairs.dtype == types.uint32
@@ -100,7 +101,7 @@ def _mix(typing, pairs, start, n, weights, out, at, queries):
 
 
 def _halves(builder: ir.IRBuilder, place: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """The two vectors of a vector of pairs of bfloat16."""
+    """Split a vector of bfloat16 pairs into two vectors of float32."""
     _prefetch(builder, builder.gep(place, [ir.Constant(ir.IntType(64), AHEAD * LANES)]))
     pair = builder.load(builder.bitcast(place, _PAIRS.as_pointer()), align=4)
     low = builder.bitcast(builder.shl(pair, _PAIRS([16] * LANES)), _VECTOR)
@@ -109,7 +110,7 @@ def _halves(builder: ir.IRBuilder, place: ir.Value) -> tuple[ir.Value, ir.Value]
 
 
 def _singles(builder: ir.IRBuilder, place: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """Two vectors of float32 that follow each other."""
+    """Load two consecutive vectors of float32."""
     found = []
     for at in (0, LANES):
         vector = builder.gep(place, [ir.Constant(ir.IntType(64), at)])
@@ -119,7 +120,7 @@ def _singles(builder: ir.IRBuilder, place: ir.Value) -> tuple[ir.Value, ir.Value
 
 
 def _prefetch(builder: ir.IRBuilder, place: ir.Value) -> None:
-    """Ask for a line of memory that will be read soon."""
+    """Prefetch a cache line that will be read soon."""
     integer, byte = ir.IntType(32), ir.IntType(8).as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -128,14 +129,14 @@ def _prefetch(builder: ir.IRBuilder, place: ir.Value) -> None:
 
 
 def _splat(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """A vector whose lanes all have a value."""
+    """Return a vector with the same value in all lanes."""
     one = builder.insert_element(ir.Constant(_VECTOR, None), value, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(one, one, ir.Constant(_PAIRS, [0] * LANES))
 
 
 @njit(inline="always")
 def _softmax(scores, n):
-    """In place over the first n; the rest becomes 0."""
+    """Apply softmax in place to the first n scores, and set the rest to 0."""
     top = np.int32(-(2**31))
     for t in range(n):
         top = max(top, _ordered(_F32(scores[t]).view(np.int32)))
@@ -156,19 +157,20 @@ softmax_ = _ON_ONE_THREAD(kernels.softmax_.py_func)
 
 @_ON_ONE_THREAD
 def norm(x, weight, eps, out):
-    """RMS norm of the rows of x (n, d)."""
+    """Write the RMS norm of the rows of x (n, d) to out."""
     for i in range(len(x)):
         _norm(x[i], weight, eps, out[i])
 
 
 @_ON_ONE_THREAD
 def attend(qkv, cos, sin, scale, rows, lengths, keys, values, out, queries):
-    """Attention of new tokens, which join the cache, over it and one another.
+    """Add new tokens to the cache, and compute their attention over it and one another.
 
-    qkv (n or more, (heads + 2 kv) dim); cos and sin (n, dim); token i < n follows ``lengths[i]``
-    tokens in row ``rows[i]`` of keys and values (rows, kv, vectors, LANES), which it joins; out (n
-    or more, heads dim). Tokens of one row come in their order. What a row gets does not depend on
-    the other rows. ``queries`` is a tuple as long as there are queries a key.
+    qkv is (n or more, (heads + 2 kv) dim), cos and sin are (n, dim), and out is (n or more,
+    heads dim). Token i < n is added to row ``rows[i]`` of keys and values (rows, kv, vectors,
+    LANES) after the ``lengths[i]`` tokens there. Tokens of one row are in their order. The result
+    of a row does not depend on the other rows. ``queries`` is a tuple whose length is the number of
+    queries per key.
     """
     kv, n_vectors = keys.shape[1:3]
     group = len(queries)
@@ -205,7 +207,7 @@ def attend(qkv, cos, sin, scale, rows, lengths, keys, values, out, queries):
 
 
 def _vectors_of_pair(cache):
-    """How many vectors of a cache hold a pair in each lane."""
+    """Return how many vectors of a cache make up a pair in each lane."""
     raise NotImplementedError("compiled code only")
 
 
@@ -216,7 +218,7 @@ def _compiled_vectors_of_pair(cache):
 
 
 def _put_key(key, slot, keys):
-    """A token's key into the cache of its row and head (vectors, LANES)."""
+    """Write a token's key into the cache of its row and head (vectors, LANES)."""
     raise NotImplementedError("compiled code only")
 
 
@@ -236,7 +238,7 @@ def _compiled_put_key(key, slot, keys):
 
 
 def _put_value(value, slot, values):
-    """A token's value; of a pair the one on the even place clears its neighbour's."""
+    """Write a token's value into the cache; an even slot clears the odd slot of its pair."""
     raise NotImplementedError("compiled code only")
 
 
@@ -258,7 +260,7 @@ def _compiled_put_value(value, slot, values):
         of_lanes = n_vectors * LANES // dim
         for j in range(dim):
             values[j // LANES * of_lanes + slot, j % LANES] = value[j]
-            if slot % 2 == 0:  # the pair's other half may be of a longer answer before
+            if slot % 2 == 0:  # the pair's other half may be left from a longer, earlier answer
                 values[j // LANES * of_lanes + slot + 1, j % LANES] = _F32(0)
 
     return paired if values.dtype == types.uint32 else single
@@ -266,7 +268,7 @@ def _compiled_put_value(value, slot, values):
 
 @_ON_ONE_THREAD
 def store(k, v, keys, values):
-    """A prompt's keys and values (kv, n, dim) into a row of the cache (kv, pairs, LANES)."""
+    """Write a prompt's keys and values (kv, n, dim) into a cache row (kv, vectors, LANES)."""
     kv, n, _ = k.shape
     n_blocks = (n + LANES - 1) // LANES
     for at in range(kv * n_blocks):
@@ -278,7 +280,7 @@ def store(k, v, keys, values):
 
 @_ON_ONE_THREAD
 def choose(logits, chosen):
-    """The first of the highest of each row's logits (n, vocabulary)."""
+    """Write the index of the first highest logit of each row (n, vocabulary) to chosen."""
     n, width = logits.shape
     for i in range(n):
         row = logits[i]

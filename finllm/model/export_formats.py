@@ -1,4 +1,4 @@
-"""Export formats of the tuned model: merged weights, a GGUF file, or the adapter with its card."""
+"""Export formats of a model: merged weights, a GGUF file, or the adapter with its card."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ FORMATS = ("merged", "gguf", "adapter")
 
 @dataclass(frozen=True)
 class GreedyAgreement:
-    """How far two models' greedy answers to the same prompts are the same."""
+    """Agreement of two models' greedy answers to the same prompts."""
 
     n_prompts: int
-    exact_share: float  # of the prompts: the whole answer is the same, token by token
-    token_share: float  # of the longer answer's tokens: those before the first that differs
-    # by how much the first model's logit of its own token leads the other's, where two answers part
+    exact_share: float  # share of prompts whose whole answers have the same tokens
+    token_share: float  # share of the longer answers' tokens before the first difference
+    # the first model's logit of its own token less that of the other's, at the first difference
     lead_at_differences: tuple[float, ...] = ()
-    usual_lead: float | None = None  # of a token over the second best: the median of all answers
+    usual_lead: float | None = None  # median lead of a token over the second best in all answers
 
 
 def greedy_agreement(
     ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]
 ) -> GreedyAgreement:
-    """Compare answers as token ids, prompt by prompt.
+    """Compare answers, given as token ids, prompt by prompt.
 
-    A greedy answer that has gone another way once is another text from there on, so tokens count
-    as agreeing up to the first difference.
+    After the first difference two greedy answers are different texts, so only the tokens before it
+    count as agreeing.
 
     >>> found = greedy_agreement([[1, 2, 3, 4], [5]], [[1, 2, 9, 4], [5]])
     >>> found.exact_share, found.token_share
@@ -51,7 +51,7 @@ def greedy_agreement(
 
 
 def _n_same(a: Sequence[int], b: Sequence[int]) -> int:
-    """Tokens before the first that differs."""
+    """Return the number of tokens before the first difference."""
     differs = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
     return next(differs, min(len(a), len(b)))
 
@@ -65,18 +65,18 @@ def leads(
     *,
     stop_id: int,
 ) -> tuple[tuple[float, ...], float | None]:
-    """How sure the model that wrote ``ours`` was where ``theirs`` parts from it, and usually.
+    """Compute the lead in logit of the tokens of ``ours``, at differences and overall.
 
-    A small lead, beside the usual one, is a near tie, which the rounding of sixteen bits decides; a
-    lead as large as usual means that the weights are not the same. Slightly below 0 is possible:
-    the answers may have been decoded by other kernels.
+    A lead much smaller than the usual one is a near tie, which sixteen-bit rounding decides; a lead
+    as large as usual means that the weights are not the same. It can be slightly below 0, since the
+    answers may have been decoded by other kernels.
 
     Returns
     -------
     tuple
         For each pair of answers that differ, the logit of our token less that of theirs at the
-        first difference (``stop_id`` where an answer ends there); and the median lead of all
-        tokens of ``ours`` over the second best, None if there is no token.
+        first difference (``stop_id`` if an answer ends there); and the median lead of all tokens of
+        ``ours`` over the second best, or None without a token.
     """
     found, usual = [], []
     for prompt, a, b in zip(prompts, ours, theirs, strict=True):
@@ -94,12 +94,12 @@ def leads(
 
 @contextlib.contextmanager
 def new_folder(output: Path, *, force: bool) -> Iterator[Path]:
-    """A temporary folder that takes the place of ``output`` when all is written.
+    """Yield a temporary folder that replaces ``output`` once everything is written.
 
     Raises
     ------
     ValueError
-        If ``output`` holds something already, or is a file.
+        If ``output`` is a file, or a folder that is not empty and ``force`` is false.
     """
     if output.is_file() or (output.is_dir() and any(output.iterdir()) and not force):
         raise ValueError(f"{output} is not empty; --force replaces it, or name another folder")
@@ -115,7 +115,7 @@ def new_folder(output: Path, *, force: bool) -> Iterator[Path]:
 
 
 def write_merged(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """What plain ``from_pretrained`` loads: safetensors, tokenizer, chat template, settings."""
+    """Write safetensors, tokenizer, chat template and settings for plain ``from_pretrained``."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
@@ -123,7 +123,7 @@ def write_merged(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, fol
 
 @contextlib.contextmanager
 def set_aside(model: PreTrainedModel) -> Iterator[None]:
-    """Leave the room of a model on a GPU to another one; quantized weights stay where they are."""
+    """Move a model off the GPU while another one uses it; a quantized model stays there."""
     device = model.device
     if device.type == "cpu" or any(
         isinstance(p, (Int8Params, Params4bit)) for p in model.parameters()
@@ -142,9 +142,9 @@ def set_aside(model: PreTrainedModel) -> Iterator[None]:
 def reload(
     folder: Path, *, dtype: torch.dtype, device: torch.device, gguf_file: str = ""
 ) -> PreTrainedModel:
-    """What was exported, loaded as anyone would (a GGUF file by transformers' own reader).
+    """Load an exported model as any user would (a GGUF file with transformers' own reader).
 
-    On the device that wrote the answers to compare with: another one rounds otherwise.
+    Use the device that wrote the answers to compare with, since another device rounds differently.
     """
     model = AutoModelForCausalLM.from_pretrained(
         folder,

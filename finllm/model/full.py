@@ -1,7 +1,7 @@
 """Full fine-tuning, for comparison with LoRA: all weights are trained and saved.
 
-The folder that holds the adapter otherwise then holds a model that plain ``from_pretrained`` loads,
-and prediction loads it in the place of the base.
+The adapter's folder then contains a model for plain ``from_pretrained`` instead of an adapter, and
+prediction loads it in place of the base model.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from finllm.model.loading import recompute_layers
 
 
 def train_all(model: PreTrainedModel, *, checkpoint_layers: int) -> PreTrainedModel:
-    """The model with every weight to be trained.
+    """Return the model with every weight trainable.
 
-    It answers ``get_base_model`` as one with an adapter does, so that the loss need not ask which
-    of the two it has.
+    It has a ``get_base_model`` like a model with an adapter, so that the loss can treat both alike.
     """
     model.requires_grad_(True)
     recompute_layers(model, checkpoint_layers)
@@ -31,9 +30,9 @@ def train_all(model: PreTrainedModel, *, checkpoint_layers: int) -> PreTrainedMo
 
 
 def save_full(model: PreTrainedModel, folder: Path, *, base_name: str) -> Path:
-    """Write the whole model in float32, as it was trained; the file of its weights.
+    """Write the whole model in float32, as it was trained, and return the file of its weights.
 
-    The configuration names the base model as params.yaml does, not by a path of this machine.
+    The configuration names the base model as in params.yaml, not by a path on this machine.
     """
     temporary = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -46,7 +45,7 @@ def save_full(model: PreTrainedModel, folder: Path, *, base_name: str) -> Path:
 
 
 def load_trained(model: PeftModel | PreTrainedModel, folder: Path) -> None:
-    """Read what training wrote back into the model that wrote it.
+    """Read the weights that training saved back into the model that was trained.
 
     Raises
     ------
@@ -63,5 +62,5 @@ def load_trained(model: PeftModel | PreTrainedModel, folder: Path) -> None:
 
 
 def is_full(folder: Path) -> bool:
-    """Whether a folder holds a whole model, and not an adapter."""
+    """Return whether a folder contains a whole model rather than an adapter."""
     return (folder / "config.json").is_file()

@@ -1,4 +1,4 @@
-"""The whole model as a chain of fused layers, for training and evaluation on a CPU."""
+"""Llama with LoRA as a chain of fused layers, for training and evaluation on a CPU."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from finllm.model.fused_layer import AttentionHalf, GatedHalf, Projection, Shape
 from finllm.model.process_memory import return_freed
 from finllm.model.workspace import Workspace
 
-# A pass has a multiple of this many rows, the last of them zero: oneDNN compiles and keeps every
-# product for every new number of rows, and compiling takes longer than the rows do.
+# The rows of a pass are padded with zeros to a multiple of this: oneDNN compiles and caches every
+# product for each new number of rows, and compiling takes longer than computing the extra rows.
 ROWS = 64
 DTYPES = (torch.bfloat16, torch.float32)
 
 
 def why_not_fused(model: torch.nn.Module) -> str:
-    """Empty if ``FusedLlama`` can run the model, else the reason why not."""
+    """Return why ``FusedLlama`` cannot run the model, or "" if it can."""
     if not isinstance(model, PeftModel) or not isinstance(model.get_base_model(), LlamaForCausalLM):
         return "only a Llama with a LoRA adapter has fused layers"
     base, config = model.get_base_model(), model.get_base_model().config
@@ -44,15 +44,15 @@ def why_not_fused(model: torch.nn.Module) -> str:
 
 
 class FusedLlama:
-    """The layers of a LoRA model, fused; the adapter's parameters stay the model's own.
+    """Fused layers of a LoRA model, which share the adapter's parameters with the model.
 
     Parameters
     ----------
     model
-        A model for which ``why_not_fused`` is empty. Its frozen weights are dequantized here, once:
-        2 or 4 bytes a weight of the linear layers. Layers that transformers would checkpoint
-        (``finllm.model.loading.recompute_layers``) are computed again for the backward pass, with
-        the masks that their seed gives.
+        A model for which ``why_not_fused`` is empty. Its frozen weights are dequantized here, once,
+        to 2 or 4 bytes per weight of the linear layers. Layers that transformers would checkpoint
+        (``finllm.model.loading.recompute_layers``) are computed again in the backward pass, with
+        the same dropout masks, which their seed determines.
     """
 
     def __init__(self, model: PeftModel) -> None:
@@ -74,29 +74,29 @@ class FusedLlama:
     def hidden_states(
         self, ids: torch.Tensor, offsets: Sequence[int], prompts: Sequence[slice] = ()
     ) -> torch.Tensor:
-        """The last hidden states of examples that lie end to end.
+        """Compute the last hidden states of concatenated examples.
 
         Parameters
         ----------
         ids
-            Shape (n,): the tokens of all examples, without padding.
+            The tokens of all examples, without padding, shape (n,).
         offsets
-            Where each example starts, and the end: 0, ..., n.
+            The start of each example, and the end: 0, ..., n.
         prompts
-            For each example the rows, of one before it, that it continues as if it stood behind
-            them; an empty slice from 0 where it stands for itself, as all do where none is given.
+            For each example, the rows of an earlier example that it continues as if it followed
+            them directly; an empty slice from 0 if it continues none, which is the default for all.
 
         Returns
         -------
         torch.Tensor
-            Shape (n, hidden), after the final norm.
+            Hidden states after the final norm, shape (n, hidden).
 
         Raises
         ------
         RuntimeError
-            In the backward pass, where another pass with gradients came between.
+            In the backward pass, if there was another forward pass with gradients in between.
         """
-        return_freed()  # of the last pass, whose sizes were others; 20 ms
+        return_freed()  # memory of the last pass, whose sizes differed; takes 20 ms
         prompts = tuple(prompts) or (slice(0, 0),) * (len(offsets) - 1)
         n_zero = -len(ids) % ROWS
         positions = torch.cat(
@@ -132,7 +132,7 @@ class FusedLlama:
         *,
         prompts: tuple[slice, ...] = (),
     ) -> Shape:
-        """What a layer is told in one pass; in training the seed of its masks is drawn here."""
+        """Return a layer's settings for one pass; the seed of its dropout masks is drawn here."""
         config, lora = self.base.config, self.model.peft_config["default"]
         dropout = lora.lora_dropout if self.model.training else 0.0
         return Shape(
@@ -181,7 +181,7 @@ def _projection(dtype: torch.dtype, block: torch.nn.Module, *names: str) -> Proj
 
 
 def _dense(layer: torch.nn.Module, dtype: torch.dtype) -> torch.Tensor:
-    """The frozen weight (d_out, d_in) in the compute type."""
+    """Return the frozen weight (d_out, d_in), dequantized to the compute type if necessary."""
     weight = (layer.base_layer if isinstance(layer, LoraLayer) else layer).weight
     state = getattr(weight, "quant_state", None)
     if state is None:
@@ -190,7 +190,7 @@ def _dense(layer: torch.nn.Module, dtype: torch.dtype) -> torch.Tensor:
 
 
 def _adapters(block: torch.nn.Module, *names: str) -> list[torch.Tensor | None]:
-    """A, B, A, B ... of the named layers."""
+    """Return A, B, A, B, ... of the named layers, each None without an adapter."""
     found: list[torch.Tensor | None] = []
     for name in names:
         layer = getattr(block, name)
@@ -202,7 +202,7 @@ def _adapters(block: torch.nn.Module, *names: str) -> list[torch.Tensor | None]:
 
 
 def _scaling(layer: torch.nn.Module) -> float:
-    """Alpha / r (or its rank-stabilised form), the same for all adapters of a layer."""
+    """Return alpha / r (or its rank-stabilised form), the same for all adapters of a layer."""
     for module in layer.modules():
         if isinstance(module, LoraLayer):
             return module.scaling["default"]

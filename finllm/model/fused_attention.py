@@ -1,7 +1,7 @@
-"""Causal attention of a fused layer, forward and backward, over examples that lie end to end.
+"""Causal attention of a fused layer, forward and backward, over concatenated examples.
 
-An example may continue the prompt of one before it, as the second answer to a prompt does: its
-queries see the rows of that prompt and then its own, and nothing of what lies between.
+An example may continue the prompt of an earlier one, as the second answer to a prompt does: its
+queries attend to the rows of that prompt and to its own, but not to the rows in between.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from finllm.model import kernels
 from finllm.model.kernels import bits
 
-QUERY_BLOCK = 256  # tokens that attend in one product
+QUERY_BLOCK = 256  # query tokens in one product
 
 
 def causal_attention(
@@ -25,25 +25,26 @@ def causal_attention(
     *,
     empty: Callable[..., torch.Tensor],
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Attention within each example; q (kv, n, group, dim) is scaled, k and v are (kv, n, dim).
+    """Compute attention within each example.
 
-    Rows behind the last example, which ``offsets`` ends with, come out as zero.
+    q is (kv, n, group, dim) and scaled already; k and v are (kv, n, dim). The result is zero in
+    rows after the last example, that is, from ``offsets[-1]`` on.
 
     Parameters
     ----------
     prompts
-        The rows that each example sees before its own; an empty slice from 0 for none.
+        The rows that each example attends to before its own; an empty slice from 0 for none.
     empty
-        Makes the tensors that the backward pass will read, of a shape.
+        Function that creates a tensor of a given shape which the backward pass will read.
 
     Returns
     -------
     tuple
-        The attended values, shaped as q, and the weights of each block of queries.
+        The attended values, in the shape of q, and the weights of each block of queries.
     """
     kv, _, group, dim = q.shape
     attended = torch.empty_like(q)
-    attended[:, offsets[-1] :] = 0  # rows of no example
+    attended[:, offsets[-1] :] = 0  # rows outside any example
     weights = []
     for block, seen in _blocks(offsets, prompts):
         queries, keys = q[:, block].reshape(kv, -1, dim), _rows(k, seen)
@@ -64,7 +65,7 @@ def attention_backward(
     offsets: Sequence[int],
     prompts: Sequence[slice],
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The gradients of q, k and v from that of the attended values."""
+    """Compute the gradients of q, k and v from that of the attended values."""
     kv, _, group, dim = q.shape
     grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
     grad_q[:, offsets[-1] :] = 0
@@ -83,7 +84,7 @@ def attention_backward(
 def _blocks(
     offsets: Sequence[int], prompts: Sequence[slice]
 ) -> list[tuple[slice, tuple[slice, ...]]]:
-    """Blocks of queries, each with the rows that its last query sees, in their order."""
+    """Return blocks of queries, each with the rows that its last query attends to, in order."""
     found = []
     for start, stop, prompt in zip(offsets, offsets[1:], prompts, strict=False):
         before = (prompt,) if prompt.stop else ()
@@ -94,13 +95,13 @@ def _blocks(
 
 
 def _rows(x: torch.Tensor, seen: Sequence[slice]) -> torch.Tensor:
-    """Some rows of x (kv, n, dim), copied only where they do not lie together."""
+    """Return some rows of x (kv, n, dim), copied only if they are not contiguous."""
     parts = [x[:, rows] for rows in seen]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def _add_rows(total: torch.Tensor, seen: Sequence[slice], more: torch.Tensor) -> None:
-    """Add to the rows of ``total`` that ``_rows`` took."""
+    """Add to the rows of ``total`` that ``_rows`` would return."""
     sizes = [rows.stop - rows.start for rows in seen]
     for rows, part in zip(seen, more.split(sizes, dim=1), strict=True):
         total[:, rows] += part

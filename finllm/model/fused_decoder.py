@@ -1,20 +1,20 @@
-"""Greedy decoding of a Llama on a CPU: packed weights, one cache, rows that come and go.
+"""Greedy decoding of a Llama on a CPU, with packed weights and continuous batching.
 
-Every thread is a worker. The workers share the weights and a queue of prompts, and each has rows of
-its own: it reads a prompt alone, then every row takes a token a step, and a row that ends gives its
-place to the next prompt at once. So no thread waits for another, and a product is computed by one
-thread: oneDNN rounds otherwise with another number of threads. Keys and values are written where
-they stay, in the order in which a step reads them.
+Every thread is a worker. The workers share the weights and a queue of prompts, and each has its own
+rows of the cache. A worker reads one prompt at a time, then decodes a token per row in each step; a
+finished row takes the next prompt at once. So no thread waits for another, and each product is
+computed by one thread, since oneDNN rounds differently with another number of threads. Keys and
+values are written directly to their place in the cache, in the order in which a step reads them.
 
-Answers quote their prompt and repeat themselves, and a step costs mostly the reading of weights
-and cache, so a row asks for more than one token where it can guess: what followed its last three
-tokens the last time that they stood in prompt or answer is a draft, and each drafted token that
-turns out to be the model's own choice is gained (Leviathan et al. 2023, arXiv 2211.17192; drafts by
-look-up: Saxena 2023, prompt lookup decoding). What a row computes depends neither on its
-neighbours, nor on drafts, nor on the number of threads.
+Answers quote their prompt and repeat themselves, and a step mostly costs the reading of weights and
+cache, so a row decodes several tokens per step when it can guess them. The draft is the text that
+followed the last earlier occurrence of its last three tokens in prompt or answer, and each drafted
+token that is also the model's choice is accepted (speculative decoding: Leviathan et al. 2023,
+arXiv 2211.17192; drafts by look-up: Saxena 2023, prompt lookup decoding). The result of a row
+depends neither on the other rows, nor on drafts, nor on the number of threads.
 
-In float32 the products of many rows cost more than the reading of weights, so drafts are made only
-up to ``DRAFTED_ROWS`` tokens a step.
+In float32 products of many rows cost more than reading the weights, so drafts are limited to
+``DRAFTED_ROWS`` tokens per step.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ from finllm.model import decode_kernels
 from finllm.model.kernels import bits
 from finllm.model.packed_linear import PackedLinear
 
-N_ASKED = 4  # tokens of an answer in a step: the last one, and a draft of three
-N_ALIKE = 3  # tokens that have to be the same for a draft
-ANSWERS_A_STEP = 64  # of N_ASKED tokens: products of up to 320 rows are rounded alike
-# Rows of a product: with fewer it may be rounded otherwise, and costs as much in bfloat16.
+N_ASKED = 4  # tokens of an answer per step: the last one and a draft of three
+N_ALIKE = 3  # tokens that must match an earlier occurrence for a draft
+ANSWERS_A_STEP = 64  # of N_ASKED tokens each; products of up to 320 rows round alike
+# Rows of a product: with fewer it may round differently, and costs as much in bfloat16.
 LEAST_ROWS = {torch.bfloat16: 64, torch.float32: 16}
 DRAFTED_ROWS = 32  # in float32; measured, docs/experiments.md
-CACHE_BYTES = 3 * 10**9  # of keys and values; answers beyond it wait, and depend on it no more
+CACHE_BYTES = 3 * 10**9  # limit for keys and values; answers beyond it wait, with the same result
 
-Logits = Callable[[], np.ndarray]  # of the whole vocabulary, in float32
-# prompt's index, ids of the answer, the most probable next one: the ids after it. These are the
-# answer's own up to some place, and one more at most.
+Logits = Callable[[], np.ndarray]  # returns the logits of the whole vocabulary, in float32
+# Arguments: the prompt's index, the answer's ids so far, the most probable next id and its logits.
+# Result: the new ids of the answer, which are a prefix of the ids so far and at most one more.
 Write = Callable[[int, Sequence[int], int, Logits], list[int]]
 
 
 def can_decode(model: PreTrainedModel) -> bool:
-    """Whether it is a plain Llama of one type on a CPU, without biases or quantized weights."""
+    """Return whether the model is a plain, unquantized Llama on a CPU, of one dtype, no biases."""
     return (
         type(model) is LlamaForCausalLM
         and model.device.type == "cpu"
@@ -66,19 +66,19 @@ def can_decode(model: PreTrainedModel) -> bool:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The most probable token after each row of a product, of which the first were asked for."""
+    """Most probable token after each row of a product; rows after those asked for are padding."""
 
     tokens: np.ndarray  # (rows,)
     logits: torch.Tensor  # (rows, vocabulary)
 
     def logits_of(self, row: int) -> np.ndarray:
-        """Those of a row, in float32."""
+        """Return the logits of a row, in float32."""
         return self.logits[row].float().numpy()
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A decoder layer's weights."""
+    """Weights of a decoder layer."""
 
     norm_before: torch.Tensor
     qkv: PackedLinear
@@ -104,16 +104,16 @@ class _Layer:
 
 
 class FusedDecoder:
-    """A model's layers and a cache for ``n_rows`` answers at a time.
+    """Layers of a model, with a cache for ``n_rows`` answers at a time.
 
     Parameters
     ----------
     model
-        A model for which ``can_decode`` is true. Its weights are copied, packed.
+        A model for which ``can_decode`` is true. Its weights are copied in packed form.
     n_rows
-        Answers that are written together.
+        Number of answers decoded at the same time.
     n_slots
-        The longest prompt and answer together, in tokens.
+        Length of the longest prompt and answer together, in tokens.
     """
 
     def __init__(self, model: PreTrainedModel, *, n_rows: int, n_slots: int) -> None:
@@ -135,21 +135,21 @@ class FusedDecoder:
         self.cos, self.sin = cos[0], sin[0]
 
     def read(self, prompt: Sequence[int], row: int) -> Chosen:
-        """Read a prompt into a row of the cache; the token that follows it."""
+        """Read a prompt into a row of the cache, and return the token that follows it."""
         x = self.embed(torch.tensor(prompt))
         for i, layer in enumerate(self.layers):
-            last = i == len(self.layers) - 1  # behind it only the last token is asked for
+            last = i == len(self.layers) - 1  # after it only the last token is needed
             qkv = layer.qkv(self._normed(x, layer.norm_before))
             past = self.keys[i, row], self.values[i, row]
             x = self._rest(x[-1:] if last else x, self._read(qkv, *past, last=last), layer)
         return self._next(x)
 
     def step(self, tokens: np.ndarray, rows: np.ndarray, lengths: np.ndarray) -> Chosen:
-        """Take tokens, one or several a row; the token that follows each.
+        """Add one or several tokens to each row, and return the token that follows each of them.
 
-        ``rows`` are the rows of the cache, a row's tokens in their order, and ``lengths`` how many
-        tokens stand before each in its row. Products of fewer rows may be rounded differently, so
-        there are always ``least_rows``.
+        ``rows`` are the cache rows of the tokens, with the tokens of a row in order; ``lengths``
+        are the numbers of tokens before each in its row. Products have at least ``least_rows``
+        rows, since those of fewer may round differently.
         """
         n = len(rows)
         at = torch.from_numpy(lengths)
@@ -167,7 +167,7 @@ class FusedDecoder:
         return self._next(x)
 
     def n_asked(self, n_answers: int) -> int:
-        """The tokens to ask for in each of so many answers."""
+        """Return the number of tokens to decode per step in each of ``n_answers`` answers."""
         if self.norm.weight.dtype == torch.bfloat16:
             return N_ASKED
         return min(N_ASKED, max(1, DRAFTED_ROWS // n_answers))
@@ -175,7 +175,7 @@ class FusedDecoder:
     def _read(
         self, qkv: torch.Tensor, keys: np.ndarray, values: np.ndarray, *, last: bool
     ) -> torch.Tensor:
-        """A prompt's causal attention, or its last token's; its keys and values go to the cache."""
+        """Compute a prompt's attention, or its last token's, and write its keys and values."""
         n = len(qkv)
         q = qkv.new_empty(self.kv, n, self.group, self.dim)
         k, v = qkv.new_empty(2, self.kv, n, self.dim)
@@ -189,7 +189,7 @@ class FusedDecoder:
         return mixed.transpose(0, 1).reshape(q.shape[1], -1)
 
     def _rest(self, x: torch.Tensor, attended: torch.Tensor, layer: _Layer) -> torch.Tensor:
-        """What follows attention in a layer."""
+        """Compute the rest of a layer after attention."""
         x = layer.out.plus(attended, x)
         gated = layer.up.opened_by(layer.gate, self._normed(x, layer.norm_after))
         return layer.down.plus(gated, x)
@@ -200,7 +200,7 @@ class FusedDecoder:
         return out
 
     def _next(self, x: torch.Tensor) -> Chosen:
-        """The most probable token after each last hidden state (rows, hidden)."""
+        """Return the most probable token after each last hidden state (rows, hidden)."""
         tokens = np.empty(len(x), np.int64)
         logits = self.head(self._normed(x, self.norm.weight))
         decode_kernels.choose(bits(logits), tokens)
@@ -209,16 +209,16 @@ class FusedDecoder:
 
 @dataclass(frozen=True)
 class Read:
-    """A prompt was read."""
+    """Event: a prompt has been read."""
 
     index: int
     seconds: float
-    n_workers: int  # that work at the same time
+    n_workers: int  # working at the same time
 
 
 @dataclass(frozen=True)
 class Ended:
-    """An answer is there."""
+    """Event: an answer is complete."""
 
     index: int
     ids: list[int]  # without the token that stopped it
@@ -226,23 +226,23 @@ class Ended:
 
 
 class _Answer:
-    """An answer that is being written, in a row of the cache that has all tokens but the last."""
+    """An unfinished answer; its row of the cache has all its tokens but the last."""
 
     def __init__(self, index: int, row: int, prompt: Sequence[int]) -> None:
         self.index, self.row = index, row
         self.ids: list[int] = []
         self._text: list[int] = []
-        self._behind: dict[tuple[int, ...], int] = {}  # the place behind these tokens
+        self._behind: dict[tuple[int, ...], int] = {}  # the position after these tokens
         for token in prompt:
             self._put(token)
 
     @property
     def n_known(self) -> int:
-        """Tokens that the cache has."""
+        """Number of tokens in the cache."""
         return len(self._text) - 1
 
     def add(self, chosen: Chosen, row: int, write: Write | None) -> bool:
-        """Write the token that was chosen, or what ``write`` makes of it; whether it was added."""
+        """Add the chosen token, or apply ``write`` to it; return whether the answer grew."""
         token = int(chosen.tokens[row])
         before = len(self.ids)
         if write:
@@ -254,7 +254,7 @@ class _Answer:
         return len(self.ids) > before
 
     def tokens(self, most: int) -> list[int]:
-        """The last token, and a draft of those that follow it: up to ``most`` together."""
+        """Return the last token and a draft of the tokens after it, up to ``most`` in all."""
         start = self._behind.get(tuple(self._text[-N_ALIKE:]), len(self._text))
         return [self.ids[-1], *self._text[start : start + most - 1]]
 
@@ -276,11 +276,11 @@ def decode(
     batch_size: int,
     write: Write | None = None,
 ) -> Iterator[Read | Ended]:
-    """The greedy answer to each prompt as it ends, and before it that its prompt was read.
+    """Yield ``Read`` for each prompt that has been read, and ``Ended`` for each greedy answer.
 
-    Prompts are taken longest first, each as soon as one of the ``batch_size`` rows is free.
-    ``write``, where there is one, is asked before each token, drafted ones included, by several
-    threads at a time for different prompts.
+    Prompts are taken longest first, each as soon as one of up to ``batch_size`` rows is free.
+    ``write``, if given, is called before each token is added, drafted ones included, by several
+    threads at the same time for different prompts.
     """
     if not prompts:
         return
@@ -295,7 +295,7 @@ def decode(
     task = _Task(decoder, prompts, max_new_tokens, set(stop_ids), queue, n_workers, stopped, write)
 
     def work(first_row: int) -> None:
-        torch.set_num_threads(1)  # of this worker
+        torch.set_num_threads(1)  # for this worker
         try:
             for event in _answer_all(task, range(first_row, n_rows, n_workers)):
                 events.put(event)
@@ -325,21 +325,21 @@ def _rows_in_memory(model: PreTrainedModel, n_slots: int) -> int:
 
 @dataclass(frozen=True)
 class _Task:
-    """What all workers share."""
+    """State shared by all workers."""
 
     decoder: FusedDecoder
     prompts: Sequence[Sequence[int]]
     max_new_tokens: int
     stops: set[int]
-    queue: deque[int]  # of prompts that nobody has taken yet
+    queue: deque[int]  # indices of the prompts not taken yet
     n_workers: int
-    stopped: Event  # nobody waits for answers any more
+    stopped: Event  # set when no more answers are wanted
     write: Write | None
 
 
 @torch.inference_mode()
 def _answer_all(task: _Task, rows: Sequence[int]) -> Iterator[Read | Ended]:
-    """What one worker does: answer prompts of the queue in its rows until none is left."""
+    """Answer prompts from the queue in a worker's rows until none is left."""
     free, active = list(rows), []
     while (task.queue or active) and not task.stopped.is_set():
         for answer in [one for one in active if one.ended(task)]:
@@ -360,7 +360,7 @@ def _answer_all(task: _Task, rows: Sequence[int]) -> Iterator[Read | Ended]:
 
 
 def _write(task: _Task, answers: Sequence[_Answer]) -> None:
-    """One step: a token for each answer, and as many more as its draft has right."""
+    """Run one step: a token for each answer, and those of its draft that are accepted."""
     most = task.decoder.n_asked(len(answers))
     asked = [one.tokens(min(most, task.max_new_tokens - len(one.ids))) for one in answers]
     rows = np.repeat([one.row for one in answers], [len(tokens) for tokens in asked])
@@ -380,7 +380,7 @@ def _write(task: _Task, answers: Sequence[_Answer]) -> None:
 
 
 def _taken(queue: deque[int]) -> int | None:
-    """The queue's next; None if another worker had the last."""
+    """Return the next prompt of the queue, or None if another worker took the last."""
     try:
         return queue.popleft()
     except IndexError:

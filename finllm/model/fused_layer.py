@@ -1,18 +1,18 @@
-"""A Llama decoder layer with LoRA on a CPU, forward and backward written out.
+"""A Llama decoder layer with LoRA on a CPU, with hand-written forward and backward passes.
 
 All tensors are of one type, bfloat16 or float32, and the adapters are rounded to it for products.
 
-What it computes is transformers' LlamaDecoderLayer with PEFT's LoRA. What makes it fast:
+The layer computes transformers' LlamaDecoderLayer with PEFT's LoRA. It is fast because:
 
-- examples lie end to end in one row of tokens, so that no padding is computed;
+- examples are concatenated into one row of tokens, so that no padding is computed;
 - projections that read the same input are one product (q/k/v, gate/up), and so are their adapters;
-- the frozen weights are dequantized once, not in every pass (2 or 4 bytes a weight);
+- the frozen weights are dequantized once, not in every pass (2 or 4 bytes per weight);
 - norms, rotary positions, softmax, gates and dropout are one pass each (`finllm.model.kernels`);
-- attention skips the keys behind a block of queries; residuals are added inside the products;
-- only what the backward pass cannot cheaply find again is kept, and not on the heap
+- attention skips the keys after a block of queries; residuals are added inside the products;
+- only tensors that the backward pass cannot cheaply recompute are kept, and not on the heap
   (`finllm.model.workspace`).
 
-One thing differs from PEFT: adapters that read the same input share one dropout mask.
+The only difference from PEFT is that adapters that read the same input share one dropout mask.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from finllm.model.workspace import Workspace
 
 @dataclass(frozen=True)
 class Projection:
-    """Linear layers that read the same input, as one frozen matrix.
+    """Linear layers with the same input, as one frozen matrix.
 
-    ``weight`` is (d_out, d_in), and ``widths``, the layers' outputs, add up to d_out.
+    ``weight`` is (d_out, d_in), and ``widths``, the output widths of the layers, add up to d_out.
     """
 
     weight: torch.Tensor
@@ -43,47 +43,47 @@ class Projection:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a layer is told about itself and the batch."""
+    """Settings of a layer and layout of the batch."""
 
     eps: np.float32
     heads: int
     kv_heads: int
     head_dim: int
-    offsets: tuple[int, ...]  # where each example starts in the row of tokens, and where it ends
-    prompts: tuple[slice, ...]  # what each example sees before its own tokens; mostly nothing
-    scale: float  # of the adapters: alpha / r, over the share of inputs that dropout keeps
+    offsets: tuple[int, ...]  # start of each example in the row of tokens, and the end
+    prompts: tuple[slice, ...]  # rows that each example attends to before its own; mostly none
+    scale: float  # of the adapters: alpha / r, divided by the share that dropout keeps
     threshold: np.uint32  # the share of inputs that dropout sets to zero, times 2 ** 32
     seed: np.uint32  # of the layer's dropout masks
-    workspace: Workspace | None = None  # where the pass keeps its tensors; None is the heap
-    pass_number: int = 0  # of the workspace
+    workspace: Workspace | None = None  # for the kept tensors; None for the heap
+    pass_number: int = 0  # number of this pass in the workspace
 
     def kept(self, x: torch.Tensor, *shape: int) -> torch.Tensor:
-        """An empty tensor of x's type that the backward pass will read."""
+        """Return an empty tensor of x's type that the backward pass will read."""
         return x.new_empty(shape) if self.workspace is None else self.workspace.take(*shape)
 
     def check(self) -> None:
-        """Raise where what was kept has been overwritten."""
+        """Raise an error if the kept tensors have been overwritten."""
         if self.workspace is not None:
             self.workspace.check(self.pass_number)
 
 
 @dataclass(frozen=True)
 class Update:
-    """The adapters of a projection for one pass: all A below one another, all B on a diagonal.
+    """Adapters of a projection for one pass: all A stacked, all B on a block diagonal.
 
-    An adapter's A is (r, d_in) and its B (width, r), in float32; a layer may have none.
+    An adapter's A is (r, d_in) and its B (width, r), in float32; a layer may have no adapter.
     """
 
     a: torch.Tensor  # (sum of ranks, d_in)
     b: torch.Tensor  # (d_out, sum of ranks), scaled
-    scale: float  # alpha / r, over the share that dropout keeps
+    scale: float  # alpha / r, divided by the share that dropout keeps
     cuts: tuple[tuple[slice, slice], ...]  # each layer's rows and columns of b
 
     @classmethod
     def of(
         cls, projection: Projection, adapters: Sequence[torch.Tensor | None], scale: float
     ) -> Update:
-        """From A, B, A, B ...; None for a layer without an adapter."""
+        """Create the update from A, B, A, B, ..., each None for a layer without an adapter."""
         pairs = list(zip(adapters[0::2], adapters[1::2], strict=True))
         ranks = [0 if a is None else len(a) for a, _ in pairs]
         rows, columns = np.cumsum([0, *projection.widths]), np.cumsum([0, *ranks])
@@ -106,7 +106,7 @@ class Update:
         x_dropped: torch.Tensor,
         middle: torch.Tensor,
     ) -> list[torch.Tensor | None]:
-        """Of A, B, A, B ..., in float32; None for a layer without an adapter."""
+        """Compute the gradients of A, B, A, B, ... in float32; None without an adapter."""
         grad_a = (grad_middle.T @ x_dropped).float()
         found: list[torch.Tensor | None] = []
         for row, column in self.cuts:
@@ -128,7 +128,10 @@ def _project(
     residual: torch.Tensor | None = None,
     keep: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The projection of x (plus the residual), kept or not, and the adapters' rank-r middle."""
+    """Compute the projection of x (plus the residual), and the adapters' rank-r middle x A'.
+
+    ``keep`` tells whether the backward pass will read the projection.
+    """
     weight = projection.weight.T
     size = (len(x), weight.shape[1])
     out = shape.kept(x, *size) if keep else x.new_empty(size)
@@ -143,13 +146,13 @@ def _project(
 def _project_backward(
     projection: Projection, update: Update, grad: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Gradients of x through the weight, of the dropped x through the adapters, of the middle."""
+    """Compute the gradients of x (through the weight), dropped x (through adapters) and middle."""
     grad_middle = grad @ update.b
     return grad @ projection.weight, grad_middle @ update.a, grad_middle
 
 
 class AttentionHalf(torch.autograd.Function):
-    """x + O(attention(QKV(norm(x)))), for rows of tokens x (n, d)."""
+    """Attention half, x + O(attention(QKV(norm(x)))), for rows of tokens x (n, d)."""
 
     @staticmethod
     def forward(
@@ -163,7 +166,7 @@ class AttentionHalf(torch.autograd.Function):
         shape: Shape,
         *adapters: torch.Tensor | None,
     ) -> torch.Tensor:
-        """``adapters`` are A, B of q, k, v and o, None if there is none."""
+        """Compute the output (n, d); ``adapters`` are A, B of q, k, v and o, or None each."""
         n, kv, dim = len(x), shape.kv_heads, shape.head_dim
         ctx.qkv_update = Update.of(qkv, adapters[:6], shape.scale)
         ctx.out_update = Update.of(out, adapters[6:], shape.scale)
@@ -206,7 +209,7 @@ class AttentionHalf(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Gradients of x and of the adapters."""
+        """Compute the gradients of x and of the adapters."""
         qkv, out, shape = ctx.layer
         shape.check()
         (
@@ -253,7 +256,7 @@ class AttentionHalf(torch.autograd.Function):
 
 
 class GatedHalf(torch.autograd.Function):
-    """x + Down(SiLU(Gate(norm(x))) * Up(norm(x))), for rows of tokens x (n, d)."""
+    """Gated half, x + Down(SiLU(Gate(norm(x))) * Up(norm(x))), for rows of tokens x (n, d)."""
 
     @staticmethod
     def forward(
@@ -265,7 +268,7 @@ class GatedHalf(torch.autograd.Function):
         shape: Shape,
         *adapters: torch.Tensor | None,
     ) -> torch.Tensor:
-        """``adapters`` are A, B of gate, up and down, None if there is none."""
+        """Compute the output (n, d); ``adapters`` are A, B of gate, up and down, or None each."""
         ctx.gate_up_update = Update.of(gate_up, adapters[:4], shape.scale)
         ctx.down_update = Update.of(down, adapters[4:], shape.scale)
         normed, normed_dropped = _normed(x, norm_weight, shape, shape.seed ^ np.uint32(2))
@@ -289,7 +292,7 @@ class GatedHalf(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Gradients of x and of the adapters."""
+        """Compute the gradients of x and of the adapters."""
         gate_up, down, shape = ctx.layer
         shape.check()
         x, norm_weight, normed_dropped, gate_up_middle, rows, gated_dropped, down_middle = (
@@ -318,7 +321,7 @@ class GatedHalf(torch.autograd.Function):
 def _normed(
     x: torch.Tensor, weight: torch.Tensor, shape: Shape, seed: np.uint32
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The norm of x, and the same after dropout."""
+    """Compute the norm of x, and the same after dropout."""
     out, dropped = torch.empty_like(x), shape.kept(x, *x.shape)
     kernels.norm(bits(x), bits(weight), shape.eps, seed, shape.threshold, bits(out), bits(dropped))
     return out, dropped

@@ -1,8 +1,8 @@
-"""Write a Llama-architecture model as one GGUF file for llama.cpp.
+"""Export of a Llama-architecture model as one GGUF file for llama.cpp.
 
-llama.cpp's converter is a script of its repository, not a package; its package ``gguf``,
-which writes the format, is one. Here is the part of the converter that a plain Llama needs: names
-by the package's own map, the rows of Q and K in llama.cpp's order, a byte-level BPE tokenizer.
+llama.cpp publishes the package ``gguf``, which writes the format, but its converter is a script in
+its repository. This module has the part of the converter that a plain Llama needs: names from the
+package's map, the rows of Q and K in llama.cpp's order, and a byte-level BPE tokenizer.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ LLAMA3_REGEX_START = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+
 
 
 def write_gguf(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, file: Path) -> None:
-    """Write weights (bfloat16; norms float32), settings, tokenizer and chat template.
+    """Write the weights (bfloat16; norms float32), settings, tokenizer and chat template.
 
     Raises
     ------
     ValueError
-        If the model or the tokenizer is of a kind that is not written.
+        If the model or the tokenizer is of an unsupported kind.
     """
     config = model.config
     rope = config.rope_parameters
@@ -57,15 +57,15 @@ def write_gguf(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, file:
 
 
 def licence(file: Path) -> str:
-    """The licence that a GGUF file states, as the Hub's identifier; ``other`` where it has none."""
+    """Return the licence that a GGUF file states, as the Hub's identifier, or ``other``."""
     field = gguf.GGUFReader(file).get_field("general.license")
     return str(field.contents()) if field else "other"
 
 
 def rows_for_llama_cpp(weight: np.ndarray, n_heads: int) -> np.ndarray:
-    """The rows of Q or K, each head's two halves interleaved, as llama.cpp rotates them.
+    """Return the rows of Q or K with each head's two halves interleaved, as llama.cpp rotates them.
 
-    ``weight`` is (n_heads * head_dim, n_inputs), as transformers holds it.
+    ``weight`` is (n_heads * head_dim, n_inputs), as in transformers.
     """
     halves = weight.reshape(n_heads, 2, weight.shape[0] // n_heads // 2, weight.shape[1])
     return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(weight.shape))
@@ -133,7 +133,7 @@ def _add_tokenizer(
 
 
 def _pretokenizer(described: dict) -> str:
-    """llama.cpp's name for how text is cut before the merges."""
+    """Return llama.cpp's name of the pre-tokenizer, which splits text before the merges."""
     steps = described.get("pretokenizers", [described])
     kinds = [step["type"] for step in steps]
     if kinds == ["ByteLevel"] and steps[0]["use_regex"]:

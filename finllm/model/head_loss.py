@@ -1,8 +1,8 @@
 """The language model's head and its loss, at labelled positions only and in chunks.
 
-A vocabulary of 49,152 makes logits the largest tensor of a training step. Here a chunk of rows at a
-time goes to its loss and at once to its gradient, so that no more than a chunk is ever held and the
-backward pass has nothing left to do but to scale.
+With a vocabulary of 49,152, logits are the largest tensor of a training step. Here the loss and the
+gradient are computed together for one chunk of rows at a time, so that only one chunk of logits is
+in memory and the backward pass only has to scale the gradient.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class HeadLoss(torch.autograd.Function):
     def forward(
         ctx: FunctionCtx, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor
     ) -> torch.Tensor:
-        """The loss; hidden (n, d), weight (vocabulary, d), labels (n,), none to be ignored."""
+        """Compute the loss; hidden (n, d), weight (vocabulary, d), labels (n,), none ignored."""
         grad = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         total = hidden.new_zeros((), dtype=torch.float32)
         for losses in _by_chunk(hidden, weight, labels, grad):
@@ -33,7 +33,7 @@ class HeadLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """The gradient of hidden."""
+        """Compute the gradient of hidden."""
         (found,) = ctx.saved_tensors
         return found * grad.to(found.dtype), None, None
 
@@ -45,7 +45,7 @@ class HeadLosses(torch.autograd.Function):
     def forward(
         ctx: FunctionCtx, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor
     ) -> torch.Tensor:
-        """The losses (n,) in float32; hidden (n, d), weight (vocabulary, d), labels (n,)."""
+        """Compute losses (n,) in float32; hidden (n, d), weight (vocabulary, d), labels (n,)."""
         grad = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         losses = torch.cat(list(_by_chunk(hidden, weight, labels, grad)))
         ctx.save_for_backward(grad)
@@ -54,7 +54,7 @@ class HeadLosses(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """The gradient of hidden."""
+        """Compute the gradient of hidden."""
         (found,) = ctx.saved_tensors
         return found * grad.to(found.dtype)[:, None], None, None
 
@@ -62,7 +62,7 @@ class HeadLosses(torch.autograd.Function):
 def _by_chunk(
     hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, grad: torch.Tensor | None
 ) -> Iterator[torch.Tensor]:
-    """The losses of a chunk of rows after another; their gradients are written to ``grad``."""
+    """Yield the losses of each chunk of rows, and write their gradients to ``grad``."""
     for at in range(0, len(hidden), CHUNK):
         rows = slice(at, at + CHUNK)
         logits = (hidden[rows] @ weight.T).float()

@@ -1,14 +1,16 @@
 """The memory-bound steps of a Llama layer, each in one pass over memory, compiled for this CPU.
 
-On a CPU with bfloat16 products, most of a training step is not products: PyTorch makes five to ten
-passes over memory for a norm, a gated activation or a masked softmax. Here each is one pass, all
-arithmetic in float32, compiled by Numba on first use and then kept (`finllm.model.compiled`).
-Arrays (``bits(tensor)``) are of float32, or the bit patterns of bfloat16; ``_wide`` and ``_narrow``
-are all that differs. `finllm.model.fused_layer` puts the kernels together;
-`benchmarks/train_throughput.py` has what they gain.
+On a CPU with bfloat16 products, most of a training step is spent outside the products: PyTorch
+makes five to ten passes over memory for a norm, a gated activation or a masked softmax. Here each
+is one pass, with all arithmetic in float32, compiled by Numba on first use and then cached
+(`finllm.model.compiled`).
 
-Dropout needs no stored mask: whether an element is kept is a hash of a seed and of its index
-(``_kept``), so that the backward pass finds the same mask again.
+Arrays (``bits(tensor)``) are float32 or the bit patterns of bfloat16; only ``_wide`` and
+``_narrow`` differ between the two. `finllm.model.fused_layer` combines the kernels;
+`benchmarks/train_throughput.py` measures the gain.
+
+Dropout needs no stored mask: whether an element is kept depends on a hash of a seed and its index
+(``_kept``), so that the backward pass recomputes the same mask.
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ _IN_PARALLEL = compiled(parallel=True)
 
 
 def bits(tensor: torch.Tensor) -> np.ndarray:
-    """A float32 tensor as an array, or the bit patterns of a bfloat16 one, without a copy."""
+    """Return a float32 tensor, or the bit patterns of a bfloat16 one, as an array (no copy)."""
     tensor = tensor.detach()
     return (tensor if tensor.dtype == torch.float32 else tensor.view(torch.uint16)).numpy()
 
 
 def _wide(element):
-    """An array's element as a float."""
+    """Convert an array element to float32."""
     raise NotImplementedError("compiled code only")
 
 
@@ -44,7 +46,7 @@ def _compiled_wide(element):
 
 
 def _narrow(value, array):
-    """A float as an element of an array, rounded to the nearest, of two to the even."""
+    """Convert a float to an array's element type, rounding to nearest, ties to even."""
     raise NotImplementedError("compiled code only")
 
 
@@ -62,9 +64,9 @@ def _to_bfloat16(pattern):
 
 @njit(inline="always")
 def _exp(x):
-    """2 ** (whole + part), with a polynomial for the part in [-0.5, 0.5]; relative error 3e-7.
+    """Compute exp(x) as 2 ** (whole + part), with a polynomial for the part in [-0.5, 0.5].
 
-    Below -70 it stays at exp(-70), so that nothing becomes a slow subnormal number.
+    The relative error is 3e-7. Below -70 the result is exp(-70), to avoid slow subnormal numbers.
     """
     x = (x if x > _F32(-70) else _F32(-70)) * _F32(1.4426950408889634)
     whole = np.int32(x + _F32(0.5)) if x >= _F32(0) else np.int32(x - _F32(0.5))
@@ -80,13 +82,13 @@ def _exp(x):
 
 @njit(inline="always")
 def _ordered(pattern):
-    """A float's bits as an integer of the same order, and back: integers have a fast maximum."""
+    """Map a float's bits to an integer of the same order, or back: integers have a fast maximum."""
     return np.int32(pattern ^ ((pattern >> np.int32(31)) & np.int32(0x7FFFFFFF)))
 
 
 @njit(inline="always")
 def _kept(seed, index, threshold):
-    """False for a share threshold / 2**32 of the indices (the hash is C. Wellons' lowbias32)."""
+    """Return False for a share threshold / 2**32 of the indices (hash: C. Wellons' lowbias32)."""
     z = _U32(_U32(_U32(index) * _U32(0x9E3779B9)) ^ seed)
     z = _U32(_U32(z ^ (z >> _U32(16))) * _U32(0x21F0AAAD))
     z = _U32(_U32(z ^ (z >> _U32(15))) * _U32(0x735A2D97))
@@ -103,7 +105,7 @@ def _drop(row, i, seed, threshold, dropped):
 
 @njit(inline="always")
 def _add_kept(grad, adapter, i, seed, threshold, total):
-    """Grad plus the adapter's gradient where its input was kept, in float32."""
+    """Add the adapter's gradient to grad where its input was kept, in float32."""
     first = _U32(i * len(grad))
     for j in range(len(grad)):
         more = _wide(adapter[j]) if _kept(seed, first + _U32(j), threshold) else _F32(0)
@@ -112,7 +114,7 @@ def _add_kept(grad, adapter, i, seed, threshold, total):
 
 @njit(inline="always")
 def _norm(row, weight, eps, normed):
-    """RMS norm of a row, rounded before and after the product with the weight, as in Llama."""
+    """Compute the RMS norm of a row, rounded before and after the weight product as in Llama."""
     d = len(row)
     total = _F32(0)
     for j in range(d):
@@ -125,7 +127,7 @@ def _norm(row, weight, eps, normed):
 
 @_IN_PARALLEL
 def norm(x, weight, eps, seed, threshold, out, dropped):
-    """RMS norm of the rows of x (n, d), and the same after dropout (unscaled) for the adapters."""
+    """Compute the RMS norm of the rows of x (n, d), and the same after dropout (unscaled)."""
     for i in prange(len(x)):
         _norm(x[i], weight, eps, out[i])
         _drop(out[i], i, seed, threshold, dropped[i])
@@ -133,7 +135,7 @@ def norm(x, weight, eps, seed, threshold, out, dropped):
 
 @_IN_PARALLEL
 def norm_backward(grad, grad_adapter, x, weight, eps, residual, seed, threshold, out):
-    """The gradient of x: through the norm, through dropout for the adapters, and the residual's."""
+    """Compute the gradient of x: through the norm, the adapters' dropout and the residual."""
     n, d = x.shape
     for i in prange(n):
         row, past, found = x[i], residual[i], out[i]
@@ -153,7 +155,7 @@ def norm_backward(grad, grad_adapter, x, weight, eps, residual, seed, threshold,
 
 @njit(inline="always")
 def _turn(x, cos, sin, sign, scale, out):
-    """Rotary positions (Su et al. 2021, arXiv 2104.09864, equation 34), halves as in Llama."""
+    """Apply rotary positions (Su et al. 2021, arXiv 2104.09864, eq. 34), halves as in Llama."""
     half = len(x) // 2
     for j in range(half):
         c, s = _wide(cos[j]), _wide(sin[j]) * sign
@@ -164,9 +166,10 @@ def _turn(x, cos, sin, sign, scale, out):
 
 @_IN_PARALLEL
 def rotate(qkv, cos, sin, scale, q, k, v):
-    """Rows of q, k and v side by side to heads with rotary positions; q is scaled for the softmax.
+    """Split rows of qkv into heads with rotary positions; q is scaled for the softmax.
 
-    qkv (n, (heads + 2 kv) dim), q (kv, n, group, dim), k and v (kv, n, dim), cos and sin (n, dim).
+    qkv is (n, (heads + 2 kv) dim), q (kv, n, group, dim), k and v (kv, n, dim), cos and sin (n,
+    dim).
     """
     kv, n, group, dim = q.shape
     for i in prange(n):
@@ -183,7 +186,7 @@ def rotate(qkv, cos, sin, scale, q, k, v):
 
 @_IN_PARALLEL
 def rotate_backward(q, k, v, cos, sin, scale, qkv):
-    """The gradient of qkv from those of q, k and v: ``rotate`` with the angle reversed."""
+    """Compute the gradient of qkv from those of q, k and v: ``rotate`` with the angle reversed."""
     kv, n, group, dim = q.shape
     for i in prange(n):
         row, c, s = qkv[i], cos[i], sin[i]
@@ -199,9 +202,10 @@ def rotate_backward(q, k, v, cos, sin, scale, qkv):
 
 @_IN_PARALLEL
 def softmax_(scores, group, start):
-    """Causal softmax in place; scores (kv, rows, n_key), row r asks for token start + r // group.
+    """Compute the causal softmax in place.
 
-    Keys behind the token get weight 0 without being read.
+    scores is (kv, rows, n_key), and row r belongs to token start + r // group. Keys after that
+    token get weight 0 without being read.
     """
     kv, rows, n_key = scores.shape
     for at in prange(kv * rows):
@@ -224,7 +228,7 @@ def softmax_(scores, group, start):
 
 @_IN_PARALLEL
 def softmax_backward_(grad, weights, group, start):
-    """The scores' gradient in place of the weights' gradient; shapes as in ``softmax_``."""
+    """Replace the gradient of the weights by that of the scores; shapes as in ``softmax_``."""
     kv, rows, n_key = grad.shape
     for at in prange(kv * rows):
         row, p = grad[at // rows, at % rows], weights[at // rows, at % rows]
@@ -239,7 +243,7 @@ def softmax_backward_(grad, weights, group, start):
 
 @_IN_PARALLEL
 def gather_heads(heads, seed, threshold, out, dropped):
-    """Heads (kv, n, group, dim) to rows (n, kv group dim), and the same after dropout."""
+    """Copy heads (kv, n, group, dim) to rows (n, kv group dim), and the same after dropout."""
     kv, n, group, dim = heads.shape
     for i in prange(n):
         row = out[i]
@@ -252,7 +256,7 @@ def gather_heads(heads, seed, threshold, out, dropped):
 
 @_IN_PARALLEL
 def scatter_heads(grad, grad_adapter, seed, threshold, heads):
-    """The gradient of ``gather_heads``'s heads from those of its two outputs."""
+    """Compute the gradient of ``gather_heads``'s heads from those of its two outputs."""
     kv, n, group, dim = heads.shape
     for i in prange(n):
         total = np.empty(kv * group * dim, _F32)
@@ -267,7 +271,7 @@ def scatter_heads(grad, grad_adapter, seed, threshold, heads):
 
 @_IN_PARALLEL
 def gate(gate_up, seed, threshold, out, dropped):
-    """SiLU(gate) * up of rows [gate, up] (n, 2 d), and the same after dropout."""
+    """Compute SiLU(gate) * up of rows [gate, up] (n, 2 d), and the same after dropout."""
     n, d = out.shape
     for i in prange(n):
         opened, up, gated = gate_up[i, :d], gate_up[i, d:], out[i]
@@ -279,12 +283,12 @@ def gate(gate_up, seed, threshold, out, dropped):
 
 @_IN_PARALLEL
 def gate_backward(grad, grad_adapter, gate_up, seed, threshold, out):
-    """The gradient of [gate, up] from those of ``gate``'s two outputs."""
+    """Compute the gradient of [gate, up] from those of ``gate``'s two outputs."""
     n, d = grad.shape
     for i in prange(n):
         opened, up = gate_up[i, :d], gate_up[i, d:]
         to_gate, to_up = out[i, :d], out[i, d:]
-        g, share = np.empty(d, _F32), np.empty(d, _F32)  # a loop over few arrays is vectorised
+        g, share = np.empty(d, _F32), np.empty(d, _F32)  # loops over few arrays are vectorised
         _add_kept(grad[i], grad_adapter[i], i, seed, threshold, g)
         for j in range(d):
             share[j] = _F32(1) / (_F32(1) + _exp(-_wide(opened[j])))
@@ -296,8 +300,8 @@ def gate_backward(grad, grad_adapter, gate_up, seed, threshold, out):
             to_gate[j] = _narrow(g[j] * _wide(up[j]), to_gate)
 
 
-# The arguments of each kernel: an array of so many dimensions, or a number of float32 (f), uint32
-# (u) or int64 (i).
+# The arguments of each kernel: the number of dimensions of an array, or the type of a scalar:
+# float32 (f), uint32 (u) or int64 (i).
 ARGUMENTS = {
     norm: "2 1 f u u 2 2",
     norm_backward: "2 2 2 1 f 2 u u 2",
@@ -325,5 +329,5 @@ def compile_parallel(element: str) -> None:
 
 
 def prepare(dtype: torch.dtype) -> None:
-    """Have the kernels for tensors of a type on disk, compiled by another process."""
+    """Make sure that the kernels for a dtype are on disk, compiled by another process."""
     compile_apart(__name__, "float32" if dtype == torch.float32 else "uint16")

@@ -1,4 +1,4 @@
-"""Load the base model, quantized or not, and add LoRA adapters."""
+"""Loading of the base model, quantized or not, and adding of LoRA adapters."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ def load_base(
     max_tokens: int = 0,
     sharded: bool = False,
 ) -> PreTrainedModel:
-    """The frozen base model on this process's device: its GPU, or the CPU.
+    """Load the frozen base model onto this process's device: its GPU, or the CPU.
 
     Parameters
     ----------
     folder
         A local folder or a Hub id.
     revision
-        The Hub commit; empty for a local folder.
+        Hub commit; empty for a local folder.
     quantization
-        ``nf4`` or ``fp4`` (bitsandbytes, 4 bits a weight of the linear layers; Dettmers et al.
-        2023, arXiv 2305.14314), ``int8`` (LLM.int8 of the same package: 8 bits a weight, outliers
-        of the inputs in 16; Dettmers et al. 2022, arXiv 2208.07339), or ``none``.
+        ``nf4`` or ``fp4`` (bitsandbytes, 4 bits per weight of the linear layers; Dettmers et al.
+        2023, arXiv 2305.14314), ``int8`` (LLM.int8 of the same package: 8 bits per weight, input
+        outliers in 16 bits; Dettmers et al. 2022, arXiv 2208.07339), or ``none``.
     double_quantization
-        Whether the quantization constants are quantized too (section 3 there).
+        Whether the quantization constants are quantized too (section 3 of Dettmers et al. 2023).
     compute_dtype
-        ``bfloat16``, ``float16`` or ``float32``, of the products and of the layers that are not
-        quantized. int8 products are float16 inside, whatever is asked for.
+        ``bfloat16``, ``float16`` or ``float32``, for the products and for the layers that are not
+        quantized. int8 products are always float16 inside.
     attention_kernel
-        ``auto``, ``matmul``, ``sdpa``, ``eager`` or ``flash_attention_2``; ``answers`` is what
-        writes answers: ``matmul`` on a CPU, and on a GPU fused kernels for the prompts.
+        ``auto``, ``matmul``, ``sdpa``, ``eager``, ``flash_attention_2``, or ``answers`` for
+        generation: ``matmul`` on a CPU, and on a GPU fused kernels for the prompts.
     backend
         ``auto``, ``liger`` or ``unsloth`` (finllm/model/backends.py).
     max_tokens
-        The longest example in training; only Unsloth asks.
+        Length of the longest training example; only Unsloth uses it.
     sharded
         Whether FSDP will shard the weights: four-bit values are then stored in elements of the
         compute dtype, since only floating-point parameters can be sharded.
@@ -69,7 +69,7 @@ def load_base(
     Raises
     ------
     ValueError
-        If the kernels that are asked for cannot run on this machine.
+        If the selected kernels cannot run on this machine.
     """
     on_gpu = torch.cuda.is_available()
     dtype = DTYPES[compute_dtype]
@@ -114,10 +114,10 @@ def load_base(
 
 
 def leave_file(model: torch.nn.Module) -> None:
-    """Hold the parameters that were not quantized in memory, and the file of weights no longer.
+    """Copy the parameters that were not quantized to memory, so that the weight file is released.
 
-    Loaded weights lie in the mapped file, and one that is still there keeps all of it: as much as
-    the whole model before it was quantized.
+    Loaded weights are views of the memory-mapped file, and a single remaining one keeps all of it
+    mapped, which is as large as the whole model before quantization.
     """
     for parameter in model.parameters():
         if parameter.is_floating_point() and not isinstance(parameter, Params4bit):
@@ -126,12 +126,12 @@ def leave_file(model: torch.nn.Module) -> None:
 
 
 def keep_differentiable(model: torch.nn.Module) -> None:
-    """Keep bitsandbytes from repacking 4-bit weights at the first evaluation on a CPU.
+    """Prevent bitsandbytes from repacking 4-bit weights at the first evaluation on a CPU.
 
-    On a CPU with AVX512-BF16, bitsandbytes 0.50 repacks a layer for inference when it is first run
-    in evaluation mode, and never back: training after an evaluation then runs through a kernel
-    without a gradient, so that the layers below get none, silently. The repacked kernel is also
-    slower than dequantizing for more than a few rows.
+    On a CPU with AVX512-BF16, bitsandbytes 0.50 repacks a layer for inference when it first runs in
+    evaluation mode, and never undoes it. Training after an evaluation then uses a kernel without a
+    gradient, so that the layers below silently get no gradient. The repacked kernel is also slower
+    than dequantizing for more than a few rows.
     """
     for module in model.modules():
         if isinstance(module, Linear4bit):
@@ -151,27 +151,27 @@ def add_lora(
     dora: bool = False,
     backend: str = "auto",
 ) -> PeftModel:
-    """The model with a new adapter: W + (alpha / r) B A, with B = 0 at the start.
+    """Add a new adapter to the model: W + (alpha / r) B A, with B = 0 at the start.
 
-    Hu et al. 2021, arXiv 2106.09685, section 4.1. Only A and B are trained, in float32; the
-    frozen embeddings and norms keep the compute dtype, as they have in prediction (PEFT's helper
-    would raise them to float32, and with them every activation between the layers).
+    Hu et al. 2021, arXiv 2106.09685, section 4.1. Only A and B are trained, in float32. The frozen
+    embeddings and norms keep the compute dtype, as in prediction; PEFT's helper would convert them,
+    and with them every activation between the layers, to float32.
 
     Parameters
     ----------
     checkpoint_layers
-        Activations are recomputed in every k-th layer; 0 is in none.
+        Activations are recomputed in every k-th layer, or in none if 0.
     rslora
         Whether the update is scaled by alpha / sqrt(r), which keeps its size as r grows
         (Kalajdzievski 2023, arXiv 2312.03732, theorem 3.2).
     dora
-        Whether the length of every row of W + B A is trained apart from its direction (Liu et al.
-        2024, arXiv 2402.09353, equation 5). PEFT computes it; the lean update does not apply.
+        Whether the norm of every row of W + B A is trained separately from its direction (Liu et
+        al. 2024, arXiv 2402.09353, equation 5). PEFT computes it, not the lean update.
 
     Raises
     ------
     ValueError
-        If ``dora`` is asked for over int8 weights on a CPU.
+        If ``dora`` is combined with int8 weights on a CPU.
     """
     if backend == "unsloth":
         return backends.unsloth_lora(
@@ -209,10 +209,10 @@ def add_lora(
 
 
 def recompute_layers(model: PreTrainedModel, every: int) -> None:
-    """Keep only the input of every k-th layer, and recompute the rest of it for the backward pass.
+    """Recompute the activations of every k-th layer in the backward pass, from its input alone.
 
-    Chen et al. 2016, arXiv 1604.06174. torch gives the recomputation the random state of the
-    forward pass, so that dropout draws the same masks; 0 recomputes nothing.
+    Chen et al. 2016, arXiv 1604.06174. torch restores the random state of the forward pass for the
+    recomputation, so that dropout draws the same masks. 0 recomputes nothing.
     """
     if every:
         model.activation_checkpointing_enable({"use_reentrant": False}, every_n_layers=every)

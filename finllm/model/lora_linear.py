@@ -1,9 +1,9 @@
-"""The LoRA update in the compute dtype: one product chain, one mask, nothing kept in float32.
+"""The LoRA update in the compute dtype: one chain of products, one mask, no float32 copies.
 
 PEFT casts the input of every adapted layer to float32, drops out, multiplies and casts back, and
 keeps the copies for the backward pass. Here the adapter's float32 weights are rounded to the
 input's dtype for the products (their gradients and the optimizer stay in float32), and only the
-input, one mask and the rank-r middle are kept. docs/experiments.md has the gain.
+input, one mask and the rank-r middle are kept. docs/experiments.md reports the gain.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 
 def keep_mask(shape: torch.Size, threshold: int, like: torch.Tensor) -> torch.Tensor:
-    """Integers as wide as ``like``: all bits set, or none with probability threshold / 256.
+    """Draw a mask of integers as wide as ``like``'s elements, for dropout.
 
-    One 64-bit draw of torch's global generator gives eight values; PyTorch's own Bernoulli mask
-    takes one draw a value, on one thread. A bitwise "and" with such a mask is a vectorised dropout;
-    filling by a boolean mask is not.
+    An integer has no bits set with probability threshold / 256, and otherwise all. One 64-bit draw
+    of torch's global generator gives eight values; PyTorch's own Bernoulli mask takes one draw per
+    value, on one thread. A bitwise "and" with this mask is vectorised; a masked fill is not.
     """
     n = shape.numel()
     words = torch.empty((n + 7) // 8, dtype=torch.int64, device=like.device).random_(-(2**63), None)
@@ -35,8 +35,8 @@ class LoraUpdate(torch.autograd.Function):
     """Base + scaling * dropout(x) A' B' (Hu et al. 2021, arXiv 2106.09685, equation 3).
 
     ``x`` is (n, d_in), ``base`` (n, d_out), ``a`` (r, d_in) and ``b`` (d_out, r). The share of
-    inputs set to zero is ``threshold / 256``, and the rest is scaled by exactly its inverse, which
-    is folded into ``scaling``.
+    inputs set to zero is ``threshold / 256``, and the rest is scaled by exactly the inverse of the
+    share kept, which is folded into ``scaling``.
     """
 
     @staticmethod
@@ -49,7 +49,7 @@ class LoraUpdate(torch.autograd.Function):
         scaling: float,
         threshold: int,
     ) -> torch.Tensor:
-        """The adapted layer's output, (n, d_out), in the dtype of ``base``."""
+        """Compute the adapted layer's output, (n, d_out), in the dtype of ``base``."""
         mask = keep_mask(x.shape, threshold, x) if threshold else None
         ctx.scaling = scaling * 256 / (256 - threshold)
         middle = _masked(x, mask) @ a.to(x.dtype).T
@@ -59,7 +59,7 @@ class LoraUpdate(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Gradients of x, base, a and b."""
+        """Compute the gradients of x, base, a and b."""
         x, mask, middle, a, b = ctx.saved_tensors
         grad_middle = (grad @ b.to(grad.dtype)) * ctx.scaling
         grad_b = (grad.T @ middle).to(b.dtype) * ctx.scaling
@@ -78,7 +78,7 @@ class LeanLinear(Linear):
     """PEFT's LoRA layer over a plain linear layer, with ``LoraUpdate`` for its forward pass."""
 
     def forward(self, x: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
-        """The adapted layer's output."""
+        """Compute the adapted layer's output."""
         return _adapted(self, x)
 
 
@@ -86,7 +86,7 @@ class LeanLinear4bit(Linear4bit):
     """PEFT's LoRA layer over a 4-bit layer, with ``LoraUpdate`` for its forward pass."""
 
     def forward(self, x: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
-        """The adapted layer's output."""
+        """Compute the adapted layer's output."""
         return _adapted(self, x)
 
 
@@ -94,7 +94,7 @@ def _adapted(layer: Linear | Linear4bit, x: torch.Tensor) -> torch.Tensor:
     base = layer.base_layer(x)
     if layer.disable_adapters or layer.merged:
         return base
-    dropout = layer.lora_dropout["default"]  # an identity where the share is 0
+    dropout = layer.lora_dropout["default"]  # an identity if the share is 0
     on = layer.training and isinstance(dropout, torch.nn.Dropout)
     threshold = round(256 * dropout.p) if on else 0
     flat = LoraUpdate.apply(
@@ -109,7 +109,7 @@ def _adapted(layer: Linear | Linear4bit, x: torch.Tensor) -> torch.Tensor:
 
 
 def use_lean_lora(model: PeftModel) -> int:
-    """Give every LoRA layer of the model the lean forward pass; the number of layers changed."""
+    """Give every LoRA layer the lean forward pass, and return the number of layers changed."""
     lean = {Linear: LeanLinear, Linear4bit: LeanLinear4bit}
     layers = [module for module in model.modules() if type(module) in lean]
     for layer in layers:

@@ -1,4 +1,4 @@
-"""Peak memory of the process, and errors that say that there was no more."""
+"""Peak memory of the process, and detection of out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def peak_memory_gb() -> float:
-    """The most memory this process has held, in 10^9 bytes: of the GPU where there is one."""
+    """Return the peak memory of this process in 10^9 bytes, on the GPU if there is one."""
     if torch.cuda.is_available():
         return cuda_peak_bytes() / 1e9
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
@@ -19,11 +19,11 @@ def peak_memory_gb() -> float:
 
 
 def cuda_peak_bytes() -> int:
-    """The most of the GPU that was taken: what torch reserved, and what is beside it now.
+    """Return the peak GPU memory in bytes: torch's reserved peak, and other memory in use now.
 
-    Tensors are less than what the allocator reserves for them, and the context, the libraries' code
-    and bitsandbytes' paged state are not its own. What other processes hold on the same GPU counts
-    too, so the number is this process's only where it is alone there.
+    The allocator reserves more than its tensors take, and the context, library code and
+    bitsandbytes' paged state are outside it. Memory of other processes on the same GPU is included,
+    so the number is that of this process only if it is alone there.
     """
     free, total = torch.cuda.mem_get_info()
     beside = total - free - torch.cuda.memory_reserved()
@@ -31,9 +31,9 @@ def cuda_peak_bytes() -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory was asked for and not there, of the CPU or the GPU.
+    """Return whether an error means that the CPU or the GPU was out of memory.
 
-    The libraries of CUDA that ask for memory of their own say so in words of their own, as
+    CUDA libraries that allocate memory themselves have their own messages, such as
     ``CUBLAS_STATUS_ALLOC_FAILED``.
     """
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
@@ -46,9 +46,10 @@ _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "al
 
 
 def return_freed() -> None:
-    """Give what was freed in the midst of the heap back to the system, where glibc is in use.
+    """Return freed memory inside the heap to the system, if glibc is in use.
 
-    It does so by itself at the heap's end only, and small blocks that stay lie everywhere.
+    Otherwise glibc does so only at the end of the heap, and small blocks that stay in use are
+    spread over all of it.
     """
     with contextlib.suppress(AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

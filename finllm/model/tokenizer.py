@@ -1,4 +1,4 @@
-"""The model's tokenizer."""
+"""Loading of the model's tokenizer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PLAIN_CLASSES = ("TokenizersBackend", "PreTrainedTokenizerFast")  # tokenizer.json as it stands
+PLAIN_CLASSES = ("TokenizersBackend", "PreTrainedTokenizerFast")  # complete in tokenizer.json
 
 
 def load_tokenizer(folder: str, *, revision: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a local folder or of a Hub id at a revision, with a padding token.
+    """Load the tokenizer of a local folder, or of a Hub id at a revision, with a padding token.
 
-    A folder whose tokenizer is all in its tokenizer.json is read without ``AutoTokenizer``, which
-    imports torch: two seconds and 270 MB in each process that only counts tokens.
+    If a folder's tokenizer.json is the complete tokenizer, it is read without ``AutoTokenizer``,
+    which imports torch: two seconds and 270 MB in each process that only counts tokens.
     """
     if _is_plain(Path(folder)):
         from transformers import PreTrainedTokenizerFast

@@ -13,17 +13,17 @@ from finllm.settings.params import Model
 
 
 def cache_folder() -> Path:
-    """Where converted weights are kept: ``FINLLM_CACHE``, or ``~/.cache/finllm``."""
+    """Return the folder for converted weights: ``FINLLM_CACHE``, or ``~/.cache/finllm``."""
     return Path(os.environ.get("FINLLM_CACHE", Path.home() / ".cache" / "finllm"))
 
 
 def package_folder(package: str, pip_name: str = "") -> Path:
-    """The folder of an installed package, found without importing it.
+    """Return the folder of an installed package, found without importing it.
 
     Raises
     ------
     ValueError
-        If the package is not installed; says how to install it.
+        If the package is not installed; the message tells how to install it.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -36,7 +36,7 @@ def package_folder(package: str, pip_name: str = "") -> Path:
 
 
 def model_folder(name: str, *, gguf_package: str, gguf_file: str) -> str:
-    """What ``from_pretrained`` should be given: a converted folder, or the name as it is.
+    """Return the argument for ``from_pretrained``: a converted GGUF file's folder, or the name.
 
     Raises
     ------
@@ -53,15 +53,15 @@ def model_folder(name: str, *, gguf_package: str, gguf_file: str) -> str:
 
 
 def base_folder(model: Model) -> str:
-    """``model_folder`` of the base model that the parameters' section ``model`` names."""
+    """Return ``model_folder`` of the base model in section ``model`` of the parameters."""
     return model_folder(model.name, gguf_package=model.gguf_package, gguf_file=model.gguf_file)
 
 
 def converted_gguf(file: Path) -> Path:
-    """The GGUF file's weights and tokenizer as a safetensors folder, converted once and cached.
+    """Return a safetensors folder with a GGUF file's weights and tokenizer, converted once.
 
-    A GGUF load takes some 20 s and leaves a model that cannot be saved or quantized; the
-    converted folder loads in under a second. The folder's name is a hash of the file.
+    Loading GGUF takes about 20 s and gives a model that cannot be saved or quantized; the converted
+    folder loads in under a second. The folder's name includes a hash of the file.
     """
     digest = file_sha256(file)
     folder = cache_folder() / "models" / f"{file.stem}-{digest[:16]}"
@@ -88,7 +88,7 @@ def _convert(file: Path, folder: Path) -> None:
         file.parent, gguf_file=file.name, dtype=torch.float32
     )
     config = loaded.config
-    del config.quantization_config  # marks the model as unsavable; the weights are plain by now
+    del config.quantization_config  # it prevents saving, and the weights are no longer quantized
     plain = type(loaded)(config).to(torch.bfloat16)
     plain.load_state_dict(loaded.state_dict())
     plain.generation_config = loaded.generation_config
@@ -97,10 +97,10 @@ def _convert(file: Path, folder: Path) -> None:
 
 
 def checkpoint_root() -> Path:
-    """Where unfinished work is kept: ``FINLLM_CHECKPOINTS``, or ``.checkpoints`` of the project.
+    """Return the folder of unfinished work: ``FINLLM_CHECKPOINTS``, or ``.checkpoints``.
 
-    DVC removes the copy that a queued or temporary experiment runs in, also after a kill, so the
-    work of these is kept in the project that was copied, where the same experiment finds it again.
+    DVC removes the copy in which a queued or temporary experiment runs, even after a kill, so its
+    unfinished work is saved in the original project, where the same experiment finds it again.
     """
     if "FINLLM_CHECKPOINTS" in os.environ:
         return Path(os.environ["FINLLM_CHECKPOINTS"])
@@ -108,9 +108,9 @@ def checkpoint_root() -> Path:
 
 
 def copied_project() -> Path | None:
-    """The project of which DVC made the copy that this runs in; None outside of such a copy.
+    """Return the project of which the working directory is DVC's copy, or None outside a copy.
 
-    ``dvc exp run --temp`` and the queue make their copies in ``.dvc/tmp/exps`` of the project.
+    ``dvc exp run --temp`` and the queue create their copies in ``.dvc/tmp/exps`` of the project.
     """
     for folder in Path.cwd().parents:
         if folder.parts[-3:] == (".dvc", "tmp", "exps"):
@@ -119,7 +119,7 @@ def copied_project() -> Path | None:
 
 
 def weights_sha256(base: str, revision: str, *tuned: Path) -> str:
-    """One hash of the safetensors of base and tuned; of a base on the Hub, its id and revision."""
+    """Return a hash of the base and tuned safetensors; a Hub base counts by its id and revision."""
     digest = hashlib.sha256(f"{base}@{revision}".encode() if not Path(base).is_dir() else b"")
     for folder in (Path(base), *tuned):
         for file in sorted(folder.glob("*.safetensors")):
@@ -128,6 +128,6 @@ def weights_sha256(base: str, revision: str, *tuned: Path) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex."""
+    """Return the SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

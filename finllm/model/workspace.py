@@ -1,10 +1,10 @@
 """Reusable memory for the activations that the backward pass needs.
 
-On the heap, batches of ever other sizes leave holes. What a pass keeps is allocated beside small
-blocks that stay (what oneDNN compiles and caches for every new shape), so that freed space does not
-grow together again, and the next batch, a little larger, does not fit into it. Here memory grows to
-what the largest batch needs, once, and the next batch begins again at its start. The figures are in
-docs/experiments.md.
+On the heap, batches of varying sizes cause fragmentation. The tensors that a pass keeps are
+allocated between small blocks that stay (oneDNN's cached code for every new shape), so freed space
+is not merged again, and the next, slightly larger batch does not fit into it. Here memory grows
+once to the needs of the largest batch, and each batch starts again at its beginning. The
+measurements are in docs/experiments.md.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import math
 
 import torch
 
-CHUNK = 64 << 20  # bytes; above what glibc keeps on its heap, and not resident before it is written
-ALIGNED = 64  # bytes, as PyTorch's own tensors
+CHUNK = 64 << 20  # bytes; too large for glibc's heap, and not resident until written
+ALIGNED = 64  # bytes, as for PyTorch's own tensors
 
 
 class Workspace:
-    """Tensors of one type that live until the next pass begins."""
+    """Memory for tensors of one dtype that are valid until the next pass begins."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
@@ -27,18 +27,18 @@ class Workspace:
         self._pass = 0
 
     def begin(self) -> int:
-        """Give all memory to a new pass; its number, by which ``check`` knows it."""
+        """Reuse all memory for a new pass, and return its number for ``check``."""
         self._chunk = self._at = 0
         self._pass += 1
         return self._pass
 
     def check(self, number: int) -> None:
-        """Raise where a later pass has begun, and has overwritten what this one kept.
+        """Raise an error if a later pass has begun and overwritten the tensors of this one.
 
         Raises
         ------
         RuntimeError
-            If two forward passes came before a backward pass.
+            If a second forward pass began before the backward pass of this one.
         """
         if number != self._pass:
             raise RuntimeError(
@@ -46,7 +46,7 @@ class Workspace:
             )
 
     def take(self, *shape: int) -> torch.Tensor:
-        """A tensor of that shape, its values undefined."""
+        """Return an uninitialised tensor of a shape."""
         n = self.dtype.itemsize * math.prod(shape)
         while self._chunk < len(self._chunks) and self._at + n > len(self._chunks[self._chunk]):
             self._chunk, self._at = self._chunk + 1, 0
@@ -54,10 +54,10 @@ class Workspace:
             self._chunks.append(torch.empty(max(n, CHUNK), dtype=torch.uint8))
         rows = self._chunks[self._chunk][self._at : self._at + n]
         self._at += -(-n // ALIGNED) * ALIGNED
-        # .data: a tensor of its own to autograd, which would else see every write as one to all
+        # .data: a separate tensor for autograd, which would otherwise see each write as one to all
         return rows.view(self.dtype).view(shape).data
 
     @property
     def n_bytes(self) -> int:
-        """What is reserved: what the largest pass needed, and less than a tensor more a chunk."""
+        """Bytes reserved: the need of the largest pass, plus less than one tensor per chunk."""
         return sum(len(chunk) for chunk in self._chunks)

@@ -1,19 +1,19 @@
-"""Quantities in earnings calls: what was said, in base units and with its sign.
+"""Quantities stated in earnings calls, in base units and with their sign.
 
-`extraction` turns a text into `quantity` records, a step a module:
+`extraction` turns a text into `quantity` records. Each step has its own module:
 
-- `markup` makes marks plain and takes off what sets a text: `numerals`, and the breaks of
-  `wraps`; it puts the words of other languages (`vocabulary`) and the notations of other countries
-  (`foreign`, `notations`, `unit_first`) in the English way;
-- `scan` finds numbers, those in `digits` and those `spelled` out (`words`), with their `units` and
-  magnitudes, and fiscal `periods`: an `atom` each;
-- `priors` reads last year's figures in parentheses;
-- `names`, `labels`, `references`, `idioms` and `dates` drop what is no quantity;
-- `compounds` and `chains` join what belongs together;
-- `bare` and `counts` ask the context what is counted, `signs` whether it is below zero, `per` what
-  it is for each of.
+- `markup` normalises typographic marks and removes markup, list `numerals` and line breaks inside
+  sentences (`wraps`); it rewrites the words of other languages (`vocabulary`) and the number
+  formats of other countries (`foreign`, `notations`, `unit_first`) in English form;
+- `scan` finds numbers, written in `digits` or `spelled` out (`words`), with their `units` and
+  magnitudes, and fiscal `periods`; each becomes an `atom`;
+- `priors` reads prior-year figures in parentheses;
+- `names`, `labels`, `references`, `idioms` and `dates` drop numbers that are not quantities;
+- `compounds` and `chains` join numbers that belong together;
+- `bare` and `counts` find from the context what is counted, `signs` whether a value is below zero,
+  and `per` what an amount is per, such as a share.
 
-`match` says which quantities of two texts are the same.
+`match` pairs the quantities of two texts that are the same.
 """
 
 from finllm.numbers.extraction import extract_quantities

@@ -1,4 +1,4 @@
-"""One number of a text before it is a quantity, and the magnitude and unit said behind it."""
+"""Numbers found in a text, before they become quantities, with their magnitude and unit."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from finllm.numbers.units import CURRENCY_BEHIND, MAGNITUDES, UNITS
 
 
 class Atom:
-    """A number with what stands directly beside it; `kind` is empty until something names it.
+    """A number with its magnitude and unit; `kind` is empty until a step determines it.
 
-    Unlike the other records it is changed in place: a call has hundreds, and each passes through
-    several steps.
+    Unlike the other records it is changed in place, since a call has hundreds of atoms and each
+    passes through several steps.
     """
 
     __slots__ = (
@@ -37,9 +37,9 @@ class Atom:
     ):
         self.start = start
         self.end = end
-        self.number = number  # as said, before magnitude and cents
+        self.number = number  # as stated, before magnitude and cents
         self.scale = 1.0
-        self.quantum = quantum  # value of the last place said, before `scale`
+        self.quantum = quantum  # value of the last place stated, before `scale`
         self.kind = kind
         self.unit = unit
         self.per = ""
@@ -51,14 +51,14 @@ class Atom:
 
     @property
     def value(self) -> float:
-        """The number in base units, without its sign."""
+        """Number in base units, without its sign."""
         return self.number * self.scale
 
 
 def alternatives(words: Iterable[str]) -> str:
     """Return a pattern for any of the words, the longest first.
 
-    They are grouped by first letter, so that a place in a text is compared with few of them.
+    The words are grouped by first letter, so that few are tried at each position of a text.
 
     >>> alternatives(["mn", "m", "bn"])
     'm(?:n|)|b(?:n)'
@@ -103,7 +103,7 @@ _POINT_BEFORE = re.compile(
 
 
 def match_tail(text: str, position: int) -> re.Match[str]:
-    """Return the magnitude and unit at an offset, which may be nothing."""
+    """Return the match of the magnitude and unit at an offset, which may be empty."""
     match = _TAIL.match(text, position)
     assert match is not None  # every part of the pattern is optional
     return match
@@ -130,7 +130,7 @@ def apply_tail(text: str, atom: Atom, groups: Sequence[str | None]) -> None:
 
 
 def _is_change(text: str, atom: Atom, unit: str) -> bool:
-    """Whether "points" are percentage points, not arguments to make."""
+    """Return whether "points" are percentage points rather than arguments."""
     if atom.number % 1 or not atom.worded or unit == "point" and atom.number < 1:
         return True
     if text[atom.end - len(unit) - 1] == "-" or _POINT_GOES_ON.match(text, atom.end):

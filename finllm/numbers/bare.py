@@ -1,7 +1,8 @@
-"""Amounts said without a currency: "sales were 72 million" is money, "4 million tests" are not.
+"""Amounts without a currency: "sales were 72 million" is money, "4 million tests" is not.
 
-Calls leave the dollar out often, and a summary of them puts it back. What is spoken of decides:
-the noun behind the number, else the last telling noun before it in the sentence.
+Calls often leave the dollar out, and their summaries put it back. The decision is made by the noun
+after the number, else by the last telling noun before it in the sentence, else by the first
+telling noun in the rest of the sentence.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from finllm.numbers.atom import Atom, alternatives
 from finllm.numbers.counts import STOPS, counted_unit
 from finllm.numbers.currencies import LOCAL
 
-_SMALLEST = 1e5  # below it a magnitude says little: "15k" is as often a headcount
-_REACH = 140  # characters before an amount in which its noun is looked for
+_SMALLEST = 1e5  # below it a magnitude tells little: "15k" is as often a headcount
+_REACH = 140  # characters around an amount in which its noun is searched for
 _ACCOUNTS = frozenset(
     "revenue revenues sales income earnings profit profits loss losses ebitda ebitdax "
     "ebit ebita noi ffo affo oibda cash liquidity debt borrowings borrowing capex expenditure "
@@ -53,10 +54,10 @@ _MEASURES = re.compile(  # "2.76 million boed", "1.2 million b/d", "1.8 million 
 
 
 def mark_bare_amounts(text: str, atoms: list[Atom]) -> None:
-    """Make bare amounts of an account money, in the currency that the text uses most.
+    """Mark bare amounts of an account as money, in the currency that the text uses most.
 
-    Where a text shows no currency at all the unit stays empty, since nothing says it. Cents of
-    another language ("Cent", "centimes") are of the text's currency too, else of the euro.
+    If the text shows no currency, the unit stays empty. Cents of another language ("Cent",
+    "centimes") are given the text's currency too, or else the euro.
     """
     if any(atom.unit == LOCAL for atom in atoms):
         _mark_local_cents(atoms)
@@ -65,8 +66,8 @@ def mark_bare_amounts(text: str, atoms: list[Atom]) -> None:
         return
     shown = Counter(atom.unit for atom in atoms if atom.kind == "money")
     unit = shown.most_common(1)[0][0] if shown else ""
-    spoken = bool(shown)  # in a call that speaks of money, an amount of nothing else is money
-    far_end = {  # "12.8-13.0 million units": what the second end counts, the first does too
+    spoken = bool(shown)  # in a text that states money, an amount without a noun is money
+    far_end = {  # "12.8-13.0 million units": the first end counts the noun of the second
         first.end: second.end
         for first, second in zip(atoms, atoms[1:], strict=False)
         if second.start - first.end < 6
@@ -93,7 +94,7 @@ def _mark_local_cents(atoms: list[Atom]) -> None:
 
 
 def _noun_before(text: str, start: int) -> str | None:
-    """Return the last telling noun of the sentence before an amount, None if there is none."""
+    """Return the last telling noun of the sentence before an amount, or None without one."""
     first = max(0, start - _REACH)
     window = text[text.rfind("\n", first, start) + 1 or first : start]
     nouns = _NOUN.findall(window[window.rfind(". ") + 1 :])
@@ -101,14 +102,14 @@ def _noun_before(text: str, start: int) -> str | None:
 
 
 def _noun_after(text: str, end: int) -> str | None:
-    """Return the first telling noun in the rest of the sentence."""
+    """Return the first telling noun in the rest of the sentence, or None without one."""
     rest = text[end : min(end + _REACH, text.find("\n", end))]
     match = _NOUN.search(rest.split(". ")[0])
     return None if match is None else match[0]
 
 
 def _noun_behind(text: str, end: int) -> str | None:
-    """Return what a number counts, or the account it is "of" or "in"; None if neither."""
+    """Return the noun that a number counts, or the account it is "of" or "in", or None."""
     unit = counted_unit(text, end)
     if unit:
         return unit

@@ -1,4 +1,4 @@
-"""Numbers that belong together: ranges, and lists that say their unit once."""
+"""Numbers that belong together: ranges, and lists that give their unit once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from finllm.numbers.atom import Atom
 from finllm.numbers.counts import counted_unit, is_year
 
-_LINK = 24  # characters between two numbers that may belong together
+_LINK = 24  # largest number of characters between two numbers that belong together
 _ABOUT = (
     r"(?:(?:uh|um),? )*(?:about |approximately |around |roughly |nearly |as much as |up to "
     r"|perhaps |a |an )?"
@@ -41,7 +41,7 @@ _SHARED = ("percent", "basis_points", "multiple")
 
 
 def share_units(text: str, atoms: list[Atom]) -> None:
-    """Give the numbers of a list or range the unit and magnitude that were said once."""
+    """Give all numbers of a list or range the unit and magnitude that one of them has."""
     for nth in range(len(atoms) - 2, -1, -1):
         first, second = atoms[nth], atoms[nth + 1]
         if second.start - first.end <= _LINK:
@@ -73,7 +73,7 @@ def _signed(atom: Atom) -> float:
 
 
 def _merge(first: Atom, second: Atom) -> None:
-    """Make the first end of a range the whole range, its value the midpoint."""
+    """Turn the first end of a range into the whole range, with the midpoint as its value."""
     low, high = sorted((_signed(first), _signed(second)))
     first.low, first.high = low, high
     first.quantum = min(first.quantum * first.scale, second.quantum * second.scale)
@@ -86,7 +86,7 @@ def _is_between(text: str, first: Atom) -> bool:
 
 
 def _share_back(text: str, first: Atom, second: Atom, third: Atom | None) -> None:
-    """Hand the unit or magnitude of the second number to the first."""
+    """Copy the unit or magnitude of the second number to the first."""
     gap = text[first.end : second.start]
     ranged = _TO.fullmatch(gap) is not None
     if not ranged and _AND.fullmatch(gap) is None:
@@ -114,12 +114,12 @@ def _share_back(text: str, first: Atom, second: Atom, third: Atom | None) -> Non
 
 
 def _may_be_thousandths(first: Atom, second: Atom) -> bool:
-    """Whether "$40 to $0.050 billion" means forty million to fifty million."""
+    """Return whether "$40 to $0.050 billion" means forty million to fifty million."""
     return second.number < 1 <= first.number < 1000 * second.number
 
 
 def _is_listed(text: str, first: Atom, second: Atom, third: Atom | None) -> bool:
-    """Whether the first number begins a list such as "10, 20 and 30%" or "4.5, 4.6x"."""
+    """Return whether the first number begins a list such as "10, 20 and 30%" or "4.5, 4.6x"."""
     if second.kind not in _SHARED:
         return False
     if first.quantum == second.quantum < 1:
@@ -129,7 +129,7 @@ def _is_listed(text: str, first: Atom, second: Atom, third: Atom | None) -> bool
 
 
 def _share_with_plain(text: str, first: Atom, second: Atom, gap: str, ranged: bool) -> None:
-    """Hand the unit or magnitude of the second number to a first that has neither."""
+    """Copy the unit or magnitude of the second number to a first number without a unit."""
     if ranged and _says_hundred_once(text, first, second):
         first.number, first.quantum = first.number * 100, 100.0
     if second.kind in _SHARED or second.kind == "money" and second.worded:
@@ -150,14 +150,14 @@ def _share_with_plain(text: str, first: Atom, second: Atom, gap: str, ranged: bo
 
 
 def _says_hundred_once(text: str, first: Atom, second: Atom) -> bool:
-    """Whether "two to three hundred million" means two hundred million to three hundred million."""
+    """Return whether "two to three hundred" means two hundred to three hundred."""
     if first.number >= 10 or second.number < 100 or second.number % 100:
         return False
     return " hundred" in text[second.start : second.end] and first.number < second.number / 100
 
 
 def _says_thousand_once(text: str, first: Atom, second: Atom) -> bool:
-    """Whether "30 to 40,000" means thirty thousand to forty thousand."""
+    """Return whether "30 to 40,000" means thirty thousand to forty thousand."""
     if first.number >= 1000 or not _GROUPED.search(text, second.start, second.end):
         return False
     rise = second.number / first.number if first.number else 0.0
@@ -165,7 +165,7 @@ def _says_thousand_once(text: str, first: Atom, second: Atom) -> bool:
 
 
 def _share_forward(text: str, first: Atom, second: Atom) -> None:
-    """Hand currency, unit or magnitude of the first number to the second end of a range."""
+    """Copy the currency, unit or magnitude of the first number to the second end of a range."""
     if second.kind not in ("", "money") or first.kind not in ("money", *_SHARED):
         return
     gap = text[first.end : second.start]
@@ -182,7 +182,7 @@ def _share_forward(text: str, first: Atom, second: Atom) -> None:
 
 
 def _is_range(text: str, first: Atom, second: Atom, previous: Atom | None) -> bool:
-    """Whether two neighbours are the ends of one range."""
+    """Return whether two adjacent atoms are the ends of one range."""
     if first.kind != second.kind or first.low is not None or first.kind in ("year", "period"):
         return False
     if first.kind == "money" and first.unit != second.unit:
@@ -206,7 +206,7 @@ def _is_range(text: str, first: Atom, second: Atom, previous: Atom | None) -> bo
     if to[1] is not None and to[1].strip(" a") in ("positive", "plus", "up", "+"):
         second.negative = False
     elif to[1] is None and first.negative and text[first.start] not in "-–($":
-        second.negative = True  # "negative 2 to 3%", but "-2% to 3%" says each end's own sign
+        second.negative = True  # "negative 2 to 3%"; in "-2% to 3%" each end has its own sign
     low, high = _signed(first), _signed(second)
     if low == high or low > high and not first.negative:
         return False
@@ -214,7 +214,7 @@ def _is_range(text: str, first: Atom, second: Atom, previous: Atom | None) -> bo
 
 
 def _is_change(text: str, first: Atom, second: Atom, previous: Atom | None) -> bool:
-    """Whether "x to y" is a change: "from 5% to 7%", or "fell $5 million to $30 million"."""
+    """Return whether "x to y" is a change: "from 5% to 7%" or "fell $5 million to $30 million"."""
     before = text[max(0, first.start - 60) : first.start]
     if _CHANGED.search(before) and second.value > 2 * first.value:
         return True

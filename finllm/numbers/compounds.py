@@ -1,4 +1,4 @@
-"""Amounts and periods said in two parts: "$1 billion $275 million", "2021 third quarter"."""
+"""Amounts and periods stated in two parts: "$1 billion $275 million", "2021 third quarter"."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def join_ratios(text: str, atoms: list[Atom]) -> list[Atom]:
 
 
 def _join_period(text: str, first: Atom, second: Atom) -> None:
-    """Put the year said before a quarter into it."""
+    """Merge the year before a quarter into the quarter, as in "2021 third quarter"."""
     gap = text[first.end : second.start]
     if not first.kind and is_year(first, text) and gap in (" ", " fiscal "):
         year = text[first.start : first.end]
@@ -58,7 +58,7 @@ def _join_amount(text: str, first: Atom, second: Atom) -> None:
     """Add the two parts of an amount, such as dollars and cents."""
     gap = text[first.end : second.start]
     if text[second.start] == "(":
-        return  # "¥15 billion ($103 million)" is converted
+        return  # "¥15 billion ($103 million)" is one amount in two currencies
     total = None
     large = second.scale > 1 or second.worded and second.value >= 1e3 and not second.kind
     if gap == " " and large and max(second.scale, second.value) < first.scale:
@@ -77,7 +77,7 @@ def _join_amount(text: str, first: Atom, second: Atom) -> None:
 
 
 def _may_be_cents(text: str, atom: Atom) -> bool:
-    """Whether a plain number behind "a dollar" is its cents."""
+    """Return whether a plain number after "a dollar" is the cents of that amount."""
     if atom.kind or atom.scale != 1.0 or atom.number % 1 or not 10 <= atom.number < 100:
         return False
     return not counted_unit(text, atom.end)

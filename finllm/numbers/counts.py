@@ -1,4 +1,4 @@
-"""What a number counts: the "stores" of "51 GenNext stores"; and whether it is a year."""
+"""Nouns that numbers count, as the "stores" of "51 GenNext stores", and calendar years."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from finllm.numbers.atom import Atom
 
-# words that end a search for the noun
+# words that end the search for the noun
 STOPS = frozenset(
     "a an and or of in to for from by with at on the that which who were is was are be been being "
     "has have had as per versus vs than but while when where we our you they it its this these "
@@ -15,7 +15,7 @@ STOPS = frozenset(
     "each about against into within without also not did do does between until plus minus there "
     "their i he she then now".split()
 )
-# words on -s that are no plurals of things
+# words in -s that are not plural nouns
 _NO_PLURALS = frozenset(
     "is was has this plus sales across versus vs less unless us our as its his hers yes always "
     "margins revenues earnings profits "
@@ -50,7 +50,7 @@ _OF_OURS = re.compile(
 
 
 def counted_unit(text: str, end: int, reach: int = 4) -> str:
-    """Return what a number counts, the first plural among the next words, or "".
+    """Return the noun that a number counts, or "" if none is found within `reach` words.
 
     >>> counted_unit("51 gennext stores", 2)
     'stores'
@@ -81,10 +81,10 @@ def counted_unit(text: str, end: int, reach: int = 4) -> str:
 
 
 def counted_in_words(text: str, end: int) -> str | None:
-    """Return what a number in words counts, None if nothing says that it counts.
+    """Return the noun that a number in words counts, or None if it does not count anything.
 
-    It may stand behind more adjectives than digits allow, or behind "of our": "three of our
-    largest hotels".
+    The noun may follow more adjectives than after digits, and "of our": "three of our largest
+    hotels".
     """
     of_ours = _OF_OURS.match(text, end)
     unit = counted_unit(text, end if of_ours is None else of_ours.end(), 7)
@@ -97,12 +97,12 @@ def counted_in_words(text: str, end: int) -> str | None:
 
 
 def _is_plural(word: str) -> bool:
-    """Whether a lower-case word looks like a plural noun."""
+    """Return whether a lower-case word looks like a plural noun."""
     return len(word) > 3 and word[-1] == "s" and word[-2] not in "su'’" and word not in _NO_PLURALS
 
 
 def is_year(atom: Atom, text: str) -> bool:
-    """Whether a plain number is a calendar year in four digits."""
+    """Return whether a plain number is a calendar year in four digits."""
     if not 1900 <= atom.number <= 2100 or atom.end - atom.start != 4:
         return False
     return text[atom.start : atom.end].isdigit()

@@ -1,8 +1,8 @@
-"""Currencies that a word could be mistaken for, and cents by country.
+"""Currency codes that can be mistaken for words, and cents by country.
 
-The codes here are read in capitals alone, and beside an amount alone: "MAD 120 million" is money,
-"COP 28" and "an IRR of 15%" are not. They are rewritten with a dollar sign, "mad$120 million", by
-which the reader knows them.
+The codes are read only in capitals and only next to an amount: "MAD 120 million" is money, "COP 28"
+and "an IRR of 15%" are not. They are rewritten with a dollar sign, "mad$120 million", which marks
+them for the reader of numbers.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CENTS = {
     "brazilian": "BRL",
     "mexican": "MXN",
 }
-LOCAL = "local"  # cents of the currency that the text uses most, euros where it shows none
+LOCAL = "local"  # cents of the currency that the text uses most, or of the euro if it shows none
 NATIONAL_CENTS = {
     f"{country} {cent}": code for country, code in CENTS.items() for cent in ("cent", "cents")
 } | {"local cents": LOCAL}

@@ -1,4 +1,4 @@
-"""Dates, times, telephone numbers and addresses, whose digits are no quantity."""
+"""Dates, times, telephone numbers and addresses, whose digits are not quantities."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _STREET = re.compile(
     r" (?:[A-Z][A-Za-z.'-]+ ){0,2}(?:Street|Loop|St\.?(?= [A-Z])|Avenue|Broadway|Boulevard|Road"
     r"|Parkway|Plaza|Square|Drive|Lane|Vanderbilt|World Trade Cent(?:er|re))\b|, Street of\b"
 )
-_STREET_ELSE = re.compile(  # of these words some name shops too
+_STREET_ELSE = re.compile(  # words of which some also name shops
     r" (?:[A-Z][A-Za-z.'-]+ ){1,3}(?:Court|House|Way|Quay|Gardens|Row|Hill|Place|Terrace|Gate"
     r"|Crescent|Close|Mews|Wharf|Walk|Circus|Park|Yard|Bridge|Green)(?=[,.;)\n])"
 )
@@ -58,12 +58,12 @@ _TO_POST_CODE = re.compile(  # "30 Moorgate, London EC4M 7BN"
     r" (?:[A-Z][\w'.-]+ ){0,3}[A-Z][\w'.-]+,(?: [A-Z][\w'.-]+,?){0,4}"
     r" [A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}\b"
 )
-_POST_CODES = (  # what stands before a post code or its second part, and the code
+_POST_CODES = (  # text before a post code or its second part, and the code
     (re.compile(r"\b[A-Z]{1,2}\d[A-Z\d]? $"), re.compile(r"\d[A-Z]{2}\b")),
     (re.compile(r", [A-Z]{2} $"), re.compile(r"\d{5}\b")),
     (re.compile(r"[a-z],? (?:NSW|VIC|QLD|TAS|ACT) $"), re.compile(r"\d{4}\b")),
 )
-# "Street of" is what the files of the other languages put for their words before a street's name
+# "Street of" is how the languages' files translate the words before a street's name
 _STREET_BEFORE = re.compile(r"\bStreet of (?:[\w.'-]+ ){0,5}[A-Z][\w.'-]*,? (?:number )?$")
 _POST_CODE = re.compile(r"\d{4,5}(?:-\d{3,4})? [A-Z]")
 _POST_CODE_BEFORE = re.compile(
@@ -73,7 +73,7 @@ _POST_CODE_BEFORE = re.compile(
 
 
 def is_code(text: str, start: int, end: int) -> bool:
-    """Whether a number is a part of a phone number, a time, a date in digits or an "80/20"."""
+    """Return whether a number is part of a phone number, time, date in digits or an "80/20"."""
     joined = text[start - 1] in "-/:.)" or text[end] in "-/:.)"
     spaced = text[end] == " " and (text[end + 1] in "0123456789(" or _CLOCK.match(text, end + 1))
     if not joined and not spaced and not text[end].isalpha():
@@ -86,7 +86,7 @@ def is_code(text: str, start: int, end: int) -> bool:
 
 
 def is_post_code(cased: str, text: str, atom: Atom) -> bool:
-    """Whether a number is part of a post code: "EC4M 7BN", ", NY 10016", "Sydney NSW 2000"."""
+    """Return whether a number is in a post code: "EC4M 7BN", ", NY 10016", "Sydney NSW 2000"."""
     start = atom.start
     if atom.end - start == 5 and atom.quantum == 1.0 and cased[start : atom.end].isdigit():
         if _STATE_BEFORE.search(cased, max(0, start - 20), start):
@@ -98,7 +98,7 @@ def is_post_code(cased: str, text: str, atom: Atom) -> bool:
 
 
 def is_phone(text: str, start: int) -> bool:
-    """Whether a number is behind "telephone", or in a row of digits that is."""
+    """Return whether a number, or the row of digits it is in, follows "telephone" or the like."""
     before = text[max(0, start - 60) : start]
     if "phone" not in before and "tel" not in before and "fax" not in before:
         return False
@@ -106,7 +106,7 @@ def is_phone(text: str, start: int) -> bool:
 
 
 def is_address(cased: str, text: str, atom: Atom) -> bool:
-    """Whether a number is a street number: "565 Broadway", "at 3350 Peachtree"."""
+    """Return whether a number is part of an address: "565 Broadway", "at 3350 Peachtree"."""
     start, end = atom.start, atom.end
     named = cased[end] == " " and cased[end + 1].isupper()
     if (named or cased[end] == ",") and _STREET.match(cased, end):
@@ -129,7 +129,7 @@ def is_address(cased: str, text: str, atom: Atom) -> bool:
 
 
 def is_day(cased: str, text: str, atom: Atom, window: str) -> bool:
-    """Whether a number is the day of a date; "may" counts only as "May"."""
+    """Return whether a number is the day of a date; "may" must be written "May"."""
     if atom.number > 31 or atom.number % 1:
         return False
     before = _DAY_BEFORE.search(window)

@@ -27,23 +27,23 @@ _HALF = (
     r"( and (?:a|one)[ -]half|[ -](?:and )?[1-7]/[2-8](?![\d/])| and (?:a|three)[ -]quarters?"
     rf"| ?[{''.join(VULGAR)}])?"
 )
-_SPACED_DECIMALS = (  # "$ 1 . 2 billion", as tokenisers and OCR write it
+_SPACED_DECIMALS = (  # "$ 1 . 2 billion", as written by tokenisers and OCR
     r"(?<!\d{4}) \. \d+(?= ?(?:%|percent|per |million|billion|mln|bln|basis points))"
 )
 NUMBER = re.compile(
     rf"([{''.join(SYMBOLS)}0-9])(?:(?<=\d)|(?:[ ]?([-–(]))?[ ]?(?=\.?\d))"
     rf"(\d{{0,3}}(?:,\d{{3}})+(?!\d)|\d{{0,2}}(?:,\d\d)+,\d{{3}}(?!\d|,\d)"  # "1,54,100"
     rf"|\d{{0,3}}(?:['’]\d{{3}})+(?!\d)|\d*)(\.\d+|{_SPACED_DECIMALS})?(\))?{_HALF}{TAIL}"
-)  # begins with one set of characters, so that `finditer` jumps from one to the next
-# "0" for what `NUMBER` begins with, or may begin with where Latin-1 lacks it
+)  # begins with a single character class, which the regex engine can skip ahead to
+# "0" marks a byte at which `NUMBER` may begin; "?" stands for characters that Latin-1 lacks
 _MARKS = bytes(
     48 if chr(byte) in SYMBOLS or chr(byte) in "0123456789?" else 32 for byte in range(256)
 )
-_PESOS = frozenset(("MXN", "CLP", "COP", "ARS", "DOP", "UYU", "PHP"))  # "$" is written for these
+_PESOS = frozenset(("MXN", "CLP", "COP", "ARS", "DOP", "UYU", "PHP"))  # currencies also written "$"
 _GROUPING = re.compile(r"[,'’]")
-_MOST_DIGITS = 18  # no amount is longer, codes are
+_MOST_DIGITS = 18  # anything longer is a code, not an amount
 _BEFORE = re.compile(r"([a-z.]+)( ?)(?:[$]|(?<= )[-–])?$")
-_SPACED_LETTER = re.compile(r" ([mbk])(?![a-z0-9&'’-])")  # "$920 m", but no "5 m" of a length
+_SPACED_LETTER = re.compile(r" ([mbk])(?![a-z0-9&'’-])")  # "$920 m", but not the length "5 m"
 _LETTERS = ("a", "us", "s", "c", "r", "j")
 _WORDS_BEFORE = {*CURRENCY_BEFORE, *DOLLARS, "dollar", "dollars"}
 _US_DOLLAR = re.compile(r"\b(?:us|u\.s\.) dollars?,? $")
@@ -53,7 +53,7 @@ _FRACTION_OF = re.compile(
 
 
 def numbers_in(text: str) -> Iterator[re.Match[str]]:
-    """The matches of `NUMBER`; to look for marked bytes is faster than to search by the pattern."""
+    """Yield the matches of `NUMBER`; searching for marked bytes first is faster than `finditer`."""
     marks = text.encode("latin-1", "replace").translate(_MARKS)
     at = marks.find(b"0")
     while at >= 0:
@@ -64,9 +64,9 @@ def numbers_in(text: str) -> Iterator[re.Match[str]]:
 
 
 def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
-    """Return the atom of a match of `NUMBER`, None if the digits are part of a word.
+    """Return the atom of a match of `NUMBER`, or None if the digits are part of a word.
 
-    `reach` is where the atom before it ended: the "rupees" of "5 rupees 3" belong to that.
+    `reach` is the end of the previous atom: the "rupees" of "5 rupees 3" belong to the 5.
     """
     head, sign, body, decimals, closing, half, *tail = match.groups()
     start, end = match.span()
@@ -112,7 +112,7 @@ def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
 
 
 def _share_atom(match: re.Match[str]) -> Atom:
-    """Return "2/3 of our sales" or "1/2 of 1%" as percent."""
+    """Return "2/3 of our sales" or "1/2 of 1%" as a percentage."""
     share = int(match[1]) / int(match[2])
     if match[3]:
         return Atom(match.start(), match.end(), share, 0.01, "percent")
@@ -120,7 +120,7 @@ def _share_atom(match: re.Match[str]) -> Atom:
 
 
 def _touches_currency(text: str, start: int, magnitude: str | None) -> bool:
-    """Whether the letters that touch a number are a currency, as in "eur45" or "r3.2 billion"."""
+    """Return whether the letters before a number are a currency: "eur45", "r3.2 billion"."""
     found = _BEFORE.search(text, max(0, start - 9), start)
     if found is None:
         return False
@@ -128,7 +128,7 @@ def _touches_currency(text: str, start: int, magnitude: str | None) -> bool:
 
 
 def _apply_symbol(text: str, atom: Atom, head: str, sign: str | None, closing: str | None) -> None:
-    """Set the currency of a symbol and the sign behind it, as in "$(0.12)" or "$-5"."""
+    """Set the currency of a symbol and the sign after it, as in "$(0.12)" or "$-5"."""
     named = atom.unit if head == "$" and atom.kind == "money" and atom.scale != 0.01 else ""
     atom.kind, atom.unit = "money", SYMBOLS[head]
     if named in _PESOS:
@@ -143,13 +143,13 @@ def _apply_symbol(text: str, atom: Atom, head: str, sign: str | None, closing: s
 
 
 def _take_letter(text: str, atom: Atom) -> None:
-    """Take the magnitude of an amount that shows its currency: the m of "SEK 145 m"."""
+    """Apply the magnitude letter after an amount with a currency, as in "SEK 145 m"."""
     if atom.scale == 1.0 and (letter := _SPACED_LETTER.match(text, atom.end)):
         atom.scale, atom.end = MAGNITUDES[letter[1]], letter.end()
 
 
 def _set_currency(text: str, atom: Atom, head: str, reach: int) -> None:
-    """Set the currency that stands before a number, as in "SEK 410" or "US$30"."""
+    """Set the currency written before a number, as in "SEK 410" or "US$30"."""
     if atom.kind and (atom.kind != "money" or atom.worded):
         return
     start = atom.start
@@ -177,7 +177,7 @@ def _set_currency(text: str, atom: Atom, head: str, reach: int) -> None:
 
 
 def _set_sign(text: str, atom: Atom, closing: str | None) -> None:
-    """Set the sign that stands before a number: "-5%", "(5.2)%", "($0.12)"."""
+    """Set the sign of a number from a minus or parentheses: "-5%", "(5.2)%", "($0.12)"."""
     start = atom.start
     if text[start - 1] in "-–" and text[start - 2] in " \n($:=":
         atom.negative, atom.start = True, start - 1
@@ -191,7 +191,7 @@ def _set_sign(text: str, atom: Atom, closing: str | None) -> None:
 
 
 def _add_half(atom: Atom, half: str) -> None:
-    """Add "and a half" or "1/2" to a number."""
+    """Add a fraction such as "and a half" or "1/2" to a number."""
     if half[-1] in VULGAR:
         atom.number += VULGAR[half[-1]]
     elif "/" in half:

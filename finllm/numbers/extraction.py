@@ -1,4 +1,4 @@
-"""From a text to its quantities, step by step."""
+"""Extraction of the quantities of a text, step by step."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from finllm.numbers.vocabulary import in_lower_case
 
 
 def extract_quantities(text: str, language: str = "") -> list[Quantity]:
-    """Return the quantities of a text in order of start.
+    """Return the quantities of a text in order of their start.
 
-    Values are in base units: 1.2 billion is 1.2e9, 56 cents 0.56, 5 % is 5, 50 basis points 50,
-    two thirds of something 66.7 percent. Losses, "negative", "minus" and accounting parentheses
-    are below zero; a decline ("down 5 %") is a change and keeps its size. Of a range, `value` is
-    the midpoint. Names, codes, dates and phone numbers are left out, and so is "one" unless a unit
-    or a magnitude follows it. No quantity crosses a line break. A bare amount of an account
-    ("net income of 3.2 million") is money in the currency that the text uses most, and with an
-    empty unit where it shows none; "3.2 million" of anything else is a count.
+    Values are in base units: 1.2 billion is 1.2e9, 56 cents is 0.56, 5 % is 5, 50 basis points is
+    50, and two thirds of something is 66.7 percent. Losses, amounts called negative or minus and
+    accounting parentheses are below zero; a decline ("down 5 %") is a change and stays positive.
+    The `value` of a range is its midpoint. Names, codes, dates and phone numbers are left out, and
+    so is "one" unless a unit or a magnitude follows it. No quantity crosses a line break. A bare
+    amount of an account ("net income of 3.2 million") is money in the currency that the text uses
+    most, with an empty unit if it shows none; "3.2 million" of anything else is a count.
 
     Parameters
     ----------
     text : str
-        Any text; numbers may be written in any country's way.
+        Any text; numbers may be in any country's format.
     language : str, optional
-        "de", "fr", "es" or "pt": the words beside numbers are of this language, and a number that
-        reads both ways is read its way where the text does not settle it. Else English.
+        "de", "fr", "es" or "pt": the words next to numbers are read in this language, and so is a
+        number with an ambiguous decimal mark, unless the text settles it. Otherwise English.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def extract_quantities(text: str, language: str = "") -> list[Quantity]:
 
 
 def quantities_of_plain(setting: Plain) -> list[Quantity]:
-    """Return the quantities of a text that is plain already, by their places as it was written."""
+    """Return the quantities of a plain text, with their offsets in the original text."""
     cased = setting.text
     lower = in_lower_case(cased)
     atoms = scan(lower)
@@ -66,7 +66,7 @@ def quantities_of_plain(setting: Plain) -> list[Quantity]:
 
 
 def _quantity(text: str, atom: Atom, setting: Plain) -> Quantity | None:
-    """Return the finished record of an atom, None if it counts nothing."""
+    """Return the finished record of an atom, or None if it counts nothing."""
     kind, unit, value = atom.kind, atom.unit, atom.value
     if not kind:
         if is_year(atom, text) and atom.low is None:
@@ -97,5 +97,5 @@ def _quantity(text: str, atom: Atom, setting: Plain) -> Quantity | None:
 
 
 def _exact(value: float) -> float:
-    """Return a value without the rounding error of its magnitude: 4.1 million is 4100000."""
+    """Return a value without floating-point error from scaling: 4.1 million is 4100000."""
     return float(f"{value:.14g}")

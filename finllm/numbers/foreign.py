@@ -1,7 +1,8 @@
-"""Numbers in the notations of the world, written the English way before they are read.
+"""Conversion of other countries' number formats to the English format.
 
-"1.200.000 €" becomes "1,200,000 €", "1,2 Mrd." "1.2 billion", "FY 23/24" "FY2024". Where a number
-reads both ways ("1.234"), the document's own numbers decide, else its language.
+"1.200.000 €" becomes "1,200,000 €", "1,2 Mrd." becomes "1.2 billion", and "FY 23/24" becomes
+"FY2024". If a number is ambiguous ("1.234"), the document's other numbers decide, or else its
+language.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _UNIT_BEHIND = re.compile(
     rf"|[TKM](?:{'|'.join(CODES)}|kr)\b)",
     re.I,
 )
-_FIRST = r"[0-9](?<![\w.,][0-9])"  # begins with one set of characters, which `finditer` jumps to
+_FIRST = r"[0-9](?<![\w.,][0-9])"  # begins with one character class, for `finditer` to skip to
 _COMMA_LIKE = re.compile(
     rf"{_FIRST}(?:[0-9]{{0,2}}(?:(?:\.[0-9]{{3}})+,[0-9]|(?:\.[0-9]{{3}}){{2,}}(?![0-9]))"
     r"|[0-9]*,[0-9][0-9]?(?![0-9,]))"
@@ -47,7 +48,7 @@ _SPACED = re.compile(
 
 
 def notation_edits(text: str, language: str) -> list[Edit]:
-    """What to put in place of numbers that are not written the English way."""
+    """Return the edits that put numbers in other formats into the English format."""
     odd = {match.lastgroup for match in _odd().finditer(text)}
     found = [*amount_edits(text), *unit_edits(text)]
     if "digits" in odd or language not in ("", "en"):
@@ -64,7 +65,7 @@ def notation_edits(text: str, language: str) -> list[Edit]:
 
 @cache
 def _odd() -> re.Pattern[str]:
-    """One pass that says which of the others a text needs; most calls need none."""
+    """Return a pattern that tells which kinds of edits a text needs; most calls need none."""
     begins = "|".join(sorted({re.escape(word[:2]) for word in magnitudes_behind()[1]}))
     return re.compile(
         r"[0-9](?=(?P<digits>,[0-9][0-9]?(?![0-9,])|\.[0-9]{3}[,.][0-9]| [0-9]{3}(?![0-9]))"
@@ -75,7 +76,9 @@ def _odd() -> re.Pattern[str]:
 
 
 def has_comma_decimals(text: str, language: str) -> bool:
-    """Whether a document writes "1,5" for one and a half: by its sure numbers, then its language.
+    """Return whether a document writes "1,5" for one and a half.
+
+    Its unambiguous numbers decide, or else its language.
 
     >>> has_comma_decimals("1.200.000 €, of it 1.234", "")
     True
@@ -96,10 +99,10 @@ def _has_comma_decimals(like: list[re.Match[str]], text: str, language: str) -> 
 
 
 def _is_from_elsewhere(text: str, known: Language) -> bool:
-    """Whether a document that settles nothing is of a country with the other decimal mark.
+    """Return whether an ambiguous document comes from a country with the other decimal mark.
 
-    It is where it names that country's currency, or where it has several commas and each of them
-    has three digits behind it, as thousands have.
+    It does if it names that country's currency, or if it has several numbers with a comma before
+    three digits, as thousands have, and none with a point before three digits.
     """
     if known.elsewhere is not None and known.elsewhere.search(text):
         return True
@@ -107,7 +110,7 @@ def _is_from_elsewhere(text: str, known: Language) -> bool:
 
 
 def _is_sure(match: re.Match[str]) -> bool:
-    """Whether a number can only have a decimal comma: by its groups, or by the unit beside it."""
+    """Return whether a number must have a decimal comma, by its groups or the unit next to it."""
     text, start, end = match.string, match.start(), match.end()
     if _SURE.match(match[0]) or _UNIT_BEHIND.match(text, end):
         return True
@@ -136,7 +139,7 @@ def _digit_edits(text: str, language: str) -> Iterator[Edit]:
 
 
 def _is_grouped(match: re.Match[str], language: str) -> bool:
-    """Whether "816 000" is one number: by a group of noughts, two groups, or a unit beside it."""
+    """Return whether "816 000" is one number: it ends in 000, has three groups, or has a unit."""
     text, start = match.string, match.start()
     if text[start - 2 : start - 1].isdigit() and text[start - 1] == " " or text[start] == "0":
         return False

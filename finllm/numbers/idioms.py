@@ -1,4 +1,4 @@
-"""Figures of speech that have a number in them: "my two cents", "two sides of the same coin"."""
+"""Figures of speech that contain a number: "my two cents", "two sides of the same coin"."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _IDIOMS = re.compile(
     r"|a million (?:thanks|times (?:over|no|better)|reasons|ways|questions|things|apologies)"
     r"|thanks? (?:you )?a (?:million|thousand|hundred))\b"
 )
-_WORDS_BEFORE = 5  # of "ten out of ten", four may stand before the number
+_WORDS_BEFORE = 5  # "ten out of ten" has up to four words before the number
 _QUESTION = re.compile(r"[ -]questions?\b")
 
 
 def is_idiom(text: str, atom: Atom) -> bool:
-    """Whether a number is part of a figure of speech.
+    """Return whether a number is part of a figure of speech.
 
     >>> is_idiom(" let me add my two cents ", Atom(15, 24, 2.0, 1.0))
     True

@@ -1,4 +1,4 @@
-"""Numbers that tell one thing of a kind from the others: "Unit 3", "on day 1", "web 3.0"."""
+"""Numbers that are labels of things: "Unit 3", "on day 1", "web 3.0"."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from finllm.numbers.atom import Atom
 from finllm.numbers.counts import counted_unit
 
-# nouns whose number is a label, as long as it counts nothing
+# nouns before a number that is a label, unless it counts something
 _LABELLED = frozenset(
     "unit plant flight season episode sprint round tranche scenario option cluster lot parcel bay "
     "aisle exon intron chromosome codon township milepost marker latitude longitude verse psalm "
@@ -17,12 +17,12 @@ _LABELLED = frozenset(
     "pool kiln vessel hull boiler crane customer supplier segment site division "
     "question problem gate hole shaft adit seam".split()
 )
-# before such a noun, these make a number an amount: "per unit 12", "we order 300"
+# before one of these nouns, these make the number an amount: "per unit 12", "we order 300"
 _BEFORE_LABEL = re.compile(
     r"\b(?:per|a|an|may|can|could|should|would|must|not|each|every|this|last|next|past|prior|previous|first|we|to|will|they|i|also"
     r"|bottom|top) [a-z]+ $"
 )
-_LONG = frozenset(("invoice", "order"))  # of these, those whose numbers have four digits or more
+_LONG = frozenset(("invoice", "order"))  # nouns whose labels have four digits or more
 _TIMES = frozenset("day week month year night".split())
 _BEFORE_TIME = re.compile(  # "on day 1", "in year 2", but "of the year 12 stores"
     r"(?:\b(?:in|by|on|from|since|until|to|through|of|at|and|or|for|after)|[,.;:(\n]) ?[a-z]+ $"
@@ -38,7 +38,7 @@ _MAY_BE_KNOWN = frozenset("of pound big perfect inc. forbes for".split())
 _GERMAN_ARTICLES = frozenset("der die das dem den des im am zum zur vom beim ins".split())
 _ADDRESS_JOINTS = "/._-@=?&"
 _ADDRESS = re.compile(r"://|^\(?www\.|[a-z0-9]@[a-z]")
-_PREDICATE = re.compile(  # of a name: "Xeon 6 is ramping", "Falcon 9 launched"
+_PREDICATE = re.compile(  # after a name: "Xeon 6 is ramping", "Falcon 9 launched"
     r" (?:is|was|has|had|isn't|wasn't|hasn't|does|doesn't|will|would|can|could|remains?|[a-z]{2,}ed"
     r"|sold|won|drew|led|made|grew|fell|rose|beat|began|came|went|saw|ran|took|generates|employs"
     r"|includes|assumes|becomes|begins"
@@ -55,7 +55,7 @@ _COMPARED = re.compile(r",? ?(?:up|down|vs|versus|compared|from|against|\(|\|)")
 
 
 def is_label(cased: str, text: str, atom: Atom, previous: str) -> bool:
-    """Whether a plain number is the label of the noun before it: "exon 12", "on day 1", "web 3.0".
+    """Return whether a plain number is a label: "exon 12", "on day 1", "web 3.0".
 
     ``previous`` is the word before it, in lower case.
     """
@@ -76,7 +76,7 @@ def is_label(cased: str, text: str, atom: Atom, previous: str) -> bool:
 
 
 def _is_labelled(text: str, atom: Atom, previous: str) -> bool:
-    """Whether a number stands behind a noun that numbers label, and counts nothing."""
+    """Return whether a number follows a noun that takes a label, and counts nothing."""
     is_time = previous in _TIMES
     if not is_time and previous not in _LABELLED or text[atom.start - 1] != " ":
         return False
@@ -93,7 +93,7 @@ def _is_labelled(text: str, atom: Atom, previous: str) -> bool:
 
 
 def begins_sentence_as_name(cased: str, text: str, atom: Atom, at: int) -> bool:
-    """Whether a number names what the first word of a sentence, at an offset, begins to name."""
+    """Return whether a number continues the name that begins a sentence at offset `at`."""
     end = atom.end
     if _PREDICATE.match(text, end) or _SIBLING.match(cased, end):
         return True
@@ -110,7 +110,7 @@ def begins_sentence_as_name(cased: str, text: str, atom: Atom, at: int) -> bool:
 
 
 def is_in_address(text: str, start: int) -> bool:
-    """Whether an offset is inside the address of a page or a mailbox."""
+    """Return whether an offset is inside a web or e-mail address."""
     if text[start - 1] not in _ADDRESS_JOINTS and not text[start - 1].isalpha():
         return False
     first = max(0, start - 120)

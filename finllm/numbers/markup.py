@@ -1,7 +1,7 @@
-"""What a text says, without how it is set: markup, list numerals and footnote marks taken off.
+"""Removal of markup, list numerals and footnote marks from a text.
 
 "1. **Revenue** rose 5%[1]" and "- Revenue rose 5%" both become "Revenue rose 5%", so that no
-numeral is read as a figure and no figure is lost behind an asterisk.
+numeral is read as a figure and no figure is lost next to an asterisk.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PLAIN = (
 )
 _INVISIBLE = "\u200b-\u200f\u2060\ufeff\xad\ufe0e\ufe0f"
 _COUNTED = "\u2460-\u249b\u24ea-\u24ff\u2776-\u2793"  # numerals of one character, such as "\u2460"
-_AREA = r"(?<![\d ]m)(?<!km)(?<!cm)(?<!mm)(?<!ft)(?<!\bin)"  # of "500 m\u00b2" the mark stays
+_AREA = r"(?<![\d ]m)(?<!km)(?<!cm)(?<!mm)(?<!ft)(?<!\bin)"  # the mark of "500 m\u00b2" is kept
 _MARKUP = re.compile(
     r"(?P<line>\r\n?|[\u2028\u2029\x0b\x0c]|<br ?/?>"
     r"|</?(?:p|li|ul|ol|div|tr|table|h[1-6])\b[^<>\n]*>)"
@@ -57,19 +57,19 @@ _ASCII_MARKS = ("\r", "\t", "<", "[", "^", "\\", "*", "_", "~~", "`", "\x0b", "\
 _BLANK_AT_EDGE = re.compile(r"\n(?: |(?<= \n))")  # of a line
 _BLANK_RUN = re.compile(r" *\| *|  +| +(?=\n)|(?<=\n) +")
 _RULE = re.compile(r"[-*_=|:+~. ]{3,}")
-_Edit = tuple[int, int, str]  # start, end, and what to put there
-_Shifts = tuple[list[int], list[int], list[int]]  # from which offset on, shift, length
+_Edit = tuple[int, int, str]  # start, end, replacement
+_Shifts = tuple[list[int], list[int], list[int]]  # offset where it begins, shift, length
 
 
 @dataclass(frozen=True)
 class Plain:
-    """A text as said, and where its characters stood."""
+    """A text without markup, with the original offsets of its characters."""
 
-    text: str  # begins and ends with a line break, so that all in it has neighbours
+    text: str  # begins and ends with a line break, so that each character has neighbours
     edits: tuple[_Shifts, ...]  # by pass
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Where a stretch of ``text`` stood in the text as written."""
+        """Return the offsets in the original text of a span of ``text``."""
         if not self.edits:
             return start - 1, end - 1
         return self._origin(start), self._origin_of_end(end)
@@ -80,7 +80,7 @@ class Plain:
         return offset - 1  # the line break in front
 
     def _origin_of_end(self, end: int) -> int:
-        """Where a stretch ended: behind all of a word for which another one stands here."""
+        """Return the original offset of a span's end, after the whole of a replaced word."""
         for starts, shifts, lengths in reversed(self.edits):
             at = bisect_left(starts, end)
             replaced = at < len(starts) and starts[at] == end and lengths[at]
@@ -89,10 +89,10 @@ class Plain:
 
 
 def plain(text: str, language: str = "") -> Plain:
-    r"""Return the text without markup, list numerals and footnote marks, and without wrapped lines.
+    r"""Return the text without markup, list numerals and footnote marks, its wrapped lines joined.
 
-    Numbers that are not written the English way are written so, and a ``language``'s words that
-    stand beside numbers become English (``foreign``).
+    Numbers in other formats are rewritten in the English format (``foreign``), and the words of
+    ``language`` for and next to numbers become English.
 
     >>> plain("1. **Revenue** rose 5%[1]").text
     '\nRevenue rose 5%\n'
@@ -112,14 +112,14 @@ def plain(text: str, language: str = "") -> Plain:
 
 
 def plain_marks(text: str) -> str:
-    r"""Return a text of the same length with typographic marks in their plain form.
+    r"""Return the text with typographic marks replaced by plain ones, its length unchanged.
 
     >>> plain_marks("\u22121\u202f541\u00a0million")
     "-1'541 million"
     """
     if text.isascii():
         return text
-    # few: to replace each is faster than to translate all
+    # there are few, and replacing each is faster than translating the whole text
     marks = set(text.encode(errors="surrogatepass").translate(None, _ASCII).decode(errors="ignore"))
     if not marks.isdisjoint(_BLANKS):
         # an apostrophe, since a comma may be read as a decimal mark
@@ -153,7 +153,7 @@ def _markup_edits(text: str) -> list[_Edit]:
         match = _MARKUP.match(text, start) if start >= reach else None
         if match is None:
             continue
-        if match[0][-1] == "\u20e3" and text[start - 1].isdigit():  # a numeral on a key
+        if match[0][-1] == "\u20e3" and text[start - 1].isdigit():  # a numeral on a keycap
             start -= 1
         new = "\n" if match["line"] else " | " if match["cell"] else ""
         edits.append((start, match.end(), new))
@@ -162,7 +162,7 @@ def _markup_edits(text: str) -> list[_Edit]:
 
 
 def _line_edits(text: str) -> list[_Edit]:
-    """Take off what stands before a line's words, and breaks inside a sentence."""
+    """Return the edits that remove bullets and numerals, and line breaks inside sentences."""
     numerals = Numerals(text)
     edits: list[_Edit] = []
     lines = text.split("\n")[1:-1]
@@ -185,7 +185,7 @@ def _line_edits(text: str) -> list[_Edit]:
 
 
 def _is_frame(line: str, below: str) -> bool:
-    """Whether a line is a rule, or names the columns of a table without a figure."""
+    """Return whether a line is a rule, or the header row of a table without a figure."""
     if _RULE.fullmatch(line):
         return True
     heads = "|" in line and "-" in below and _RULE.fullmatch(below) is not None

@@ -1,4 +1,4 @@
-"""Which stated quantities are the same, allowing for rounding."""
+"""Matching of stated quantities, allowing for rounding."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class QuantityMatch:
 
 
 def quantities_agree(a: Quantity, b: Quantity) -> bool:
-    """Return whether two quantities state the same.
+    """Return whether two quantities state the same value.
 
-    Kind and sign must be equal, and where both name them the unit and what they are per. Values
+    Kind and sign must be equal, and so must `unit` and `per` if both quantities have them. Values
     may differ by half of the coarser last digit shown, and by 10 % at most: 1.2 billion agrees with
-    1.2314 billion, 2 billion does not with 2.4 billion. A range agrees with a range, end by end,
-    and with no single amount: whether a text states the one by the other is for ``is_stated``.
-    A period that names no year agrees with the same period of any year.
+    1.2314 billion, but 2 billion does not agree with 2.4 billion. A range agrees only with a range,
+    end by end, never with a single amount; ``is_stated`` compares the one with the other.
+    A period without a year agrees with the same period of any year.
     """
     if a.kind != b.kind:
         return _is_same_year(a, b)
@@ -51,7 +51,7 @@ def quantities_agree(a: Quantity, b: Quantity) -> bool:
 
 
 def ends(quantity: Quantity) -> tuple[Quantity, ...]:
-    """Return the two ends of a range as amounts of their own, and any other quantity alone."""
+    """Return the two ends of a range as separate amounts, or any other quantity as it is."""
     if quantity.low is None or quantity.high is None:
         return (quantity,)
     return tuple(
@@ -61,17 +61,17 @@ def ends(quantity: Quantity) -> tuple[Quantity, ...]:
 
 
 def is_stated(quantity: Quantity, known: Iterable[Quantity]) -> bool:
-    """Return whether known quantities state this one, allowing for rounding.
+    """Return whether the known quantities state this one, allowing for rounding.
 
-    An amount is stated where a known one agrees with it, be it alone or as the end of a range; a
-    point between the ends of a range is not. A range is stated where both of its ends are.
+    An amount is stated if it agrees with a known amount or with an end of a known range; a value
+    between the ends of a range does not count. A range is stated if both of its ends are.
     """
     stated = [end for other in known for end in ends(other)]
     return all(any(quantities_agree(end, other) for other in stated) for end in ends(quantity))
 
 
 def share_an_end(a: Quantity, b: Quantity) -> bool:
-    """Return whether one of two quantities is an end of the other, or both are the same."""
+    """Return whether two quantities agree, or one is an end of the range that the other is."""
     if quantities_agree(a, b):
         return True
     return (a.low is None) != (b.low is None) and any(
@@ -80,9 +80,9 @@ def share_an_end(a: Quantity, b: Quantity) -> bool:
 
 
 def match_quantities(candidate: Sequence[Quantity], reference: Sequence[Quantity]) -> QuantityMatch:
-    """Return a one-to-one matching with as many pairs as possible, closest first.
+    """Return a one-to-one matching with as many pairs as possible, preferring the closest values.
 
-    The two of a pair agree, or one is an end of the range that the other is.
+    The two quantities of a pair agree, or one is an end of the range that the other is.
     """
     options = []
     for quantity in candidate:
@@ -101,7 +101,7 @@ def match_quantities(candidate: Sequence[Quantity], reference: Sequence[Quantity
 
 
 def _assign(i: int, options: list[list[int]], taken: dict[int, int], seen: set[int]) -> bool:
-    """Find a partner for candidate i, moving others to their next choice (Kuhn 1955)."""
+    """Find a partner for candidate i, moving others to another choice if needed (Kuhn 1955)."""
     for j in options[i]:
         if j not in seen:
             seen.add(j)
@@ -112,7 +112,7 @@ def _assign(i: int, options: list[list[int]], taken: dict[int, int], seen: set[i
 
 
 def _close(a: float, b: float, quantum: float) -> bool:
-    """Whether two values agree within rounding to the coarser of their last digits."""
+    """Return whether two values agree within rounding to the coarser of their last digits."""
     if a * b < 0:
         return False
     gap, size = abs(a - b), max(abs(a), abs(b))
@@ -120,7 +120,7 @@ def _close(a: float, b: float, quantum: float) -> bool:
 
 
 def _periods_agree(a: str, b: str) -> bool:
-    """Whether two canonical periods agree, where one may lack its year."""
+    """Return whether two canonical periods agree; either may lack its year."""
     if a == b:
         return True
     (year_a, part_a), (year_b, part_b) = _split_period(a), _split_period(b)
@@ -135,7 +135,7 @@ def _split_period(period: str) -> tuple[str, str]:
 
 
 def _is_same_year(a: Quantity, b: Quantity) -> bool:
-    """Whether one is a year and the other the full year of the same number."""
+    """Return whether one is a year and the other the full fiscal year of the same number."""
     if {a.kind, b.kind} != {"year", "period"}:
         return False
     year, period = (a, b) if a.kind == "year" else (b, a)

@@ -1,4 +1,4 @@
-"""Digits that are no quantity: those of names and codes, and what `dates` finds."""
+"""Numbers that are not quantities: parts of names and codes, and those that `dates` finds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LETTERED = re.compile(r"(?<!\d)[a-z]+-$|[a-z]\d{1,3}-$|\d[a-jl-z]-$(?<!\db-)(?<
 _GROUP = re.compile(r"\d[,']\d")
 _PLANES = frozenset((707, 717, 727, 737, 747, 757, 767, 777, 787))
 _KNOWN = frozenset(("3m", "340b", "503b"))
-_FORMS = frozenset((529, 1031, 1040, 1099, 4680, 18650, 21700))  # with the noun behind them
+_FORMS = frozenset((529, 1031, 1040, 1099, 4680, 18650, 21700))  # only with the noun after them
 _FORM_NOUN = re.compile(r" (?:plan|exchange|form|contractor|transaction|cell|batter)")
 _PRODUCT = re.compile(
     r" (?:system|platform|release|version|standard|launch|program|strategy|device|software"
@@ -55,7 +55,7 @@ _PIXELS = re.compile(  # "4K TVs"
     r"|videos?|resolution|cameras?|stream\w*|content|projectors?|panels?|gaming|blu|60)\b)"
 )
 _FILINGS = frozenset((8, 10, 401, 403))  # "10K"
-# words whose number is a name or a rank
+# words before a number that is a name or a rank
 _NAMING = frozenset(
     "s&p s&p's p nasdaq russell fortune ftse dow dax nikkei msci ifrs frs hkfrs sfrs aasb ias asc "
     "asu fas sfas topic section sections rule rules regulation reg form forms slide slides page "
@@ -75,7 +75,7 @@ _NAMING = frozenset(
     "exon chromosome soc ligue cfr hipaa codes kernel tls firmware sdk cuda "
     "kubernetes proposal proposals motel".split()
 )
-# of these, what is also measured: "hydro generation 1,117 GWh"
+# those of the above that are also measured: "hydro generation 1,117 GWh"
 _MEASURED = frozenset(
     "generation series phase phases stage block blocks area volume level levels press catch cohort "
     "class category group channel".split()
@@ -99,24 +99,24 @@ _KEY_BEFORE = re.compile(  # "star then 1", "pound key, followed by 2"
     r" (?:and then|then|followed by|the)(?: the)?(?: digit)? $"
 )
 _GLUED_CODE = re.compile(r"[A-Z]{3}\d{5,6}(?<!00)(?![\d.,'’]\d| ?[a-z€$])")  # "SAR442168"
-_ACCOUNTS = frozenset(  # in capitals, though no names
+_ACCOUNTS = frozenset(  # written in capitals but not names
     "ebitda ebitdax ebit ebt pbt ffo affo noi nii opex capex aum tam eps gmv arr acv tcv tpv gwp "
     "gaap roe roi roic roa nim arpu dau mau us usa uk eu emea apac latam".split()
 )
 _TICKER = re.compile(r"\.[A-Z]{1,2}(?![A-Za-z])")
-_CODED = frozenset(  # words that make any number behind them a code, also one like a year
+_CODED = frozenset(  # words that make any number after them a code, even one that looks like a year
     "code codes room rooms suite form section route highway flight page slide rule item pin "
     "passcode extension dial box zip § u.s.c. usc cfr c.f.r. act no number russell server".split()
 )
-# words that name with a capital alone: "Model 3 sedans", but "the model 3 years ago"
+# words that name only with a capital: "Model 3 sedans", but "the model 3 years ago"
 _NAMING_IN_CAPITALS = frozenset(
     "model cat industry mark terminal reactor pixel core release track".split()
 )
 _BRANDS = frozenset(("century", "super"))  # "Century 21 brokers", "Super 8 hotels"
-_PLACES = frozenset(  # "Exit 14", also where it begins a sentence
+_PLACES = frozenset(  # "Exit 14", even at the start of a sentence
     "exit track platform tram plant shaft berth dock lane seat row hull hangar line".split()
 )
-# words that make a year behind them a name: "Vision 2030", "IMO 2020"
+# words that make a year after them a name: "Vision 2030", "IMO 2020"
 _NAMING_YEARS = frozenset(
     "imo vision strategy roadmap agenda project horizon ambition mission plan expo cup olympics "
     "games battlefield photoshop summit forum congress copa mundial office".split()
@@ -129,13 +129,13 @@ _DOLLAR_GOES_ON = re.compile(
 
 
 def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
-    """Return the atoms that are not names, dates, codes or phone numbers.
+    """Return the atoms that are not part of names, dates, codes or phone numbers.
 
-    `cased` is the text as written and `text` the same in lower case, offset by offset alike.
+    `cased` is the text as written and `text` the same in lower case, with equal offsets.
     """
     kept: list[Atom] = []
-    named = -1  # where the last name ended: "slides 5 and 6" is two
-    coded = -9  # where the last part of an identifier ended
+    named = -1  # end of the last name: "slides 5 and 6" names two slides
+    coded = -9  # end of the last part of an identifier
     for atom in atoms:
         if text[atom.start - 1] != " " and is_in_address(text, atom.start):
             continue
@@ -166,7 +166,7 @@ def without_names(cased: str, text: str, atoms: list[Atom]) -> list[Atom]:
 
 
 def _is_listed(text: str, atom: Atom, named: int) -> bool:
-    """Whether a number goes on with a list of names, and counts nothing by itself."""
+    """Return whether a number continues a list of names and counts nothing itself."""
     if text[named : atom.start] not in _LISTED or is_year(atom, text):
         return False
     if _GROUP.search(text, atom.start, atom.end) and not _GROUP.search(text, named - 5, named):
@@ -175,13 +175,13 @@ def _is_listed(text: str, atom: Atom, named: int) -> bool:
 
 
 def _may_name(text: str, atom: Atom) -> bool:
-    """Whether a plain number has no more than a letter behind it, as in "phase 2b"."""
+    """Return whether a plain number has at most a letter after it, as in "phase 2b"."""
     lettered = text[atom.end - 1].isalpha() and text[atom.end - 2].isdigit()
     return atom.scale == 1.0 or lettered or text[atom.start] == "-"
 
 
 def _is_no_unit(cased: str, text: str, atom: Atom) -> bool:
-    """Whether what looks like a unit or a period is none: "Euro 6", the 777X, "green H2"."""
+    """Return whether an apparent unit or period is not one: "Euro 6", the 777X, "green H2"."""
     if atom.kind == "period":
         return atom.unit == "H2" and _is_hydrogen(text, atom)
     if atom.kind == "multiple":
@@ -196,7 +196,7 @@ def _is_no_unit(cased: str, text: str, atom: Atom) -> bool:
 
 
 def _is_lettered(cased: str, text: str, atom: Atom) -> bool:
-    """Whether the "x" behind a number is a letter of its name: "Section 45X", "777X", "NEMA 4X"."""
+    """Return whether the "x" after a number belongs to a name: "Section 45X", "777X", "NEMA 4X"."""
     if cased[atom.end - 1] not in "xX" or not text[atom.end - 2].isdigit():
         return False
     previous = _previous(text, atom.start)
@@ -210,14 +210,14 @@ def _is_lettered(cased: str, text: str, atom: Atom) -> bool:
 
 
 def _is_hydrogen(text: str, atom: Atom) -> bool:
-    """Whether "H2" is the gas: "green H2", "H2-ready"."""
+    """Return whether "H2" is hydrogen, as in "green H2" or "H2-ready"."""
     if _GAS_BEHIND.match(text, atom.end):
         return True
     return _GAS_BEFORE.search(text, max(0, atom.start - 16), atom.start) is not None
 
 
 def _is_engine_class(text: str, atom: Atom) -> bool:
-    """Whether an amount is "Euro 6", a class of engines, or "Euro 2024", a tournament."""
+    """Return whether an amount is the engine class "Euro 6" or the tournament "Euro 2024"."""
     if not text.startswith("euro ", atom.start) or atom.number % 1:
         return False
     return (
@@ -226,7 +226,7 @@ def _is_engine_class(text: str, atom: Atom) -> bool:
 
 
 def _is_identifier(text: str, atom: Atom, previous: str, coded: int) -> bool:
-    """Whether a plain number is a register's, or the next part of such a number."""
+    """Return whether a plain number is an identifier or the next part of one."""
     if atom.start - coded < 4 and goes_on(text, atom, coded):
         return True
     return points_at(text, atom, previous)
@@ -241,7 +241,7 @@ def _previous(text: str, start: int) -> str:
 
 
 def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
-    """Whether a plain number is part of a name or a date."""
+    """Return whether a plain number is part of a name or a date."""
     start, end = atom.start, atom.end
     if (
         _NAME_BEHIND.match(text, end)
@@ -298,21 +298,21 @@ def _is_name(cased: str, text: str, atom: Atom, previous: str) -> bool:
 
 
 def _is_measured(text: str, atom: Atom) -> bool:
-    """Whether a number has the shape or the unit of an amount, which no phase or series has."""
+    """Return whether a number has the form or unit of an amount, unlike a phase or series."""
     if _GROUP.search(text, atom.start, atom.end) or _MEASURE_BEHIND.match(text, atom.end):
         return True
     return bool(atom.number % 1) and (atom.number > 10 or counted_unit(text, atom.end, 1) != "")
 
 
 def _is_prefixed(text: str, start: int) -> bool:
-    """Whether letters and a hyphen precede, as in "covid-19", but not "12-to-18"."""
+    """Return whether letters and a hyphen precede, as in "covid-19" but not in "12-to-18"."""
     if text[start - 1] != "-" or text.endswith("-to-", 0, start):
         return False
     return _LETTERED.search(text, max(0, start - 12), start) is not None
 
 
 def _is_in_capitals(cased: str, atom: Atom) -> bool:
-    """Whether the words around a number are in capital letters, which then mark no name."""
+    """Return whether the words around a number are in capitals, which then do not mark a name."""
     before = cased[max(0, atom.start - 24) : atom.start].split()
     behind = cased[atom.end : atom.end + 4].split()
     if cased[atom.end : atom.end + 4].lstrip(" ,.;:)")[:1].islower():
@@ -323,7 +323,7 @@ def _is_in_capitals(cased: str, atom: Atom) -> bool:
 
 
 def _is_capital_name(cased: str, atom: Atom) -> bool:
-    """Whether a number in words is part of a name, as in "the Six Flags parks"."""
+    """Return whether a number in words is part of a name, as in "the Six Flags parks"."""
     start, end = atom.start, atom.end
     if not cased[start + 1].islower() or cased[end] != " ":
         return False
@@ -332,7 +332,7 @@ def _is_capital_name(cased: str, atom: Atom) -> bool:
 
 
 def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
-    """Whether a number is by itself, or with the word behind it, a well-known name."""
+    """Return whether a number is a well-known name, alone or with the word after it."""
     if atom.number in _FORMS and _FORM_NOUN.match(text, atom.end):
         return True
     if atom.number in (180, 360) and text.startswith((" degree", "-degree"), atom.end):
@@ -358,9 +358,9 @@ def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
 
 
 def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
-    """Whether an integer follows a capitalised word, as in "Crosstrek 5", and counts nothing."""
+    """Return whether an integer follows a capitalised word, as in "Crosstrek 5", without a noun."""
     at = atom.start - len(previous) - 1
-    word = cased[at : atom.start - 1]  # with a capital, as "Boeing" and "iOS" have
+    word = cased[at : atom.start - 1]  # with a capital, as in "Boeing" and "iOS"
     if not (word[:1].isalpha() and word[-1].isalpha()) or word.islower():
         return False
     if not atom.number % 1:
@@ -389,5 +389,5 @@ def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
     if not first_word:
         return True
     if previous in _ROUGHLY or previous.endswith(("ly", "s")) and word[1:].islower():
-        return False  # what is counted is plural
+        return False  # an adverb or a plural noun, not a name
     return begins_sentence_as_name(cased, text, atom, at)

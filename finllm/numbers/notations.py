@@ -1,6 +1,6 @@
-"""Marks that stand beside a number in some countries' reports: seasons, "x2.5", "USD(5.2)m".
+"""Number formats of some countries' reports: split years ("2012/13"), "x2.5", "USD(5.2)m".
 
-They are rewritten in the way of the English reader: "FY2013", "2.5x", "USD -5.2m".
+They are rewritten in the form that the English reader expects: "FY2013", "2.5x", "USD -5.2m".
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from finllm.numbers.units import CODES
 
-Edit = tuple[int, int, str]  # start, end, and what to put there
+Edit = tuple[int, int, str]  # start, end, replacement
 
 _YEARS = re.compile(
     r"[12][0-9]([0-9]{2})(?:[/\u2013-]20(?=\d\d)| ?[/\u2013-] ?)(\d\d)(?!\d|[.,/-]\d|%)"
@@ -32,12 +32,12 @@ _HALVES = {"\u00bd": "0.5", "\u00bc": "0.25", "\u00be": "0.75"}
 
 
 def period_edits(text: str) -> Iterator[Edit]:
-    """Seasons, "FY 23/24" and "9M 2024"."""
+    """Yield the edits of split years ("2012/13"), "FY 23/24" and "9M 2024"."""
     for match in _YEARS.finditer(text):
         first, second = int(match[1]), int(match[2])
         fiscal = text[max(0, match.start() - 3) : match.start()].rstrip().lower().endswith("fy")
         if not fiscal and match[0][4] != "/" and len(match[0]) == 9:
-            continue  # "2024-2025" are two years, "FY 2024-2025" is one
+            continue  # "2024-2025" is two years, "FY 2024-2025" is one
         if second == (first + 1) % 100 and (fiscal or not text[match.start() - 1].isalnum()):
             lead = "" if text[: match.start()].rstrip().lower().endswith("fy") else "FY"
             yield (*match.span(), f"{lead}{int(match[0][:4]) + 1}")
@@ -51,13 +51,13 @@ def period_edits(text: str) -> Iterator[Edit]:
 
 
 def cent_edits(text: str) -> Iterator[Edit]:
-    """Cents as in "5c per share" and "12.4c"."""
+    """Yield the edits of cents as in "5c per share" and "12.4c"."""
     for match in _CENTS.finditer(text):
         yield match.start() + 1, match.end(), " cents"
 
 
 def amount_edits(text: str) -> Iterator[Edit]:
-    """Amounts such as "x2.5", "USD(5.2)m", "GBp 150", "½ percent"."""
+    """Yield the edits of amounts such as "x2.5", "USD(5.2)m", "GBp 150" and "½ percent"."""
     for match in _TIMES.finditer(text):
         if not text[match.start() - 1].isalnum():
             yield (*match.span(), f"{match[1]}x")

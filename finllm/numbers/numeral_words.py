@@ -1,7 +1,7 @@
-"""Spelled-out numbers of other languages in the English words that stand for them.
+"""Translation of spelled-out numbers of other languages into English words.
 
-"treinta y cinco mil" becomes "thirty-five thousand", "fünfunddreißig" "thirty-five" and
-"deux mille vingt-cinq", which is a year, "2025". The words are of the languages' files.
+"treinta y cinco mil" becomes "thirty-five thousand", "fünfunddreißig" becomes "thirty-five", and
+"deux mille vingt-cinq", a year, becomes "2025". The words come from the languages' files.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from finllm.numbers.words import ONES, TENS
 
 _ENGLISH = {value: word for word, value in (ONES | TENS).items()}
 _MAGNITUDE = re.compile(r"(?:thousand|million|billion|trillion)\b")
-_Word = tuple[int, int, float, bool]  # start, end, value, whether the joint stands before it
+_Word = tuple[int, int, float, bool]  # start, end, value, whether the joint precedes it
 
 
 def numeral_edits(text: str, language: str) -> list[Edit]:
-    """What to put in place of the spelled-out numbers of a language.
+    """Return the edits that put the spelled-out numbers of a language into English.
 
     >>> numeral_edits("treinta y cinco mil euros", "es")
     [(0, 19, 'thirty-five thousand')]
@@ -45,7 +45,7 @@ def numeral_edits(text: str, language: str) -> list[Edit]:
 
 @cache
 def _patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str], dict[str, float]]:
-    """The pattern of a run of number words, that of one of them, and their values."""
+    """Return the pattern of a run of number words, the pattern of one word, and their values."""
     known = language_of(language)
     values, joint = dict(known.numerals), re.escape(known.joint_word)
     if known.joint == "ones and":
@@ -60,12 +60,12 @@ def _patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str], dict[str
     words = any_of(values)
     if known.joint != "ones and":
         words = rf"(?:{words})(?![^\W_])"
-    # of "por ciento" the second word is no number
+    # the second word of "por ciento" is not a number
     percents = [form.rsplit(" ", 1) for form, sign in known.english.items() if sign == "percent"]
     not_behind = "".join(
         rf"(?<!\b{re.escape(form[0])}[ -].)" for form in percents if form[-1] in values and form[1:]
     )
-    # begins with one set of characters, which `finditer` jumps to
+    # begins with a single character class, which `finditer` can skip ahead to
     first = rf"[{initials}](?<![^\W_].)(?<![0-9][.,].){not_behind}"
     first += f"(?:{'|'.join(_behind_initial(values, initials))})"
     if known.joint != "ones and":
@@ -75,14 +75,14 @@ def _patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str], dict[str
 
 
 def _behind_initial(values: dict[str, float], initials: str) -> Iterator[str]:
-    """For each first letter the pattern of what follows it in a word."""
+    """Yield for each first letter a pattern of the rest of the words that begin with it."""
     for initial in initials:
         rests = [word[1:] for word in values if word[0] == initial]
         yield f"(?<={initial})(?:{any_of(rest for rest in rests if rest)})"
 
 
 def _begins_form(known: Language, match: re.Match[str], end: int) -> bool:
-    """Whether more than a number begins with a word of a run: an idiom, or "two thirds"."""
+    """Return whether a longer form begins with a word of a run: an idiom, or "two thirds"."""
     form = known.pattern.match(match.string, match.start())
     if form is None or form.end() <= end:
         return False
@@ -90,7 +90,7 @@ def _begins_form(known: Language, match: re.Match[str], end: int) -> bool:
 
 
 def _edits_of(text: str, words: list[_Word], known: Language) -> Iterator[Edit]:
-    """The edits of the numbers that a run consists of; its single words have other rules."""
+    """Yield the edits of the numbers in a run, except single words that are forms of their own."""
     at = 0
     while at < len(words):
         value, taken = _take(words[at:], known.joint)
@@ -99,7 +99,7 @@ def _edits_of(text: str, words: list[_Word], known: Language) -> Iterator[Edit]:
         before = text[max(0, start - 16) : start].split()[-1:]  # "1.500 mil", "einige hundert"
         counted = before and (before[0][-1].isdigit() or known.english.get(before[0]) == "several")
         if known.joint == "ones and" and taken < len(words):
-            return  # no number, since it is one word
+            return  # not a number, since these languages write a number as one word
         if taken == 1 and first < 1000 and form_of(text[start:end]) in known.english:
             continue
         if value > 1 and not (first >= 100 and counted):
@@ -107,14 +107,14 @@ def _edits_of(text: str, words: list[_Word], known: Language) -> Iterator[Edit]:
 
 
 def _take(words: list[_Word], joint: str) -> tuple[float, int]:
-    """Return the number that begins a run of words, and how many of them it has."""
+    """Return the number at the start of a run of words, and how many words it has."""
     total, group = 0.0, 0.0
-    room, reached = 1000, 0  # what is added must be below `room`
+    room, reached = 1000, 0  # the next word must be below `room`
     for nth, (_, _, value, joined) in enumerate(words):
         if nth and joined and joint == "tens and" and room != 10:
             return total + group, nth
         if value == 1000:
-            if total:  # of the next number: "mil e dois mil", "mil e quinhentos e três mil"
+            if total:  # belongs to the next number: "mil e dois mil", "mil e quinhentos e três mil"
                 whole = nth > reached + 1 and words[reached][3] and words[reached][2] >= 100
                 return (total + words[reached][2], reached + 1) if whole else (total, reached)
             total, group, room, reached = 1000 * max(group, 1), 0, 1000, nth + 1
@@ -129,7 +129,7 @@ def _take(words: list[_Word], joint: str) -> tuple[float, int]:
 
 
 def _in_english(value: float) -> str:
-    """Return a number below a million in English words, a year in digits.
+    """Return a number below a million in English words, or a year in digits.
 
     >>> _in_english(12540), _in_english(2025), _in_english(6.5)
     ('twelve thousand five hundred forty', '2025', 'six and a half')

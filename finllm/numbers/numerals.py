@@ -1,7 +1,7 @@
-"""Numbers that count the parts of a text and nothing else: "1.", "(a)", "Step 2:", "## 3 Outlook".
+"""Numerals that only number the parts of a text: "1.", "(a)", "Step 2:", "## 3 Outlook".
 
-A numeral is known by its shape ("1)"), or, where a figure may have that shape too ("12: up from
-9"), by its place in a sequence: it is the first one, or follows the one before it.
+A numeral is recognised by its form ("1)"). If a figure can have the same form ("12: up from 9"),
+it is recognised by its place in a sequence: it is the first, or follows the previous numeral.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _LABEL = (
     r"(?:(?: ?[:.)]| [-\u2013\u2014])\s+(?=\S)|[:.)]?$)"
 )
 _LABELLED = re.compile(_LABEL, re.I)
-# a pattern for each stop: one that begins with a fixed character is found much faster
+# one pattern for each stop: a pattern with a fixed first character is much faster
 _LABELS_INSIDE = tuple(re.compile(rf"\{stop} ({_LABEL})", re.I) for stop in ".;:!?")
 _OWN_LABEL = re.compile(r"((?:[^\W\d_]+ ){1,2})#?(\d{1,2}):\s+(?=\S)")
 _ENCLOSED_INSIDE = re.compile(
@@ -94,7 +94,7 @@ _SEE = re.compile(
     r"(?:note|slide|page|table|figure|exhibit|section)s? [\w.-]{1,6}\)",
     re.I,
 )
-_TITLE = re.compile(  # it names what follows and says nothing of the company
+_TITLE = re.compile(  # it introduces the text after it and states nothing about the company
     r"(?:(?:the|key|main|top|executive|brief|short|overall|final|financial|earnings|call) )*"
     r"(?:summary|overview|highlights?|points?|figures?|take-?aways?|facts|themes?|introduction"
     r"|conclusion|answer|response|analysis|bullet points?|in summary|in short|details|numbers)"
@@ -104,7 +104,7 @@ _TITLE = re.compile(  # it names what follows and says nothing of the company
 )
 _NO_STOP = r"[^:.)\u2013\u2014#-]{0,28}+"
 _STOP = r"[:.)\u2013\u2014#]|$|(?<= )-"
-_MAY_LEAD = re.compile(  # no letter first, or a stop or the end of the line soon behind it
+_MAY_LEAD = re.compile(  # no letter first, or a stop or the end of the line soon after it
     rf"[^A-Za-z\"'$]|{_NO_STOP}(?:{_STOP}|-{_NO_STOP}(?:{_STOP}))"
     r"|(?:[Hh]ere|[Ss]ure|[Cc]ertainly|[Oo]f course|[Oo]k)"
 )
@@ -112,7 +112,7 @@ _Span = tuple[int, int]
 
 
 class Numerals:
-    """Finds the numerals of a text line by line, and remembers the last one of each shape."""
+    """Finder of numerals in the lines of a text, which remembers the last one of each form."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -125,7 +125,7 @@ class Numerals:
         ]
 
     def spans(self, line: str) -> list[_Span]:
-        """The stretches of a line that are bullets, numerals, labels and footnotes, in order."""
+        """Return the spans of bullets, numerals, labels and footnote marks in a line, in order."""
         inside = self._rare or self._last.get(".")
         inside = inside or self._may_be_inside and (")" in line or "1. " in line)
         if not inside and not _MAY_LEAD.match(line):
@@ -143,7 +143,7 @@ class Numerals:
         return _apart(found + self._inside(line, at))
 
     def _leading(self, line: str, at: int, heading: bool) -> int:
-        """The offset behind a numeral or label at an offset; the offset itself where none is."""
+        """Return the offset after the numeral or label at `at`, or `at` itself without one."""
         first = line[at]
         if first == "(" and (match := _ENCLOSED.match(line, at)):
             self._takes("()", match[1])
@@ -182,9 +182,9 @@ class Numerals:
         return match.end() if known and (named or leads) else at
 
     def _takes(self, shape: str, numeral: str) -> bool:
-        """Whether a numeral is the first of its shape or follows the last one; it is the last now.
+        """Record a numeral; return whether it is the first of its form or follows the last one.
 
-        A letter may be a Roman number too.
+        A letter may also be a Roman numeral.
         """
         numbers = _numbers(numeral)
         fits = [n for n in numbers if n == 1 or self._last.get(shape) == n - 1]
@@ -193,7 +193,7 @@ class Numerals:
         return bool(fits)
 
     def _inside(self, line: str, at: int) -> list[_Span]:
-        """The numerals, labels and footnote marks behind an offset of a line."""
+        """Return the spans of the numerals, labels and footnote marks after an offset of a line."""
         found = []
         if ")" in line:
             found += [match.span() for match in _SEE.finditer(line, at)]
@@ -213,7 +213,7 @@ class Numerals:
         return found
 
     def _mark(self, line: str, match: re.Match[str]) -> bool:
-        """Whether "(1)" inside a line counts a part or a footnote, and is no amount below zero."""
+        """Return whether "(1)" inside a line is a numeral or a footnote mark and not a loss."""
         before, numeral = line[: match.start()].rstrip(), match[1]
         if before.endswith("|") or line[match.end() :].lstrip().startswith("|"):
             return False  # a cell of a table
@@ -230,7 +230,7 @@ class Numerals:
 
 
 def _numbers(numeral: str) -> list[int]:
-    """The values that a numeral may have: of "i" 1 and 9."""
+    """Return the values that a numeral may have: 1 and 9 for "i"."""
     text = numeral.lower().split(".")[-1]
     if text.isdigit():
         return [int(text)]
@@ -242,7 +242,7 @@ _ROMANS = "i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi xvii xviii xix 
 
 
 def _apart(spans: list[_Span]) -> list[_Span]:
-    """The spans in order, without those that another one overlaps."""
+    """Return the spans in order, without those that overlap an earlier one."""
     kept: list[_Span] = []
     for span in sorted(spans):
         if not kept or span[0] >= kept[-1][1]:

@@ -1,4 +1,4 @@
-"""What an amount is per: share, barrel, square foot."""
+"""The "per" of amounts: per share, per barrel, per square foot."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _BREAK = re.compile(
 
 
 def mark_per(text: str, atoms: list[Atom]) -> None:
-    """Set what amounts and counts are per: behind them, or before them as in "EPS of $1.24"."""
+    """Set `per` of amounts and counts from the words after or before, as in "EPS of $1.24"."""
     triggers = trigger_positions(text, _TRIGGERS)
     last: Atom | None = None
     for atom in atoms:
@@ -74,7 +74,7 @@ def mark_per(text: str, atoms: list[Atom]) -> None:
 
 
 def _is_compared(text: str, last: Atom, atom: Atom) -> bool:
-    """Whether an amount is compared with one per share: "EPS of $0.85, up from $0.39"."""
+    """Return whether an amount is compared with a per-share one: "EPS of $0.85, up from $0.39"."""
     gap = text[last.end : atom.start]
     if last.per not in ("share", "unit") and " and " in gap:
         return False

@@ -44,7 +44,7 @@ _QUARTER = re.compile(
 _QUARTER_OF_TWO = re.compile(
     r"(first|second|third|1st|2nd|3rd)(?=(?:,? and|,? or| to|,|/| through) (?:the |our )?"
     r"(?:second|third|fourth|2nd|3rd|4th) (?:fiscal )?(quarter|half|halves)s?\b" + _OF_YEAR + ")"
-)  # "the second and third quarters of 2021" are two
+)  # "the second and third quarters of 2021" is two periods
 _Q = re.compile(r"([qh])([1-4])(?!\d|\.\d|-\d)['’]?" + _OF_YEAR + r"(?:fy)?\b")
 _NQ = re.compile(r"([1-4])([qh])[ -]?['’]?(?:fy)?((?:20)?\d\d)?\b")
 _YEAR_OR_PERIOD = re.compile(r"(?<!\d)20\d\d$|[qh]$")  # "2023-1H", "1H-2H"
@@ -82,23 +82,23 @@ PERIOD_STARTS = (
     r"|first nine months|full[ -](?:fiscal )?year\b|quarter (?:one|two|three|four|[1-4])\b"
     r"|(?:year|quarter|month)[ -](?:over|on|to)[ -](?:year|quarter|month|date)"
     r"|yoy|qoq|y/y|q/q|y-o-y|ytd"
-)  # what a pattern must see before `parse_period` is worth a call
+)  # pattern to match before `parse_period` is called
 
 
 def _full_year(digits: str | None) -> str:
-    """Return four digits of a year from two or four, empty for none."""
+    """Return a year of two or four digits with four digits, or "" without digits."""
     if not digits:
         return ""
     return digits if len(digits) == 4 else "20" + digits
 
 
 def _end(match: re.Match[str]) -> int:
-    """Return the offset behind a match without the blanks and quotes it ends with."""
+    """Return the end of a match without its trailing blanks, hyphens and quotes."""
     return match.start() + len(match[0].rstrip(" -'’"))
 
 
 def _is_well(text: str, start: int, match: re.Match[str]) -> bool:
-    """Whether "3H" is a horizontal well: "the 14-3H", "the Smith 1H and 2H wells"."""
+    """Return whether "3H" is a horizontal well: "the 14-3H", "the Smith 1H and 2H wells"."""
     if match[1] in "34":
         return True
     joined = text[start - 1] == "-" and text[start - 2].isdigit()
@@ -108,7 +108,7 @@ def _is_well(text: str, start: int, match: re.Match[str]) -> bool:
 
 
 def parse_period(text: str, start: int) -> tuple[str, int] | None:
-    """Return a period's canonical text and the offset behind it, or None.
+    """Return the canonical text of the period at an offset and the offset after it, or None.
 
     Canonical texts are "2021Q3", "Q3", "2021H1", "2024M9", "FY2022", "FY", "yoy", "qoq", "ytd".
 

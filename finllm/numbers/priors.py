@@ -1,8 +1,8 @@
-"""Figures of the year before in parentheses: "net sales of SEK 1,234 m (1,180)" shows no loss.
+"""Prior-year figures in parentheses: "net sales of SEK 1,234 m (1,180)" states no loss.
 
-Press releases of the Nordic and German-speaking countries put last year's figure behind this
-year's, with the unit said once. In a cell of a table the same parentheses are a loss, so a figure
-is last year's only behind a verb, a magnitude or a currency's code, or where two shares are alike.
+Press releases of the Nordic and German-speaking countries put last year's figure after this
+year's and give the unit once. In a table cell the same parentheses mean a loss, so a figure counts
+as last year's only after a verb, a magnitude or a currency code, or if two percentages are similar.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from finllm.numbers.counts import is_year
 _ALONE = re.compile(r"(\()([-–])?\d[\d.,']*\)(?! ?(?:%|[$€£¥]|per ?cent|pct|million|billion|bn\b))")
 _OWN_UNIT = re.compile(r"\((?:\d[\d.,']*) ?(?:%|per ?cent)\)")
 _UNIT_BEHIND = re.compile(r"\(\d[\d.,']*\) ?[a-z%€$£]")
-# in front of an amount these speak, which no row of a table does
+# before an amount, these words belong to a sentence and not to a table row
 _SPEAKS = re.compile(
     r"\b(?:was|were|is|are|to|of|at|by|from|with|reached|reaching|totall?ed|averaged|remained"
     r"|posted|reported) $"
 )
-_LARGEST_RATIO = 20.0  # of this year's figure to last year's: beyond it, it is something else
+_LARGEST_RATIO = 20.0  # of one year's figure to the other's; beyond it, they are unrelated
 
 
 def read_priors(text: str, atoms: list[Atom]) -> list[tuple[Atom, Atom]]:
-    """Give last year's figures in parentheses the unit and magnitude of this year's, and no sign.
+    """Give prior-year figures in parentheses the unit and magnitude of this year's, and no sign.
 
-    A sign inside the parentheses counts: "SEK 345 million (-12)". Returned are this year's figures
-    with last year's that have no sign of their own, for ``share_losses``.
+    A sign inside the parentheses counts: "SEK 345 million (-12)". The returned pairs of this and
+    last year's figures are those in which neither is negative, for ``share_losses``.
     """
     unsigned = []
     for first, second in zip(atoms, atoms[1:], strict=False):
@@ -55,13 +55,13 @@ def read_priors(text: str, atoms: list[Atom]) -> list[tuple[Atom, Atom]]:
 
 
 def share_losses(pairs: list[tuple[Atom, Atom]]) -> None:
-    """Make last year's figure a loss where this year's is called one: "a loss of $12 m (15)"."""
+    """Make last year's figure a loss if this year's is a loss, as in "a loss of $12 m (15)"."""
     for first, second in pairs:
         second.negative = second.negative or first.negative
 
 
 def _may_compare(text: str, first: Atom, second: Atom) -> bool:
-    """Whether two figures can be of the same kind; "12.4 (3)" may have a note's number."""
+    """Return whether two figures are comparable; the 3 of "12.4 (3)" may be a note's number."""
     if first.kind in ("period", "year") or second.kind in ("period", "year"):
         return False
     if is_year(first, text) or is_year(second, text) or text[first.end - 1] == ")":
@@ -75,7 +75,7 @@ def _may_compare(text: str, first: Atom, second: Atom) -> bool:
 
 
 def _is_stated(text: str, first: Atom, second: Atom) -> bool:
-    """Whether a figure has what a table's cell lacks: a magnitude, a code or a verb before it."""
+    """Return whether a figure shows that it is not a table cell: by a magnitude, code or verb."""
     if first.scale > 1:
         return True
     if first.kind in ("percent", "basis_points", "multiple") and _is_alike(first, second):

@@ -1,4 +1,4 @@
-"""The record of one stated quantity."""
+"""Record of one stated quantity."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ KINDS = ("money", "percent", "basis_points", "multiple", "count", "period", "yea
 
 
 class Quantity(NamedTuple):
-    """One quantity as a text states it; `text[start:end]` is the mention.
+    """One quantity as stated in a text, mentioned at `text[start:end]`.
 
-    A call has hundreds; a frozen dataclass takes five times as long to make as a named tuple.
+    This is a named tuple because a call has hundreds of quantities and a frozen dataclass takes
+    five times as long to create.
     """
 
     kind: str  # one of KINDS
     value: float  # base units, signed; the midpoint of a range; a period's year, 0 without one
-    unit: str  # currency, what is counted, or a period's canonical text
-    per: str  # "share", "barrel"; empty where none
+    unit: str  # currency, the noun counted, or a period's canonical text
+    per: str  # "share", "barrel"; empty if not per anything
     start: int
     end: int
-    low: float | None  # ends of a range, in base units; None where it is no range
+    low: float | None  # ends of a range, in base units; None if not a range
     high: float | None
     quantum: float  # value of the last digit shown: 1e8 for "$1.2 billion"

@@ -1,4 +1,4 @@
-"""Numbers that point at something, "HRB 12345", and figures of speech: "a two-fold approach"."""
+"""Reference numbers, as in "HRB 12345", and figures of speech: "a two-fold approach"."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from finllm.numbers.atom import Atom
 from finllm.numbers.counts import counted_unit
 
-# registers and codes whose number follows directly or behind a colon
+# registers and codes whose number follows directly or after a colon
 _REGISTERS = frozenset(
     "isin sedol cusip wkn valor valoren cik lei sic ein tin abn acn arbn gstin cin din crn nzbn "
     "vat nire cnpj cpf nif cif nie nit rfc rut ruc cuit siren siret rcs hrb hra uid iban bic swift "
     "duns naics eori cas doi isbn issn cep plz zip c.p. postcode docket dockets patent permit "
     "licence license registration accession serial ticket passcode password pin".split()
 )
-# of these, what is also said of things that are counted: "we license 12 compounds"
+# those of the above that also precede counted things: "we license 12 compounds"
 _SAID_OF_COUNTS = frozenset(
     "permit license licence patent docket dockets ticket tin valor swift lei pin".split()
 )
@@ -66,7 +66,7 @@ _IS_BEFORE = re.compile(
 
 
 def points_at(text: str, atom: Atom, previous: str) -> bool:
-    """Whether a plain number is a register's: ``previous`` is the word before it."""
+    """Return whether a plain number is an identifier; ``previous`` is the word before it."""
     word = previous.rstrip(":#")
     if word in _REGISTERS:
         return word not in _SAID_OF_COUNTS or word != previous or _is_long(text, atom)
@@ -84,21 +84,21 @@ def points_at(text: str, atom: Atom, previous: str) -> bool:
 
 
 def _is_long(text: str, atom: Atom) -> bool:
-    """Whether a number is too long, or goes on in parts, as no count does that names its things."""
+    """Return whether a number without a counted noun is long or has further parts, like a code."""
     if counted_unit(text, atom.end):
         return False
     return atom.number >= 1e4 or _NEXT_PART.match(text, atom.end) is not None
 
 
 def goes_on(text: str, atom: Atom, ended: int) -> bool:
-    """Whether a number is the next part of an identifier: the 771 of "permit 20-771"."""
+    """Return whether a number is the next part of an identifier, as the 771 of "permit 20-771"."""
     return text[ended : atom.start] in _JOINTS
 
 
 def is_figurative(text: str, atom: Atom) -> bool:
-    """Whether "two-fold" says of how many parts something is: "a two-fold approach", "is twofold".
+    """Return whether "two-fold" means two parts, as in "a two-fold approach" or "is twofold".
 
-    Behind a verb of change, or of a change, it is a multiple: "rose two-fold", "a two-fold rise".
+    With a verb or noun of change it is a multiple: "rose two-fold", "a two-fold rise".
     """
     if not text.startswith("fold", atom.end - 4):
         return False

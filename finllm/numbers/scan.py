@@ -1,7 +1,7 @@
-"""One cheap pass over a text that finds everything that may be a number.
+"""Fast search for everything in a text that may be a number.
 
-Regular expressions jump from digit to digit and from number word to number word; only there is
-Python at work.
+Regular expressions skip from digit to digit and from number word to number word, so that Python
+code runs only there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from finllm.numbers.spelled import WORDS, word_atom
 
 
 def scan(text: str) -> list[Atom]:
-    """Return the atoms of a lower-case text, in order of start and without overlap.
+    """Return the atoms of a lower-case text, in order of their start and without overlap.
 
     The text must begin and end with a line break, so that every number has neighbours.
     """

@@ -1,4 +1,4 @@
-"""Which amounts are below zero: losses, and what is called negative or minus."""
+"""Signs of amounts: losses, and amounts called negative or minus, are below zero."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from finllm.numbers.atom import Atom
 from finllm.numbers.counts import counted_unit
 
-_REACH = 100  # characters within which a word may speak of an amount
-_TRIGGERS = tuple(  # each begins with fixed characters, which are found fast
+_REACH = 100  # characters within which a word may refer to an amount
+_TRIGGERS = tuple(  # each begins with fixed characters, which are fast to find
     map(re.compile, (r"los(?:s|t |ing )", "deficit of ", "negative", "minus"))
 )
 _GAP = (
@@ -21,7 +21,7 @@ _NEGATIVE = re.compile(
     rf"(?:of|was|at|by|is|were|totaled|totaling) {_GAP}$"
 )
 _NEGATIVE_BEHIND = re.compile(r"(?: (?:in|of|net))* negative\b(?! to )")
-# losses that are a cost line of a bank or an insurer, and words that only contain "loss"
+# excludes losses that are a cost line of a bank or an insurer, and words that only contain "loss"
 _LOSS = re.compile(
     r"loss(?<!\wloss)(?<!credit loss)(?<!loan loss)(?<!lease loss)(?<!cat loss)"
     r"(?<!catastrophe loss)(?<!weather loss)(?<!storm loss)(?<!charge-off loss)"
@@ -34,7 +34,7 @@ _LOSS = re.compile(
 _SET_ASIDE = re.compile(
     r"\b(?:reserves?|allowances?|provisions?|accruals?) (?:for|on) (?:[a-z]+ ){0,4}$"
 )
-# between "loss" and an amount, these say that the amount is something else
+# between "loss" and an amount, these show that the amount is something else
 _OTHER = re.compile(
     r"\b(?:income|profit|gains?|earnings|revenues?|sales|cash|ebitdax?|increased?|decreased?"
     r"|declined|grew|offset|costs?|expenses?|margin|eps|charges?|benefits?|improved|improvement"
@@ -46,7 +46,7 @@ _LOSS_ON = re.compile(
     r"^ (?:on|from) (?:the )?(?:[a-z-]+ ){0,4}(?:debt|investments?|assets?|equity|securities)\b"
 )
 _LOST = re.compile(rf"\b(?:lost|losing|deficit of) {_GAP}$")
-# from one amount of a loss to the next: "$3 million or $0.12 per share compared to"
+# between two amounts that are both losses: "$3 million or $0.12 per share compared to"
 _SAME = re.compile(
     r"(?:,|\.\.\.|-| (?:or|and|to|versus|vs\.?|from|compared|compares|with|a|an|the|net|in|of|for"
     r"|last|prior|same|previous|year|year's|years|quarter|quarter's|period|ago|first|second|third"
@@ -66,7 +66,7 @@ def trigger_positions(text: str, patterns: tuple[re.Pattern[str], ...]) -> list[
 
 
 def window_before(text: str, start: int, reach: int) -> str:
-    """Return up to `reach` characters before an offset, of the same line."""
+    """Return up to `reach` characters before an offset, within the same line."""
     first = max(0, start - reach)
     return text[max(first, text.rfind("\n", first, start) + 1) : start]
 
@@ -78,7 +78,7 @@ def mark_signs(text: str, atoms: list[Atom]) -> None:
         return
     loss: Atom | None = None
     previous: Atom | None = None
-    nth = 0  # of the first trigger behind an atom's start
+    nth = 0  # index of the first trigger at or after an atom's start
     for atom in atoms:
         while nth < len(triggers) and triggers[nth] < atom.start:
             nth += 1
@@ -95,7 +95,7 @@ def mark_signs(text: str, atoms: list[Atom]) -> None:
 
 
 def without_conversions(text: str, atoms: list[Atom]) -> None:
-    """Make an amount in parentheses behind another amount positive: "€3 billion ($3.7 billion)"."""
+    """Make a converted amount in parentheses positive, as in "€3 billion ($3.7 billion)"."""
     for first, second in zip(atoms, atoms[1:], strict=False):
         if not second.negative or second.kind != "money" or first.kind != "money":
             continue
@@ -106,9 +106,9 @@ def without_conversions(text: str, atoms: list[Atom]) -> None:
 
 
 def _is_called_negative(text: str, atom: Atom, previous: Atom | None) -> bool:
-    """Whether "negative" or "minus" stands before an amount, or "negative" behind it.
+    """Return whether "negative" or "minus" precedes an amount, or "negative" follows it.
 
-    A plain number is taken too, and as percent where one was just said: "7 % versus minus 3".
+    A plain number counts too, and becomes percent after a nearby percentage: "7 % versus minus 3".
     """
     if atom.kind in ("period", "year"):
         return False
@@ -127,7 +127,7 @@ def _is_called_negative(text: str, atom: Atom, previous: Atom | None) -> bool:
 
 
 def _is_loss(text: str, atom: Atom, loss: Atom | None) -> bool:
-    """Whether an amount is called a loss before it, behind it, or beside another loss."""
+    """Return whether an amount is called a loss, before or after it, or continues another loss."""
     window = window_before(text, atom.start, _REACH)
     if atom.kind in ("percent", "basis_points"):
         return re.search(rf"\bloss(?:es)? of {_GAP}$", window) is not None and _says_loss(window)
@@ -140,7 +140,7 @@ def _is_loss(text: str, atom: Atom, loss: Atom | None) -> bool:
 
 
 def _says_loss(window: str) -> bool:
-    """Whether the words before an amount call it a loss."""
+    """Return whether the words before an amount call it a loss."""
     losses = list(_LOSS.finditer(window))
     match = losses[-1] if losses else None
     if match is None or _SET_ASIDE.search(window[: match.start()]):

@@ -10,7 +10,7 @@ from finllm.numbers.units import MAGNITUDES
 from finllm.numbers.words import FRACTIONS, ONES, SCALES, TENS, parse_fraction, parse_spelled
 
 _MANY = alternatives(word for word in (*ONES, *TENS) if word not in ("zero", "one"))
-MAY_BEGIN = (  # the first letters of what follows, since most words are none of it
+MAY_BEGIN = (  # the first letters of the words below, since most words are none of them
     r"(?=f(?:i[rnsvf]|our|ort|ront|y|ull)|s(?:e[cv]|ix)|t(?:h(?:ir|re)|w|en)|one|an? |half|e[il]"
     r"|nin|[1-4][snrt]|back|lat|q[1-4uo/]|h[1-4]|y(?:ear|oy|/y|-o|td)|month|zero)"
 )
@@ -31,7 +31,7 @@ _WORD = (
     r"|half(?= (?:the|our|its|their) (?!time|battle|way|story|year|quarter|month|century|day))"
     r"|quarter (?=(?:point|percent(?:age points?)?|of an? (?:percent(?:age points?)?|point))\b)))"
 )
-# a pattern for each character before a word: one that begins with a fixed one is found faster
+# one pattern for each character before a word: a pattern with a fixed first character is faster
 WORDS = tuple(re.compile(re.escape(before) + _WORD) for before in ' \n("“—/-')
 _FOLD = re.compile(rf"({_MANY})fold\b")
 _COUPLE = re.compile(r"a couple(?: of)? (hundred|thousand|million|billion|percent|basis|points?|%)")
@@ -66,12 +66,12 @@ _YEAR = re.compile(
 
 
 def may_hold_word(text: str) -> bool:
-    """Whether a number or a period may begin with a word of a lower-case text."""
+    """Return whether a lower-case text may have a number or a period that begins with a word."""
     return any(pattern.search(text) for pattern in WORDS)
 
 
 def word_atom(text: str, match: re.Match[str]) -> Atom | None:
-    """Return the atom of a match of `WORDS`, None if no number or period follows."""
+    """Return the atom of a match of `WORDS`, or None if no number or period begins there."""
     start = match.start(1)
     if text[start - 1] == "-" and not text.endswith("-to-", 0, start):
         return None
@@ -85,7 +85,7 @@ def word_atom(text: str, match: re.Match[str]) -> Atom | None:
 
 
 def _spelled(text: str, start: int) -> Atom | None:
-    """Return a spelled-out number with its magnitude and unit."""
+    """Return a spelled-out number with its magnitude and unit, or None."""
     if text.startswith(("a dollar and a half", "a buck and a half"), start):
         end = start + len("a dollar and a half") - 2 * (text[start + 2] == "b")
         atom = Atom(start, end, 1.5, 0.1, "money", "USD")
@@ -110,7 +110,7 @@ def _spelled(text: str, start: int) -> Atom | None:
 def _with_tail(
     text: str, start: int, end: int, number: float, quantum: float, scale: float
 ) -> Atom:
-    """Return an atom in words with the magnitude and unit behind it."""
+    """Return an atom for a number in words, with the magnitude and unit after it."""
     tail = match_tail(text, end)
     atom = Atom(start, tail.end(), number, quantum)
     atom.scale, atom.worded = scale, True
@@ -119,7 +119,7 @@ def _with_tail(
 
 
 def _couple(text: str, start: int) -> Atom | None:
-    """Return "a couple of hundred basis points"; a couple of anything else is no number."""
+    """Return "a couple of hundred basis points"; "a couple" without magnitude or unit is None."""
     match = _COUPLE.match(text, start)
     if match is None:
         return None
@@ -131,7 +131,7 @@ def _couple(text: str, start: int) -> Atom | None:
 
 
 def _fold(text: str, start: int) -> Atom | None:
-    """Return "threefold" as a multiple."""
+    """Return "threefold" as a multiple, or None."""
     match = _FOLD.match(text, start)
     if match is None:
         return None
@@ -140,7 +140,7 @@ def _fold(text: str, start: int) -> Atom | None:
 
 
 def _fraction(text: str, start: int) -> Atom | None:
-    """Return "half a million", "a quarter of a percent", or "two-thirds of our sales"."""
+    """Return "half a million", "a quarter of a percent" or "two-thirds of our sales", or None."""
     match = _FRACTION.match(text, start)
     value = None if match is None else parse_fraction(match.group())
     if match is None or value is None:
@@ -166,7 +166,7 @@ def _fraction(text: str, start: int) -> Atom | None:
 
 
 def _year(text: str, start: int) -> Atom | None:
-    """Return a spelled-out year, such as "twenty twenty-one"."""
+    """Return a spelled-out year, such as "twenty twenty-one", or None."""
     match = _YEAR.match(text, start)
     if match is None or match[1] and match[1] not in ONES:
         return None

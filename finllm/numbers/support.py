@@ -1,4 +1,4 @@
-"""Whether a call supports the figures of its reference; unsupported ones teach invention."""
+"""Check of the figures of references against the call; unsupported ones teach invention."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ STATED = ("money", "percent", "basis_points", "multiple", "count")  # kinds that
 
 @dataclass(frozen=True)
 class Support:
-    """How many figures a reference states, and how many of them a text supports."""
+    """Counts of the figures that a reference states, and of those that a text supports."""
 
     n_figures: int
     n_supported: int
 
 
 def stated_figures(text: str, language: str = "") -> list[Quantity]:
-    """The quantities of a text that state a result; periods and years are not among them.
+    """Return the quantities of a text that state a result, which excludes periods and years.
 
-    Numbers are read by the rules of ``language``, the ISO 639 code of a call; by English ones
-    where it is empty or has no file of numbers.
+    Numbers are read by the rules of ``language``, the ISO 639 code of a call, or by English rules
+    if it is empty or the language has no file of number words.
     """
     found = extract_quantities(text, rules_for(language))
     return [quantity for quantity in found if quantity.kind in STATED]
 
 
 def support(reference: str, known: Sequence[Quantity]) -> Support:
-    """How many of the reference's figures are among the ``known`` ones, allowing for rounding.
+    """Count the figures of a reference that are among the ``known`` ones, allowing for rounding.
 
     Either end of a known range counts as known, and so does a range of two known ends.
     One known figure may support several: a reference that repeats itself invents nothing. A figure
@@ -45,7 +45,7 @@ def support(reference: str, known: Sequence[Quantity]) -> Support:
 
 
 def unstated_spans(reference: str, known: Sequence[Quantity]) -> list[list[int]]:
-    """Where a reference states a figure that is not among the ``known`` ones: start and end.
+    """Return the [start, end] of each figure of a reference that is not among the ``known`` ones.
 
     >>> unstated_spans("Sales rose 5% to $2 billion", stated_figures("sales of $2.03 billion"))
     [[11, 13]]
@@ -57,15 +57,16 @@ def unstated_spans(reference: str, known: Sequence[Quantity]) -> list[list[int]]
 def trim_summary(
     transcript: Transcript, *, min_support: float
 ) -> tuple[Transcript, list[Reject], Support]:
-    """The call without the bullets whose figures it does not support, these bullets, and the audit.
+    """Remove the summary bullets whose figures the call does not support.
 
-    A bullet without figures stays. A summary that loses all its bullets becomes None, so that no
-    example is built on it. The audit is of the summary as it came.
+    Return the call without these bullets, the rejected bullets, and the support of the original
+    summary. A bullet without figures is kept. A summary that loses all its bullets becomes None, so
+    that no example is built on it.
 
     Parameters
     ----------
     min_support
-        The share of a bullet's figures that the call must state; 0 keeps every bullet.
+        Share of a bullet's figures that the call must state; 0 keeps every bullet.
     """
     if not transcript.summary:
         return transcript, [], Support(0, 0)

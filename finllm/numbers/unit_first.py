@@ -1,8 +1,9 @@
-"""Units that stand before the number, and currency codes that are words or names elsewhere.
+"""Units written before the number, and currency codes that can also be words or names.
 
 "TEUR 1.245", "€m 12" and "MSEK 450" become "EUR 1.245 thousand", "€12 million" and "SEK 450
-million"; so do they behind the number ("12 MEUR"). A rare code is rewritten with a dollar sign
-beside an amount, "PEN 385 million" as "PEN$385 million", and left alone elsewhere.
+million"; the same units are also rewritten after the number ("12 MEUR"). A rare code next to an
+amount gets a dollar sign ("PEN 385 million" becomes "PEN$385 million"); elsewhere it is left as it
+is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from finllm.numbers.currencies import RARE_CODES
 from finllm.numbers.units import CODES
 
-Edit = tuple[int, int, str]  # start, end, and what to put there
+Edit = tuple[int, int, str]  # start, end, replacement
 
 _MAGNITUDES = {
     **dict.fromkeys(("t", "k", "thousand", "tsd"), "thousand"),
@@ -25,7 +26,7 @@ _SCALES = "m|bn|k|mn|mm|M|Mio|Mrd|million|billion|thousand"
 _AMOUNT_ENDS = (
     "[0-9)] ", "[0-9]", "[0-9 ][kmbt]", "lion ", "sand ", "[0-9 ][mk] ", "[bm]n ", "rore "
 )  # fmt: skip
-_CAPITALS = re.compile(  # capitals that have a number in front or behind
+_CAPITALS = re.compile(  # capitals with a number before or after them
     rf"[A-Z][A-Z]{{2,4}}(?:(?=(?:\$| ?(?:{_SCALES})\.?)? ?[-–(]{{0,2}}[0-9])|(?![A-Z])(?:"
     + "|".join(
         rf"(?<={before}{capitals})"
@@ -40,7 +41,7 @@ _CAPITALS = re.compile(  # capitals that have a number in front or behind
     + "))"
 )
 _MARKS = bytes(65 if 65 <= byte <= 90 else 32 for byte in range(256))  # "A" for a capital
-_SYMBOLS = tuple(  # each begins with a fixed character, which is found faster than one of a set
+_SYMBOLS = tuple(  # each begins with a fixed character, which is found faster than a class
     re.compile(
         rf"{re.escape(symbol)}"
         r"(?:(?<=[TKMkmbnds].)|(?<=[od]\. .)|(?<=[ir][od] .)|(?<=ion .)|(?<=sand .)"
@@ -89,7 +90,7 @@ _AMOUNT_BEFORE = re.compile(
 
 
 def unit_edits(text: str) -> Iterator[Edit]:
-    """What to put in place of units before numbers, of glued ones behind, and of rare codes."""
+    """Yield the edits of units before numbers, of units glued to numbers, and of rare codes."""
     for match in _in_capitals(text):
         code = match[0][-3:]
         if code in _KNOWN:
@@ -108,9 +109,9 @@ def unit_edits(text: str) -> Iterator[Edit]:
 
 
 def _in_capitals(text: str) -> Iterator[re.Match[str]]:
-    """The matches of `_CAPITALS`, which is tried only where three capitals stand.
+    """Yield the matches of `_CAPITALS`, tried only where there are three capitals in a row.
 
-    To mark them by bytes and to look for three marks takes a third of the time of a search.
+    Marking capitals by bytes and finding three marks takes a third of the time of a regex search.
     """
     marks = text.encode("latin-1", "replace").translate(_MARKS)
     at = marks.find(b"AAA")
@@ -122,7 +123,7 @@ def _in_capitals(text: str) -> Iterator[re.Match[str]]:
 
 
 def _scaled(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
-    """The edits of a currency whose magnitude stands beside it, not behind the number."""
+    """Yield the edits of a currency with its magnitude next to it instead of after the number."""
     lead = _LEAD.search(text, max(0, start - 9), start)
     trail = None if lead is not None else _TRAIL.match(text, end)
     if lead is None and (trail is None or text[start - 1].isalpha() and code != "$"):
@@ -130,7 +131,7 @@ def _scaled(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
     if lead is not None:
         word = lead[1] or lead[2]
         start, glued = lead.start(), lead[2] is not None
-        if word in "Bb" and code == "$":  # "B$5 million" is of the Bahamas
+        if word in "Bb" and code == "$":  # "B$5 million" is in Bahamian dollars
             return
     else:
         word, end, glued = trail[1] or trail[2], trail.end(), True
@@ -141,7 +142,7 @@ def _scaled(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
 
 
 def _of_number_behind(text: str, start: int, end: int, code: str, word: str) -> Iterator[Edit]:
-    """Put "EUR 1,245 thousand" for "TEUR 1.245"; a year behind a column's unit is no amount."""
+    """Rewrite "TEUR 1.245" as "EUR 1,245 thousand"; a year after a column's unit is no amount."""
     number = _NUMBER.match(text, end)
     if number is None or _YEAR.fullmatch(number[3]):
         return
@@ -155,7 +156,7 @@ def _of_number_behind(text: str, start: int, end: int, code: str, word: str) -> 
 
 
 def _of_number_before(text: str, start: int, end: int, code: str, word: str) -> Iterator[Edit]:
-    """Put "-1,245 thousand EUR" for "(1.245) TEUR"."""
+    """Rewrite "(1.245) TEUR" as "-1,245 thousand EUR"."""
     loss = _LOSS_BEFORE.search(text, max(0, start - 20), start)
     if loss is not None:
         yield (*loss.span(), "-")
@@ -168,7 +169,7 @@ def _of_number_before(text: str, start: int, end: int, code: str, word: str) -> 
 
 
 def _rand(text: str, match: re.Match[str]) -> Iterator[Edit]:
-    """Put "ZAR 36,418 million" for "R36 418 million"; R2 and R134a are no amounts."""
+    """Rewrite "R36 418 million" as "ZAR 36,418 million"; R2 and R134a are not amounts."""
     if not _AMOUNT_BEHIND.match(text, match.end() - len(match[2]) - bool(match[1])):
         if not _AMOUNT_ENDS_RANGE.match(text, match.end()):
             return
@@ -181,7 +182,7 @@ def _rand(text: str, match: re.Match[str]) -> Iterator[Edit]:
 
 
 def _rare(text: str, start: int, end: int, code: str) -> Iterator[Edit]:
-    """The edits of a code that is read beside an amount alone."""
+    """Yield the edits of a rare code, which is a currency only next to an amount."""
     if text[start - 1].isalnum() or text[end].isalnum():
         return
     if _AMOUNT_BEHIND.match(text, end):

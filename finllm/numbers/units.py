@@ -1,4 +1,4 @@
-"""What stands beside a number: magnitudes, currencies, percent signs and other units."""
+"""Words and signs written next to numbers: magnitudes, currencies, percent signs, other units."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ _ALIASES = {"RMB": "CNY", "NIS": "ILS"}
 
 
 def _currencies_behind() -> dict[str, str]:
-    """Return every currency word that may follow a number, singular and plural, with its code."""
+    """Return the currency words that may follow a number, singular and plural, with their codes."""
     table = {code: _ALIASES.get(code.upper(), code.upper()) for code in CODES if code != "try"}
     for name, code in _NAMES.items():
         table[name] = code

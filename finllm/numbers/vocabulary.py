@@ -1,7 +1,8 @@
-"""How a language says numbers: the words beside them, from its file.
+"""Number words of other languages, read from the language files.
 
-``languages/<code>.tsv`` has forms of the English reader and what stands for them. A text's words
-are replaced by the forms before it is read: "3,4 Mrd. Euro" becomes "3,4 billion euros".
+``languages/<code>.tsv`` lists English forms and the words of the language for them. The words of a
+text are replaced by the English forms before it is read: "3,4 Mrd. Euro" becomes "3,4 billion
+euros".
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from finllm.numbers.periods import MONTHS
 FOLDER = Path(__file__).with_name("languages")
 HEADER = ("form", "words")
 _DIGITS = r"[0-9]+(?:[.,:][0-9]+)*"
-_FIRST_DIGIT = re.compile(r"[0-9](?<![\w.,][0-9])")  # to look for it first takes less time
+_FIRST_DIGIT = re.compile(r"[0-9](?<![\w.,][0-9])")  # finding it first takes less time
 _NUMERAL = re.compile(_DIGITS)
-_SHORT_PERIOD = re.compile(r"[ts][1-4]|[1-4][ts]", re.I)  # "T4", which is a terminal, too
-_OF_PERIODS = frozenset(  # what is said in English of the words that make "T4" a quarter
+_SHORT_PERIOD = re.compile(r"[ts][1-4]|[1-4][ts]", re.I)  # "T4" can also be a terminal
+_OF_PERIODS = frozenset(  # English forms of the words near which "T4" is a quarter
     "q1 q2 q3 q4 h1 h2 9m fy loss revenue income".split() + ["net loss", "year over year"]
 )
 _OF_FIGURES = re.compile(r"\b20[0-9][0-9]\b|\bebitda\b|%", re.IGNORECASE)
@@ -31,27 +32,27 @@ PERIODS = ("q1", "q2", "q3", "q4", "h1", "h2", "9m", "fy")
 
 @dataclass(frozen=True)
 class Language:
-    """How a language says numbers."""
+    """Number words and number format of a language."""
 
     decimal: str
-    pattern: re.Pattern[str]  # of a text in lower case
+    pattern: re.Pattern[str]  # for a text in lower case
     dates: re.Pattern[str] | None  # "26 de junio de 2025"
-    english: dict[str, str]  # by form, lower case and with plain blanks; {n} is a number
-    behind: dict[str, str]  # of these, those that count behind a digit in any language
-    decimal_elsewhere: str  # the mark of other countries of this language, empty where none differ
-    elsewhere: re.Pattern[str] | None  # words that name these countries' currencies
-    numerals: dict[str, float]  # words of spelled-out numbers
-    joint: str  # of two such words: "and", "tens and", "ones and", or empty for a blank alone
+    english: dict[str, str]  # English by word, in lower case, blanks for hyphens; {n} is a number
+    behind: dict[str, str]  # English by word, read after a digit in a text of any language
+    decimal_elsewhere: str  # decimal mark of other countries of this language, or empty
+    elsewhere: re.Pattern[str] | None  # words for the currencies of these countries
+    numerals: dict[str, float]  # value by word, for spelled-out numbers
+    joint: str  # between such words: "and", "tens and", "ones and", or empty for a blank
     joint_word: str
 
 
 def languages() -> tuple[str, ...]:
-    """The codes of the languages that have a file."""
+    """Return the codes of the languages that have a file."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.tsv")))
 
 
 def rules_for(code: str) -> str:
-    """A language whose numbers have a file as it is, any other as "", for English rules.
+    """Return the code if this language has a file of number words, otherwise "" for English rules.
 
     >>> rules_for("fr"), rules_for("en"), rules_for("ja")
     ('fr', '', '')
@@ -62,12 +63,12 @@ def rules_for(code: str) -> str:
 
 @cache
 def language_of(code: str) -> Language:
-    """The language of a code, read from its file.
+    """Read the number words of a language from its file.
 
     Raises
     ------
     ValueError
-        If there is no file, or a line of it is not a form and its words.
+        If there is no file, or one of its lines is not a form and its words.
     """
     path = FOLDER / f"{code}.tsv"
     if not path.is_file():
@@ -120,8 +121,8 @@ def language_of(code: str) -> Language:
 
 
 def any_of(words: Iterable[str]) -> str:
-    """Return a pattern of any of the words, the longest first; blanks may be hyphens."""
-    by_first: dict[str, list[str]] = {}  # so that a place in a text is compared with few words
+    """Return a pattern for any of the words, the longest first; blanks also match hyphens."""
+    by_first: dict[str, list[str]] = {}  # so that few words are tried at each position of a text
     for word in sorted(words, key=len, reverse=True):
         counted = word.startswith("{n}") or word[:1].isdigit()
         first, rest = ("(?=[0-9])", word) if counted else (re.escape(word[:1]), word[1:])
@@ -135,7 +136,7 @@ def _words(english: dict[str, str]) -> re.Pattern[str]:
 
 
 def _dates(english: dict[str, str]) -> re.Pattern[str] | None:
-    """Return the pattern of a day and a month, and the year behind them."""
+    """Return the pattern of a day and a month with an optional year, or None without months."""
     months = [form for form, words in english.items() if words.lower() in _MONTHS]
     if not months:
         return None
@@ -152,7 +153,7 @@ def _dates(english: dict[str, str]) -> re.Pattern[str] | None:
 
 @cache
 def magnitudes_behind() -> tuple[re.Pattern[str], dict[str, str]]:
-    """The magnitudes that are known behind a digit in a text of any language."""
+    """Return a pattern of the magnitudes read after a digit in any language, and their English."""
     table = {w: form for code in languages() for w, form in language_of(code).behind.items()}
     initials = "".join(sorted({word[0] for word in table}))
     return re.compile(
@@ -162,9 +163,9 @@ def magnitudes_behind() -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 def periods_in_english(text: str) -> str:
-    """A line with the periods and dates of all languages' files in English.
+    """Return a line with its periods and dates, in any language with a file, put into English.
 
-    For titles and fields that are too short to tell their language.
+    Use it for titles and fields that are too short to tell their language.
 
     >>> periods_in_english("3. Quartal 2024"), periods_in_english("30 de octubre de 2024")
     ('q3 2024', '30 October 2024')
@@ -177,7 +178,9 @@ def periods_in_english(text: str) -> str:
 
 
 def quarters_in_english(text: str, language: str) -> str:
-    """A text with a language's quarters, halves and years in English; English text as it is.
+    """Return a text with a language's quarters, halves and years put into English.
+
+    English text, and that of a language without a file, is returned unchanged.
 
     >>> quarters_in_english("Im dritten Quartal 2024 stieg der Umsatz.", "de")
     'Im q3 2024 stieg der Umsatz.'
@@ -199,7 +202,7 @@ def _periods(code: str) -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 def magnitude_words() -> str:
-    """Return a pattern of the words that are a magnitude or a percent sign in some language."""
+    """Return a pattern of the words for a magnitude or a percent sign in any language."""
     words = set()
     for code in languages():
         for form, english in language_of(code).english.items():
@@ -209,7 +212,7 @@ def magnitude_words() -> str:
 
 
 def word_edits(text: str, language: str) -> list[Edit]:
-    """What to put in place of a language's words for units, magnitudes, periods and directions."""
+    """Return the edits that put a language's words next to numbers into English."""
     if language in ("", "en"):
         return []
     known = language_of(language)
@@ -227,7 +230,7 @@ def word_edits(text: str, language: str) -> list[Edit]:
 
 
 def _is_period(text: str, match: re.Match[str], said: list[tuple[re.Match[str], str]]) -> bool:
-    """Whether "T4" is a quarter: no terminal is near, and the text speaks of periods or results."""
+    """Return whether "T4" is a quarter: no terminal is near and the text has periods or results."""
     if any(new == "terminal" and abs(one.start() - match.start()) < 40 for one, new in said):
         return False
     others = (new for one, new in said if one[0] != match[0])
@@ -235,7 +238,7 @@ def _is_period(text: str, match: re.Match[str], said: list[tuple[re.Match[str], 
 
 
 def in_lower_case(text: str) -> str:
-    """Return the text in lower case, of the same length."""
+    """Return the text in lower case with its length unchanged."""
     lower = text.lower()
     if len(lower) == len(text):
         return lower
@@ -256,7 +259,7 @@ def _date_edits(text: str, known: Language) -> list[Edit]:
 
 
 def _around_number(match: re.Match[str], new: str) -> list[Edit]:
-    """The edits that put new words in place of a form, and leave its number where it stands."""
+    """Return the edits that replace a form with new words but keep its number in place."""
     number = _NUMERAL.search(match[0])
     if number is None or number[0] not in new:
         return [(*match.span(), new)]
@@ -267,23 +270,23 @@ def _around_number(match: re.Match[str], new: str) -> list[Edit]:
 
 
 def _in_english(form: str, english: dict[str, str]) -> str:
-    """Return the English of a form, which may have a number where the file has {n}."""
+    """Return the English for a form, which may have a number where the file has {n}."""
     if form in english:
         return english[form]
     for number in _NUMERAL.finditer(form):
         general = f"{form[: number.start()]}{{n}}{form[number.end() :]}"
         if general in english:
             return english[general].replace("{n}", number[0])
-    raise AssertionError(form)  # the pattern is made of the forms
+    raise AssertionError(form)  # unreachable: the pattern is made of the forms
 
 
 def form_of(words: str) -> str:
-    """Return words as a language's file writes them."""
+    """Return words in the form used as keys: lower case, with blanks for hyphens."""
     return words.lower().replace("-", " ")
 
 
 def apart(edits: list[Edit]) -> list[Edit]:
-    """The edits in order, without those that another one overlaps."""
+    """Return the edits in order, without those that overlap an earlier one."""
     kept: list[Edit] = []
     for edit in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
         if not kept or edit[0] >= kept[-1][1]:

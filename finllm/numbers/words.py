@@ -55,7 +55,7 @@ _AND_FRACTION = re.compile(
 
 
 def parse_fraction(text: str) -> float | None:
-    """Return the value of "half", "a third", "three-quarters"; None if it is none.
+    """Return the value of a fraction such as "half" or "a third", or None if it is not a fraction.
 
     >>> parse_fraction("three quarters")
     0.75
@@ -68,7 +68,7 @@ def parse_fraction(text: str) -> float | None:
 
 
 def parse_spelled(text: str, start: int) -> tuple[float, float, int] | None:
-    """Read the longest spelled-out number of a lower-case text that begins at an offset.
+    """Read the longest spelled-out number that begins at an offset of a lower-case text.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def parse_spelled(text: str, start: int) -> tuple[float, float, int] | None:
     Returns
     -------
     tuple of float, float, int, or None
-        Value, the value of the last place said ("a hundred and fifty" has 1, "two hundred" has
-        100), and the offset behind the number. None if no number begins at `start`.
+        Value, the value of the last place stated ("a hundred and fifty" has 1, "two hundred" has
+        100), and the offset after the number. None if no number begins at `start`.
 
     Examples
     --------
@@ -103,18 +103,18 @@ def parse_spelled(text: str, start: int) -> tuple[float, float, int] | None:
 
 
 class _Reading:
-    """A spelled-out number as far as it has been read."""
+    """The part of a spelled-out number that has been read so far."""
 
     def __init__(self) -> None:
         self.total = 0.0  # thousands, millions, ... that are complete
-        self.group = 0.0  # what was said since the last of them
+        self.group = 0.0  # read since the last of them
         self.limit = 1e15  # a scale must be below the one before it
         self.quantum = 1.0
-        self.end = -1  # offset behind the last word that belongs to the number
+        self.end = -1  # offset after the last word of the number
         self.last = ""
 
     def take(self, word: str, text: str, end: int) -> int | None:
-        """Take in the next word; return where to go on, None if the number is over."""
+        """Add the next word; return the offset to continue at, or None if the number has ended."""
         if word in SCALES:
             if not self._scale(word):
                 return None
@@ -140,7 +140,7 @@ class _Reading:
         return end
 
     def _scale(self, word: str) -> bool:
-        """Multiply by a scale word; return whether it may stand here."""
+        """Multiply by a scale word, and return False if it cannot follow the words before it."""
         scale = SCALES[word]
         if word == "hundred":
             if not 0 < self.group < 100:
@@ -155,7 +155,7 @@ class _Reading:
 
 
 def _fits(group: float, value: int, last: str) -> bool:
-    """Whether a word below one hundred may follow what the group already holds."""
+    """Return whether a word below one hundred may follow the words already in the group."""
     if last in ("a", "an", "decimals") or (last in ONES):
         return False
     if value >= 10:
@@ -164,9 +164,9 @@ def _fits(group: float, value: int, last: str) -> bool:
 
 
 def _continues(text: str, position: int, scale: str, limit: float) -> bool:
-    """Whether a number word follows an "and" that is of the same number.
+    """Return whether the word after an "and" continues the same number.
 
-    It is not in "one hundred and two hundred", nor in "two thousand one hundred and six thousand".
+    It does not in "one hundred and two hundred" or "two thousand one hundred and six thousand".
     """
     match = _WORD.match(text, position + 1)
     if match is None or match.group() not in ONES and match.group() not in TENS:
@@ -180,7 +180,7 @@ def _continues(text: str, position: int, scale: str, limit: float) -> bool:
 
 
 def _decimals(text: str, position: int) -> tuple[str, int]:
-    """Return the digits said behind "point" and the offset behind them."""
+    """Return the digits read after "point" and the offset after them."""
     digits, end = "", position
     while (match := _WORD.match(text, end + 1)) is not None:
         word = match.group()

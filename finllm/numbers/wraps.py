@@ -1,4 +1,4 @@
-"""Join lines that were wrapped at the edge of a page in the middle of a sentence."""
+"""Detection of lines that were wrapped in the middle of a sentence."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _COMES_FROM = re.compile(
 )
 _ENDS = (".", "!", "?", ":", ";", "|")
 _CLOSERS = "\"')]"
-_WIDTHS = (30, 120)  # of a column of text
+_WIDTHS = (30, 120)  # of a column of text, in characters
 
 
 def wrapped(lines: list[str], fresh: list[bool]) -> list[bool]:
-    """For each line whether its sentence goes on in the next one.
+    """Return for each line whether its sentence continues in the next line.
 
-    It does where the break stands beside a word that cannot end or begin a sentence ("rose 5%
-    to"), and where the lines are those of a column of text: each as long as it could be. A line
-    that is ``fresh`` begins with a bullet or a numeral, and goes on from no other; a long one goes
-    on in what follows it without a bullet.
+    It does if the break is next to a word that cannot end or begin a sentence ("rose 5% to"), or if
+    the lines form a column of text, each as long as it could be. A ``fresh`` line begins with a
+    bullet or a numeral and never continues another line; if it is long, it continues in the
+    following line without a bullet.
 
     >>> wrapped(["Revenue rose 5% to", "$3 million", "Margin fell"], [False] * 3)
     [True, False, False]
@@ -39,7 +39,7 @@ def wrapped(lines: list[str], fresh: list[bool]) -> list[bool]:
     for nth in range(1, len(lines) + 1):
         line = stripped[nth] if nth < len(lines) else ""
         if line and not fresh[nth] and line[0] != "#" and "|" not in line:
-            continue  # it may be the rest of the one above
+            continue  # it may continue the line above
         item = fresh[first] and not stripped[first].startswith("#")
         _mark_block(stripped[first:nth], goes_on, first, item=item)
         first = nth
@@ -47,9 +47,9 @@ def wrapped(lines: list[str], fresh: list[bool]) -> list[bool]:
 
 
 def _mark_block(block: list[str], goes_on: list[bool], first: int, *, item: bool) -> None:
-    """Mark the breaks of lines that follow each other without a bullet or an empty line.
+    """Mark in ``goes_on`` the breaks inside a block of lines without a bullet or an empty line.
 
-    ``item`` says that the first of them is an item of a list.
+    ``first`` is the index of its first line; ``item`` tells whether that line is a list item.
     """
     unended = [
         nth
@@ -63,17 +63,17 @@ def _mark_block(block: list[str], goes_on: list[bool], first: int, *, item: bool
 
 
 def _ends(line: str) -> bool:
-    """Whether a line ends with the end of a sentence or of a table's row."""
+    """Return whether a line ends with the end of a sentence or of a table row."""
     return line.rstrip(_CLOSERS).endswith(_ENDS)
 
 
 def _is_inside(line: str, following: str) -> bool:
-    """Whether the words beside a break say that it is inside a sentence."""
+    """Return whether the words next to a line break show that it is inside a sentence."""
     return _GOES_ON.search(line) is not None or _COMES_FROM.match(following) is not None
 
 
 def _is_column(block: list[str]) -> bool:
-    """Whether no line could have held the first word of the next one, and one break is inside."""
+    """Return whether no line has room for the next word and a break is inside a sentence."""
     width = max(map(len, block))
     if len(block) < 3 or not _WIDTHS[0] <= width <= _WIDTHS[1]:
         return False

@@ -1,7 +1,7 @@
 """Typed, frozen records from a mapping in a file; invalid values raise readable errors.
 
-A field's type is its annotation; what else is allowed stands beside it, as a range (``within``)
-or a list (``one_of``).
+A field's annotation is its type; a range (``within``) or a list of allowed values (``one_of``) may
+follow it.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from ruamel.yaml.error import YAMLError
 
 
 def within(low: float, high: float = float("inf"), *, above_low: bool = False) -> typing.Any:
-    """A number in [low, high], or in (low, high] with ``above_low``."""
+    """Declare a field as a number in [low, high], or in (low, high] with ``above_low``."""
     return field(metadata={"low": low, "high": high, "above_low": above_low})
 
 
 def one_of(*allowed: object) -> typing.Any:
-    """One of a few values."""
+    """Declare a field as one of the given values."""
     return field(metadata={"allowed": allowed})
 
 
 def checked_record(kind: type, raw: object, prefix: str = "") -> typing.Any:
-    """A mapping as a frozen record, nested ones as records of their own.
+    """Convert a mapping to a frozen record, with nested mappings as records of their own.
 
     Parameters
     ----------
     kind
         A dataclass whose fields are numbers, text, booleans, tuples of text, or such dataclasses.
     prefix
-        What stands before a key in messages.
+        Text before each key in messages.
 
     Raises
     ------
     ValueError
-        If a key is unknown or missing, or a value is of another type or not allowed; names the
-        key, the value and what is allowed.
+        If a key is unknown or missing, or a value has another type or is not allowed. The message
+        names the key, the value and the allowed values.
     """
     if not isinstance(raw, dict):
         raise ValueError(f"{prefix.rstrip('.') or 'the file'} must be a mapping, not {raw!r}")
@@ -62,7 +62,7 @@ def checked_record(kind: type, raw: object, prefix: str = "") -> typing.Any:
 
 
 def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: float = 0.5) -> str:
-    """The end of a message about an unknown name: the known one most like it, if one is.
+    """Return the end of a message about an unknown name: the most similar known name, or "".
 
     >>> did_you_mean("lora.rnak", ["lora.r", "lora.rank"])
     '; did you mean lora.rank?'
@@ -74,12 +74,12 @@ def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: f
 
 
 def parsed_yaml(text: str, where: str) -> typing.Any:
-    """The content of a YAML 1.2 text, in which 2e-4 is a number.
+    """Parse a YAML 1.2 text, in which 2e-4 is a number.
 
     Raises
     ------
     ValueError
-        If it is not YAML; the message begins with ``where``, the name of the file.
+        If the text is not YAML; the message begins with ``where``, the name of the file.
     """
     try:
         return YAML(typ="safe").load(text)

@@ -1,6 +1,6 @@
 """params.yaml as typed, frozen records that reject unknown, missing or out-of-range values.
 
-No field has a default value: params.yaml tells the whole truth.
+No field has a default value: params.yaml has every parameter.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from finllm.settings.prefer import Prefer
 
 @dataclass(frozen=True)
 class Data:
-    """Which folder under data/raw is the experiment's source, which one is for transfer alone."""
+    """Folders under data/raw: the source of the experiment, and the source for transfer only."""
 
     source: str
     transfer_source: str
@@ -31,7 +31,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Sample:
-    """The fictional calls of the embedded default."""
+    """Fictional calls of the default source."""
 
     n_companies: int = within(8, 100_000)
     n_calls: int = within(8, 1_000_000)
@@ -45,7 +45,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Clean:
-    """Raw text to transcripts."""
+    """Cleaning of raw text into transcripts."""
 
     max_reject_share: float = within(0, 1)
     repair_mojibake: bool
@@ -57,7 +57,7 @@ class Clean:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which transcripts are long and financial enough."""
+    """Filtering of transcripts by length, financial terms, duplicates, outliers and support."""
 
     min_words: int = within(0)
     max_words: int = within(1)
@@ -80,7 +80,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Weights:
-    """How the examples are shared among the templates."""
+    """Shares of the examples by template, which add up to 1."""
 
     understanding: float = within(0, 1)
     completion: float = within(0, 1)
@@ -95,7 +95,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Templatize:
-    """Transcripts to instruction examples."""
+    """Conversion of transcripts into instruction examples."""
 
     weights: Weights
     paraphrases: bool
@@ -116,7 +116,7 @@ class Templatize:
 
 @dataclass(frozen=True)
 class Split:
-    """Companies to train, validation, test and transfer sets."""
+    """Split of companies into train, validation, test and transfer sets."""
 
     mode: str = one_of("random", "chronological")
     embargo_quarters: int = within(0, 40)
@@ -149,7 +149,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Model:
-    """The base model and how its weights are held."""
+    """The base model, and the quantization and types of its weights."""
 
     name: str
     revision: str
@@ -164,7 +164,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Lora:
-    """The low-rank adapter."""
+    """The LoRA adapter."""
 
     r: int = within(1, 1024)
     alpha: float = within(0, above_low=True)
@@ -176,7 +176,7 @@ class Lora:
 
 @dataclass(frozen=True)
 class Train:
-    """The fit."""
+    """Fine-tuning."""
 
     method: str = one_of("lora", "full")
     learning_rate: float = within(0, 1, above_low=True)
@@ -205,7 +205,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Predict:
-    """Answers from the base and the tuned model."""
+    """Generation of answers by the models."""
 
     backend: str = one_of("auto", "vllm")
     max_new_tokens: int = within(1, 100_000)
@@ -232,7 +232,7 @@ class Predict:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Scores."""
+    """Scoring of the answers."""
 
     encoder: str
     encoder_package: str
@@ -244,7 +244,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is decided, and on which metric: fixed before the run."""
+    """The decision and its metric, fixed before the run."""
 
     primary_metric: str = one_of(*METRICS)
     candidate: str = one_of("tuned", "preferred")
@@ -263,7 +263,7 @@ class Significance:
 
 @dataclass(frozen=True)
 class BayesStats:
-    """The Bayesian model of the paired differences."""
+    """Bayesian model of the paired differences."""
 
     prior_scale: float = within(0, 100, above_low=True)
     n_draws: int = within(100, 1_000_000)
@@ -275,7 +275,7 @@ class BayesStats:
 
 @dataclass(frozen=True)
 class Report:
-    """What the report shows."""
+    """Content of the report."""
 
     include_text: bool
     n_examples: int = within(0, 1000)
@@ -283,14 +283,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Execution:
-    """Where the stages run; no result depends on it."""
+    """Where the stages run, which does not affect any result."""
 
     engine: str = one_of("local", "ray")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The hardware that ``finllm plan`` compares with; no stage reads it."""
+    """Hardware that ``finllm plan`` compares with; no stage reads it."""
 
     device: str = one_of("cpu", "cuda")
     device_gb: float = within(0, above_low=True)
@@ -303,7 +303,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Search:
-    """How ``finllm search`` draws and stops its trials; no stage reads it."""
+    """Sampling and pruning of the trials of ``finllm search``; no stage reads it."""
 
     n_startup_trials: int = within(1, 10_000)
     prune: bool
@@ -312,7 +312,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Params:
-    """The whole of params.yaml, a section a stage."""
+    """All sections of params.yaml."""
 
     data: Data
     sample: Sample
@@ -360,13 +360,13 @@ class Params:
 
 
 def load_params(path: Path) -> Params:
-    """The checked contents of a params.yaml (YAML 1.2, so that 2e-4 is a number).
+    """Read and check a params.yaml (YAML 1.2, so that 2e-4 is a number).
 
     Raises
     ------
     ValueError
         If the file is missing, is not YAML, or a key or value is not allowed. The message names
-        the key, the value and what is allowed.
+        the key, the value and the allowed values.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; it holds every parameter of the pipeline")
@@ -374,7 +374,7 @@ def load_params(path: Path) -> Params:
 
 
 def check_params(text: str, where: str) -> Params:
-    """The checked contents of a params.yaml given as text; ``where`` names it in messages."""
+    """Check the text of a params.yaml and return its parameters; ``where`` names it in messages."""
     raw = parsed_yaml(text, where)
     try:
         return checked_record(Params, raw)

@@ -1,4 +1,4 @@
-"""The section ``prefer`` of params.yaml, as ``finllm.settings.params`` has the others."""
+"""The section ``prefer`` of params.yaml; ``finllm.settings.params`` has the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finllm.settings.checked_record import one_of, within
 
 @dataclass(frozen=True)
 class PairWeights:
-    """How the preference pairs are shared among their kinds."""
+    """Shares of the preference pairs by kind, which add up to 1."""
 
     corrupted: float = within(0, 1)
     sampled: float = within(0, 1)

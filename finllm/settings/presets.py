@@ -1,4 +1,4 @@
-"""Presets: values of params.yaml for a setting, and their application."""
+"""Presets, which are sets of values for params.yaml, and their application."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from finllm.settings.params import Params, check_params
 
 
 def preset_names(folder: Path) -> list[str]:
-    """The presets that a folder holds, sorted."""
+    """Return the sorted names of the presets in a folder."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def apply_preset(name: str, *, folder: Path, params: Path) -> list[str]:
-    """Write a preset's values into params.yaml; the keys whose values changed.
+    """Write a preset's values into params.yaml, and return the keys whose values changed.
 
-    Comments and order stay, so that ``git diff`` shows exactly what changed. Nothing is written
-    unless the result is a valid params.yaml.
+    Comments and order are preserved, so that ``git diff`` shows exactly the changes. Nothing is
+    written unless the result is a valid params.yaml.
 
     Raises
     ------
     ValueError
-        If there is no such preset, it names a key that params.yaml has not, or the result is
+        If there is no such preset, it names a key that params.yaml does not have, or the result is
         not allowed.
     """
     text, changed = _with_preset(name, folder, params)
@@ -35,7 +35,7 @@ def apply_preset(name: str, *, folder: Path, params: Path) -> list[str]:
 
 
 def preset_params(name: str, *, folder: Path, params: Path) -> Params:
-    """The parameters as ``apply_preset`` would leave them; nothing is written."""
+    """Return the parameters as ``apply_preset`` would leave them, without writing anything."""
     text, _ = _with_preset(name, folder, params)
     return check_params(text, f"{params} with preset {name}")
 
