@@ -93,10 +93,8 @@ def search(
         Function that trains one trial, given an experiment's name, settings, and a function to
         call with each evaluation, which returns whether to stop. A ``KeyboardInterrupt`` is not
         caught.
-    n_trials
-        Total number of trials.
-    n_startup_trials
-        Number of random trials before the sampler learns from results.
+    n_trials, n_startup_trials
+        Number of all trials, and of random ones before the sampler learns from results.
     seed
         Seed of the sampler.
     prefix

@@ -48,7 +48,7 @@ class Activations:
 
     @property
     def peak(self) -> int:
-        """Peak in bytes. The backward passes of loss and blocks come one after the other."""
+        """Peak in bytes; the loss is differentiated before any block, so the two never add up."""
         return self.kept + max(self.logits, self.recomputed + self.workspace)
 
 

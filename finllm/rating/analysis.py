@@ -133,7 +133,7 @@ def rating_metrics(
 def win_rate(
     preferred: Sequence[float], companies: Sequence[str], *, confidence: float
 ) -> dict[str, float]:
-    """Return the share of examples with the tuned answer preferred, and its interval.
+    """Return how often the tuned answer is preferred, with a confidence interval.
 
     "Neither" counts as one half. The interval is Wilson's (1927) score interval at the effective
     sample size ``n / design effect`` (Kish 1965; Dean and Pagano 2015 compare such intervals),
@@ -172,7 +172,7 @@ def win_rate(
 def inter_rater_agreement(
     ratings: Ratings, *, confidence: float, n_bootstrap: int, seed: int
 ) -> dict[str, dict[str, object]]:
-    """Return Krippendorff's ordinal alpha and Cohen's kappa of each two raters, by question.
+    """Return Krippendorff's ordinal alpha and every two raters' Cohen's kappa, by question.
 
     Units are answers for the criteria and pairs for the preference, in terms of models, not of the
     letters shown. Kappa is weighted: by squared distance for points, linearly for the preference.

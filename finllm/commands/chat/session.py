@@ -43,7 +43,7 @@ class Exchange:
 
 
 class Session:
-    """Questions about one call to several models, with the prompts of `predict`.
+    """A session that asks several models about one call, with the prompts of `predict`.
 
     Parameters
     ----------

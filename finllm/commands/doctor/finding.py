@@ -20,17 +20,17 @@ class Finding:
 
 
 def ok(name: str, says: str) -> Finding:
-    """Return a finding that nothing is wrong."""
+    """Return a finding in the state ``ok``."""
     return Finding(name, OK, says)
 
 
 def warning(name: str, says: str, mend: str) -> Finding:
-    """Return a finding that a run works with a limitation, fixed by the command ``mend``."""
+    """Return a warning: a run works with a limitation, which the command ``mend`` removes."""
     return Finding(name, WARNING, says, mend)
 
 
 def problem(name: str, says: str, mend: str) -> Finding:
-    """Return a finding that a run fails until it is fixed by the command ``mend``."""
+    """Return a problem: a run fails until the command ``mend`` fixes it."""
     return Finding(name, PROBLEM, says, mend)
 
 

@@ -83,7 +83,7 @@ def cpu_features(
     limit: str = "",
     n_gpus: int = 0,
 ) -> Finding:
-    """Check whether the processor has instructions for the compute type; without them it is slow.
+    """Check whether the processor has fast bfloat16 products, if the compute type needs them.
 
     Parameters
     ----------

@@ -104,7 +104,7 @@ def quantizer(version: str, quantization: str, error: float | None) -> Finding:
 
 
 def quantization_error(quantization: str, *, double: bool) -> float | None:
-    """Return the relative error |W' - W| / |W| of a quantized normal matrix; None for ``none``.
+    """Return the relative error |W' - W| / |W| of quantizing a normal matrix; None for ``none``.
 
     Runs the kernels that training uses, on the GPU if there is one.
     """

@@ -128,7 +128,7 @@ def listed(config: str) -> dict[str, str]:
 
 
 def ask_dvc(root: Path, *arguments: str) -> tuple[int, str, str]:
-    """Run a DVC command; return exit code, output and errors. It is stopped after a time limit."""
+    """Run a DVC command with a time limit; return exit code, output and errors."""
     command = [sys.executable, "-m", "dvc", *arguments]
     try:
         done = subprocess.run(

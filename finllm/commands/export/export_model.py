@@ -1,4 +1,4 @@
-"""Write the tuned model, load it again, and compare its answers with those evaluated."""
+"""Write the tuned model, load it again, and compare its answers with the evaluated ones."""
 
 from __future__ import annotations
 

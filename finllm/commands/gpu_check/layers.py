@@ -43,7 +43,7 @@ def quantized(device: torch.device) -> Finding:
     """Check that NF4 with double quantization changes no weight by more than half the widest step.
 
     The constants of the blocks are quantized as well, after their mean is subtracted, in steps
-    relative to the largest of each 256.
+    relative to the largest of each 256 constants.
     """
     generator = torch.Generator().manual_seed(models.SEED)
     weight = torch.randn(512, 512, generator=generator).to(device)
@@ -121,7 +121,7 @@ def dropout_share(device: torch.device) -> Finding:
 
 
 def merged_and_exported(folder: str, dtype: str, output: Path) -> Iterator[Finding]:
-    """Check an adapter merged into weights of a type, then the merged weights after a reload."""
+    """Check the logits of merged weights, then weights and logits after export and reload."""
     ids = models.random_ids(N_ROWS, N_TOKENS, models.tiny_config().vocab_size)
     reference = models.with_lora(models.exact(folder)).eval()
     tuned = models.with_lora(models.loaded(folder, dtype, kernel="answers")).eval()

@@ -80,8 +80,9 @@ class Contrast:
     def bayes_factor(self) -> float | None:
         """Return BF10 for a nonzero contrast, by ``jzs_from_t``; None if nothing varied.
 
-        t is the estimate over its error, and n one more than the weighted degrees of freedom: as
-        many independent pairs would estimate the error as well. Read only its order of magnitude.
+        t is the estimate over its error, and n one more than the weighted degrees of freedom: so
+        many independent pairs would estimate the error equally well. Read only its order of
+        magnitude.
         """
         if self.standard_error == 0:
             return None
@@ -122,13 +123,12 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
 
         m_lsc = mu_l + S_s + C_c + (LS)_ls + (LC)_lc + (SC)_sc + e_lsc
 
-    With weights w, the contrast's table ``d_sc = sum_l w_l m_lsc`` has seeds as rows and companies
-    as columns. With the mean squares ``MS_S`` (rows), ``MS_C`` (columns) and ``MS_R`` (residuals),
-    the variance of its mean is ``(MS_S + MS_C - MS_R) / (S C)``, as in
-    ``finllm.stats.variance.pool_seeds`` (Searle, Casella and McCulloch 1992, *Variance Components*,
-    sections 4.2 and 4.7), but never less than the larger of the first two terms (Hillis 2007,
-    Statistics in Medicine 26:596). The seeds' part of it is ``MS_S - MS_R``, the companies' part
-    ``MS_C``; see ``Contrast`` for how they are combined.
+    With weights w, the contrast's table ``d_sc = sum_l w_l m_lsc`` has the mean squares ``MS_S`` of
+    seeds (rows), ``MS_C`` of companies (columns) and ``MS_R`` of residuals. The variance of its
+    mean is ``(MS_S + MS_C - MS_R) / (S C)``, as in ``finllm.stats.variance.pool_seeds`` (Searle,
+    Casella and McCulloch 1992, *Variance Components*, sections 4.2 and 4.7), but never less than
+    the larger of the first two terms (Hillis 2007, Statistics in Medicine 26:596). The seeds' part
+    is ``MS_S - MS_R``, the companies' part ``MS_C``; ``Contrast`` combines them.
 
     Three seeds say little about their own variance. So if the weights add up to zero, ``MS_S`` is
     pooled over the levels: ``sum(w^2)`` times the mean square of levels by seeds, with
@@ -139,15 +139,13 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
 
     With ``exact`` the values are counted, not measured, and the contrast has no error.
 
-    Do not trust the error if one level is far less stable than the others (its seeds scatter
-    several times as much): pooled, its contrasts look too certain. Assumes near-normal company
-    means.
+    Do not trust the error if the seeds of one level scatter several times as much as the others':
+    pooled, its contrasts look too certain. Assumes near-normal company means.
 
     Raises
     ------
     ValueError
-        If there are fewer than two seeds, a value is not finite, or ``weights`` does not have one
-        number per level.
+        If there are fewer than two seeds, a value is not finite, or a level has no weight.
     """
     table, w = np.asarray(means, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     if table.ndim != 3 or len(w) != len(table):
@@ -186,7 +184,7 @@ def ratio_weights(n_levels: int, a: int, b: int, times: float) -> np.ndarray:
 def ratio(
     means: ArrayLike, a: int, b: int, *, rate: float, exact: bool = False
 ) -> tuple[float, float, float]:
-    """Return the ratio of the means of levels a and b, and its interval, error ``rate`` per side.
+    """Return the mean of level a over that of b, and an interval with error ``rate`` per side.
 
     Fieller's interval (1954): all x for which ``a - x b`` does not differ significantly from zero.
     An end is infinite if b does not differ significantly from zero. All three values are NaN if

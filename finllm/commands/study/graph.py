@@ -67,7 +67,7 @@ def upstream(stages: Mapping[str, Stage], last: str) -> list[str]:
 def stage_keys(
     stages: Mapping[str, Stage], order: Sequence[str], params: Mapping
 ) -> dict[str, str]:
-    """Return a hash for each stage of the parameters that its outputs depend on, also upstream.
+    """Return, for each stage, a hash of the parameters that it and its upstream stages depend on.
 
     If two cells have the same key, the stage runs once: the second cell takes the outputs from
     DVC's run cache.

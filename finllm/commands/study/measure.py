@@ -39,7 +39,7 @@ class Measure:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Files in the repository to read it from; the first that contains it counts."""
+        """Files to read the measure from; the first that contains it counts."""
         if self.stage:
             return tuple(f"data/results/metrics/{file}" for file in figure_files(self.stage))
         return (f"data/evaluate/{'changed' if self.set in CHANGED else 'scores'}.jsonl",)
