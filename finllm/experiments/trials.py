@@ -80,8 +80,8 @@ def search(
 ) -> None:
     """Train until the study has ``n_trials`` finished trials, including those of earlier calls.
 
-    The first trial has the values of params.yaml. A trial that was running when an earlier call
-    ended is trained again, before new ones.
+    The first trial has the values of params.yaml, if the space contains them. A trial that was
+    running when an earlier call ended is trained again, before new ones.
 
     Parameters
     ----------
