@@ -1,4 +1,4 @@
-"""``python -m finllm``; explains how to activate the environment if it is not active."""
+"""Entry point of ``python -m finllm``; explains how to activate the environment if needed."""
 
 import sys
 

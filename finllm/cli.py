@@ -1,4 +1,4 @@
-"""Command line ``python -m finllm COMMAND``; each command is a module of finllm/commands."""
+"""The command line ``python -m finllm COMMAND``; each command is a module of finllm/commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from finllm.commands.study import command as study
 from finllm.commands.terminal import bars_on_terminals_only
 from finllm.runtime.environment import in_words, outside
 
-COMMANDS = (  # in the order of the help: a first look, a setting, the model, its scores, the shell
+COMMANDS = (  # in the order of the help: first steps, settings, the model, its scores, the shell
     doctor,
     gpu_check,
     repro,
@@ -45,19 +45,19 @@ COMMANDS = (  # in the order of the help: a first look, a setting, the model, it
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; a user's mistake is one line and exit code 1, never a traceback."""
+    """Run a command; report a user's mistake in one line with exit code 1, without a traceback."""
     commands = parser()
     parsed = commands.parse_args(arguments)
     if parsed.command is None:
         commands.print_help(sys.stderr)
         sys.exit(2)
     bars_on_terminals_only()
-    deprecated = ".is_gradient_checkpointing. is deprecated"  # PEFT 0.21 reads it: not the user's
+    deprecated = ".is_gradient_checkpointing. is deprecated"  # PEFT 0.21 reads it, not the user
     warnings.filterwarnings("ignore", deprecated, FutureWarning)
     try:
         code = parsed.run(parsed)
         sys.stdout.flush()
-    except BrokenPipeError:  # what reads the output, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has stopped reading
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except ModuleNotFoundError as error:
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parser(prog: str = "python -m finllm") -> argparse.ArgumentParser:
-    """The parser of all commands, in the name that the user types."""
+    """Return the parser of all commands; ``prog`` is the program name that the help shows."""
     found = argparse.ArgumentParser(
         prog=prog,
         description="Fine-tune a language model on earnings calls and test whether it helped. "
@@ -80,7 +80,7 @@ def parser(prog: str = "python -m finllm") -> argparse.ArgumentParser:
         epilog=f"Run `{prog} COMMAND --help` for options and examples, and `{prog} doctor` to "
         "check the environment.",
     )
-    found.set_defaults(parser=parser)  # for `completion`, which prints what this parses
+    found.set_defaults(parser=parser)  # for `completion`, which builds its script from this parser
     commands = found.add_subparsers(dest="command", metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(commands)

@@ -1,7 +1,7 @@
-"""The commands: ``add_parser`` defines the arguments, ``run`` executes it.
+"""The commands: ``add_parser`` defines a command's arguments, ``run`` executes it.
 
-A command is a module, or a folder of ``command.py`` and what no other part of the library uses.
+A command is a module, or a folder with ``command.py`` and the modules that only this command uses.
 
-A module imports at its top only what the help needs: ``python -m finllm --help`` is to come at
-once, so what a command works with is imported in its ``run``.
+At its top a module imports only what the help needs, so that ``python -m finllm --help`` answers at
+once; all other imports are in ``run``.
 """

@@ -21,16 +21,16 @@ def new_command(
     reads: str,
     writes: str,
 ) -> argparse.ArgumentParser:
-    """A command whose help says what it does, how it is called, what it reads and writes.
+    """Add a command whose help shows its description, examples, inputs and outputs.
 
     Parameters
     ----------
     run
-        Does it; a number is the exit code.
+        Function that executes the command; an integer that it returns is the exit code.
     summary
         One line for the list of all commands.
     example
-        The command line behind ``python -m finllm``, several a line each.
+        Arguments after ``python -m finllm``; one example per line.
     """
     examples = [f"  python -m finllm {line}" for line in example.splitlines()]
     facts = [_indented("reads:   ", reads), _indented("writes:  ", writes)]
@@ -46,7 +46,7 @@ def new_command(
 
 
 def add_params(command: argparse.ArgumentParser) -> None:
-    """``--params``: where the parameters are."""
+    """Add ``--params``, the path of the parameter file."""
     command.add_argument(
         "--params",
         type=Path,
@@ -59,12 +59,12 @@ CANDIDATE = "verdict.candidate of params.yaml"
 
 
 def add_model(command: argparse.ArgumentParser, names: str, default: str = CANDIDATE) -> None:
-    """``--model``: which one, where it is not the verdict's candidate."""
+    """Add ``--model``; ``names`` and ``default`` describe the allowed models in the help."""
     command.add_argument("--model", help=f"{names} (default: {default})")
 
 
 def add_adapter(command: argparse.ArgumentParser) -> None:
-    """``--adapter``: where the model is."""
+    """Add ``--adapter``, the folder of the adapter."""
     command.add_argument(
         "--adapter",
         type=Path,
@@ -73,19 +73,19 @@ def add_adapter(command: argparse.ArgumentParser) -> None:
 
 
 def add_json(command: argparse.ArgumentParser, what: str) -> None:
-    """``--json``: the record instead of words."""
+    """Add ``--json``, which prints ``what`` as one JSON object instead of text."""
     command.add_argument("--json", action="store_true", help=f"print {what} as one JSON object")
 
 
 def add_path(command: argparse.ArgumentParser, name: str, default: str, what: str) -> None:
-    """A path with a default, which the help names."""
+    """Add a path argument; the help shows its default."""
     command.add_argument(
         name, type=Path, default=Path(default), help=f"{what} (default: %(default)s)"
     )
 
 
 def add_comparison(command: argparse.ArgumentParser, scores: str) -> None:
-    """What a comparison over several runs takes: their files of scores, and where it goes."""
+    """Add the arguments of a comparison over several runs: score files, model and output."""
     command.add_argument("scores", type=Path, nargs="+", help=scores)
     add_model(command, "model to compare with the base: tuned, preferred")
     command.add_argument("--out", type=Path, help="write the comparison to this JSON file")

@@ -1,4 +1,4 @@
-"""``finllm completion``: shell completion scripts, by shtab."""
+"""``finllm completion``: print a shell completion script, made by shtab."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Print the script of a shell."""
+    """Print the completion script of the chosen shell."""
     print(script(parsed.shell, parsed.parser(prog="finllm")))
 
 
 def script(shell: str, every: argparse.ArgumentParser) -> str:
-    """The completion script of a shell, which defines ``finllm`` where nothing else does."""
+    """Return the completion script of a shell; it defines ``finllm`` unless that command exists."""
     import shtab
 
     _prepare(every, shtab.FILE)
     text = shtab.complete(every, shell=shell)
-    if shell == "zsh":  # its first line says whose completion the file is
+    if shell == "zsh":  # its first line must be the #compdef tag
         return text.replace("\n", f"\n\n{CALL}", 1)
     return (FISH_CALL if shell == "fish" else CALL) + text
 
 
 def _prepare(parser: argparse.ArgumentParser, files: dict[str, str]) -> None:
-    """Complete every path from the files, and describe each command by its one line."""
+    """Let every path argument complete file names, and describe each command by its summary."""
     for action in parser._actions:
         if action.type is Path:
             action.complete = files

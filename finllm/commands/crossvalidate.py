@@ -44,7 +44,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Run the folds, pool their scores, print the verdict; Ctrl-C says how to go on."""
+    """Run the folds, pool their scores and print the verdict; on Ctrl-C, print how to resume."""
     from finllm.commands.search import alone, interruptible
     from finllm.experiments import crossvalidation
     from finllm.records import write_json
@@ -80,7 +80,7 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _pooled(folds: list, params: dict) -> tuple[dict, str]:
-    """The comparison over all folds with its verdict, as a record and in words."""
+    """Compare models over all folds; return the record with the verdict, and the text to print."""
     from finllm.commands.pool import metric_lines
     from finllm.comparing.folds import pool
     from finllm.comparing.pairs import compare_pairs, pair
@@ -127,7 +127,7 @@ def _print(record: dict, page: str, *, as_json: bool) -> None:
 
 
 def _settings(texts: list[str]) -> dict[str, str]:
-    """The ``-S`` values by key, as texts for DVC to read."""
+    """Return the ``-S`` values by key, as strings for DVC to parse."""
     found = {}
     for text in texts:
         key, sign, value = text.partition("=")
@@ -140,7 +140,7 @@ def _settings(texts: list[str]) -> dict[str, str]:
 
 
 def _with(texts: list[str]) -> dict:
-    """The parameters with the ``-S`` values, checked; the file is not touched."""
+    """Return the checked parameters with the ``-S`` values; params.yaml itself does not change."""
     import tempfile
 
     from ruamel.yaml import YAML

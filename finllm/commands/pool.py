@@ -1,4 +1,4 @@
-"""``finllm pool``: compare base and tuned over the folds of a cross-validation."""
+"""``finllm pool``: compare base and tuned model over the folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Compare base and tuned over the test sets of all folds of a cross-validation."""
+    """Compare base and tuned model over the test sets of all folds of a cross-validation."""
     from finllm.commands.terminal import print_json
     from finllm.comparing import folds
     from finllm.comparing.pairs import compare_pairs, pair
@@ -61,7 +61,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def metric_lines(found: Mapping, estimate: str, p_value: str) -> list[str]:
-    """A line for each metric: its name, difference, interval and p; the primary one marked."""
+    """Return one line per metric with estimate, interval and p-value; * marks the primary one."""
     lines = []
     for name, one in found["metrics"].items():
         mark = "*" if name == found["primary_metric"] else " "

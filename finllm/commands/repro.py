@@ -28,7 +28,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Run it."""
+    """Run the pipeline, or the given stages and their dependencies; return the exit code."""
     from finllm.runtime.pipeline import reproduce
 
     return reproduce(Path("."), parsed.stages)

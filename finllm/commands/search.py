@@ -57,7 +57,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Search, and print what was found; Ctrl-C prints it as far as it is."""
+    """Run the search and print its trials; on Ctrl-C, print those finished so far."""
     from finllm.commands.terminal import print_json
     from finllm.experiments import experiment, result_text, trials
     from finllm.experiments.identity import study_name
@@ -116,7 +116,7 @@ def _say(line: str) -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the search's folder for this process; the kernel frees it on any death."""
+    """Lock a folder for this process; the kernel releases the lock however the process ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "held", "w", encoding="utf-8") as file:
         try:
@@ -130,9 +130,10 @@ def alone(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM, as a scheduler sends it, end a search as Ctrl-C does, also in the background.
+    """Raise ``KeyboardInterrupt`` on SIGINT and SIGTERM, so that both end a search like Ctrl-C.
 
-    A shell script's background jobs ignore SIGINT, and what they start inherits that.
+    Schedulers send SIGTERM. Background jobs of a shell script ignore SIGINT, and so would the
+    processes that they start.
     """
 
     def interrupt(number: int, frame: object) -> None:

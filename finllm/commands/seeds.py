@@ -1,4 +1,4 @@
-"""``finllm seeds``: compare base and tuned over trainings that differ only in their seed."""
+"""``finllm seeds``: compare base and tuned model over trainings that differ only in their seed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Compare base and tuned over trainings that differ in their seed alone."""
+    """Compare base and tuned model over trainings that differ only in their seed."""
     from finllm.commands.terminal import print_json
     from finllm.comparing.seeds import compare_seeds, side_by_side
     from finllm.records import read_scores, write_json

@@ -13,17 +13,16 @@ RED, GREEN, YELLOW, BOLD, DIM, RESET = (f"\x1b[{code}m" for code in (31, 32, 33,
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Whether to colour what is written there: a terminal, and nobody asked for none.
+    """Return whether to colour output on a stream: on a terminal, unless colour is switched off.
 
-    ``NO_COLOR`` that is not empty asks for none (https://no-color.org), and so does a terminal that
-    can show none.
+    A non-empty ``NO_COLOR`` switches it off (https://no-color.org), and so does ``TERM=dumb``.
     """
     wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return wanted and stream.isatty()
 
 
 def painted(text: str, colour: str) -> str:
-    r"""The text in a colour; as it is where the colour is empty.
+    r"""Return the text in a colour, or unchanged if the colour is empty.
 
     >>> painted("ok", GREEN), painted("ok", "")
     ('\x1b[32mok\x1b[0m', 'ok')
@@ -32,18 +31,18 @@ def painted(text: str, colour: str) -> str:
 
 
 def bars_on_terminals_only() -> None:
-    """Keep the Hub's and transformers' progress bars out of what is no terminal.
+    """Disable the progress bars of the Hub and transformers unless stderr is a terminal.
 
-    Has to come before they are imported: they ask then, and never again.
+    Must be called before these libraries are imported: they read the setting only once.
     """
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def print_json(record: object) -> None:
-    """Print a dataclass or a mapping as one JSON object, and nothing else, on standard output.
+    """Print a dataclass or a mapping as one JSON object on standard output.
 
-    NaN and infinity, which JSON has not, are null.
+    NaN and infinity, which JSON does not have, become null.
     """
     if dataclasses.is_dataclass(record) and not isinstance(record, type):
         record = dataclasses.asdict(record)

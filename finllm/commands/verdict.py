@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Print the verdict that the report stage wrote."""
+    """Print the verdict that the stage `report` wrote, and a warning if it is out of date."""
     from finllm.commands.doctor.currency import currency
     from finllm.commands.terminal import print_json
     from finllm.records import read_json

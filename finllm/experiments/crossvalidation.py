@@ -1,7 +1,7 @@
 """Cross-validation folds as DVC experiments, each in a copy of the project, up to the scores.
 
-A fold that is done is an experiment with a name that says what it rests on, so the same command
-resumes where it stopped, and does not run a fold twice.
+The name of a fold's experiment is a hash of everything that the fold depends on, so the same
+command resumes where it stopped and does not run a fold twice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from finllm.experiments import experiment
 from finllm.experiments.identity import add_files
 from finllm.experiments.space import Value
 
-STAGE = "evaluate"  # the last that a fold runs: what follows is for all folds together
+STAGE = "evaluate"  # the last stage of a fold; later steps are for all folds together
 SCORES = Path("data/evaluate/scores.jsonl")
 UNREAD = ("search", "plan", "report")  # sections of params.yaml that no score depends on
 POLL_SECONDS = 1.0
@@ -30,21 +30,21 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Fold:
-    """A fold that has been run."""
+    """A finished fold."""
 
     number: int  # from 0
     experiment: str
     scores: Path
-    seconds: float  # 0 where it was there before
+    seconds: float  # 0 if it was finished before
 
 
 def check_project(project: Path) -> None:
-    """Stop if experiments cannot be run.
+    """Raise an error unless DVC experiments can run in the project.
 
     Raises
     ------
     ValueError
-        For a folder that is not a Git and DVC repository with a commit; says what to do.
+        If the folder is not a Git and DVC repository with a commit; the message says what to do.
     """
     try:
         experiment.git(project, "rev-parse", "--verify", "HEAD")
@@ -58,7 +58,7 @@ def check_project(project: Path) -> None:
 
 
 def run_name(n_folds: int, settings: Mapping[str, Value], params: Mapping, *, project: Path) -> str:
-    """The name of a cross-validation: a hash of its code, parameters and source.
+    """Return the name of a cross-validation: a hash of its code, parameters and source.
 
     Raises
     ------
@@ -80,21 +80,21 @@ def run_name(n_folds: int, settings: Mapping[str, Value], params: Mapping, *, pr
 
 
 def sources(params: Mapping, settings: Mapping[str, Value]) -> list[str]:
-    """The folders of the source and of the transfer source, as these settings name them."""
+    """Return the folders of the source and the transfer source that these settings name."""
     keys = ("source", "transfer_source")
     names = [str(settings.get(f"data.{key}", params["data"][key])) for key in keys]
     return [f"data/raw/{name}" for name in dict.fromkeys(names)]
 
 
 def made_by_stages(project: Path) -> set[str]:
-    """What dvc.yaml's stages write: a copy of the project makes it anew, or has it in the cache."""
+    """Return the outputs of dvc.yaml's stages; a copy makes them or takes them from the cache."""
     document = YAML(typ="safe").load((project / "dvc.yaml").read_text(encoding="utf-8"))
     outs = [out for stage in document["stages"].values() for out in stage.get("outs", [])]
     return {next(iter(out)) if isinstance(out, dict) else str(out) for out in outs}
 
 
 def untracked(project: Path, folders: Sequence[str]) -> list[str]:
-    """What of the sources neither Git nor DVC tracks, for DVC to put into the copies as it is.
+    """Return the paths of the sources that neither Git nor DVC tracks, for DVC to copy unchanged.
 
     Raises
     ------
@@ -121,9 +121,9 @@ def untracked(project: Path, folders: Sequence[str]) -> list[str]:
 def run_command(
     name: str, settings: Mapping[str, Value], *, stage: str, copied: Sequence[str]
 ) -> list[str]:
-    """The command that runs the pipeline up to a stage, as an experiment in a copy of the project.
+    """Return the command that runs the pipeline up to a stage, as an experiment in a copy.
 
-    ``copied``, from ``untracked``, is what DVC puts into the copy as it is.
+    ``copied``, from ``untracked``, lists the paths that DVC copies unchanged.
     """
     copies = [part for path in copied for part in ("--copy-paths", path)]
     run = ["exp", "run", "--temp", "--name", name, *copies, *experiment.flags(settings)]
@@ -140,21 +140,21 @@ def run_folds(
     copied: Sequence[str],
     say: Callable[[str], None],
 ) -> list[Fold]:
-    """Run those folds that do not exist yet, one after the other, and fetch the scores of all.
+    """Run the folds that do not exist yet, one after the other, and fetch the scores of all.
 
     Parameters
     ----------
     folder
-        The run's own: scores, logs, and checkpoints for a fold that was interrupted.
+        Folder of the run, for scores, logs, and checkpoints of interrupted folds.
     copied
-        From ``untracked``.
+        Paths from ``untracked``.
     say
-        Gets a line when a stage begins and when a fold ends, with the time that is left.
+        Called with a line when a stage starts and when a fold ends, with the remaining time.
 
     Raises
     ------
     ValueError
-        If a fold fails, with the last words of its log.
+        If a fold fails; the message has the decisive line of its log.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folds: list[Fold] = []
@@ -186,19 +186,19 @@ def run_watched(
     command: list[str], project: Path, *, log: Path, checkpoints: Path, label: str,
     say: Callable[[str], None],
 ) -> float:  # fmt: skip
-    """Run an experiment, saying which stage it is at; the seconds that it took.
+    """Run an experiment and report the stage it is at; return the seconds that it took.
 
     Parameters
     ----------
     log
-        A new file for what it prints.
+        New file for its output.
     checkpoints
-        Where its training keeps them, to go on after Ctrl-C.
+        Folder of its training checkpoints, from which it resumes after Ctrl-C.
 
     Raises
     ------
     ValueError
-        Where it fails, with the last words of its log.
+        If it fails; the message has the decisive line of its log.
     """
     log.unlink(missing_ok=True)
     environment = {
@@ -215,7 +215,7 @@ def run_watched(
             if stage != at:
                 at = stage
                 say(f"{label}: {at} ({duration(time.monotonic() - began)} so far)")
-    finally:  # also of Ctrl-C
+    finally:  # also after Ctrl-C
         experiment.halt(process)
     if process.returncode:
         raise ValueError(f"{last_words(log)} ({log})")
@@ -223,13 +223,13 @@ def run_watched(
 
 
 def current_stage(log: str) -> str:
-    """The stage that DVC says it runs, "" before the first."""
+    """Return the stage that DVC is running, according to its log; "" before the first."""
     found = re.findall(r"^(?:Running stage|Stage) '([^']+)'(?::| is cached)", log, re.M)
     return found[-1] if found else ""
 
 
 def last_words(log: Path) -> str:
-    """The line in which a stage says what is wrong, or else DVC's."""
+    """Return the line of a log in which a stage reports its error, or else the last line."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     said = [line.strip() for line in lines if line.strip()]
     own = [line for line in said if re.match(r"(?:ERROR: )?[a-z_]+: \S.* ", line)
@@ -238,12 +238,12 @@ def last_words(log: Path) -> str:
 
 
 def fetch_scores(project: Path, name: str, target: Path) -> None:
-    """Put the scores of an experiment into a file, whole or not at all.
+    """Write the scores of an experiment to a file, completely or not at all.
 
     Raises
     ------
     ValueError
-        If DVC has them no longer.
+        If DVC no longer has them.
     """
     revision = experiment.git(project, "rev-parse", experiment.reference(project, name)).strip()
     temporary = target.with_name(target.name + ".tmp")
@@ -262,7 +262,7 @@ def fetch_scores(project: Path, name: str, target: Path) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words.
+    """Return seconds as readable text.
 
     >>> duration(42.4), duration(194), duration(3700)
     ('42 s', '3 min 14 s', '1 h 1 min')
@@ -283,7 +283,7 @@ def _left(folds: Sequence[Fold], n_folds: int) -> str:
 
 
 def exists(project: Path, name: str) -> bool:
-    """Whether there is an experiment of that name."""
+    """Return whether there is an experiment with this name."""
     try:
         experiment.reference(project, name)
     except ValueError:

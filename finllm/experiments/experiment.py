@@ -1,7 +1,7 @@
-"""A search trial as a DVC experiment: the train stage alone, monitored, in a copy of the project.
+"""A search trial as a DVC experiment: only the train stage, monitored, in a copy of the project.
 
-Only what the train stage wrote is read of the experiment, and only that stage runs, so that nothing
-here has seen an example of the test set.
+Only the train stage runs, and only its outputs are read, so a search never sees an example of the
+test set.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from finllm.experiments.space import Value
 from finllm.experiments.trials import WATCH, Outcome
 
 STAGE = "train"
-STARTED = f"Running stage '{STAGE}'"  # DVC says so once it has removed the stage's outputs
+STARTED = f"Running stage '{STAGE}'"  # DVC prints it after removing the stage's outputs
 METRIC = "best_val_loss_nats"
 CURVE = "data/results/plots/training/plots/metrics/val/loss_nats.tsv"  # in an output of the stage
 METRICS = "data/results/metrics/details/train.json"
@@ -31,28 +31,29 @@ PATIENCE = 120.0  # seconds that DVC has to clean up before it is killed
 def trainer(
     project: Path, folder: Path, *, n_evaluations: int, poll_seconds: float = 0.5
 ) -> Callable[[str, Mapping[str, Value], WATCH], Outcome]:
-    """A function that trains one trial, for `finllm.experiments.trials.search`.
+    """Return a function that trains one trial, for `finllm.experiments.trials.search`.
 
-    The workspace is not touched: DVC copies it, dirty files among it, and trains there. What the
-    stage prints is in ``<name>.log`` of the folder. Checkpoints are in ``checkpoints`` of it, for
-    the trial to go on after Ctrl-C, and are removed when a trial has ended.
+    The workspace does not change: DVC copies it, including modified files, and trains in the copy.
+    The output of the stage goes to ``<name>.log`` in the folder. Checkpoints are in its folder
+    ``checkpoints``, so that an interrupted trial can resume; they are removed when a trial ends.
 
     Parameters
     ----------
     project
-        The root of the repository.
+        Root of the repository.
     folder
-        The search's own, ignored by git and DVC.
+        Folder of the search, ignored by Git and DVC.
     n_evaluations
-        Evaluations of a training after the one at its start; none is stopped after its last.
+        Evaluations in a training, without the one at its start. A trial is not stopped after its
+        last evaluation.
     poll_seconds
-        Time between two looks at the validation curve.
+        Seconds between two readings of the validation curve.
     """
 
     def train(name: str, settings: Mapping[str, Value], watch: WATCH) -> Outcome:
         folder.mkdir(parents=True, exist_ok=True)
         log, seen = folder / f"{name}.log", 0
-        before = _starts(log)  # of this trial, which was interrupted
+        before = _starts(log)  # starts of this trial that were interrupted
         checkpoints = folder.absolute() / "checkpoints"
         environment = {
             **own_environment(),
@@ -63,7 +64,7 @@ def trainer(
         try:
             while process.poll() is None:
                 time.sleep(poll_seconds)
-                # until the stage runs, the copy may have the curve of another run
+                # until the stage starts, the copy may contain the curve of another run
                 curve = read_curve(project, name) if _starts(log) > before else []
                 for loss_nats in curve[seen:]:
                     stop = watch(seen, loss_nats) and seen < n_evaluations
@@ -72,34 +73,34 @@ def trainer(
                         halt(process)
                         shutil.rmtree(checkpoints, ignore_errors=True)
                         return Outcome("pruned", loss_nats, f"after evaluation {seen - 1}")
-        finally:  # also of Ctrl-C
+        finally:  # also after Ctrl-C
             halt(process)
         shutil.rmtree(checkpoints, ignore_errors=True)
         if process.returncode:
             return Outcome("failed", None, f"{_last_words(log)} ({log})")
         curve = _losses(read_result(project, name, CURVE))
         for evaluation, loss_nats in enumerate(curve[seen:], start=seen):
-            watch(evaluation, loss_nats)  # those between the last look and the end
+            watch(evaluation, loss_nats)  # those after the last reading
         return Outcome("complete", read_loss(project, name))
 
     return train
 
 
 def command(name: str, settings: Mapping[str, Value]) -> list[str]:
-    """The command that trains a trial as an experiment, and runs no other stage."""
+    """Return the command that trains a trial as an experiment, without other stages."""
     dvc = [sys.executable, "-m", "dvc"]
     run = ["exp", "run", "--temp", "--single-item", "--name", name, *flags(settings)]
     return [*dvc, *run, STAGE]
 
 
 def flags(settings: Mapping[str, Value]) -> list[str]:
-    """The settings as ``dvc exp run`` takes them."""
+    """Return the settings as ``-S`` options of ``dvc exp run``."""
     text = {key: json.dumps(v) if isinstance(v, bool) else str(v) for key, v in settings.items()}
     return [part for key, value in text.items() for part in ("-S", f"{key}={value}")]
 
 
 def repro_data(project: Path) -> None:
-    """Bring the training and validation sets up to date, which the trials only read.
+    """Bring the training and validation sets of the workspace up to date, which the trials read.
 
     Raises
     ------
@@ -115,12 +116,12 @@ def repro_data(project: Path) -> None:
 
 
 def read_loss(project: Path, name: str) -> float:
-    """The validation loss of an experiment, in nats.
+    """Return the lowest validation loss of an experiment, in nats.
 
     Raises
     ------
     ValueError
-        If the experiment does not exist, or has none.
+        If the experiment does not exist or has no validation loss.
     """
     try:
         return float(json.loads(read_result(project, name, METRICS))[METRIC])
@@ -129,15 +130,15 @@ def read_loss(project: Path, name: str) -> float:
 
 
 def read_result(project: Path, name: str, path: str) -> str:
-    """A file that a stage of an experiment wrote, from DVC's cache.
+    """Return the content of a file that a stage of an experiment wrote, from DVC's cache.
 
-    DVC keeps an experiment as a commit under ``refs/exps``, by name; the commit's dvc.lock has the
+    DVC stores an experiment as a commit under ``refs/exps``, by name; the commit's dvc.lock has the
     hash of the file.
 
     Raises
     ------
     ValueError
-        If there is no such experiment, or DVC has no such file of it.
+        If there is no such experiment, or its file is not in the cache.
     """
     import dvc.api  # takes a second
     from dvc.exceptions import DvcException
@@ -150,7 +151,7 @@ def read_result(project: Path, name: str, path: str) -> str:
 
 
 def reference(project: Path, name: str) -> str:
-    """The Git reference of an experiment.
+    """Return the Git reference of an experiment.
 
     Raises
     ------
@@ -165,12 +166,12 @@ def reference(project: Path, name: str) -> str:
 
 
 def git(project: Path, *arguments: str) -> str:
-    """What a Git command prints.
+    """Run a Git command and return its output.
 
     Raises
     ------
     ValueError
-        If it fails.
+        If the command fails.
     """
     done = subprocess.run(
         ["git", *arguments], cwd=project, capture_output=True, text=True, check=False
@@ -181,9 +182,9 @@ def git(project: Path, *arguments: str) -> str:
 
 
 def read_curve(project: Path, name: str) -> list[float]:
-    """The validation losses, in nats, that a running experiment has written so far."""
+    """Return the validation losses, in nats, that a running experiment has written so far."""
     for file in (project / ".dvc" / "tmp" / "exps" / "run").glob("*/*.run"):
-        with contextlib.suppress(OSError, ValueError, KeyError):  # DVC writes or removes it now
+        with contextlib.suppress(OSError, ValueError, KeyError):  # DVC may be writing it
             running = json.loads(file.read_text(encoding="utf-8"))
             if running["name"] == name:
                 return _losses((Path(running["root_dir"]) / CURVE).read_text(encoding="utf-8"))
@@ -191,7 +192,7 @@ def read_curve(project: Path, name: str) -> list[float]:
 
 
 def _losses(text: str) -> list[float]:
-    """The last column of a curve's file; a line that is being written is left out."""
+    """Return the last column of a curve's file, without an incomplete last line."""
     whole = text[: text.rfind("\n") + 1].splitlines()[1:]
     return [float(line.split("\t")[-1]) for line in whole]
 
@@ -199,7 +200,7 @@ def _losses(text: str) -> list[float]:
 def start(
     parts: list[str], project: Path, environment: Mapping[str, str], log: Path
 ) -> subprocess.Popen:
-    """Start a command in the background, its output behind that of earlier ones in ``log``."""
+    """Start a command in the background; its output is appended to ``log``."""
     with open(log, "ab") as out:
         return subprocess.Popen(
             parts,
@@ -208,7 +209,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches it once, from here
+            start_new_session=True,  # so that Ctrl-C reaches it only through ``halt``
         )
 
 
@@ -225,13 +226,13 @@ def halt(process: subprocess.Popen) -> None:
 
 
 def own_environment() -> dict[str, str]:
-    """That of this process, with its own Python first, which the stages are started with."""
+    """Return the environment of this process, with its own Python first in PATH for the stages."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
 def _starts(log: Path) -> int:
-    """How often DVC has said that the stage runs."""
+    """Return how often the stage has started, according to the log."""
     return log.read_text(errors="replace").count(STARTED) if log.is_file() else 0
 
 

@@ -1,4 +1,4 @@
-"""Identity of a search: trials are comparable with the same space, data, code and processor."""
+"""Identity of a search: trials are comparable only with equal space, data, code and processor."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from finllm.experiments.space import Space
 
 
 def study_name(space: Space, space_file: Path, *, project: Path, stage: str) -> str:
-    """The name of a search: its space file's, and a hash of all that a trial's loss depends on.
+    """Return the name of a search: its space file's name and a hash of all that a loss depends on.
 
-    That is the space, the stage's other parameters and its dependencies, as dvc.yaml has them, the
-    libraries, and the kind of processor: trials of two kinds differ in their last bits for a reason
-    that is none of the space's.
+    That is the space, the stage's other parameters and its dependencies, as declared in dvc.yaml,
+    the libraries, and the kind of processor, because results on different processors differ in
+    their last bits.
 
     Raises
     ------
     ValueError
         If a dependency is missing.
     """
-    from finllm.model import arithmetic  # torch, which takes seconds
+    from finllm.model import arithmetic  # imports torch, which takes seconds
 
     body = YAML(typ="safe").load((project / "dvc.yaml").read_text(encoding="utf-8"))
     declared = body["stages"][stage]
@@ -41,7 +41,7 @@ def study_name(space: Space, space_file: Path, *, project: Path, stage: str) -> 
 
 
 def _declared(params: Mapping, keys: Sequence[str]) -> dict[str, object]:
-    """The parameters that a stage declares, by dotted key."""
+    """Return the parameters that a stage declares, by dotted key."""
     found = {}
     for key in keys:
         section, _, name = key.partition(".")
@@ -51,7 +51,7 @@ def _declared(params: Mapping, keys: Sequence[str]) -> dict[str, object]:
 
 
 def add_files(digest: hashlib._Hash, path: Path) -> None:
-    """Add the names and the bytes of a file, or of all files below a folder.
+    """Add the name and content of a file, or of all files below a folder, to a hash.
 
     Raises
     ------

@@ -11,10 +11,10 @@ from finllm.experiments.trials import Trial
 
 
 def page(trials: Sequence[Trial], best: Trial | None, space: Space) -> str:
-    """The trials from the lowest validation loss up, the best of them, and what to do with it.
+    """Return the trials in order of validation loss, the best one, and the commands to apply it.
 
-    The best loss is that of the luckiest trial as well as of the best settings: do not report it as
-    the loss to expect.
+    The lowest loss is due to luck as well as to the settings: do not report it as the loss to
+    expect.
     """
     lines = table(trials, space)
     if best is None:
@@ -31,7 +31,7 @@ def page(trials: Sequence[Trial], best: Trial | None, space: Space) -> str:
 
 
 def table(trials: Sequence[Trial], space: Space) -> list[str]:
-    """One line a trial under a header, complete ones first."""
+    """Return a header and one line per trial, complete trials first."""
     keys = [one.key for one in space.dimensions]
     rows = [["trial", "state", "val loss", "seconds", *keys]]
     order = {"complete": 0, "pruned": 1, "failed": 2}
@@ -47,7 +47,7 @@ def table(trials: Sequence[Trial], space: Space) -> list[str]:
 
 
 def apply_commands(best: Trial) -> list[str]:
-    """Two ways to the whole pipeline with the best settings; neither trains again."""
+    """Return two ways to run the pipeline with the best settings; neither trains again."""
     return [
         f"dvc exp apply {best.experiment} && dvc repro",
         shlex.join(["dvc", "exp", "run", *flags(best.settings)]),

@@ -17,7 +17,7 @@ ALLOWED = (
     "lora.*, train.*, model.quantization, model.double_quantization, model.compute_dtype, "
     "model.attention, model.backend"
 )
-REFUSED = {  # by key: why trials that differ in it cannot be held against each other
+REFUSED = {  # by key: why trials that differ in it are not comparable
     "train.seed": "the best of several seeds is luck",
     "train.evals_per_run": "the best of more evaluations is lower by chance",
     "train.launcher": "it changes where a training runs, not what it learns",
@@ -30,17 +30,17 @@ OF_MODEL = ("quantization", "double_quantization", "compute_dtype", "attention",
 
 @dataclass(frozen=True)
 class Dimension:
-    """One parameter of a space: ``values``, or all between ``low`` and ``high``."""
+    """One parameter of a space, with ``values`` or a range from ``low`` to ``high``."""
 
     key: str
     values: tuple[Value, ...] = ()
     low: float = math.nan
     high: float = math.nan
     log: bool = False
-    whole: bool = False  # a range of whole numbers
+    whole: bool = False  # whether the range is of whole numbers
 
     def holds(self, value: object) -> bool:
-        """Whether a value can be drawn."""
+        """Return whether a value can be drawn."""
         if self.values:
             return value in self.values
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -49,17 +49,17 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Space:
-    """The parameters that a search changes, and the whole params.yaml that they are in."""
+    """The parameters that a search changes, and the whole content of params.yaml."""
 
     dimensions: tuple[Dimension, ...]
     params: Mapping[str, object]
 
     def current(self) -> dict[str, Value]:
-        """The values that params.yaml has."""
+        """Return the parameters' values in params.yaml."""
         return {one.key: _get(self.params, one.key) for one in self.dimensions}
 
     def check(self, settings: Mapping[str, Value]) -> None:
-        """Refuse settings that do not go together, as the stages would.
+        """Raise an error for settings that do not fit together, as the stages would.
 
         Raises
         ------
@@ -72,13 +72,13 @@ class Space:
 
 
 def read_space(path: Path, *, params: Path) -> Space:
-    """The space in a file, each of its values checked as params.yaml is.
+    """Read a search space from a file; each value is checked like those of params.yaml.
 
     Raises
     ------
     ValueError
-        If the file is missing, is no mapping, names a parameter that does not exist or whose
-        trials could not be compared, or a value that is not allowed.
+        If the file is missing or not a mapping, a parameter does not exist or would make trials
+        incomparable, or a value is not allowed.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; see presets/search/lora.yaml for one")
@@ -144,7 +144,7 @@ def _check_values(key: str, values: Sequence[object], params: Mapping[str, objec
 
 
 def _is_whole(key: str, low: object, params: Mapping[str, object]) -> bool:
-    """Whether params.yaml takes whole numbers only, found by trying a fraction."""
+    """Return whether a parameter must be a whole number, found by trying a fraction."""
     try:
         _check_values(key, [float(low) + 0.5], params)
     except ValueError as error:
@@ -158,7 +158,7 @@ def _get(params: Mapping[str, object], key: str) -> Value:
 
 
 def with_settings(params: Mapping[str, object], settings: Mapping[str, object]) -> dict:
-    """A copy of params.yaml's content with other values, by dotted key; every key must be there.
+    """Return a copy of params.yaml's content with other values, by dotted key; all keys must exist.
 
     >>> with_settings({"lora": {"r": 8, "alpha": 16}}, {"lora.r": 4})
     {'lora': {'r': 4, 'alpha': 16}}

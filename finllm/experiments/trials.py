@@ -1,7 +1,7 @@
 """The search loop: Optuna samples settings, a trainer runs them, a journal stores the results.
 
-Every trial is drawn by a fresh sampler, seeded by the search's seed and the number of trials
-finished, so that a search that was interrupted draws what it would have drawn anyway.
+Each trial is drawn by a new sampler, seeded by the search's seed and the number of finished trials,
+so that a resumed search draws the same settings as an uninterrupted one.
 
 Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization" (the sampler, TPE); Golovin et
 al. 2017, "Google Vizier", section 3.2.2 (stopping by the median).
@@ -24,13 +24,13 @@ from optuna.trial import TrialState
 
 from finllm.experiments.space import Space, Value
 
-FAILURES = 3  # failed trials without a success before them that end a search
-WATCH = Callable[[int, float], bool]  # evaluation and its loss in nats; whether to stop
+FAILURES = 3  # a search ends once so many trials have run and all have failed
+WATCH = Callable[[int, float], bool]  # (evaluation, loss in nats) -> whether to stop
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: ``complete``, ``pruned`` or ``failed``."""
+    """The outcome of a trial: ``complete``, ``pruned`` or ``failed``."""
 
     state: str
     val_loss_nats: float | None
@@ -39,7 +39,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trial:
-    """One row of the search's table; ``val_loss_nats`` is the lowest of its run, if it has one."""
+    """One row of the search's table; ``val_loss_nats`` is the lowest loss of the trial, if any."""
 
     number: int
     state: str
@@ -51,11 +51,11 @@ class Trial:
 
 
 def open_study(journal: Path, *, n_startup_trials: int, prune: bool) -> optuna.Study:
-    """The study in a journal, made where it does not exist."""
+    """Open the study in a journal, or create it."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
     pruner = optuna.pruners.NopPruner()
-    if prune:  # the first evaluation is that of the untrained adapter
+    if prune:  # the first evaluation is of the untrained adapter
         pruner = optuna.pruners.MedianPruner(n_startup_trials, n_warmup_steps=1)
     return optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(journal))),
@@ -78,33 +78,36 @@ def search(
     until: float = math.inf,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Train until the study has ``n_trials`` finished trials, those of earlier calls among them.
+    """Train until the study has ``n_trials`` finished trials, including those of earlier calls.
 
-    The first trial is params.yaml as it is. One that was running when an earlier call ended is
-    trained again, first.
+    The first trial has the values of params.yaml, if the space contains them. A trial that was
+    running when an earlier call ended is trained again, before new ones.
 
     Parameters
     ----------
     study
-        Of `open_study`.
+        Study from `open_study`.
     space
-        What is changed.
+        Parameters to search.
     train
-        Given an experiment's name, settings and a function to call with each evaluation, trains;
-        the function says whether to stop. A ``KeyboardInterrupt`` goes through.
-    n_trials, n_startup_trials, seed
-        Trials in all; those at random before the sampler learns; the sampler's seed.
+        Function that trains one trial, given an experiment's name, settings, and a function to
+        call with each evaluation, which returns whether to stop. A ``KeyboardInterrupt`` is not
+        caught.
+    n_trials, n_startup_trials
+        Number of all trials, and of random ones before the sampler learns from results.
+    seed
+        Seed of the sampler.
     prefix
-        The beginning of the experiments' names.
+        Prefix of the experiments' names.
     until
-        A time (``time.monotonic``) after which no trial begins.
+        Time (``time.monotonic``) after which no trial starts.
     say
-        Where lines for the user go.
+        Called with each line for the user.
 
     Raises
     ------
     ValueError
-        If the first ``FAILURES`` trials failed, with the message of the last.
+        If the first ``FAILURES`` trials all failed; the message is that of the last.
     """
     _settle(study, space)
     while (done := len(finished(study))) < n_trials and time.monotonic() < until:
@@ -126,7 +129,7 @@ def search(
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:
-    """The trial's settings; fractions are rounded to three digits, as params.yaml would be read."""
+    """Return a trial's settings; fractions are rounded to three digits, within their range."""
     found: dict[str, Value] = {}
     for one in space.dimensions:
         if one.values:
@@ -140,21 +143,21 @@ def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:
 
 
 def finished(study: optuna.Study) -> list[Trial]:
-    """The trials that ended of themselves, in order of their number."""
+    """Return the trials that ended (complete, pruned or failed), in order of their number."""
     rows = [row for row in study.get_trials(deepcopy=False) if "state" in row.user_attrs]
     return [Trial(row.number, **row.user_attrs) for row in rows]
 
 
 def best(study: optuna.Study) -> Trial | None:
-    """The complete trial of the lowest validation loss, the earlier of equals."""
+    """Return the complete trial with the lowest validation loss, the first of equals, or None."""
     rows = [row for row in finished(study) if row.state == "complete"]
     return min(rows, key=lambda row: row.val_loss_nats, default=None)
 
 
 def _settle(study: optuna.Study, space: Space) -> None:
-    """Ask again for what was not finished; begin with the current values."""
+    """Queue unfinished trials again; in a new study, first queue the values of params.yaml."""
     for row in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if "state" in row.user_attrs:  # killed between the last two lines of the journal
+        if "state" in row.user_attrs:  # killed between the last two entries of the journal
             _tell(study, row.number, row.user_attrs)
         else:
             study.tell(row.number, state=TrialState.FAIL)
@@ -195,7 +198,7 @@ def _trained(
         "seconds": time.monotonic() - began,
         "experiment": name if outcome.state == "complete" else "",
         "message": outcome.message,
-        "state": outcome.state,  # the last to be written: with it the row is whole
+        "state": outcome.state,  # written last: with it the row is complete
     }
     for key, value in row.items():
         trial.set_user_attr(key, value)

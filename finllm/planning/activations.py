@@ -1,9 +1,8 @@
 """Activation memory of a training step: a list of the stored tensors, per token.
 
-``kept_by_block`` and ``kept_by_fused_block`` name every tensor that a block's forward pass keeps
-for its backward pass, with the bytes it takes a token; tests/test_plan_activations.py compares the
-sums with what autograd really keeps. When a kernel of finllm/model keeps less, its line changes
-and nothing else.
+``kept_by_block`` and ``kept_by_fused_block`` list every tensor that a block's forward pass keeps
+for its backward pass, with its bytes per token; tests/test_plan_activations.py compares the sums
+with what autograd actually keeps. If a kernel of finllm/model keeps less, only its line changes.
 """
 
 from __future__ import annotations
@@ -14,20 +13,18 @@ from finllm.planning.architecture import LORA_LAYERS, Architecture, block_parame
 
 FLOAT32 = 4
 DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
-SHARED_INPUT = {  # layers that read one and the same tensor
+SHARED_INPUT = {  # layers that read the same tensor
     "input of q, k, v": ("q_proj", "k_proj", "v_proj"),
     "input of o": ("o_proj",),
     "input of gate and up": ("gate_proj", "up_proj"),
     "input of down": ("down_proj",),
 }
-# Logits at labelled positions, all in float32: the kept log-softmax, its gradient, the logits' one.
+# Float32 copies of the logits at labelled positions: log-softmax, its gradient, that of the logits.
 LOGIT_COPIES = 3
-QUERY_BLOCK = (
-    256  # of finllm.model.fused_attention: queries that see the keys up to the last of them
-)
-LOGIT_ROWS = 128  # of finllm.model.head_loss: labelled positions whose logits fused layers hold
-# What a block's backward pass holds at once beside what is kept: gradients of attention weights
-# (of the scores and of the softmax) or of the MLP's wide tensors, whichever is more.
+QUERY_BLOCK = 256  # of finllm.model.fused_attention: queries that all see the keys up to their last
+LOGIT_ROWS = 128  # of finllm.model.head_loss: positions with logits at once in fused layers
+# Gradients that a block's backward pass has at once, besides the kept tensors: of the attention
+# weights (scores and softmax) or of the MLP's wide tensors, whichever is more.
 ATTENTION_GRADIENTS = 2
 MLP_GRADIENTS = 5
 
@@ -42,16 +39,16 @@ class Kept:
 
 @dataclass(frozen=True)
 class Activations:
-    """Bytes of one forward and backward pass on one device."""
+    """Bytes of activations in one forward and backward pass on one device."""
 
-    kept: int  # for the backward pass, by all blocks together
-    recomputed: int  # of the block that is recomputed, where blocks are checkpointed
+    kept: int  # for the backward pass, of all blocks together
+    recomputed: int  # of the block that is recomputed, if blocks are checkpointed
     logits: int  # at the labelled positions, when the loss is differentiated
-    workspace: int  # of the block that is differentiated: gradients, one dequantized matrix
+    workspace: int  # of the block in its backward pass: gradients, one dequantized matrix
 
     @property
     def peak(self) -> int:
-        """The loss is differentiated before the first block: the two never add up."""
+        """Peak in bytes; the loss is differentiated before any block, so the two never add up."""
         return self.kept + max(self.logits, self.recomputed + self.workspace)
 
 
@@ -65,20 +62,20 @@ def kept_by_block(
     attention: str,
     dtype_bytes: int,
 ) -> list[Kept]:
-    """What one block keeps of each token.
+    """Return the tensors that one block keeps for each token.
 
     Parameters
     ----------
     model
-        The model's shape.
+        Shape of the model.
     length
-        Tokens of an example, padding included: attention weights are as many a token.
+        Tokens of an example, including padding; a token has as many attention weights per head.
     r, targets, dropout
-        Of LoRA.
+        LoRA settings.
     attention
         ``matmul``, ``eager``, ``sdpa`` or ``flash_attention_2``; the last two keep no weights.
     dtype_bytes
-        Of the compute type.
+        Bytes of the compute type.
     """
     wide = linear_shapes(model)
     adapted = LORA_LAYERS[targets]
@@ -116,10 +113,10 @@ def kept_by_block(
 def kept_by_fused_block(
     model: Architecture, *, length: int, r: int, targets: str, dtype_bytes: int
 ) -> list[Kept]:
-    """What one block of ``finllm.model.fused_layer`` keeps of each token.
+    """Return the tensors that one block of ``finllm.model.fused_layer`` keeps for each token.
 
-    Norms are found again from the block's inputs, dropout from a seed, and attention weights are
-    kept up to the last key that a block of queries sees. ``length`` is without padding.
+    Norms are recomputed from the block's inputs, and dropout masks from a seed. Attention weights
+    are kept up to the last key that a block of queries sees. ``length`` is without padding.
     """
     adapted = LORA_LAYERS[targets]
     h, f, q, kv = model.hidden, model.intermediate, model.query_width, model.kv_width
@@ -152,18 +149,20 @@ def activations(
     compute_dtype: str,
     recompute_every: int,
 ) -> Activations:
-    """What a forward and a backward pass of ``batch_size`` examples hold.
+    """Return the activation memory of a forward and a backward pass of ``batch_size`` examples.
 
     Parameters
     ----------
     model
-        The model's shape.
+        Shape of the model.
     batch_size, length, labelled
-        Examples in a pass, tokens of each, and tokens of each that carry loss.
-    r, targets, dropout, attention, compute_dtype
-        As in params.yaml, ``attention`` no longer ``auto``, or ``fused``.
+        Examples in a pass, tokens of each example, and how many of these carry loss.
+    r, targets, dropout, compute_dtype
+        As in params.yaml.
+    attention
+        As in params.yaml, with ``auto`` resolved, or ``fused``.
     recompute_every
-        0 keeps everything, 1 recomputes every block from its input, k every k-th.
+        0 keeps everything, 1 recomputes every block from its input, k every k-th block.
     """
     b = DTYPE_BYTES[compute_dtype]
     tokens = batch_size * length
@@ -193,12 +192,12 @@ def activations(
 def flops_per_token(
     model: Architecture, *, length: float, labelled_share: float, lora: int, recomputed_share: float
 ) -> float:
-    """Floating-point operations that training takes a token, forward and backward.
+    """Return the floating-point operations per token of training, forward and backward.
 
-    Twice the weights forward and twice backward (frozen weights need no gradient of their own),
-    three times as much for LoRA's, attention over the whole square of ``length``, the head at
-    labelled positions only, and the forward pass once more for the share of recomputed blocks.
-    Kaplan et al. 2020, arXiv 2001.08361, section 2.1, without the gradient of frozen weights.
+    Counts 2 per weight forward and 2 backward (frozen weights need no gradient of their own), 2 and
+    4 per LoRA weight, attention over the whole square of ``length``, the head at labelled positions
+    only, and the forward pass once more for the share of recomputed blocks. Follows Kaplan et al.
+    2020, arXiv 2001.08361, section 2.1, without the gradient of frozen weights.
     """
     linear = model.layers * block_parameters(model)
     attention = 4 * model.layers * model.query_width * length

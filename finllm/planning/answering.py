@@ -1,7 +1,7 @@
-"""The memory of answering on one GPU: weights, keys and values, and the reading of prompts.
+"""Memory of answering on one GPU: weights, keys and values, and the reading of prompts.
 
-On a CPU the fused decoder (finllm/model/fused_decoder.py) bounds its cache by itself, and no batch
-of prompts is read at once; nothing is planned there.
+On a CPU the fused decoder (finllm/model/fused_decoder.py) limits its cache itself and reads no
+batch of prompts at once, so its memory is not planned.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from finllm.planning.activations import DTYPE_BYTES, FLOAT32
 from finllm.planning.architecture import Architecture, linear_shapes, lora_parameters
 from finllm.planning.memory import GB, OVERHEAD, most_that_fit, weight_bytes
 
-READ_MLP = 3  # wide tensors of a block that reads: gate, up, and their product
-READ_NARROW = 4  # of the hidden width: the residual, two normed copies, the attention's output
+READ_MLP = 3  # wide tensors of a block that reads prompts: gate, up and their product
+READ_NARROW = 4  # of the hidden width: residual, two normed copies, attention output
 
 
 @dataclass(frozen=True)
 class AnswerSetting:
-    """The parameters that decide the memory of answering, and the length of the longest prompt."""
+    """Parameters that determine the memory of answering, with the length of the longest prompt."""
 
-    quantization: str  # of predict; none has the adapter merged
+    quantization: str  # of predict; with none the adapter is merged
     double_quantization: bool
     compute_dtype: str
     r: int
     targets: str
-    batch_size: int  # prompts that are answered together
+    batch_size: int  # prompts answered together
     length: int  # tokens of a prompt
     new_tokens: int  # of an answer, at most
 
@@ -36,23 +36,23 @@ class AnswerMemory:
     """Bytes on the device, part by part; their sum is the planned peak."""
 
     weights: int
-    adapter: int  # where it is not merged
+    adapter: int  # if it is not merged
     cache: int  # keys and values of prompts and answers
-    working: int  # reading the prompts, or the copy of half the cache when an answer has ended
+    working: int  # to read prompts, or to copy half the cache when an answer ends
     logits: int  # of the last token of each row
-    overhead: int  # of the process, before it holds a tensor
-    waste: int  # of the allocator, as a share of what comes and goes
+    overhead: int  # of the process without tensors
+    waste: int  # of the allocator, as a share of the working memory
 
     @property
     def peak(self) -> int:
-        """The most that is held at once."""
+        """Planned peak in bytes, the sum of all parts."""
         return sum(dataclasses.astuple(self))
 
 
 def answer_memory(model: Architecture, setting: AnswerSetting) -> AnswerMemory:
-    """Bytes that answers hold on a GPU; prompts are read there without their attention's scores.
+    """Return the memory of answering on a GPU, where attention scores of prompts are not stored.
 
-    The cache is as long as the longest prompt of the batch and its answer, for every row of it
+    The cache of each row is as long as the longest prompt of the batch and its answer
     (``finllm.answering.generate.RowCache``).
     """
     b = DTYPE_BYTES[setting.compute_dtype]
@@ -85,7 +85,7 @@ def answer_memory(model: Architecture, setting: AnswerSetting) -> AnswerMemory:
 
 
 def largest_answer_batch(model: Architecture, setting: AnswerSetting, *, device_gb: float) -> int:
-    """The most prompts that a device of ``device_gb`` answers together; 0 for none."""
+    """Return how many prompts a device of ``device_gb`` GB can answer together; 0 if none fits."""
 
     def fits(batch_size: int) -> bool:
         tried = dataclasses.replace(setting, batch_size=batch_size)

@@ -1,4 +1,4 @@
-"""The shape of a model, from a config.json or the table of known models, and its sizes."""
+"""The shape of a model, from a config.json or a table of known models, and its weight counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KNOWN = Path(__file__).with_name("models.toml")
-FAMILIES = ("llama", "mistral")  # the model types whose blocks are counted exactly here
+FAMILIES = ("llama", "mistral")  # model types whose blocks are counted exactly
 
 LORA_LAYERS = {  # lora.targets: the linear layers of a block that get an adapter
     "all-linear": ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
@@ -20,7 +20,7 @@ LORA_LAYERS = {  # lora.targets: the linear layers of a block that get an adapte
 
 @dataclass(frozen=True)
 class Architecture:
-    """The numbers of a Llama-family model that decide its size."""
+    """Dimensions of a Llama-family model that determine its size."""
 
     hidden: int
     intermediate: int
@@ -34,17 +34,17 @@ class Architecture:
 
     @property
     def query_width(self) -> int:
-        """Numbers a token has in all its queries."""
+        """Width of all queries of a token together."""
         return self.heads * self.head_dim
 
     @property
     def kv_width(self) -> int:
-        """Numbers a token has in all its keys, or all its values."""
+        """Width of all keys of a token together, and of all its values."""
         return self.kv_heads * self.head_dim
 
 
 def find_architecture(name: str, *, folder: str = "", revision: str = "") -> Architecture:
-    """The shape of a model that params.yaml names, without its weights and without a network.
+    """Find the shape of a model that params.yaml names, without its weights or a network.
 
     Parameters
     ----------
@@ -52,14 +52,14 @@ def find_architecture(name: str, *, folder: str = "", revision: str = "") -> Arc
         A local folder with a config.json, a name in ``models.toml``, or a Hub id whose config.json
         is in the local Hub cache.
     folder
-        Where the packaged model's converted files are, if that is known.
+        Folder of the packaged model's converted files, if known.
     revision
-        The Hub commit whose cached config.json is meant; empty for any.
+        Hub commit of the cached config.json; empty for any.
 
     Raises
     ------
     ValueError
-        If the model is none of these, or not of a family that is counted here.
+        If the model is none of these, or not of a family in ``FAMILIES``.
     """
     for place in (folder, name):
         if place and (Path(place) / "config.json").is_file():
@@ -77,7 +77,7 @@ def find_architecture(name: str, *, folder: str = "", revision: str = "") -> Arc
 
 
 def known_models() -> dict[str, Architecture]:
-    """The models of ``models.toml`` by every name they have."""
+    """Return the models of ``models.toml`` by each of their names."""
     tables = tomllib.loads(KNOWN.read_text(encoding="utf-8"))
     return {
         name: from_config(table, f"{KNOWN.name}: {key}")
@@ -87,12 +87,12 @@ def known_models() -> dict[str, Architecture]:
 
 
 def read_config(path: Path) -> Architecture:
-    """The shape that a config.json describes.
+    """Read the shape of a model from a config.json.
 
     Raises
     ------
     ValueError
-        If the file is not JSON, or describes something that is not counted here.
+        If the file is not JSON, or the model's weights cannot be counted here.
     """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -102,7 +102,7 @@ def read_config(path: Path) -> Architecture:
 
 
 def from_config(config: Mapping, where: str) -> Architecture:
-    """The shape in a configuration with the keys of transformers; ``where`` names it in messages.
+    """Return the shape in a transformers configuration; ``where`` names it in error messages.
 
     >>> from_config({"model_type": "gpt2"}, "config.json")
     Traceback (most recent call last):
@@ -133,7 +133,7 @@ def from_config(config: Mapping, where: str) -> Architecture:
 
 
 def linear_shapes(model: Architecture) -> dict[str, tuple[int, int]]:
-    """The (outputs, inputs) of a block's seven linear layers: what is quantized and adapted."""
+    """Return (outputs, inputs) of a block's seven linear layers, those quantized and adapted."""
     q, kv, h, f = model.query_width, model.kv_width, model.hidden, model.intermediate
     return {
         "q_proj": (q, h),
@@ -147,32 +147,32 @@ def linear_shapes(model: Architecture) -> dict[str, tuple[int, int]]:
 
 
 def block_parameters(model: Architecture) -> int:
-    """Weights of one block's linear layers."""
+    """Return the number of weights in one block's linear layers."""
     return sum(outputs * inputs for outputs, inputs in linear_shapes(model).values())
 
 
 def linear_parameters(model: Architecture) -> int:
-    """Weights of all linear layers between embeddings and head."""
+    """Return the number of weights in all linear layers between embeddings and head."""
     return model.layers * block_parameters(model)
 
 
 def embedding_parameters(model: Architecture) -> int:
-    """Weights of the embeddings, and of the head where it is another matrix."""
+    """Return the number of weights in the embeddings and, if it is a separate matrix, the head."""
     return model.vocabulary * model.hidden * (1 if model.tied else 2)
 
 
 def norm_parameters(model: Architecture) -> int:
-    """Weights of the norms: two a block, and one behind the last."""
+    """Return the number of weights in the norms: two per block, and one after the last block."""
     return (2 * model.layers + 1) * model.hidden
 
 
 def total_parameters(model: Architecture) -> int:
-    """Weights of the whole model."""
+    """Return the number of weights in the whole model."""
     return linear_parameters(model) + embedding_parameters(model) + norm_parameters(model)
 
 
 def lora_parameters(model: Architecture, *, r: int, targets: str) -> int:
-    """What LoRA of rank r trains: r (inputs + outputs) for each adapted layer.
+    """Return the number of weights that LoRA trains: r (inputs + outputs) per adapted layer.
 
     Hu et al. 2021, arXiv 2106.09685, section 4.2.
     """

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """What a training takes. An estimate: examples differ in length and devices in load."""
+    """Estimated cost of a training; examples differ in length and devices in load."""
 
     examples: int
     tokens_per_example: float
-    tokens_from: str  # where the two come from, in words
-    steps: int  # of the optimizer
-    tokens: int  # through the model, all epochs
+    tokens_from: str  # source of the two numbers above, in words
+    steps: int  # optimizer steps
+    tokens: int  # processed by the model, in all epochs
     tokens_per_second: float  # of all devices together
-    speed_from: str  # where that comes from, in words
+    speed_from: str  # source of the speed, in words
     flops_per_token: float
     hours: float
 
@@ -33,7 +33,9 @@ def training_cost(
     tokens_per_second: float,
     speed_from: str,
 ) -> Cost:
-    """Steps as the trainer counts them; tokens are those of as many whole batches.
+    """Compute the cost of a training, with steps counted as by the trainer.
+
+    Tokens are those of the epochs, or parts of epochs, that the steps make up.
 
     >>> cost = training_cost(
     ...     examples=100, tokens_per_example=50, tokens_from="", effective_batch=32, epochs=2,
@@ -61,5 +63,5 @@ def training_cost(
 def attainable_speed(
     *, flops_per_token: float, peak_tflops: float, utilisation: float, devices: int
 ) -> float:
-    """Tokens a second of ``devices`` devices at a share of their peak, padding not counted."""
+    """Return tokens per second of all devices at a share of their peak, without padding."""
     return devices * peak_tflops * 1e12 * utilisation / flops_per_token

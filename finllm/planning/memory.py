@@ -1,8 +1,9 @@
-"""Bytes on one device: weights, adapter, gradients, optimizer state, activations, alone or sharded.
+"""Memory of training on one device: weights, adapter, gradients, optimizer state, activations.
 
-GB is 10^9 bytes. What the process needs before it holds a tensor, and what its allocator wastes, is
-not in any formula: on a CPU both were measured (benchmarks/plan_memory.py), on CUDA both are
-assumed, since nobody has run this repository on a GPU yet.
+All can be sharded over several devices. GB is 10^9 bytes. The memory of the process without tensors
+and the waste of its allocator follow from no formula: on a CPU both were measured
+(benchmarks/plan_memory.py), on CUDA both are assumed, because this repository has not been run on a
+GPU yet.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from finllm.planning.architecture import (
 )
 
 GB = 10**9
-LARGEST_BATCH = 4096  # that is looked for
+LARGEST_BATCH = 4096  # upper limit of the search
 LAUNCHERS = ("single", "ddp", "deepspeed-zero2", "fsdp", "deepspeed-zero3")
 
 BLOCK = 64  # weights that share one constant in NF4 and FP4
@@ -33,20 +34,20 @@ OPTIMIZER_BYTES = {
     "adamw": 2 * FLOAT32,
     "adamw_8bit": 2,
     "paged_adamw_8bit": 2,
-}  # two moments a trainable weight
+}  # two moments per trainable weight
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """What a process needs besides its tensors."""
+    """Memory that a process needs besides its tensors."""
 
     base: int  # interpreter, libraries, compiled kernels, driver
-    lengths: int  # products compiled for ever new numbers of tokens, and holes between them
-    waste: float  # the allocator's, as a share of the activations, where layers are not fused
+    lengths: int  # products compiled for each new number of tokens, and gaps between them
+    waste: float  # of the allocator, as a share of the activations, if layers are not fused
 
 
-# Of the base on a CPU, interpreter and libraries are .62 GB, tokenizer and sets .05, and the first
-# passes, which compile kernels and products, the rest (docs/experiments.md).
+# Of the base on a CPU, interpreter and libraries take 0.62 GB, tokenizer and sets 0.05 GB, and the
+# first passes, which compile kernels and products, the rest (docs/experiments.md).
 OVERHEAD = {
     "cpu": Overhead(base=int(0.9 * GB), lengths=int(0.3 * GB), waste=0.22),  # measured
     "cuda": Overhead(base=int(0.6 * GB), lengths=0, waste=0.1),  # assumed
@@ -55,7 +56,7 @@ OVERHEAD = {
 
 @dataclass(frozen=True)
 class Setting:
-    """What of params.yaml decides memory, and the tokens of the longest batch."""
+    """Parameters that determine the memory of training, with the length of the longest example."""
 
     quantization: str  # nf4, fp4, int8, none
     double_quantization: bool
@@ -65,11 +66,11 @@ class Setting:
     targets: str
     dropout: float
     optimizer: str
-    batch_size: int  # examples a forward pass, on each device
+    batch_size: int  # examples per forward pass, on each device
     length: int  # tokens of an example
-    labelled: int  # tokens of it that carry loss
-    mixed_lengths: bool  # whether examples differ in length, as they do but in a benchmark
-    recompute_every: int  # 0 none, 1 every block
+    labelled: int  # tokens of an example that carry loss
+    mixed_lengths: bool  # whether examples differ in length; false in benchmarks
+    recompute_every: int  # 0 no block, 1 every block, k every k-th
     device: str  # cpu, cuda
 
 
@@ -77,14 +78,14 @@ class Setting:
 class Weights:
     """Bytes of the frozen weights."""
 
-    linear: int  # as they are held
+    linear: int  # as stored, possibly quantized
     constants: int  # of the quantization
-    embeddings: int  # and the head; never quantized
+    embeddings: int  # including the head; never quantized
     norms: int  # never quantized
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Bytes of all parts."""
         return self.linear + self.constants + self.embeddings + self.norms
 
 
@@ -93,30 +94,31 @@ class Memory:
     """Bytes on one device, part by part; their sum is the planned peak."""
 
     weights: int
-    dequantized: int  # a second copy of the linear layers, which fused layers multiply with
+    dequantized: int  # a second copy of the linear layers, for the products of fused layers
     adapter: int
-    best_adapter: int  # the copy that early stopping puts back
+    best_adapter: int  # the copy that early stopping restores
     gradients: int
     optimizer: int
-    gathered: int  # shards brought together for a product, and gradient buckets
+    gathered: int  # shards gathered for a product, and gradient buckets
     activations: int
-    overhead: int  # of the process, before it holds a tensor
+    overhead: int  # of the process without tensors
     waste: int  # of the allocator: for examples of many lengths, or as a share of the activations
 
     @property
     def peak(self) -> int:
-        """The most that is held at once."""
+        """Planned peak in bytes, the sum of all parts."""
         return sum(dataclasses.astuple(self))
 
 
 def weight_bytes(
     model: Architecture, *, quantization: str, double_quantization: bool, compute_dtype: str
 ) -> Weights:
-    """Bytes of the frozen weights; embeddings, head and norms stay in the compute type.
+    """Return the bytes of the frozen weights; embeddings, head and norms are in the compute type.
 
-    NF4 and FP4 take half a byte a weight and a float32 constant for every 64 weights; double
-    quantization makes that a byte, and a float32 for every 256 of these (Dettmers et al. 2023,
-    arXiv 2305.14314, section 3). int8 has a float32 a row (Dettmers et al. 2022, arXiv 2208.07339).
+    NF4 and FP4 take half a byte per weight and a float32 constant per 64 weights; double
+    quantization reduces each constant to a byte, with a float32 per 256 constants (Dettmers et al.
+    2023, arXiv 2305.14314, section 3). int8 has a float32 per row (Dettmers et al. 2022, arXiv
+    2208.07339).
     """
     b = DTYPE_BYTES[compute_dtype]
     n = linear_parameters(model)
@@ -139,7 +141,7 @@ def weight_bytes(
 
 
 def setting_weights(model: Architecture, setting: Setting) -> Weights:
-    """``weight_bytes`` of a setting."""
+    """Return ``weight_bytes`` of a setting."""
     return weight_bytes(
         model,
         quantization=setting.quantization,
@@ -149,9 +151,9 @@ def setting_weights(model: Architecture, setting: Setting) -> Weights:
 
 
 def kernel_of(setting: Setting) -> str:
-    """The attention that ``auto`` stands for; ``fused`` where training fuses the whole layers.
+    """Return the attention kernel, with ``auto`` resolved; ``fused`` if training fuses the layers.
 
-    The conditions are those of ``finllm.model.fused.why_not_fused``, DoRA left out.
+    The conditions are those of ``finllm.model.fused.why_not_fused``, without DoRA.
     """
     fusible = setting.device == "cpu" and setting.compute_dtype in ("bfloat16", "float32")
     own = setting.attention in ("auto", "matmul") and setting.quantization != "int8"
@@ -163,7 +165,7 @@ def kernel_of(setting: Setting) -> str:
 
 
 def setting_activations(model: Architecture, setting: Setting) -> Activations:
-    """``activations`` of a setting, with the kernels that it will run with."""
+    """Return ``activations`` of a setting, with the kernels that it runs with."""
     return activations(
         model,
         batch_size=setting.batch_size,
@@ -179,18 +181,18 @@ def setting_activations(model: Architecture, setting: Setting) -> Activations:
 
 
 def device_memory(model: Architecture, setting: Setting, *, launcher: str, devices: int) -> Memory:
-    """Bytes on each of ``devices`` equal devices.
+    """Return the memory of training on each of ``devices`` equal devices.
 
-    - ``single``, ``ddp``: everything on each; DDP adds buckets as large as the gradients.
-    - ``deepspeed-zero2``: gradients and optimizer state sharded (Rajbhandari et al. 2020, arXiv
+    - ``single``, ``ddp``: everything is on each device; DDP adds buckets as large as the gradients.
+    - ``deepspeed-zero2``: gradients and optimizer state are sharded (Rajbhandari et al. 2020, arXiv
       1910.02054, section 5).
-    - ``fsdp``: adapter and weights sharded as well, and gathered a block at a time, the next one
-      ahead; embeddings and head belong to the root unit, which stays gathered (Zhao et al. 2023,
-      arXiv 2304.11277, section 3).
-    - ``deepspeed-zero3``: as FSDP, with embeddings and head gathered one after the other.
+    - ``fsdp``: adapter and weights are sharded as well, and gathered one block at a time, with the
+      next one prefetched; embeddings and head belong to the root unit, which stays gathered (Zhao
+      et al. 2023, arXiv 2304.11277, section 3).
+    - ``deepspeed-zero3``: as FSDP, but embeddings and head are gathered one after the other.
 
-    The constants of the quantization are no parameters, so no launcher shards them. Activations do
-    not depend on the launcher: ``batch_size`` is the examples on each device.
+    The constants of the quantization are not parameters, so no launcher shards them. Activations do
+    not depend on the launcher, because ``batch_size`` is per device.
     """
     if launcher not in LAUNCHERS:
         raise ValueError(f"launcher is {launcher!r}; planned are {', '.join(LAUNCHERS)}")
@@ -227,12 +229,12 @@ def device_memory(model: Architecture, setting: Setting, *, launcher: str, devic
 
 
 def loading_memory(model: Architecture, setting: Setting, *, launcher: str, devices: int) -> int:
-    """Bytes on each device until the model is ready to train: whole weights, and its shards beside.
+    """Return the bytes on each device until the model is ready to train: whole weights and shards.
 
-    Every process quantizes and holds the whole model on its device before FSDP or ZeRO-3 shards it,
-    and both are held until all is sharded. Accelerate 1.15 can load on one process and send shards
-    to the others (``fsdp_cpu_ram_efficient_loading``), but not four-bit weights: these it leaves
-    out (``accelerate.utils.fsdp_utils.fsdp2_prepare_model``).
+    Each process loads and quantizes the whole model on its device before FSDP or ZeRO-3 shards it,
+    and keeps both until everything is sharded. Accelerate 1.15 can load on one process and send
+    shards to the others (``fsdp_cpu_ram_efficient_loading``), but leaves out four-bit weights
+    (``accelerate.utils.fsdp_utils.fsdp2_prepare_model``).
     """
     weights = setting_weights(model, setting)
     adapter = FLOAT32 * lora_parameters(model, r=setting.r, targets=setting.targets)
@@ -243,13 +245,13 @@ def loading_memory(model: Architecture, setting: Setting, *, launcher: str, devi
 
 
 def planned_peak(model: Architecture, setting: Setting, *, launcher: str, devices: int) -> int:
-    """The most bytes that one device holds, while the model is loaded or while it is trained."""
+    """Return the peak bytes of one device, either while loading the model or while training."""
     training = device_memory(model, setting, launcher=launcher, devices=devices).peak
     return max(training, loading_memory(model, setting, launcher=launcher, devices=devices))
 
 
 def largest_batch(model: Architecture, setting: Setting, *, device_gb: float) -> int:
-    """The most examples per forward pass that one device of ``device_gb`` holds; 0 for none."""
+    """Return how many examples per forward pass fit one device of ``device_gb`` GB; 0 if none."""
 
     def fits(batch_size: int) -> bool:
         tried = dataclasses.replace(setting, batch_size=batch_size)
@@ -259,7 +261,7 @@ def largest_batch(model: Architecture, setting: Setting, *, device_gb: float) ->
 
 
 def most_that_fit(fits: Callable[[int], bool]) -> int:
-    """The largest batch that fits, by halving: memory grows with it. At most ``LARGEST_BATCH``.
+    """Return the largest batch that fits, by bisection; at most ``LARGEST_BATCH``.
 
     >>> most_that_fit(lambda batch_size: batch_size <= 12)
     12
@@ -268,7 +270,7 @@ def most_that_fit(fits: Callable[[int], bool]) -> int:
 
 
 def _gathered(model: Architecture, weights: Weights, launcher: str) -> int:
-    """Two blocks, and the embeddings with the head (FSDP) or the larger of the two (ZeRO-3)."""
+    """Return the bytes of two blocks and of embeddings and head: both (FSDP) or one (ZeRO-3)."""
     block = weights.linear * block_parameters(model) // linear_parameters(model)
     root = weights.embeddings
     if launcher == "deepspeed-zero3" and not model.tied:

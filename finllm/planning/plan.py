@@ -50,26 +50,26 @@ HELD_AS = {  # name: quantization, double quantization, compute type
 
 @dataclass(frozen=True)
 class Answers:
-    """The plan of answering some prompts on one device."""
+    """The plan of answering one kind of prompts on one device."""
 
     setting: AnswerSetting
     memory: AnswerMemory
-    largest_batch: int  # that the device holds
+    largest_batch: int  # that fits the device
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that follows from the parameters; memory in bytes, on one device."""
+    """The plan of a training and of answers; memory is in bytes, on one device."""
 
     name: str
     model: Architecture
     setting: Setting
     parameters: dict[str, int]  # linear, embeddings, norms, total
     trainable: dict[str, int]  # by lora.targets
-    weights: dict[str, Weights]  # by how they are held
-    memory: Memory  # of the launcher and devices below
+    weights: dict[str, Weights]  # by storage format, see HELD_AS
+    memory: Memory  # with the launcher and devices below
     loading: int  # until the model is ready to train, on each device
-    answers: dict[str, Answers]  # by which prompts; empty on a CPU
+    answers: dict[str, Answers]  # by kind of prompts; empty on a CPU
     kept: int  # activations without checkpointing
     checkpointed: int  # activations with every block checkpointed
     logits: int  # of these, at the labelled positions
@@ -79,11 +79,11 @@ class Plan:
     devices: int
     device_gb: float
     fits: bool
-    cost: Cost | None  # None where the number of examples is not known
-    preferred: Memory | None = None  # of preference tuning, which runs alone; None where it is off
+    cost: Cost | None  # None if the number of examples is not known
+    preferred: Memory | None = None  # of preference tuning, which runs alone; None if it is off
 
     def to_json(self) -> dict:
-        """The record for a JSON file."""
+        """Return the record for a JSON file."""
         peak = max(self.memory.peak, self.loading) / GB
         return {**dataclasses.asdict(self), "planned_peak_memory_gb": peak}
 
@@ -100,9 +100,9 @@ def make_plan(
     answers: Mapping[str, AnswerSetting] | None = None,
     preferred: Setting | None = None,
 ) -> Plan:
-    """The plan of a setting, on ``devices`` devices of ``device_gb`` GB under ``launcher``.
+    """Return the plan of a setting, on ``devices`` devices of ``device_gb`` GB with ``launcher``.
 
-    It fits where training fits each device, loading included, and all ``answers`` fit one of them.
+    It fits if training, including loading, fits each device and all ``answers`` fit one device.
     ``preferred`` is the setting of preference tuning, which trains on one device.
     """
     kept = dataclasses.replace(setting, recompute_every=0)
@@ -173,7 +173,7 @@ def make_plan(
 
 
 def planned_flops(model: Architecture, setting: Setting) -> float:
-    """``flops_per_token`` of a setting whose examples are all as long as its longest."""
+    """Return ``flops_per_token`` of a setting if all examples are as long as its longest."""
     every = setting.recompute_every
     return flops_per_token(
         model,

@@ -28,27 +28,28 @@ def plan_params(
     train_set: Path | None,
     metrics: Path | None,
 ) -> Plan:
-    """The plan of a training with these parameters.
+    """Return the plan of a training with these parameters.
 
     Parameters
     ----------
     params
-        The checked parameters.
+        Checked parameters.
     launcher, devices
-        Override the parameters' own; empty and 0 do not.
+        Override the values in ``params``, unless empty or 0.
     examples
-        Training examples; 0 takes those of ``train_set``, or the parameters' limit.
+        Number of training examples; 0 for that of ``train_set``, of the last run in ``metrics``, or
+        the limit in ``params``.
     tokens_per_second
-        Of all devices together; 0 takes what ``metrics`` measured, or the parameters' share of
-        the device's peak.
+        Speed of all devices together; 0 for that measured in ``metrics``, or else the share of the
+        device's peak in ``params``.
     train_set, metrics
-        data/split/train.jsonl and the folder of metrics of an earlier run of these parameters;
-        None, or what does not exist, where none can be trusted.
+        data/split/train.jsonl and the folder of metrics of an earlier run with these parameters.
+        None or a missing path is ignored.
 
     Raises
     ------
     ValueError
-        If the model's shape cannot be found.
+        If the shape of the model cannot be found, or ``train.method`` is not ``lora``.
     """
     m, t, hardware = params.model, params.templatize, params.plan
     model = find_architecture(m.name, revision=m.revision)
@@ -86,9 +87,9 @@ def plan_params(
 def answer_settings(
     params: Params, model: Architecture, *, device: str
 ) -> dict[str, AnswerSetting]:
-    """What decides the memory of answers, by which prompts; empty where ``device`` is ``cpu``.
+    """Return the settings of answers by kind of prompts; empty if ``device`` is ``cpu``.
 
-    Behind shown examples a prompt is at most as long as all of them, and as the context leaves it.
+    A few-shot prompt is at most as long as its own text and all shown examples, within the context.
     """
     m, t, p = params.model, params.templatize, params.predict
     if device == "cpu":
@@ -116,7 +117,7 @@ def answer_settings(
 
 
 def planned_answers_gb(params: Params, *, device: str) -> float | None:
-    """The planned peak of answers on one device in GB; None where none can be planned."""
+    """Return the planned peak of answers on one device in GB; None if it cannot be planned."""
     m = params.model
     try:
         model = find_architecture(m.name, revision=m.revision)
@@ -127,9 +128,9 @@ def planned_answers_gb(params: Params, *, device: str) -> float | None:
 
 
 def preferred_setting(params: Params, setting: Setting) -> Setting | None:
-    """The setting of preference tuning: two rows a pair, no dropout; None where it is off.
+    """Return the setting of preference tuning: two rows per pair, no dropout; None if it is off.
 
-    Fused layers read the prompt once, and so need less.
+    Fused layers need less, because they read the prompt only once.
     """
     if params.prefer.method == "none":
         return None
@@ -181,18 +182,18 @@ def _cost(
 
 @dataclass(frozen=True)
 class LastRun:
-    """What the last training measured."""
+    """Measurements of the last training."""
 
     examples: int
     tokens_per_example: float
     tokens_per_second: float
-    compute_dtype: str  # empty in the file of an earlier version
+    compute_dtype: str  # empty in files of earlier versions
 
 
 def _tokens(
     params: Params, examples: int, train_set: Path | None, last: LastRun | None
 ) -> tuple[int, float, str]:
-    """Examples, the mean of their tokens, and where the two come from."""
+    """Return the number of examples, their mean number of tokens, and the source of both."""
     if train_set is not None and train_set.is_file():
         rows = read_examples(train_set)
         if rows:
@@ -206,7 +207,7 @@ def _tokens(
 
 
 def _last_run(metrics: Path | None, trained: int, effective_batch: int) -> LastRun | None:
-    """The last training, where it had as many trainable parameters and examples per step."""
+    """Return the last training if it had as many trainable parameters and examples per step."""
     if metrics is None or not all((metrics / name).is_file() for name in (DETAILS, COSTS)):
         return None
     try:

@@ -12,12 +12,12 @@ from finllm.settings.params import Params
 def setting_of(
     params: Params, *, length: int, labelled: int, device: str, mixed_lengths: bool
 ) -> Setting:
-    """What of params.yaml decides memory; ``device`` is ``cpu`` or ``cuda``.
+    """Return the setting that determines memory; ``device`` is ``cpu`` or ``cuda``.
 
     Raises
     ------
     ValueError
-        If every weight is trained: only adapters are planned.
+        If ``train.method`` is not ``lora``, because only the memory of adapters is planned.
     """
     m, p = params.model, params.train
     if p.method != "lora":
@@ -41,10 +41,10 @@ def setting_of(
 
 
 def planned_dtype(compute_dtype: str, device: str) -> str:
-    """What ``auto`` will be: on ``cpu`` by this machine's processor, on ``cuda`` bfloat16."""
+    """Resolve ``auto``: on ``cpu`` by this machine's processor, on ``cuda`` to bfloat16."""
     if compute_dtype != "auto":
         return compute_dtype
-    if device == "cuda":  # not this machine's; every GPU since 2020 has it
+    if device == "cuda":  # may not be this machine's; all GPUs since 2020 have it
         return "bfloat16"
     from finllm.model.compute_type import cpu_multiplies_bfloat16
 
@@ -52,7 +52,7 @@ def planned_dtype(compute_dtype: str, device: str) -> str:
 
 
 def launcher_of(params: Params) -> str:
-    """How the train stage is started; ``single`` where params.yaml has no say in it."""
+    """Return the launcher of the train stage; ``single`` if params.yaml has none."""
     return str(dataclasses.asdict(params)["train"].get("launcher", "single"))
 
 
@@ -66,9 +66,9 @@ def planned_peak_gb(
     mixed_lengths: bool,
     devices: int = 1,
 ) -> float | None:
-    """The planned peak of one device in GB, to stand beside the measured one.
+    """Return the planned peak of one device in GB, to compare with the measured one.
 
-    ``folder`` is where the weights are, or a Hub id; None if it cannot be planned.
+    ``folder`` is the folder of the weights, or a Hub id. None if the peak cannot be planned.
     """
     try:
         model = find_architecture(params.model.name, folder=folder, revision=params.model.revision)

@@ -29,26 +29,26 @@ from finllm.stats.association import weighted_spearman
 from finllm.stats.clusters import cluster_robust_mean, design_effect, intraclass_correlation
 from finllm.stats.resampling import percentile_interval, resampling_counts
 
-MIN_CORRELATED = 4  # examples; below that no correlation is worth its name
+MIN_CORRELATED = 4  # examples; with fewer, a correlation says nothing
 QUESTIONS = (PREFERENCE, *CRITERIA)
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """The last clicks of all raters on the answers that the models now give."""
+    """The last clicks of all raters on the models' current answers."""
 
     raters: list[str]
-    preference: dict[str, dict[str, float]]  # example: rater: 1 tuned, 0.5 neither, 0 base
-    points: dict[str, dict[tuple[str, str], dict[str, int]]]  # criterion: (example, model): rater
-    n_of_other_answers: int  # clicks on texts that are not today's predictions
+    preference: dict[str, dict[str, float]]  # by example and rater: 1 tuned, 0.5 neither, 0 base
+    points: dict[str, dict[tuple[str, str], dict[str, int]]]  # by criterion, unit, rater
+    n_of_other_answers: int  # clicks on texts that are not the current predictions
 
     def examples(self) -> set[str]:
-        """The examples about which anybody said anything."""
+        """Return the examples with at least one rating."""
         points = {example for units in self.points.values() for example, _ in units}
         return points | set(self.preference)
 
     def humans(self, question: str) -> dict[str, float]:
-        """By example, the mean over raters: the preference, or tuned minus base in points."""
+        """Return the mean over raters by example: the preference, or tuned minus base in points."""
         if question == PREFERENCE:
             return {key: _mean(by_rater.values()) for key, by_rater in self.preference.items()}
         differences: dict[str, list[int]] = defaultdict(list)
@@ -57,7 +57,7 @@ class Ratings:
             if model == "tuned":
                 base = points.get((example, "base"), {})
                 for rater, value in points[example, model].items():
-                    if rater in base:  # the same eyes on both answers
+                    if rater in base:  # only raters of both answers
                         differences[example].append(value - base[rater])
         return {key: _mean(values) for key, values in differences.items() if values}
 
@@ -65,7 +65,7 @@ class Ratings:
 def collect(
     clicks: Sequence[Click], base: Sequence[Prediction], tuned: Sequence[Prediction]
 ) -> Ratings:
-    """The clicks that are about the given predictions, by question; the last click counts."""
+    """Collect the clicks on the given predictions by question; a rater's last click counts."""
     texts = {row.example_id: row.text for row in base}
     current = {
         pair_hash(row.example_id, texts[row.example_id], row.text)
@@ -94,14 +94,14 @@ def collect(
 def rating_metrics(
     ratings: Ratings, pairs: Pairs, *, confidence: float, n_bootstrap: int, seed: int
 ) -> dict[str, object]:
-    """Everything that ``metrics/details/ratings.json`` holds; only counts where nobody rated.
+    """Compute the content of ``metrics/details/ratings.json``; without ratings, only the counts.
 
     Returns
     -------
     dict
-        ``n_raters``, ``n_examples`` (rated, of today's answers), ``n_of_other_answers``; with
+        ``n_raters``, ``n_examples`` (rated, current answers), ``n_of_other_answers``; with
         ratings also ``win_rate``, ``criteria`` (tuned minus base in points), ``agreement`` (with
-        two raters) and ``correlation`` (metric against people). What is undefined is left out.
+        two raters) and ``correlation`` (metric against people). Undefined values are left out.
     """
     company = dict(zip(pairs.example_ids, pairs.companies, strict=True))
     rated = ratings.examples() & set(company)
@@ -133,15 +133,16 @@ def rating_metrics(
 def win_rate(
     preferred: Sequence[float], companies: Sequence[str], *, confidence: float
 ) -> dict[str, float]:
-    """How often the tuned answer is preferred, "neither" a half, with an interval.
+    """Return how often the tuned answer is preferred, with a confidence interval.
 
-    Wilson's (1927) score interval at the effective sample size ``n / design effect`` (Kish 1965;
-    Dean and Pagano 2015 compare such intervals): examples of one company are not independent.
-    Where the clustering cannot be estimated (one company, or no variation) examples of a company
-    count as one. For two models this is the Bradley-Terry model: its difference in strength is
-    ``log(p / (1 - p))``. Conservative with ties, whose variance is below the binomial's.
+    "Neither" counts as one half. The interval is Wilson's (1927) score interval at the effective
+    sample size ``n / design effect`` (Kish 1965; Dean and Pagano 2015 compare such intervals),
+    because examples of one company are not independent. If the clustering cannot be estimated (one
+    company, or no variation), all examples of a company count as one. For two models this is the
+    Bradley-Terry model: its difference in strength is ``log(p / (1 - p))``. The interval is
+    conservative with ties, whose variance is below the binomial's.
 
-    It is about these raters: with one or two of them it says nothing about people at large.
+    The result holds for these raters; with only one or two, it says nothing about other people.
     """
     n, p = len(preferred), _mean(preferred)
     icc = math.nan
@@ -171,11 +172,11 @@ def win_rate(
 def inter_rater_agreement(
     ratings: Ratings, *, confidence: float, n_bootstrap: int, seed: int
 ) -> dict[str, dict[str, object]]:
-    """By question: Krippendorff's ordinal alpha, and Cohen's kappa of every two raters.
+    """Return Krippendorff's ordinal alpha and every two raters' Cohen's kappa, by question.
 
-    Units are answers for the criteria and pairs for the preference, in terms of models and not of
-    the letters shown. Kappa is weighted: by squared distance for points, linearly for the
-    preference. A question that no two raters share, or where nothing varies, is left out.
+    Units are answers for the criteria and pairs for the preference, in terms of models, not of the
+    letters shown. Kappa is weighted: by squared distance for points, linearly for the preference.
+    A question that no two raters share is left out, and so is a coefficient without variation.
     """
     found: dict[str, dict[str, object]] = {}
     for question in QUESTIONS:
@@ -204,16 +205,16 @@ def inter_rater_agreement(
 def correlation(
     ratings: Ratings, pairs: Pairs, *, confidence: float, n_bootstrap: int, seed: int
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """By question and metric, whether the metric's difference follows what people say.
+    """Return the correlation of each metric's difference with the raters' judgement, by question.
 
-    Spearman's rho between the metric's tuned minus base and the raters' mean (the preference, or
-    tuned minus base in points) over examples, with a percentile interval from a bootstrap that
-    resamples companies, and ``p_highest``: the share of resamples in which this metric has the
-    highest rho of all. One set of resamples serves all metrics, so that they are compared on equal
-    terms. Where a metric is not defined for an example, that example does not count for it.
+    Computes Spearman's rho between the metric's tuned minus base and the raters' mean (the
+    preference, or tuned minus base in points) over examples, with a percentile interval from a
+    bootstrap that resamples companies, and ``p_highest``: the share of resamples in which this
+    metric has the highest rho. All metrics use the same resamples, so that they are compared on
+    equal terms. An example for which a metric is undefined does not count for it.
 
-    Do not believe an interval below thirty companies: it is too narrow. The metric with the
-    highest rho is a winner among many; its rho is too high by some.
+    Do not trust an interval from fewer than thirty companies: it is too narrow. The metric with the
+    highest rho is the best of many, so its rho is biased upwards.
     """
     found = {}
     position = {key: i for i, key in enumerate(pairs.example_ids)}
@@ -259,7 +260,7 @@ def _correlate(
 def _criterion(
     ratings: Ratings, criterion: str, company: Mapping[str, str], confidence: float
 ) -> dict[str, float]:
-    """Mean points of both models and the mean difference, its t interval over companies."""
+    """Return both models' mean points, and the mean difference with a t interval over companies."""
     row: dict[str, float] = {}
     for model in ("base", "tuned"):
         values = [

@@ -1,4 +1,4 @@
-"""The pairs shown to raters: a source and two answers without model names."""
+"""Pairs of answers for raters: a source and two answers without model names."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Pair:
     example: Example
     base: str
     tuned: str
-    sha256: str  # of id and texts, in the models' order
+    sha256: str  # hash of id and texts, in the order base, tuned
 
 
 def pairs(
     examples: Sequence[Example], base: Sequence[Prediction], tuned: Sequence[Prediction]
 ) -> list[Pair]:
-    """The pairs to rate of two models' predictions, see ``pairs_of``.
+    """Return the pairs to rate from two models' predictions, see ``pairs_of``.
 
     Raises
     ------
     ValueError
-        If a model has no answer, or two, to one of the examples.
+        If a model has no answer, or two answers, to one of the examples.
     """
     answers = {"base": _by_id("base", base), "tuned": _by_id("tuned", tuned)}
     for example in examples:
@@ -40,12 +40,12 @@ def pairs(
 
 
 def pairs_of(examples: Sequence[Example], answers: Mapping[str, tuple[str, str]]) -> list[Pair]:
-    """The pairs to rate, in one shuffled order for all raters.
+    """Return the pairs to rate, in the same shuffled order for all raters.
 
-    One order, so that raters who stop early have rated the same pairs and their agreement can be
-    measured. Pairs whose answers are equal are left out: there is nothing to prefer.
+    With the same order, raters who stop early have rated the same pairs, so that their agreement
+    can be measured. Pairs with equal answers are left out, as there is nothing to prefer.
 
-    ``answers`` are those of base and tuned model, by example.
+    ``answers`` holds the answers of base and tuned model by example id.
     """
     found = []
     for example in examples:
@@ -58,12 +58,12 @@ def pairs_of(examples: Sequence[Example], answers: Mapping[str, tuple[str, str]]
 
 
 def pair_hash(example_id: str, base: str, tuned: str) -> str:
-    """What names a pair of answers; another text is another pair."""
+    """Return the hash that identifies a pair of answers by its example and texts."""
     return hashlib.sha256("\0".join((example_id, base, tuned)).encode()).hexdigest()
 
 
 def a_model(rater: str, example_id: str) -> str:
-    """Which model stands behind A: a fair coin, the same whenever this rater comes back."""
+    """Return the model shown as A: a fair coin toss, fixed for each rater and example."""
     digest = hashlib.sha256(f"{rater}\0{example_id}".encode()).digest()
     return "tuned" if digest[0] & 1 else "base"
 

@@ -25,20 +25,21 @@ class Click:
     rater: str
     example_id: str
     question: str  # one of CRITERIA, or PREFERENCE
-    answer: str  # "A" or "B", whose criterion it is; empty for the preference
-    value: int | str  # one of POINTS, for the preference one of CHOICES
-    a_model: str  # which model stood behind A: "base" or "tuned"
-    pair_sha256: str  # of the two texts, so that ratings of other answers are known as such
+    answer: str  # the rated answer, "A" or "B"; empty for the preference
+    value: int | str  # one of POINTS; for the preference one of CHOICES
+    a_model: str  # the model shown as A: "base" or "tuned"
+    pair_sha256: str  # of the two texts, to recognise ratings of other answers
     time: str  # UTC, ISO 8601
 
 
 def rater_name(text: str) -> str:
-    """A rater's name as a file's name: trimmed, in lower case.
+    """Return a rater's name as a file name: trimmed, in lower case.
 
     Raises
     ------
     ValueError
-        If it is anything but 1 to 32 of ``a-z 0-9 - _``, so that no name is a path.
+        If it is not 1 to 32 characters of ``a-z 0-9 - _``, the first a letter or digit. So no name
+        can be a path.
     """
     name = text.strip().lower()
     if not RATER.fullmatch(name):
@@ -50,12 +51,12 @@ def rater_name(text: str) -> str:
 
 
 def check(click: Click) -> Click:
-    """The click itself.
+    """Return the click unchanged if it is valid.
 
     Raises
     ------
     ValueError
-        If a field has a value that no page offers; names it and what is allowed.
+        If a field has a value that the page does not offer; the message names the allowed values.
     """
     preference = click.question == PREFERENCE
     allowed = {
@@ -76,8 +77,8 @@ def check(click: Click) -> Click:
 def append(folder: Path, click: Click) -> None:
     """Write a click to its rater's file and wait until it is on the disk.
 
-    A line that a crash cut off is taken off the file first. Whoever gets an answer from this
-    function can lose power: the click stays.
+    An incomplete last line, left by a crash, is removed first. Once this function returns, the
+    click survives a power failure.
     """
     path = folder / f"{check(click).rater}.jsonl"
     is_new = not path.exists()
@@ -92,7 +93,7 @@ def append(folder: Path, click: Click) -> None:
         if file.write(line) != len(line):
             raise OSError(f"{path}: the click was not written whole; is the disk full?")
         os.fsync(file.fileno())
-    if is_new and os.name == "posix":  # the name is on the disk when its folder is
+    if is_new and os.name == "posix":  # a new file's name is safe once its folder is synced
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -101,12 +102,12 @@ def append(folder: Path, click: Click) -> None:
 
 
 def read_clicks(path: Path) -> list[Click]:
-    """A rater's clicks, oldest first; a last line that a crash cut off is left out.
+    """Read a rater's clicks, oldest first; ignore an incomplete last line, left by a crash.
 
     Raises
     ------
     ValueError
-        If a whole line is no click, or belongs to another rater; names file and line.
+        If a complete line is not a click, or belongs to another rater; names file and line.
     """
     if not path.is_file():
         return []
@@ -124,12 +125,12 @@ def read_clicks(path: Path) -> list[Click]:
 
 
 def read_folder(folder: Path) -> list[Click]:
-    """All raters' clicks, rater by rater; none where the folder has no ``*.jsonl``."""
+    """Read all raters' clicks, rater by rater; an empty list if the folder has no ``*.jsonl``."""
     return [click for path in sorted(folder.glob("*.jsonl")) for click in read_clicks(path)]
 
 
 def latest(clicks: Sequence[Click]) -> list[Click]:
-    """The last click of each rater on each question about each pair of answers."""
+    """Return the last click of each rater on each question about each pair of answers."""
     found: dict[tuple[str, ...], Click] = {}
     for click in clicks:
         key = (click.rater, click.example_id, click.pair_sha256, click.question, click.answer)
@@ -138,13 +139,13 @@ def latest(clicks: Sequence[Click]) -> list[Click]:
 
 
 def model_points(click: Click) -> tuple[str, int]:
-    """Whose points these are, "base" or "tuned", and how many."""
+    """Return the model that got the points, "base" or "tuned", and the points."""
     other = {"base": "tuned", "tuned": "base"}[click.a_model]
     return (click.a_model if click.answer == "A" else other), int(click.value)
 
 
 def tuned_preferred(click: Click) -> float:
-    """1 if the tuned model's answer was preferred, 0 if the base's, 0.5 for a tie."""
+    """Return 1 if the tuned model's answer was preferred, 0 if the base's, 0.5 for a tie."""
     if click.value == "tie":
         return 0.5
     return float((click.value == "A") == (click.a_model == "tuned"))

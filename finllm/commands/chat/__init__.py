@@ -1,1 +1,1 @@
-"""Answers of base and tuned model about one call, side by side (``finllm chat``)."""
+"""``finllm chat``: answers of base and tuned model about one call, side by side."""

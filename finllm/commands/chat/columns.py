@@ -1,4 +1,4 @@
-"""Terminal output of an exchange: the answers in columns, their figures marked."""
+"""Terminal output of an exchange: the answers in columns, with their figures marked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from finllm.commands.terminal import BOLD, GREEN, RED, YELLOW, painted
 from finllm.report.marked import CONTRADICTED, INVENTED, SUPPORTED, Piece
 
 GAP = 3  # columns between two answers
-NARROW = 30  # an answer's least width; in less they stand below each other
+NARROW = 30  # smallest width of a column; narrower answers are printed one below the other
 COLOURS = {"": "", SUPPORTED: GREEN, CONTRADICTED: YELLOW, INVENTED: RED}
 SIGNS = {"": "", SUPPORTED: "", CONTRADICTED: "[?]", INVENTED: "[!]"}  # without colours
 SAYS = {
@@ -20,11 +20,11 @@ SAYS = {
     INVENTED: "not in the call",
 }
 
-Word = list[tuple[str, str]]  # stretches (text, mark) without white space between them
+Word = list[tuple[str, str]]  # pieces (text, mark) without white space between them
 
 
 def page(exchange: Exchange, *, width: int, colour: bool) -> str:
-    """The replies in columns of a terminal's width, and below each what the call says of it."""
+    """Return the replies in columns of a terminal's width, each with a summary of its figures."""
     names = list(exchange.replies)
     each = (width - GAP * (len(names) - 1)) // len(names)
     stacked = each < NARROW
@@ -42,7 +42,7 @@ def page(exchange: Exchange, *, width: int, colour: bool) -> str:
 
 
 def legend(*, colour: bool) -> str:
-    """What the marks mean."""
+    """Return the line that explains the marks."""
     marks = [
         painted(SAYS[mark], COLOURS[mark]) if colour else f"{SIGNS[mark]} {SAYS[mark]}"
         for mark in ((SUPPORTED, CONTRADICTED, INVENTED) if colour else (CONTRADICTED, INVENTED))
@@ -51,7 +51,7 @@ def legend(*, colour: bool) -> str:
 
 
 def _block(name: str, reply: Reply, width: int, *, colour: bool) -> list[tuple[str, int]]:
-    """The lines of one column, each with the columns that it takes."""
+    """Return the lines of one column, each with its width in characters."""
     lines = [(painted(name, BOLD if colour else ""), len(name))]
     for words in lines_of(reply.pieces, width, signs=not colour):
         text, n = "", 0
@@ -72,10 +72,10 @@ def _block(name: str, reply: Reply, width: int, *, colour: bool) -> list[tuple[s
 
 
 def lines_of(pieces: Sequence[Piece], width: int, *, signs: bool) -> list[list[Word]]:
-    """The words of each line of at most ``width`` columns, their stretches with their marks.
+    """Wrap marked text into lines of at most ``width`` characters; return the words of each line.
 
-    A line of the text stays a line; a word that is longer than the width stands alone in one. With
-    ``signs`` a figure that the call does not support has its sign behind it.
+    Line breaks of the text are kept; a word longer than the width gets a line of its own. With
+    ``signs``, each figure that the call does not support is followed by its sign.
     """
     lines: list[list[Word]] = []
     for words in _paragraphs(pieces, signs=signs):
@@ -92,9 +92,9 @@ def lines_of(pieces: Sequence[Piece], width: int, *, signs: bool) -> list[list[W
 
 
 def _paragraphs(pieces: Sequence[Piece], *, signs: bool) -> list[list[Word]]:
-    """The words of each line of the text."""
+    """Return the words of each line of the text."""
     found: list[list[Word]] = [[]]
-    joined = False  # whether the next stretch belongs to the last word
+    joined = False  # whether the next piece belongs to the last word
     for piece in pieces:
         sign = SIGNS[piece.mark] if signs else ""
         for token in re.findall(r"\n|[^\S\n]+|\S+", piece.text + sign):

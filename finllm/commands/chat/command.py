@@ -77,14 +77,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Load the models, ask, print."""
+    """Load the models, ask the questions and print the answers."""
     from finllm.commands.chat.transcript_file import read_call
     from finllm.commands.terminal import print_json
     from finllm.settings.params import load_params
 
     params = load_params(parsed.params)
     call = read_call(parsed.transcript, parsed.id)
-    from finllm.commands.chat.session import (  # torch: a mistake above is said at once
+    from finllm.commands.chat.session import (  # imports torch; mistakes above are reported first
         Session,
         load_models,
     )
@@ -103,7 +103,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def _converse(session: Session, template: str) -> None:
-    """Ask what is typed; a mistake is said and the next question is asked for."""
+    """Answer typed questions; after an invalid one, print the error and prompt again."""
     print(f"{session.call.id}: type a question, or /{' /'.join(TEMPLATES)}; an empty line ends")
     for text in _typed():
         name = text.removeprefix("/") if text.startswith("/") else ""
@@ -114,7 +114,7 @@ def _converse(session: Session, template: str) -> None:
 
 
 def _typed() -> Iterator[str]:
-    """The lines that are typed, until an empty one, the end of the input, or Ctrl-C."""
+    """Yield typed lines until an empty line, the end of the input, or Ctrl-C."""
     with contextlib.suppress(ImportError):  # not on every system
         import readline  # noqa: F401  (input() then knows the arrow keys)
     while True:

@@ -20,10 +20,10 @@ from finllm.settings.params import Params
 
 @dataclass(frozen=True)
 class Reply:
-    """What one model wrote."""
+    """The answer of one model."""
 
     text: str
-    pieces: tuple[Piece, ...]  # the text, its figures marked against the whole call
+    pieces: tuple[Piece, ...]  # the text, with figures marked by comparison with the whole call
     figures: dict[str, int]  # how many are supported, contradicted, invented
     n_new_tokens: int
     hit_limit: bool  # stopped by the length limit and not by the end-of-turn token
@@ -35,7 +35,7 @@ class Exchange:
     """One question and each model's reply."""
 
     template: str
-    question: str  # the template's own wording where none was given
+    question: str  # the template's own wording if none was given
     excerpt: str  # the part of the call that the prompt shows
     prompt_sha256: str
     n_prompt_tokens: int
@@ -43,14 +43,14 @@ class Exchange:
 
 
 class Session:
-    """Models that are asked about one call, as `predict` asks them.
+    """A session that asks several models about one call, with the prompts of `predict`.
 
     Parameters
     ----------
     call
-        Cleaned, cut and put into the chat format as the pipeline does it.
+        The call; it is cleaned, cut and put into the chat format as in the pipeline.
     answerers
-        By name, with the same tokenizer.
+        The models by name; all must have the same tokenizer.
     """
 
     def __init__(self, call: Transcript, answerers: Mapping[str, Answerer], params: Params) -> None:
@@ -60,13 +60,13 @@ class Session:
         self._examples: dict[str, Example] = {}
 
     def ask(self, template: str, question: str = "") -> Exchange:
-        """Each model's greedy answer to a question, or to the template's own where it is empty.
+        """Return each model's greedy answer to a question, or to the template's own if it is empty.
 
         Raises
         ------
         ValueError
-            For an unknown template, a call of which nothing fits the prompt, or a question that
-            leaves no room for an answer.
+            If the template is unknown, no part of the call fits the prompt, or the question leaves
+            no room for an answer.
         """
         if template not in self._examples:
             self._examples[template] = example_of(self.call, self.params, template)
@@ -96,12 +96,12 @@ class Session:
 
 
 def example_of(call: Transcript, params: Params, template: str) -> Example:
-    """The template's question about a call, as `predict` makes it of a folder that holds the call.
+    """Return the template's question about a call, as `predict` makes it for a folder of calls.
 
     Raises
     ------
     ValueError
-        For an unknown template, or where nothing of the call can be asked about.
+        If the template is unknown, or no question can be made from the call.
     """
     if template not in templates.TEMPLATES:
         raise ValueError(f"template {template!r}; allowed: {', '.join(templates.TEMPLATES)}")
@@ -117,14 +117,14 @@ def example_of(call: Transcript, params: Params, template: str) -> Example:
 def load_models(
     names: Sequence[str], *, adapter: Path | None, params: Params
 ) -> dict[str, Answerer]:
-    """The models by name, see ``finllm.model.choice``; all are in memory together.
+    """Load models by name (see ``finllm.model.choice``); all are in memory at the same time.
 
     Raises
     ------
     ValueError
-        If one has not been trained yet; says how to get it.
+        If a model has not been trained yet; the message says how to train it.
     """
-    weights = {name: weights_of(name, adapter) for name in names}  # all, before any is loaded
+    weights = {name: weights_of(name, adapter) for name in names}  # check all before loading any
     return {name: load_answerer(params, weights=folder) for name, folder in weights.items()}
 
 

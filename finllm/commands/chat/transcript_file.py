@@ -22,13 +22,13 @@ READABLE_FILE = (
 
 
 def read_call(path: Path, call_id: str = "") -> Transcript:
-    """The call in a file, or the one with an id where the file holds several.
+    """Read the call in a file, or the call with an id if the file holds several.
 
     Raises
     ------
     ValueError
-        For a file that is missing or cannot be read, an id that it has not, or no id where it
-        holds several calls; names the file, what is wrong, and what there is.
+        If the file is missing or cannot be read, has no call with this id, or holds several calls
+        and no id is given. The message names the file, the problem and the available calls.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; it must hold a transcript: {READABLE_FILE}")
@@ -60,7 +60,7 @@ def _from_text(path: Path) -> Transcript | Reject:
 
 
 def _described(path: Path, form: str) -> Description:
-    """What the nearest ``source.yaml`` says of the file; without one, what its name says."""
+    """Return the description in the nearest ``source.yaml``, else one from the file's suffix."""
     for folder in path.resolve().parents:
         if (folder / "source.yaml").is_file():
             found = describe_source(folder)

@@ -1,1 +1,1 @@
-"""Checks of everything that a run needs, each finding with a command that fixes it."""
+"""``finllm doctor``: checks of everything that a run needs, with commands that fix problems."""

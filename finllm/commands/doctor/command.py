@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Print each finding as it is made; 1 if there is a problem."""
+    """Print each finding as soon as it is made; return 1 if there is a problem, else 0."""
     from finllm.commands.doctor.examination import examine, line, summary
     from finllm.commands.doctor.finding import PROBLEM
     from finllm.commands.terminal import has_colour, print_json

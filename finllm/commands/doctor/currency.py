@@ -1,4 +1,4 @@
-"""Whether the results of the last run are up to date with the workspace."""
+"""Check whether the results of the last run are up to date with the workspace."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from finllm.commands.doctor.finding import OK
 
 @dataclass(frozen=True)
 class Currency:
-    """The stages that are not as dvc.lock says, and that in a line."""
+    """The stages that are out of date, and one line that says so."""
 
-    stages: list[str] | None  # None where DVC could not say
-    says: str  # empty where all is current
+    stages: list[str] | None  # None if DVC could not tell
+    says: str  # empty if everything is up to date
 
 
 def currency(root: Path) -> Currency:
-    """What ``dvc status`` says of the pipeline in ``root``; see ``project.pipeline``."""
+    """Return which stages of the pipeline in ``root`` are out of date, by ``dvc status``."""
     try:
         from finllm.runtime.pipeline import status
 

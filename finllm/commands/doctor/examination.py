@@ -1,4 +1,4 @@
-"""All checks in order, and their output."""
+"""All checks of ``finllm doctor`` in order, and their output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from finllm.commands.terminal import GREEN, RED, YELLOW, painted
 if TYPE_CHECKING:
     from finllm.settings.params import Model, Params
 
-WIDTH = 14  # columns of a name
+WIDTH = 14  # characters of a finding's name
 COLOURS = {OK: GREEN, WARNING: YELLOW, PROBLEM: RED}
 PINS = {
     "packages": ("requirements.txt", INSTALL),
@@ -38,7 +38,7 @@ PINS = {
 
 
 def examine(root: Path, params_file: Path) -> Iterator[Finding]:
-    """Each finding as it is made: the environment, the machine, the parameters, the pipeline."""
+    """Check environment, machine, parameters and pipeline; yield each finding as it is made."""
     yield packages.python_version(sys.version_info)
     for name, (file, install) in PINS.items():
         if (root / file).is_file():
@@ -79,7 +79,7 @@ def _disks(root: Path) -> Iterator[Finding]:
 
 
 def parameters(file: Path) -> tuple[Finding, Params | None]:
-    """Whether the parameters are valid, and they; None if they are not."""
+    """Check the parameter file; return the finding, and the parameters or None if not valid."""
     try:
         from finllm.settings.params import load_params
 
@@ -92,7 +92,7 @@ def parameters(file: Path) -> tuple[Finding, Params | None]:
 
 
 def _by_params(params: Params, root: Path) -> list[tuple[str, Callable[[], Finding]]]:
-    """What is looked at where the parameters are known."""
+    """Return the checks that depend on the parameters, each with its name."""
     from finllm.commands.doctor import models
 
     m, e = params.model, params.evaluate
@@ -131,7 +131,7 @@ def _by_params(params: Params, root: Path) -> list[tuple[str, Callable[[], Findi
 
 
 def n_gpus() -> int:
-    """The GPUs that torch sees."""
+    """Return the number of GPUs that torch sees."""
     import torch
 
     return torch.cuda.device_count()
@@ -221,14 +221,14 @@ def _pipeline(root: Path) -> Iterator[Finding]:
 
 
 def line(found: Finding, *, colour: bool) -> str:
-    """A finding as one line, and a second one with the command that fixes it."""
+    """Return a finding as one line of text, and a second line with the command that fixes it."""
     state = painted(f"{found.state:8}", COLOURS[found.state] if colour else "")
     mend = f"\n{'':8} {'':{WIDTH}} fix: {found.mend}" if found.mend else ""
     return f"{state} {found.name:{WIDTH}} {found.says}{mend}"
 
 
 def summary(found: Sequence[Finding]) -> str:
-    """How many of each."""
+    """Return the number of findings of each state as text."""
     counts = {state: sum(one.state == state for one in found) for state in COLOURS}
     plural = {state: "" if n == 1 or state == OK else "s" for state, n in counts.items()}
     return ", ".join(f"{n} {state}{plural[state]}" for state, n in counts.items())

@@ -1,4 +1,4 @@
-"""The record of one finding: ok, warning or problem."""
+"""The result of one check: ok, a warning or a problem."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ INSTALL = "python -m pip install -r requirements.txt"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, and the command that fixes it."""
+    """The result of one check, with a command that fixes what is wrong."""
 
     name: str
-    state: str  # ok, warning (a run works, but), problem (a run fails)
+    state: str  # ok, warning (a run works with a limitation), problem (a run fails)
     says: str
-    mend: str = ""  # a command; empty where nothing is to be done
+    mend: str = ""  # a command; empty if there is nothing to fix
 
 
 def ok(name: str, says: str) -> Finding:
-    """In order."""
+    """Return a finding in the state ``ok``."""
     return Finding(name, OK, says)
 
 
 def warning(name: str, says: str, mend: str) -> Finding:
-    """A run works, but slower, or not for long, or not for others."""
+    """Return a warning: a run works with a limitation, which the command ``mend`` removes."""
     return Finding(name, WARNING, says, mend)
 
 
 def problem(name: str, says: str, mend: str) -> Finding:
-    """A run fails."""
+    """Return a problem: a run fails until the command ``mend`` fixes it."""
     return Finding(name, PROBLEM, says, mend)
 
 
 def looked_at(name: str, look: Callable[[], Finding]) -> Finding:
-    """What a look finds; one that fails is a problem in words, for others must still be looked at.
+    """Run a check; report an exception as a problem, so that the other checks still run.
 
     >>> looked_at("disk", lambda: open("/nowhere")).says
     "check failed: [Errno 2] No such file or directory: '/nowhere'"
@@ -46,5 +46,5 @@ def looked_at(name: str, look: Callable[[], Finding]) -> Finding:
         return problem(name, f"a package is missing or broken: {error}", INSTALL)
     except ValueError as error:
         return problem(name, str(error), "git diff params.yaml")
-    except Exception as error:  # whatever is broken here is what the user wants to hear of
+    except Exception as error:  # whatever is broken, the user wants to know
         return problem(name, f"check failed: {error}", "git status")

@@ -13,24 +13,24 @@ from pathlib import Path
 from finllm.commands.doctor.finding import Finding, ok, problem, warning
 
 GB = 1e9
-LEAST_GB, ENOUGH_GB = 1.0, 5.0  # free on a disk: one run, several
-CGROUP = Path("/sys/fs/cgroup/memory.max")  # what a container may use
+LEAST_GB, ENOUGH_GB = 1.0, 5.0  # free on a disk, for one run and for several
+CGROUP = Path("/sys/fs/cgroup/memory.max")  # memory limit of a container
 CPU_PRESET = "python -m finllm preset cpu-smollm2"
 
 
 def device(
     gpus: Sequence[tuple[str, float]], memory_gb: float, *, planned_gb: float | None
 ) -> Finding:
-    """The device that will train, and whether the planned training fits its memory.
+    """Check whether the planned run fits the memory of the device.
 
     Parameters
     ----------
     gpus
-        Name and memory in GB of each.
+        Name and memory in GB of each GPU.
     memory_gb
-        What this process may use beside them.
+        Main memory that this process may use, in GB.
     planned_gb
-        The peak of one device that `finllm plan` expects; None if it cannot say.
+        Peak memory of one device in GB, as planned by `finllm plan`; None if it cannot be planned.
     """
     says, room = f"CPU with {memory_gb:.1f} GB", memory_gb
     if gpus:
@@ -47,7 +47,7 @@ def device(
 
 
 def needs_gpu(optimizer: str, compute_dtype: str, n_gpus: int) -> Finding:
-    """Whether the parameters ask for what only a GPU has."""
+    """Check whether the parameters need a GPU that this machine does not have."""
     asked = []
     if optimizer == "paged_adamw_8bit":
         asked.append("train.optimizer is paged_adamw_8bit")
@@ -59,14 +59,14 @@ def needs_gpu(optimizer: str, compute_dtype: str, n_gpus: int) -> Finding:
 
 
 def memory_gb() -> float:
-    """The memory that this process may use, in 10^9 bytes: the machine's, or its container's."""
+    """Return the main memory in GB that this process may use, at most its container's limit."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = CGROUP.read_text(encoding="ascii").strip() if CGROUP.is_file() else "max"
     return min(total, int(limit) if limit.isdigit() else total) / GB
 
 
 def cpu_flags(cpuinfo: str) -> frozenset[str]:
-    r"""The features of the first processor in the text of /proc/cpuinfo.
+    r"""Return the features of the first processor in the text of /proc/cpuinfo.
 
     >>> sorted(cpu_flags("processor : 0\nflags : avx2 avx512_bf16\n"))
     ['avx2', 'avx512_bf16']
@@ -83,20 +83,20 @@ def cpu_features(
     limit: str = "",
     n_gpus: int = 0,
 ) -> Finding:
-    """In what the processor computes, and why; products of bfloat16 that it lacks are slow.
+    """Check whether the processor has fast bfloat16 products, if the compute type needs them.
 
     Parameters
     ----------
     flags
-        The processor's features.
+        Features of the processor.
     compute_dtype
-        As in params.yaml.
+        ``model.compute_dtype`` of params.yaml.
     multiplies
-        Whether products of bfloat16 are to be had (``finllm.model.compute_type``).
+        Whether bfloat16 products are available (``finllm.model.compute_type``).
     limit
-        ``ONEDNN_MAX_CPU_ISA``, which hides features.
+        Value of ``ONEDNN_MAX_CPU_ISA``, which can disable features.
     n_gpus
-        With a GPU the processor computes nothing that counts.
+        Number of GPUs; with one, the processor is not used for training.
     """
     found = [name for flag, name in _BFLOAT16.items() if flag in flags]
     says = "no bfloat16 products (no AVX512-BF16, AMX or SVE-BF16)"
@@ -119,7 +119,7 @@ _BFLOAT16 = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX", "svebf16": "SVE-BF
 
 
 def threads(cores: int, torch_threads: int, omp: str) -> Finding:
-    """Whether torch uses the cores that this process may use; ``omp`` is OMP_NUM_THREADS."""
+    """Check whether torch uses all available cores; ``omp`` is the value of OMP_NUM_THREADS."""
     asked = f", OMP_NUM_THREADS is {omp}" if omp else ""
     says = f"{torch_threads} torch threads on {cores} cores{asked}"
     if torch_threads > cores:
@@ -134,7 +134,7 @@ def _threads(cores: int) -> str:
 
 
 def n_cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
@@ -142,7 +142,7 @@ def n_cores() -> int:
 
 
 def disk(name: str, folder: Path, *, mend: str) -> Finding:
-    """Whether files can be written there, or where it would be made, and how much room is left."""
+    """Check whether ``folder``, or its nearest existing parent, is writable and has free space."""
     place = folder.resolve()
     while not place.exists():
         place = place.parent

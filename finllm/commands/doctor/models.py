@@ -1,4 +1,4 @@
-"""Checks of the model and the encoder, and of the fused layers."""
+"""Checks of the model, the encoder and the fused layers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HUB_SECONDS = 10
 
 
 def packaged(name: str, package: str, file: str) -> Finding:
-    """Whether the installed package that carries a model is there, with its file."""
+    """Check whether the package that contains a model is installed and has the model's file."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return problem(name, f"package {package}, which contains it, is not installed", PACKAGES)
@@ -29,7 +29,7 @@ def packaged(name: str, package: str, file: str) -> Finding:
 
 
 def in_folder(name: str, folder: Path) -> Finding:
-    """Whether a folder holds a model that transformers can load."""
+    """Check whether a folder contains a model that transformers can load."""
     wanted = ["config.json", "tokenizer.json"]
     missing = [file for file in wanted if not (folder / file).is_file()]
     if not any(folder.glob("*.safetensors")):
@@ -49,12 +49,13 @@ def on_hub(
     has_token: bool,
     ask: Callable[[], str],
 ) -> Finding:
-    """Whether a model of the Hub can be had.
+    """Check whether a model of the Hub is in the local cache or can be downloaded.
 
     Parameters
     ----------
     ask
-        Asks the Hub: empty if the model can be had, ``GATED``, ``UNKNOWN``, or what went wrong.
+        Function that asks the Hub. It returns an empty string if the model can be downloaded,
+        else ``GATED``, ``UNKNOWN`` or an error message.
     """
     pinned = f"{model} at {revision[:8]}" if revision else f"{model}, no revision pinned"
     fetch = f"hf download {model}" + (f" --revision {revision}" if revision else "")
@@ -76,7 +77,7 @@ def on_hub(
 
 
 def model(name: str, where: str, *, package: str, file: str, revision: str) -> Finding:
-    """Whether a model can be had, be it in a package, in a folder or on the Hub."""
+    """Check whether a model is available in a package, in a folder or on the Hub."""
     if package:
         return packaged(name, package, file)
     if Path(where).is_dir():
@@ -99,7 +100,7 @@ def model(name: str, where: str, *, package: str, file: str, revision: str) -> F
 
 
 def ask_hub(where: str, revision: str) -> str:
-    """What the Hub says of a model: see ``on_hub``."""
+    """Ask the Hub for a model; return "", ``GATED``, ``UNKNOWN`` or an error message."""
     import huggingface_hub as hub
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -116,13 +117,13 @@ def ask_hub(where: str, revision: str) -> str:
         return GATED
     except (RepositoryNotFoundError, RevisionNotFoundError):
         return UNKNOWN
-    except Exception as error:  # a network has many ways to fail, and each is the answer here
+    except Exception as error:  # a network fails in many ways; the error is the answer
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return ""
 
 
 def fused_layers(params: Params, reason: str, n_gpus: int) -> Finding:
-    """Whether training runs on this project's fused layers; ``reason`` is why not."""
+    """Check whether training uses this project's fused layers; ``reason`` says why it does not."""
     if n_gpus:
         return ok("fused layers", "not used: they run on a CPU, and this machine has a GPU")
     if not reason:
@@ -147,9 +148,9 @@ def fused_layers(params: Params, reason: str, n_gpus: int) -> Finding:
 
 
 def why_not_fused(params: Params) -> str:
-    """Why a Llama with these parameters has no fused layers; empty if it has.
+    """Return why a Llama with these parameters cannot use the fused layers; empty if it can.
 
-    Makes one of two small layers by the same functions as a training does.
+    Loads a tiny Llama with two layers by the functions that training uses, and checks that.
     """
     import torch
     import transformers

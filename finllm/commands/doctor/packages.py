@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from finllm.commands.doctor.finding import INSTALL, Finding, ok, problem, warning
 
-OLDEST, NEWEST = (3, 11), (3, 13)  # as pyproject.toml has it
-MAX_NF4_ERROR = 0.2  # of normal weights; NF4 has 0.1 (Dettmers et al. 2023, arXiv 2305.14314)
+OLDEST, NEWEST = (3, 11), (3, 13)  # as in pyproject.toml
+MAX_NF4_ERROR = 0.2  # for normal weights; NF4 has 0.1 (Dettmers et al. 2023, arXiv 2305.14314)
 
 
 def python_version(version: Sequence[int]) -> Finding:
-    """Whether the pinned packages exist for this Python.
+    """Check whether the pinned packages support this version of Python.
 
     >>> python_version((3, 10, 4)).state, python_version((3, 12, 1)).state
     ('problem', 'ok')
@@ -29,7 +29,7 @@ def python_version(version: Sequence[int]) -> Finding:
 
 
 def pins(requirements: str) -> dict[str, str]:
-    r"""The version of each package that a requirements file pins.
+    r"""Return the version of each package that a requirements file pins.
 
     >>> pins("-c constraints.txt\nnumpy==2.4.6  # arrays\n")
     {'numpy': '2.4.6'}
@@ -39,7 +39,7 @@ def pins(requirements: str) -> dict[str, str]:
 
 
 def installed_version(package: str) -> str | None:
-    """The installed version, without a build such as ``+cpu``; None if there is none."""
+    """Return the installed version without a build such as ``+cpu``; None if not installed."""
     try:
         return importlib.metadata.version(package).split("+")[0]
     except importlib.metadata.PackageNotFoundError:
@@ -53,7 +53,7 @@ def packages(
     installed: Callable[[str], str | None] = installed_version,
     install: str = INSTALL,
 ) -> Finding:
-    """Whether the pinned packages are there, in their pinned versions."""
+    """Check whether the pinned packages are installed in their pinned versions."""
     found = {package: installed(package) for package in pinned}
     missing = [package for package, version in found.items() if version is None]
     if missing:
@@ -67,14 +67,14 @@ def packages(
 
 
 def torch_build(version: str, *, cuda: str | None, n_gpus: int, has_driver: bool) -> Finding:
-    """Whether torch can use the GPU that this machine has.
+    """Check whether torch can use this machine's GPU, if it has one.
 
     Parameters
     ----------
     cuda
         The CUDA version that torch is built for; None for a CPU build.
     has_driver
-        Whether NVIDIA's driver is installed (its ``nvidia-smi`` is).
+        Whether NVIDIA's driver is installed, that is, ``nvidia-smi`` is found.
     """
     if n_gpus or not has_driver:
         return ok("torch", f"{version}, {f'CUDA {cuda}' if cuda else 'built for the CPU'}")
@@ -86,12 +86,14 @@ def torch_build(version: str, *, cuda: str | None, n_gpus: int, has_driver: bool
 
 
 def quantizer(version: str, quantization: str, error: float | None) -> Finding:
-    """Whether bitsandbytes can hold weights as ``model.quantization`` asks, on this device.
+    """Check whether bitsandbytes quantizes weights correctly on this device.
 
     Parameters
     ----------
+    quantization
+        ``model.quantization`` of params.yaml.
     error
-        The relative error of a quantized matrix (``quantization_error``); None for no quantization.
+        Relative error of a quantized matrix (``quantization_error``); None without quantization.
     """
     if error is None:
         return ok("bitsandbytes", f"{version}; not used, model.quantization is {quantization}")
@@ -102,9 +104,9 @@ def quantizer(version: str, quantization: str, error: float | None) -> Finding:
 
 
 def quantization_error(quantization: str, *, double: bool) -> float | None:
-    """What quantizing does to a matrix of normal weights, |W' - W| / |W|; None for ``none``.
+    """Return the relative error |W' - W| / |W| of quantizing a normal matrix; None for ``none``.
 
-    Runs the kernels that a training runs, on the GPU where there is one.
+    Runs the kernels that training uses, on the GPU if there is one.
     """
     import torch
     from bitsandbytes import functional

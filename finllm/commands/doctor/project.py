@@ -11,14 +11,14 @@ from pathlib import Path
 from finllm.commands.doctor.finding import INSTALL, Finding, ok, problem, warning
 
 ABSENT = "outputs listed in dvc.lock are missing"
-SAMPLE = "sample"  # the source that a stage writes
-WAIT_SECONDS = 120  # for DVC, which hashes what has changed
+SAMPLE = "sample"  # the source that the stage `sample` writes
+WAIT_SECONDS = 120  # for DVC, which hashes changed files
 
 
 def source(key: str, name: str, raw: Path) -> Finding:
-    """Whether a source, a folder of ``raw``, can be read; its first record is.
+    """Check whether a source, a folder of ``raw``, can be read, by reading its first record.
 
-    ``key`` is the parameter that names it.
+    ``key`` is the parameter that names the source.
     """
     from finllm.corpus.description import describe_source
     from finllm.corpus.sources import list_sources, read_described
@@ -46,7 +46,7 @@ def source(key: str, name: str, raw: Path) -> Finding:
 
 
 def repository(root: Path, *, has_git: bool) -> Finding:
-    """Whether the folder is one in which DVC can run a pipeline."""
+    """Check whether DVC can run a pipeline in the folder."""
     if not (root / "dvc.yaml").is_file():
         says = f"no dvc.yaml in {root.resolve()}; run this in the repository's own folder"
         return problem("dvc", says, "git rev-parse --show-toplevel")
@@ -62,7 +62,7 @@ def repository(root: Path, *, has_git: bool) -> Finding:
 
 
 def pipeline(code: int, output: str, errors: str, *, has_remote: bool) -> Finding:
-    """Whether every stage is as dvc.lock says, from what ``dvc status --json`` printed."""
+    """Check whether all stages are up to date, from the result of ``dvc status --json``."""
     if code:
         says = (errors.strip().splitlines() or ["no message"])[-1]
         return problem("pipeline", f"dvc status: {says}", "dvc status --verbose")
@@ -90,18 +90,18 @@ def pipeline(code: int, output: str, errors: str, *, has_remote: bool) -> Findin
 
 
 def stage_names(stages: Iterable[str]) -> list[str]:
-    """The stages of a status by the names that dvc.yaml gives them."""
+    """Return the stages of a DVC status by their names in dvc.yaml."""
     return [name.removeprefix("dvc.yaml:") for name in stages]
 
 
 def some(names: Sequence[str], most: int = 5) -> str:
-    """The first of some names, and how many there are beside."""
+    """Return the first ``most`` names as text, with the number of further ones."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def remote(config: Mapping[str, str], root: Path) -> Finding:
-    """Where results go beside this machine, from what ``dvc config --list`` printed."""
+    """Check whether DVC has a remote for the results, from its settings (see ``listed``)."""
     urls = {key.split(".")[1]: url for key, url in config.items() if key.endswith(".url")}
     if not urls:
         return ok("remote", "none: results exist on this machine only (`dvc remote add`)")
@@ -118,7 +118,7 @@ def remote(config: Mapping[str, str], root: Path) -> Finding:
 
 
 def listed(config: str) -> dict[str, str]:
-    r"""The keys of ``dvc config --list``.
+    r"""Return the settings that ``dvc config --list`` printed, by key.
 
     >>> listed("core.remote=store\nremote.store.url=s3://bucket/a=b\n")
     {'core.remote': 'store', 'remote.store.url': 's3://bucket/a=b'}
@@ -128,7 +128,7 @@ def listed(config: str) -> dict[str, str]:
 
 
 def ask_dvc(root: Path, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, output and errors of a DVC command; a slow one is ended."""
+    """Run a DVC command with a time limit; return exit code, output and errors."""
     command = [sys.executable, "-m", "dvc", *arguments]
     try:
         done = subprocess.run(

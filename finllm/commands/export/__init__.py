@@ -1,1 +1,1 @@
-"""Write the tuned model in a format that other programs load."""
+"""``finllm export``: write the tuned model in a format that other programs load."""

@@ -48,7 +48,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Write the tuned model for others to load, and say how far it still answers the same."""
+    """Export the tuned model; print how far its answers agree with the evaluated model's."""
     from finllm.commands.export.export_model import export_model
     from finllm.settings.params import load_params
 

@@ -1,4 +1,4 @@
-"""``python -m finllm export``: write the tuned model, reload it, and compare its answers."""
+"""Write the tuned model, load it again, and compare its answers with the evaluated ones."""
 
 from __future__ import annotations
 
@@ -40,32 +40,39 @@ def export_model(
     n_prompts: int,
     force: bool,
 ) -> export_formats.GreedyAgreement | None:
-    """Write a folder with the tuned model and its card; how far its answers are those evaluated.
+    """Write a folder with the tuned model and its card, and compare its answers.
 
-    The model whose answers the pipeline scores is ``predict``'s: the adapter merged into the base
-    in the compute type, or on the quantized base where ``predict.quantization`` says so. The first
-    is what is written, bit by bit (GGUF in bfloat16 always); after the second the merged model is
-    another one, and the answers say how far.
+    The evaluated model is that of the stage `predict`: the adapter merged into the base in the
+    compute type, or, if ``predict.quantization`` is set, the adapter on the quantized base. The
+    merged model is exported bit for bit (GGUF always in bfloat16). With a quantized base, the
+    exported model is not the evaluated one; the comparison of greedy answers shows the difference.
 
     Parameters
     ----------
     form
-        ``merged``, ``gguf``, or ``adapter`` (the adapter and the card; nothing to compare).
+        ``merged``, ``gguf``, or ``adapter`` (the adapter and the card, without a comparison).
     output
-        The folder to make; ``force`` replaces one that holds something.
+        Folder to create; ``force`` replaces the content of an existing one.
     model
         ``tuned`` or ``preferred``.
     adapter
-        A folder in the place of the model's own.
-    examples, metrics
-        The test examples, and the folder that holds details/.
+        Folder of the adapter, if not the model's own.
+    examples
+        File of test examples.
+    metrics
+        Folder of metrics, with ``details/`` in it.
     n_prompts
-        Test prompts for the comparison.
+        Number of test prompts to compare.
+
+    Returns
+    -------
+    GreedyAgreement or None
+        Agreement of the greedy answers of exported and evaluated model; None for ``adapter``.
 
     Raises
     ------
     ValueError
-        If something is missing, or the model is of a kind that the format cannot hold.
+        If a file is missing, or the format cannot represent the model.
     """
     if model not in FOLDERS:
         raise ValueError(f"model {model!r} cannot be exported; allowed: {', '.join(FOLDERS)}")
@@ -83,7 +90,7 @@ def export_model(
             tokenizer = load_tokenizer(source, revision=params.model.revision)
             rows = read_examples(examples)[:n_prompts]
             prompts = _prompts(tokenizer, rows, params)
-            answerer = load_answerer(params, weights=adapter)  # as the stage predict runs it
+            answerer = load_answerer(params, weights=adapter)  # as in the stage `predict`
             evaluated, stops = answerer.model, answerer.stop_ids
             device = evaluated.device
             expected = _answers(evaluated, tokenizer, prompts, params, stops)
@@ -94,7 +101,7 @@ def export_model(
                 export_formats.write_merged(merged, tokenizer, folder)
             else:
                 gguf_file.write_gguf(merged, tokenizer, folder / GGUF_NAME)
-            del merged  # before the same weights come a second time
+            del merged  # free the memory before the weights are loaded again
             with export_formats.set_aside(evaluated):
                 again = export_formats.reload(
                     folder,
@@ -118,7 +125,7 @@ def export_model(
 
 
 def _base(source: str, params: Params) -> PreTrainedModel:
-    return load_base(  # never the four-bit weights: rounding the sum again would ruin it
+    return load_base(  # not in four bits: quantizing the merged weights again would ruin them
         source,
         revision=params.model.revision,
         quantization="none",
@@ -153,7 +160,7 @@ def _answers(
     params: Params,
     stop_ids: Sequence[int],
 ) -> list[list[int]]:
-    """The greedy answers' ids, in the order of the prompts."""
+    """Return the token ids of the greedy answers, in the order of the prompts."""
     found = answers(
         model,
         prompts,

@@ -1,1 +1,1 @@
-"""``python -m finllm gpu-check``: results on a GPU against the CPU's in float32."""
+"""``finllm gpu-check``: compare results on a GPU with those of the CPU in float32."""

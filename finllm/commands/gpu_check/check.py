@@ -1,4 +1,4 @@
-"""All checks in order, each on its own: one that fails leaves the others to run."""
+"""All checks of ``finllm gpu-check`` in order; if one fails, the others still run."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Check = tuple[str, Made]
 
 
 def run(*, minutes: float, packaged: bool = True) -> Iterator[Finding]:
-    """Each finding as it is made.
+    """Run all checks; yield each finding as it is made.
 
     Parameters
     ----------
     minutes
         No check starts after this time.
     packaged
-        Whether to check the packaged model, too, if it is installed.
+        Whether to check the packaged model as well.
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
@@ -50,13 +50,13 @@ def _findings(name: str, check: Made) -> Iterator[Finding]:
     try:
         found = check()
         yield from [found] if isinstance(found, Finding) else found
-    except Exception as error:  # whatever it is, it is a finding, and the next check is another
+    except Exception as error:  # any error is a finding; the next check still runs
         first = (str(error).splitlines() or [""])[0]
         yield Finding(name, FAILED, note=f"{type(error).__name__}: {first}")
 
 
 def checks(scratch: Path, *, packaged: bool) -> Iterator[Check]:
-    """The name and the function of each check, in order: numbers first, then memory and speed."""
+    """Yield name and function of each check in order: numbers first, then memory and speed."""
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     tiny = models.write_tiny(scratch / "tiny")
@@ -98,7 +98,7 @@ def _skipped(name: str, why: str) -> Check:
 
 
 def _fits(tiny: str, *, on_gpu: bool) -> Iterator[Check]:
-    """Fits in each type and with each optimizer, against one in float32 with AdamW."""
+    """Yield the checks of short trainings by type and optimizer, against float32 with AdamW."""
     kept: list[fits.Fit] = []
 
     def reference() -> fits.Fit:
@@ -137,7 +137,7 @@ def _packaged() -> Iterator[Check]:
 
 
 def _large(device: torch.device) -> Iterator[Check]:
-    """An 8B's shape on a GPU, at the sizes of its preset; on a CPU the tiny model's."""
+    """Yield the checks of memory and speed, of an 8B model on a GPU, or a tiny one on a CPU."""
     if device.type == "cuda":
         name, config = "8B", _config(known_models()[LARGE])
         fitted = {"batch": 4, "length": 4096, "labelled": 512}
@@ -165,7 +165,7 @@ def _config(model: Architecture) -> LlamaConfig:
 
 
 def head() -> str:
-    """What the checks ran on, in one line."""
+    """Return one line that names the device on which the checks run."""
     if torch.cuda.is_available():
         cuda = f"CUDA {torch.version.cuda}, torch {torch.__version__}"
         return f"gpu-check on {arithmetic.processor_in_words()}, {cuda}"
@@ -174,12 +174,12 @@ def head() -> str:
 
 
 def passed(findings: Sequence[Finding]) -> bool:
-    """Whether no bound was missed and nothing failed."""
+    """Return whether no bound was missed and no check failed."""
     return not any(one.state in WRONG for one in findings)
 
 
 def record(findings: Sequence[Finding], *, seconds: float) -> str:
-    """The findings and what they were made with, as JSON to attach to an issue."""
+    """Return the findings, the device and the versions as JSON, to attach to an issue."""
     whole = {
         "on": head(),
         "on_gpu": torch.cuda.is_available(),

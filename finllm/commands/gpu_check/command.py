@@ -1,4 +1,4 @@
-"""``finllm gpu-check``: whether CUDA computes what the CPU does, and what it takes."""
+"""``finllm gpu-check``: compare CUDA's results with the CPU's, and measure memory and speed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from finllm.commands.arguments import add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "gpu-check",
@@ -38,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Print the table and write the findings; 1 where a bound is missed."""
+    """Print the table and write the findings; return 1 if a bound is missed or a check fails."""
     import sys
     import time
 

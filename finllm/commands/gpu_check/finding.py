@@ -1,4 +1,4 @@
-"""The result of a check, and the table of all results."""
+"""The result of one check, and the table of all results."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 OK, MISSED, FAILED, NOT_RUN, MEASURED = "ok", "missed", "failed", "not run", "measured"
 WRONG = (MISSED, FAILED)
-NAME, NUMBER, WIDTH = 44, 11, 100  # columns
+NAME, NUMBER, WIDTH = 44, 11, 100  # widths in characters
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the table."""
+    """One row of the table."""
 
     name: str
     state: str
     found: float | None = None
-    bound: float | None = None  # what is found may be at most this
+    bound: float | None = None  # largest allowed value of ``found``
     note: str = ""
 
 
 def bounded(name: str, found: float, bound: float, note: str = "") -> Finding:
-    """``ok`` if the value is at most the bound, which NaN is not."""
+    """Return a finding that is ``ok`` if ``found`` is at most ``bound``, else missed (also NaN)."""
     return Finding(name, OK if found <= bound else MISSED, found, bound, note)
 
 
 def table(findings: Sequence[Finding], *, head: str) -> str:
-    """All findings, one a line of at most 100 columns; the last line counts them."""
+    """Return the table of findings, at most 100 characters wide; the last line counts them."""
     names = f"{'check':{NAME}}{'found':>{NUMBER}}{'at most':>{NUMBER}}  state"
     lines = [head, names, *(_line(one) for one in findings)]
     counts = {state: sum(one.state == state for one in findings) for state in (OK, *WRONG, NOT_RUN)}
@@ -41,7 +41,7 @@ def _line(one: Finding) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Three digits that count, as few places as they take.
+    """Return a number with three significant digits, or whole from 1,000 on; empty for None.
 
     >>> _number(0.0000123), _number(0.5), _number(1234.5), _number(None)
     ('1.23e-05', '0.5', '1,234', '')

@@ -1,4 +1,4 @@
-"""Short trainings by the project's own fit: the loss falls as it does in float32 with AdamW."""
+"""Short trainings by the project's own ``fit``: the loss must fall as in float32 with AdamW."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from finllm.instruct.chat import Encoded
 from finllm.training.arguments import training_arguments
 from finllm.training.trainer import Fit, fit
 
-# Few steps of a low rate: where the loss is all gone, every optimizer has come as far.
+# Few steps at a low rate: once the loss is close to zero, all optimizers look alike.
 STEPS, RATE = 8, 3e-5
-R = 512  # of an adapter whose tensors are large enough to be held in 8 bits (4,096) and paged (1e5)
-UNLIKE = 0.25  # of the fall; the states of eight bits and the skipped steps of a scaler
+R = 512  # rank; makes the tensors large enough for 8-bit states (4,096 values) and paging (1e5)
+UNLIKE = 0.25  # allowed difference of the fall, relative: 8-bit states, steps the scaler skips
 
 
 def short_fit(
@@ -32,7 +32,7 @@ def short_fit(
     batch_size: int,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Fit:
-    """A fit of a few optimizer steps at a constant rate, without accumulation or decay."""
+    """Train a few optimizer steps at a constant rate, without accumulation or weight decay."""
     with tempfile.TemporaryDirectory() as scratch:
         arguments = training_arguments(
             output_dir=scratch,
@@ -65,7 +65,7 @@ def short_fit(
 
 
 def trained(folder: str, dtype: str, *, quantization: str, optimizer: str) -> Fit:
-    """A fit of a few steps on examples of several lengths, so that batches are padded."""
+    """Train a few steps on examples of several lengths, so that batches are padded."""
     model = models.loaded(folder, dtype, quantization=quantization)
     vocabulary = model.config.vocab_size
     rows = [row for n in (24, 40) for row in models.random_rows(6, n, 8, vocabulary)]
@@ -82,7 +82,7 @@ def trained(folder: str, dtype: str, *, quantization: str, optimizer: str) -> Fi
 
 
 def falls_alike(name: str, folder: str, reference: Fit, **setting: str) -> Finding:
-    """The fall of the validation loss against that of ``reference``, as a share of the latter."""
+    """Check that the validation loss falls by as much as in ``reference``, relative to it."""
     found = trained(folder, **setting)
     falls = [one.initial_val_loss_nats - one.best_val_loss_nats for one in (found, reference)]
     note = f"{found.initial_val_loss_nats:.3f} -> {found.best_val_loss_nats:.3f} nats"

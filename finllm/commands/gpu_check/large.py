@@ -1,4 +1,4 @@
-"""A model of the size that a GPU is bought for: its memory against the plan, its speed."""
+"""Memory and speed of an 8B model, compared with the plan, ``SFTTrainer`` and ``generate``."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from finllm.planning.answering import AnswerSetting, answer_memory
 from finllm.planning.architecture import from_config
 from finllm.planning.memory import GB, Setting, planned_peak
 
-BAR = 0.15  # of the planned memory
+BAR = 0.15  # allowed difference of measured memory, relative to the plan
 R = 16
-STEPS = 3  # of the optimizer
+STEPS = 3  # optimizer steps
 
 
 class Clock(TrainerCallback):
-    """Seconds of each optimizer step, evaluations left out."""
+    """Callback that measures the seconds of each optimizer step, without evaluations."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
         self._started = 0.0
 
     def on_step_begin(self, *_: object, **__: object) -> None:
-        """Start."""
+        """Start the clock."""
         self._started = _now()
 
     def on_step_end(self, *_: object, **__: object) -> None:
-        """Note the time of the step."""
+        """Store the seconds of the step."""
         self.seconds.append(_now() - self._started)
 
     @property
     def usual(self) -> float:
-        """Of a step but the first, which compiles and allocates."""
+        """Mean seconds of a step, without the first, which compiles and allocates."""
         rest = self.seconds[1:] or self.seconds
         return sum(rest) / len(rest)
 
@@ -63,10 +63,10 @@ def training(
     length: int,
     labelled: int,
 ) -> Iterator[Finding]:
-    """LoRA over NF4, all layers recomputed: peak against plan, and tokens a second.
+    """Check memory and measure speed of LoRA on NF4 weights, with all layers recomputed.
 
-    Stock is ``SFTTrainer`` over PEFT's own adapter, under autocast; where it lacks the memory, with
-    half of the batch, and half again.
+    Peak memory is compared with the plan, and tokens per second with stock ``SFTTrainer``, which
+    trains PEFT's own adapter under autocast. Its batch is halved until it fits into memory.
     """
     optimizer = "paged_adamw_8bit" if device.type == "cuda" else "adamw_8bit"
     setting = Setting(
@@ -108,7 +108,10 @@ def answering(
     length: int,
     new_tokens: int,
 ) -> Iterator[Finding]:
-    """Answers in bfloat16: peak against plan, and tokens a second beside ``generate``'s."""
+    """Check memory and measure speed of answers in bfloat16.
+
+    Peak memory is compared with the plan, and tokens per second with ``generate``.
+    """
     setting = AnswerSetting(
         quantization="none",
         double_quantization=False,
@@ -167,7 +170,7 @@ def _our_steps(base: PreTrainedModel, rows: list[Encoded], batch: int, optimizer
 def _stock(
     base: PreTrainedModel, rows: list[Encoded], batch: int, optimizer: str
 ) -> tuple[float, int]:
-    """Tokens a second of ``SFTTrainer``, and the batch with which it fits; 0 of none."""
+    """Return tokens per second of ``SFTTrainer`` and the batch that fits; zeros if none fits."""
     while batch:
         try:
             seconds = _stock_steps(base, rows, batch, optimizer)
@@ -218,7 +221,7 @@ def _stock_steps(base: PreTrainedModel, rows: list[Encoded], batch: int, optimiz
 
 
 def _as_dataset(rows: Sequence[Encoded]) -> Dataset:
-    """The examples as ``SFTTrainer`` takes them: ids, and 1 for those of the answer."""
+    """Return the examples for ``SFTTrainer``: token ids, and a mask that is 1 for the answer."""
     masks = [[int(i >= row.n_prompt) for i in range(len(row.input_ids))] for row in rows]
     return Dataset.from_dict(
         {"input_ids": [row.input_ids for row in rows], "completion_mask": masks}
@@ -240,7 +243,7 @@ def _speed(name: str, ours: float, stock: tuple[float, int]) -> Finding:
 
 
 def _lacks(name: str, planned: int, device: torch.device) -> Finding | None:
-    """The finding that the device lacks the planned memory; None where it has it or is a CPU."""
+    """Return a finding if the GPU has too little free memory for the plan, else None."""
     if device.type == "cpu":
         return None
     _forget(device)

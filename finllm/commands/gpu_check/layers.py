@@ -1,4 +1,4 @@
-"""Logits, gradients, masks and merged weights of a small model, each against the exact ones."""
+"""Checks of logits, gradients, dropout and merged weights of a small model against exact ones."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from finllm.model.lora_linear import keep_mask
 from finllm.training.trainer import LabelledLossTrainer
 
 N_ROWS, N_TOKENS = 3, 48
-BLOCK, NESTED = 64, 256  # weights that share a constant, constants that share one
+BLOCK, NESTED = 64, 256  # weights per constant; constants per nested constant
 
 
 @torch.no_grad()
 def logits(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
-    """The logits of all tokens, in float32 on the CPU."""
+    """Return the logits of all tokens, in float32 on the CPU."""
     return model(ids.to(model.device), use_cache=False).logits.float().cpu()
 
 
 def logits_agree(name: str, folder: str, dtype: str, *, kernel: str = "sdpa") -> Finding:
-    """The logits of the model as the stages load it, in a type and with an attention kernel."""
+    """Compare the logits of the model, loaded as in the stages, with those of the exact model."""
     reference = models.exact(folder)
     ids = models.random_ids(N_ROWS, N_TOKENS, reference.config.vocab_size)
     found = logits(models.loaded(folder, dtype, kernel=kernel), ids)
@@ -40,10 +40,10 @@ def logits_agree(name: str, folder: str, dtype: str, *, kernel: str = "sdpa") ->
 
 
 def quantized(device: torch.device) -> Finding:
-    """NF4 with double quantization and back: no weight further off than half the widest step.
+    """Check that NF4 with double quantization changes no weight by more than half the widest step.
 
-    The constant of a block is quantized itself, by steps of its own, relative to the largest of
-    256 constants less their mean.
+    The constants of the blocks are quantized as well, after their mean is subtracted, in steps
+    relative to the largest of each 256 constants.
     """
     generator = torch.Generator().manual_seed(models.SEED)
     weight = torch.randn(512, 512, generator=generator).to(device)
@@ -61,9 +61,9 @@ def quantized(device: torch.device) -> Finding:
 
 
 def four_bit_logits_agree(name: str, folder: str, dtype: str, *, n_tokens: int) -> Finding:
-    """The products of four-bit weights, against those of what the weights are.
+    """Compare the logits of four-bit weights with those of the same weights dequantized.
 
-    One token of one row runs another kernel than many.
+    A single token uses another kernel than many tokens.
     """
     model, reference = models.loaded(folder, dtype, quantization="nf4"), models.exact(folder)
     models.copy_dequantized(model, reference)
@@ -73,7 +73,7 @@ def four_bit_logits_agree(name: str, folder: str, dtype: str, *, n_tokens: int) 
 
 
 def gradients(model: PeftModel, ids: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The adapter's gradients of the loss that the trainer asks for, on the CPU."""
+    """Return the adapter's gradients of the trainer's loss, in float32 on the CPU, by name."""
     ids = ids.to(model.device)
     labels = ids.clone()
     labels[:, : ids.shape[1] // 2] = -100
@@ -85,7 +85,7 @@ def gradients(model: PeftModel, ids: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def gradients_agree(name: str, folder: str, dtype: str) -> Finding:
-    """The gradients of an adapter on four-bit weights with every layer recomputed."""
+    """Compare the gradients of an adapter on recomputed four-bit layers with the exact ones."""
     model, reference = models.loaded(folder, dtype, quantization="nf4"), models.exact(folder)
     models.copy_dequantized(model, reference)
     ids = models.random_ids(N_ROWS, N_TOKENS, reference.config.vocab_size)
@@ -96,7 +96,7 @@ def gradients_agree(name: str, folder: str, dtype: str) -> Finding:
 
 
 def recomputed_gradients_agree(folder: str) -> Finding:
-    """Layers computed again draw the dropout masks of the forward pass, on this device."""
+    """Check that recomputed layers use the dropout masks of the forward pass, on this device."""
     found = []
     for every in (0, 1):
         model = models.with_lora(
@@ -110,7 +110,7 @@ def recomputed_gradients_agree(folder: str) -> Finding:
 
 
 def dropout_share(device: torch.device) -> Finding:
-    """The share that the lean adapter drops, which is drawn by 64 bits at a time."""
+    """Check the share of values that the lean adapter drops; masks are drawn 64 bits at a time."""
     n, threshold = 2**20, 64
     like = torch.empty(1, device=device)
     torch.manual_seed(models.SEED)
@@ -121,7 +121,7 @@ def dropout_share(device: torch.device) -> Finding:
 
 
 def merged_and_exported(folder: str, dtype: str, output: Path) -> Iterator[Finding]:
-    """An adapter merged into weights of a type, and these written and read again."""
+    """Check the logits of merged weights, then weights and logits after export and reload."""
     ids = models.random_ids(N_ROWS, N_TOKENS, models.tiny_config().vocab_size)
     reference = models.with_lora(models.exact(folder)).eval()
     tuned = models.with_lora(models.loaded(folder, dtype, kernel="answers")).eval()

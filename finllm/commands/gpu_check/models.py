@@ -1,4 +1,4 @@
-"""The models and inputs of the checks: random weights, made here, so that no network is needed."""
+"""Models and inputs of the checks. Weights are random, so no network is needed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEED = 7
 
 
 def tiny_config() -> LlamaConfig:
-    """A Llama whose heads are as wide as those that fused attention is written for."""
+    """Return the configuration of a small Llama with a head width that fused attention supports."""
     return LlamaConfig(
         hidden_size=256,
         intermediate_size=512,
@@ -40,14 +40,14 @@ def tiny_config() -> LlamaConfig:
 
 
 def write_tiny(folder: Path) -> str:
-    """A model of ``tiny_config`` on disk, its weights rounded to bfloat16; the folder."""
+    """Save a model of ``tiny_config`` with weights rounded to bfloat16; return the folder."""
     torch.manual_seed(SEED)
     LlamaForCausalLM(tiny_config()).bfloat16().save_pretrained(folder)
     return str(folder)
 
 
 def tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
-    """A tokenizer with a word for every id, which the trainer asks for its padding."""
+    """Return a tokenizer with a word for every id; the trainer needs its padding token."""
     words = models.WordLevel({f"w{i}": i for i in range(vocabulary)}, unk_token="w0")
     return PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(words), eos_token="w2", pad_token="w2", unk_token="w0"
@@ -55,7 +55,7 @@ def tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
 
 
 def exact(folder: str) -> PreTrainedModel:
-    """The model on the CPU in float32, with plain products in its attention: the reference."""
+    """Load the reference: the model in float32 on the CPU, with plain products in attention."""
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation=attention.NAME
     )
@@ -65,7 +65,7 @@ def exact(folder: str) -> PreTrainedModel:
 def loaded(
     folder: str, dtype: str, *, quantization: str = "none", kernel: str = "sdpa"
 ) -> PreTrainedModel:
-    """The model as the stages load it: on the GPU, where there is one."""
+    """Load the model as the stages do, on the GPU if there is one."""
     return load_base(
         folder,
         revision="",
@@ -79,7 +79,7 @@ def loaded(
 def with_lora(
     model: PreTrainedModel, *, r: int = 8, dropout: float = 0.0, checkpoint_layers: int = 0
 ) -> PeftModel:
-    """The model with an adapter whose A and B are the same on every device, and not zero."""
+    """Add an adapter whose A and B are nonzero and the same on every device."""
     tuned = add_lora(
         model,
         r=r,
@@ -98,7 +98,7 @@ def with_lora(
 
 
 def copy_dequantized(four_bit: torch.nn.Module, model: PreTrainedModel) -> None:
-    """Give a float32 model the dequantized weights of a four-bit one."""
+    """Copy the dequantized weights of a four-bit model into a float32 model."""
     for name, module in four_bit.named_modules():
         if isinstance(module, Linear4bit):
             weight = dequantize_4bit(module.weight.data, module.weight.quant_state)
@@ -106,13 +106,13 @@ def copy_dequantized(four_bit: torch.nn.Module, model: PreTrainedModel) -> None:
 
 
 def random_ids(n_rows: int, n_tokens: int, vocabulary: int) -> torch.Tensor:
-    """Token ids, shape (n_rows, n_tokens), the same on every machine."""
+    """Return random token ids, shape (n_rows, n_tokens), the same on every machine."""
     generator = torch.Generator().manual_seed(SEED)
     return torch.randint(3, vocabulary, (n_rows, n_tokens), generator=generator)
 
 
 def random_rows(n: int, n_tokens: int, n_labelled: int, vocabulary: int) -> list[Encoded]:
-    """Training examples that repeat a few tokens, so that a loss can fall on them."""
+    """Return training examples whose labelled tokens are all equal, so that the loss can fall."""
     ids = random_ids(n, n_tokens, vocabulary)
     ids[:, -n_labelled:] = ids[:1, :1]
     return [Encoded(row.tolist(), n_tokens - n_labelled) for row in ids]
@@ -121,9 +121,10 @@ def random_rows(n: int, n_tokens: int, n_labelled: int, vocabulary: int) -> list
 def random_on_device(
     config: LlamaConfig, device: torch.device, *, dtype: torch.dtype, four_bit: bool
 ) -> PreTrainedModel:
-    """A model of random weights made on a device, a matrix at a time: never whole in 16 bits.
+    """Create a model with random weights on a device, one matrix at a time.
 
-    With ``four_bit`` its linear layers are those that a four-bit load has.
+    With ``four_bit`` its linear layers are quantized as in a four-bit load, and the whole model is
+    never in memory in 16 bits.
     """
     with torch.device("meta"):
         model = LlamaForCausalLM(config).to(dtype)
@@ -149,10 +150,10 @@ def random_on_device(
             setattr(parent, name.rpartition(".")[2], layer)
         elif isinstance(module, (torch.nn.Linear, torch.nn.Embedding)):
             module.weight = torch.nn.Parameter(values(module.weight.shape))
-        elif "weight" in module._parameters and module.weight.dim() == 1:  # of a norm
+        elif "weight" in module._parameters and module.weight.dim() == 1:  # a norm
             module.weight = torch.nn.Parameter(torch.ones_like(module.weight, device=device))
     model.model.rotary_emb = LlamaRotaryEmbedding(config).to(device)
     model.config._attn_implementation = "sdpa"
     keep_differentiable(model)
-    model.is_loaded_in_4bit = four_bit  # what PEFT chooses its layers by
+    model.is_loaded_in_4bit = four_bit  # PEFT chooses its layers by this
     return model

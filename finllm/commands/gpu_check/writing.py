@@ -1,4 +1,4 @@
-"""Greedy answers on this machine's device, against those of the exact model and of ``generate``."""
+"""Checks of greedy answers on this device against the exact model and ``generate``."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ LENGTHS = (5, 33, 64)  # of the prompts of a batch
 
 
 def prompts(vocabulary: int) -> list[list[int]]:
-    """Prompts of several lengths, so that rows of a batch are padded."""
+    """Return prompts of several lengths, so that rows of a batch are padded."""
     ids = models.random_ids(len(LENGTHS), max(LENGTHS), vocabulary).tolist()
     return [row[:length] for row, length in zip(ids, LENGTHS, strict=True)]
 
 
 def written(model: PreTrainedModel, asked: Sequence[list[int]], n_new: int) -> list[list[int]]:
-    """The answers of the plain layers, as a GPU writes them, in the order of the prompts."""
+    """Return the answers of the plain layers, which a GPU uses, in the order of the prompts."""
     found = greedy_batch(model, asked, max_new_tokens=n_new, stop_ids=[], pad_id=2)
     return [answer.ids for answer in sorted(found, key=lambda answer: answer.index)]
 
 
 @torch.no_grad()
 def generated(model: PreTrainedModel, ids: torch.Tensor, n_new: int) -> torch.Tensor:
-    """The greedy answers that ``generate`` of transformers gives to prompts of one length.
+    """Return the greedy answers of transformers' ``generate`` to prompts of one length.
 
-    From ids of shape (prompts, tokens) to ids of shape (prompts, n_new), on the model's device.
+    Takes ids of shape (prompts, tokens); returns ids of shape (prompts, n_new) on the model's
+    device.
     """
     every = model.generate(
         ids.to(model.device),
@@ -47,10 +48,11 @@ def generated(model: PreTrainedModel, ids: torch.Tensor, n_new: int) -> torch.Te
 
 @torch.no_grad()
 def largest_lead(reference: PreTrainedModel, prompt: Sequence[int], answer: Sequence[int]) -> float:
-    """The largest lead of another token over the written one, relative to the logits' size.
+    """Return the largest lead in logits of another token over the written one.
 
-    The lead is 0 if every token was the most probable. Each token is judged given those written
-    before it, so an answer that takes the other side of a near tie is judged on its own course.
+    The lead is relative to the root mean square of the logits; 0 if every token was the most
+    probable. Each token is judged given the tokens before it, so after a near tie that was decided
+    the other way, the answer is judged by its own continuation.
     """
     ids = torch.tensor([[*prompt, *answer]])
     logits = reference(ids, use_cache=False).logits[0, len(prompt) - 1 : -1].double()
@@ -60,7 +62,7 @@ def largest_lead(reference: PreTrainedModel, prompt: Sequence[int], answer: Sequ
 
 
 def answers_agree(name: str, folder: str, dtype: str) -> Finding:
-    """No token is written where the exact model puts another one ahead by more than rounding."""
+    """Check that each written token is the exact model's most probable one, up to rounding."""
     model, reference = models.loaded(folder, dtype, kernel="answers"), models.exact(folder)
     asked = prompts(reference.config.vocab_size)
     leads = [
@@ -68,13 +70,13 @@ def answers_agree(name: str, folder: str, dtype: str) -> Finding:
         for prompt, answer in zip(asked, written(model, asked, N_NEW), strict=True)
     ]
     n_tokens = max(LENGTHS) + N_NEW
-    # of two logits, each off by a share of the size of all
+    # for two logits, each with an error relative to the size of all
     bound = 2 * allowed(reference.config, n_tokens, model.dtype)
     return bounded(name, max(leads), bound)
 
 
 def as_generate(folder: str) -> Finding:
-    """In float32: the share of tokens before the first that ``generate`` writes otherwise."""
+    """Check that answers in float32 equal ``generate``'s, by the share of tokens that differ."""
     model, stock = (models.loaded(folder, "float32", kernel=k) for k in ("answers", "sdpa"))
     asked = prompts(model.config.vocab_size)
     ours = written(model, asked, N_NEW)

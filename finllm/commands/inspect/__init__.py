@@ -1,1 +1,1 @@
-"""Look at calls, examples and pairs."""
+"""``finllm inspect``: print calls, training examples and preference pairs."""

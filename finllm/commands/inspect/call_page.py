@@ -21,12 +21,13 @@ MIN_WORDS_WIDTH = 20
 
 
 def find_call(transcripts: Path, rejects: Path, call_id: str) -> Transcript:
-    """The call with an id.
+    """Return the call with an id.
 
     Raises
     ------
     ValueError
-        If there is none; gives the reason, where it was rejected, or which ids are like it.
+        If there is no such call. The message says why, if the call was rejected, or else names
+        similar ids.
     """
     if not transcripts.is_file():
         raise ValueError(f"{transcripts}: no such file; run `dvc repro clean` first")
@@ -47,9 +48,9 @@ def find_call(transcripts: Path, rejects: Path, call_id: str) -> Transcript:
 
 
 def page(call: Transcript, *, width: int, colour: bool) -> str:
-    """What is known of a call, then its turns.
+    """Return the facts about a call, followed by one line per turn.
 
-    With ``colour`` executives are green, analysts yellow, operators dim, and who is unknown is red.
+    With ``colour``, executives are green, analysts yellow, operators dim and unknown speakers red.
     """
     tint = (lambda text, code: painted(text, code)) if colour else (lambda text, code: text)
     lines = [tint(_title(call), BOLD), *_summary(call), ""]

@@ -58,7 +58,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Print one training example with its prompt, answer, mask and special tokens, or a call."""
+    """Print a training example with prompt, answer and special tokens, or a call, or a pair."""
     from finllm.commands.terminal import has_colour
 
     if parsed.call:

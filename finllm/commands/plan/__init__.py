@@ -1,1 +1,1 @@
-"""Estimate memory and time before a run."""
+"""``finllm plan``: estimate memory and time before a run."""

@@ -65,7 +65,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Print what a training will hold and take, from its parameters alone."""
+    """Print the planned memory and time of a training run."""
     from finllm.commands.plan.plan_text import page
     from finllm.commands.terminal import print_json
     from finllm.planning.plan_request import plan_params

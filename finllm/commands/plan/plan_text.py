@@ -22,7 +22,7 @@ PARTS = {
 
 
 def page(plan: Plan) -> str:
-    """The plan in sections, all memory in GB of 10^9 bytes; ``*`` marks what params.yaml asks."""
+    """Return the plan as text; memory is in GB of 10^9 bytes, ``*`` marks the current setting."""
     sections = [_model(plan), _trainable(plan), _weights(plan), _device(plan), _activations(plan)]
     sections += [_peaks(plan), _fits(plan), *([_answers(plan)] if plan.answers else [])]
     sections += [_cost(plan), _verdict(plan)]
@@ -50,7 +50,7 @@ def _trainable(plan: Plan) -> str:
 def _weights(plan: Plan) -> str:
     s = plan.setting
     double = s.double_quantization and s.quantization in ("nf4", "fp4")
-    held = "nf4" if s.quantization == "fp4" else s.quantization  # as many bytes
+    held = "nf4" if s.quantization == "fp4" else s.quantization  # takes as many bytes
     asked = (held, double, s.compute_dtype)
     rows = []
     for how, bytes_ in plan.weights.items():
@@ -169,7 +169,7 @@ def _verdict(plan: Plan) -> str:
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned, the first to the left and the others to the right."""
+    """Return the rows with aligned columns, the first to the left and the others to the right."""
     lines = [names, *(("  " + row[0], *row[1:]) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
     return "\n".join(

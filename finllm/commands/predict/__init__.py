@@ -1,1 +1,1 @@
-"""Answer every transcript of a folder."""
+"""``finllm predict``: answer every transcript in a folder."""

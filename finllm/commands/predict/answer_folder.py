@@ -1,4 +1,4 @@
-"""``python -m finllm predict``: answer every transcript in a folder."""
+"""Answer every transcript in a folder, with prompts as in the pipeline."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from finllm.settings.params import Clean, Params
 
 @dataclass(frozen=True)
 class FolderAnswer:
-    """The answer to one transcript, and what it rests on."""
+    """The answer to one transcript, and how it was made."""
 
-    id: str  # of the transcript; of a file: its name without .txt
+    id: str  # of the transcript; for a text file its name without .txt
     text: str
     template: str
     model: str  # one of finllm.model.choice.MODELS
@@ -38,7 +38,7 @@ class FolderAnswer:
     prompt_sha256: str = ""
     decoding: str = ""
     weights_sha256: str = ""
-    unanswered: str = ""  # why the text is empty without the model having been asked
+    unanswered: str = ""  # why the model was not asked; the text is then empty
 
 
 def answer_folder(
@@ -50,17 +50,17 @@ def answer_folder(
     model: str,
     adapter: Path | None = None,
 ) -> list[FolderAnswer]:
-    """Write one JSON line a transcript, in order of id, and return them.
+    """Answer each transcript; write one JSON line for each, in order of id, and return the answers.
 
-    The prompt is made as the pipeline makes it, from reading to the chat format, in the template's
-    first wording. No transcript is dropped: one that cannot be read or does not fit has an empty
-    text and the reason. Answers are kept as they come below ``FINLLM_CHECKPOINTS``, so a killed run
-    resumes where it stopped; the output appears whole, at the end.
+    The prompt is made as in the pipeline, from reading to the chat format, with the template's
+    first wording. A transcript that cannot be read or does not fit has an empty text and the
+    reason. Finished answers are saved below ``FINLLM_CHECKPOINTS``, so a killed run resumes where
+    it stopped; the output file is written at once at the end.
 
     Raises
     ------
     ValueError
-        For a folder with nothing to read, an unknown template, or a model that is not there.
+        If the folder has nothing to read, the template is unknown, or the model does not exist.
     """
     if template not in templates.TEMPLATES:
         raise ValueError(f"template {template!r}; allowed: {', '.join(templates.TEMPLATES)}")
@@ -107,14 +107,14 @@ def answer_folder(
 
 
 def questions(folder: Path, *, params: Params, template: str) -> tuple[list[Example], list[Reject]]:
-    """The question to each transcript of a folder, in order of id, and what can be asked nothing.
+    """Return a question about each transcript of a folder, and the rejects, both in order of id.
 
-    A reject has the id of no question and no other reject's; one without an id is left out.
+    A reject is a transcript without a question. Ids are unique; rejects without an id are left out.
 
     Raises
     ------
     ValueError
-        If not one transcript can be asked about; gives the reason the first cannot.
+        If no transcript yields a question; the message gives the reason for the first.
     """
     ask = partial(
         asker,
@@ -138,7 +138,7 @@ def questions(folder: Path, *, params: Params, template: str) -> tuple[list[Exam
 
 
 def _clean(folder: Path, p: Clean) -> tuple[list[Line], list[Reject]]:
-    """The transcripts as the clean stage leaves them; the folder is the corpus of disclaimers."""
+    """Clean transcripts as in the stage `clean`; find repeated disclaimers within this folder."""
     prepare = cleaner_maker(replace(p, company_for_missing="id"))  # an answer needs no company
     rejects: list[Reject] = []
     found: list[disclaimers.Candidate] = []

@@ -1,1 +1,1 @@
-"""The page on which people rate answers."""
+"""``finllm rate``: the page on which people rate answers."""

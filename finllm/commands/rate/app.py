@@ -31,7 +31,7 @@ from finllm.rating.clicks import (
 )
 
 HOST = "127.0.0.1"
-MAX_BODY = 4096  # bytes; a click has some two hundred
+MAX_BODY = 4096  # bytes; a click has about 200
 N_QUESTIONS = 2 * len(CRITERIA) + 1
 MEANING = {
     "accuracy": ("Accuracy of figures", "Amounts, signs, units and periods agree with the source."),
@@ -53,18 +53,18 @@ HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",  # "no-referrer" would also take Origin off the forms
+    "Referrer-Policy": "same-origin",  # "no-referrer" would also remove Origin from forms
     "X-Content-Type-Options": "nosniff",
 }
 
 
 class Guard:
-    """Refuse what does not come from this page on this machine, and add the headers.
+    """Middleware that refuses foreign requests and adds security headers to the responses.
 
-    The Host must be a loopback name, so that a foreign site whose name was pointed at this
-    address (DNS rebinding) is refused. A POST must not be another origin's: by ``Sec-Fetch-Site``
-    where the browser sends it, else by ``Origin``; every browser sends one of them with a foreign
-    form, and what sends neither is no browser.
+    The Host must be a loopback name, so that a foreign site whose name resolves to this address
+    (DNS rebinding) is refused. A POST must come from the page's own origin, according to
+    ``Sec-Fetch-Site`` and ``Origin`` as far as they are sent. Every browser sends one of them with
+    a foreign form; a client that sends neither is not a browser.
     """
 
     def __init__(self, app: ASGIApp, port: int) -> None:
@@ -101,9 +101,10 @@ class Guard:
 
 
 def application(pairs: Sequence[Pair], folder: Path, *, port: int) -> Starlette:
-    """The pages over ``pairs``, whose clicks go to ``folder``; for one server process.
+    """Return the web application for rating ``pairs``, which saves clicks in ``folder``.
 
-    Everything shown is read from the rater's file again: what the page shows is what is saved.
+    Each page reads the rater's file again, so it shows exactly what is saved. The application must
+    run in a single process.
     """
     templates = _templates()
 
@@ -186,7 +187,7 @@ def serve(pairs: Sequence[Pair], folder: Path, *, port: int) -> None:
     Raises
     ------
     ValueError
-        If the port is taken, or none.
+        If the port is taken, or is not from 0 to 65535.
     """
     import uvicorn
 
@@ -204,13 +205,13 @@ def serve(pairs: Sequence[Pair], folder: Path, *, port: int) -> None:
     )
     try:
         uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:  # how uvicorn passes Ctrl-C on, unless it came before it listened
+    except KeyboardInterrupt:  # uvicorn passes Ctrl-C on, unless it came before listening
         pass
     print(f"Ratings are in {folder}; run the command again to continue")
 
 
 def _async(handler: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """Handlers run one after the other in the event loop: two clicks never write at once."""
+    """Make a handler run in the event loop, one at a time, so that no two clicks write at once."""
 
     async def run(request: Request) -> Response:
         return handler(request)
@@ -233,7 +234,7 @@ def _number(request: Request, n_pairs: int) -> int:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small form; a field given twice is not a form of this page."""
+    """Return the fields of a form; raise an error if it is too long or has a field twice."""
     body = b""
     async for part in request.stream():
         body += part
@@ -247,7 +248,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _click(text: str, rater: str, pair: Pair) -> Click:
-    """A button's value, such as ``accuracy.A.4`` or ``preference..tie``, as a click."""
+    """Return the click for a button's value, such as ``accuracy.A.4`` or ``preference..tie``."""
     question, _, rest = text.partition(".")
     answer, _, value = rest.partition(".")
     return check(
@@ -265,7 +266,7 @@ def _click(text: str, rater: str, pair: Pair) -> Click:
 
 
 def _given(folder: Path, rater: str, pairs: Sequence[Pair]) -> list[dict[str, int | str]]:
-    """By pair, what this rater has said so far: ``accuracy.A`` to 4, ``preference.`` to "tie"."""
+    """Return the rater's answers by pair, such as ``{"accuracy.A": 4, "preference.": "tie"}``."""
     by_hash: dict[str, dict[str, int | str]] = {}
     for click in latest(read_clicks(folder / f"{rater}.jsonl")):
         key = f"{click.question}.{click.answer}"
@@ -280,9 +281,9 @@ def _answers(pair: Pair, rater: str) -> dict[str, str]:
 
 
 def _blind_name(pair: Pair, rater: str) -> str:
-    """What the form calls the pair: of the rater and the texts in the order shown.
+    """Return the name of a pair in the form: a hash of the rater and the texts in the order shown.
 
-    The clicks' own hash takes them in the models' order, which would tell who is A.
+    The hash in the clicks takes the texts in the order of the models, which would reveal who is A.
     """
     return pair_hash(f"{rater}:{pair.example.id}", *_answers(pair, rater).values())
 

@@ -70,7 +70,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Serve the page on which people rate the answers."""
+    """Serve the page on which people rate answers."""
     from finllm.commands.rate.app import serve
     from finllm.rating.ballot import pairs
     from finllm.records import read_examples, read_predictions
@@ -103,7 +103,7 @@ def _of_training(parsed: argparse.Namespace, examples: Path, ratings: Path) -> l
         raise ValueError(
             f"{examples}: no example has a reference that a person or the generator wrote"
         )
-    from finllm.commands.rate.training_examples import answered_examples  # torch
+    from finllm.commands.rate.training_examples import answered_examples  # imports torch
 
     drawn, answered = answered_examples(
         params, written, ratings, count=parsed.count, adapter=parsed.adapter

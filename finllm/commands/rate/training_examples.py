@@ -22,17 +22,17 @@ from finllm.settings.params import Params
 def answered_examples(
     params: Params, examples: Sequence[Example], ratings: Path, *, count: int, adapter: Path | None
 ) -> tuple[list[Example], list[Answered]]:
-    """Some examples and both models' answers to them; asked are those that are not kept yet.
+    """Return some examples and both models' answers to them; only missing answers are generated.
 
-    Answers are kept with the ratings. The same examples are drawn again, so a rater goes on where
-    they stopped; a model that has been trained since is asked anew.
+    Answers are saved with the ratings. Each call draws the same examples, so a rater can continue
+    where they stopped. When prompts or weights have changed, the answers are generated again.
 
     Parameters
     ----------
     count
-        Number of examples; 0 is all. They are spread over the companies.
+        Number of examples, spread over the companies; 0 for all.
     adapter
-        A folder in the place of the tuned model's own.
+        Folder of the adapter, if not the tuned model's own.
     """
     drawn = splits.cap(examples, count, np.random.default_rng(params.predict.seed))
     weights = weights_of("tuned", adapter)
@@ -72,7 +72,7 @@ def _current(
 
 
 def _asked(params: Params, name: str, examples: Sequence[Example], weights: Path) -> Asked:
-    """A model's answers, by the rules of the stage `predict`."""
+    """Return a model's answers, generated as in the stage `predict`."""
     answerer = load_answerer(params, weights=weights)
     questions = own_questions(answerer, {"": examples}, params.templatize.system_prompt)
     return ask(answerer, questions, name=name, root=checkpoint_root())

@@ -1,1 +1,1 @@
-"""Score answers from any source, beside baselines."""
+"""``finllm score``: score answers from any source, compared with baselines."""

@@ -64,7 +64,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Score answers from anywhere against references."""
+    """Score answers from any source against references."""
     from finllm.commands.score.score_predictions import score_predictions, show
     from finllm.commands.terminal import print_json
     from finllm.records import write_json

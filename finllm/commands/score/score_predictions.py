@@ -1,4 +1,4 @@
-"""``python -m finllm score``: score answers from any source, beside baselines."""
+"""Score answers from any source against references, compared with baselines."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from finllm.stats.resampling import bootstrap_ci
 from finllm.stats.subgroups import MIN_CLUSTERS
 
 PREDICTIONS = "predictions"  # the name of the scored file's column
-BATCH = 8  # examples a worker takes at once; all answers to one call, so that it is read once
+BATCH = 8  # examples per task of a worker; all answers to a call go together, so it is read once
 CONFIDENCE = 0.95
 
-Values = dict[str, dict[str, np.ndarray]]  # answers' column: metric: shape (n_references,)
+Values = dict[str, dict[str, np.ndarray]]  # by column and metric, shape (n_references,)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over examples; the bounds are None with too few companies (``MIN_CLUSTERS``)."""
+    """A mean over examples; the bounds are None with fewer than ``MIN_CLUSTERS`` companies."""
 
     mean: float
     low: float | None
@@ -54,7 +54,7 @@ class Estimate:
 class Outside:
     """The scores of a file of predictions and of the baselines."""
 
-    table: dict[str, dict[str, Estimate]]  # answers' column: metric: estimate
+    table: dict[str, dict[str, Estimate]]  # by column and metric
     counts: dict[str, int]
     signatures: dict[str, str]
     seconds: float
@@ -70,18 +70,18 @@ def score_predictions(
     semantic: bool,
     evaluate: Evaluate,
 ) -> Outside:
-    """Every metric of every reference's answer, and of the baselines' answers.
+    """Score the answer to each reference, and the answers of the baselines.
 
-    A reference is the file ``<id>.txt`` in the folder or in its ``gt_summaries``; its source is the
-    transcript of that id in a folder as ``finllm.corpus.detection.detect`` reads it. A reference
-    without an answer, or with an empty one, scores 0 and is counted. Where ``train`` is missing,
-    the baselines that copy a training answer are left out.
+    A reference is a file ``<id>.txt`` in the folder or in its ``gt_summaries``; its source is the
+    transcript with this id, in a folder that ``finllm.corpus.detection.detect`` can read. A missing
+    or empty answer scores 0 and is counted. If ``train`` is missing, the baselines that copy a
+    training answer are left out. The neural metrics are computed only if ``semantic`` is true.
 
     Raises
     ------
     ValueError
-        For a prediction without a reference, two of one id, a reference without a source, or a
-        folder without texts; names them.
+        If a prediction has no reference, two have the same id, a reference has no source, or a
+        folder has no texts; the message names them.
     """
     if template not in templates.TEMPLATES:
         raise ValueError(f"template {template!r}; allowed: {', '.join(templates.TEMPLATES)}")
@@ -120,12 +120,13 @@ def score_predictions(
 
 
 def read_answers(path: Path) -> dict[str, str]:
-    """The text of each id of a JSON-lines file; a text that is null or absent is empty.
+    """Read the text of each id in a JSON Lines file; a text that is null or missing is empty.
 
     Raises
     ------
     ValueError
-        For a line that is no object with an ``id``, a text that is none, or an id that comes twice.
+        If the file is missing, a line is not an object with an ``id``, a text is not a string, or
+        an id occurs twice.
     """
     if not path.is_file():
         raise ValueError(
@@ -147,12 +148,12 @@ def read_answers(path: Path) -> dict[str, str]:
 
 
 def read_references(folder: Path) -> dict[str, str]:
-    """The texts of ``<id>.txt`` in a folder, or in its ``gt_summaries`` where it has one.
+    """Read the files ``<id>.txt`` in a folder, or in its ``gt_summaries`` if it has one.
 
     Raises
     ------
     ValueError
-        If there is no such file, or one cannot be read or is empty: names it.
+        If there is no such file, or a file cannot be read or is empty; the message names it.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; expected one reference <id>.txt per call")
@@ -170,12 +171,12 @@ def read_references(folder: Path) -> dict[str, str]:
 
 
 def read_calls(folder: Path, ids: AbstractSet[str]) -> dict[str, Transcript]:
-    """The transcripts with these ids; others of the folder are left out.
+    """Read the transcripts with these ids; other transcripts in the folder are ignored.
 
     Raises
     ------
     ValueError
-        If an id has none: names it, and why its file could not be read.
+        If an id has no transcript; the message names it and says why its file could not be read.
     """
     found: dict[str, Transcript] = {}
     reasons: dict[str, str] = {}
@@ -192,9 +193,9 @@ def read_calls(folder: Path, ids: AbstractSet[str]) -> dict[str, Transcript]:
 def baseline_texts(
     examples: Sequence[Example], train: Sequence[Example], seed: int
 ) -> dict[str, list[str]]:
-    """The baselines' answers by name; one that has an answer to no example is left out.
+    """Return the baselines' answers by name; a baseline without any answer is left out.
 
-    ``baselines.baseline_answers``, but with the figures of whole calls counted on every core.
+    Like ``baselines.baseline_answers``, but counts the figures of whole calls on all cores.
     """
     batches = map_batches(_densest, examples, n_workers=n_cores(), batch_size=BATCH)
     dense = [text for batch in batches for text in batch]
@@ -219,7 +220,7 @@ def _densest() -> Callable[[list[Example]], list[str]]:
 
 
 def light_values(examples: Sequence[Example], texts: dict[str, list[str]]) -> Values:
-    """The metrics that need no neural model, on every core."""
+    """Compute the metrics that need no neural model, on all cores."""
     rows = [
         (tuple(texts[name][i] for name in texts), example.answer, example.excerpt)
         for i, example in enumerate(examples)
@@ -249,7 +250,7 @@ def _scorer() -> Callable[[list[tuple[tuple[str, ...], str, str]]], list[list[di
 def _add_semantic(
     values: Values, examples: Sequence[Example], texts: dict[str, list[str]], p: Evaluate
 ) -> tuple[int, str]:
-    """Add the neural metrics, all columns in one pass; the texts cut, and the signature."""
+    """Add the neural metrics; return the number of truncated texts and the signature."""
     from finllm.scoring.semantic import encoder_folder, semantic_scores, signature
 
     found = semantic_scores(
@@ -267,7 +268,7 @@ def _add_semantic(
 
 
 def _estimate(values: np.ndarray, companies: Sequence[str], p: Evaluate) -> Estimate:
-    """The mean with a studentised bootstrap interval over companies, kept within 0 to 1."""
+    """Return the mean and its studentised bootstrap interval over companies, clipped to 0 and 1."""
     if len(set(companies)) < MIN_CLUSTERS:
         return Estimate(float(values.mean()), None, None)
     found = bootstrap_ci(
@@ -281,7 +282,7 @@ def _estimate(values: np.ndarray, companies: Sequence[str], p: Evaluate) -> Esti
 
 
 def show(scores: Outside) -> str:
-    """The table as text, a metric a line, with the counts above it."""
+    """Return the table as text, one line per metric, with the counts above it."""
     counts = scores.counts
     columns = list(scores.table)
     rows = [["", *columns]]

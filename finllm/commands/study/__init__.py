@@ -1,1 +1,1 @@
-"""Studies: ablations with error bars, described by a YAML file and run by one command."""
+"""``finllm study``: ablations with error bars, described by a YAML file."""

@@ -1,4 +1,4 @@
-"""From the table of a study to its answer: confirmed, refuted or undecided, and why."""
+"""Compute the answer of a study from its table: confirmed, refuted or undecided, and why."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from finllm.stats.multiplicity import holm
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison: a level against another, or the trend over all levels."""
+    """The result of one comparison: of two levels, or of the trend over all levels."""
 
     name: str
-    estimate: float  # the first minus the second; a ratio where the question is about one
+    estimate: float  # the first level minus the second, or their ratio
     low: float  # interval of this comparison alone, at 1 - alpha
     high: float
-    low_all: float  # of all comparisons of the study together
+    low_all: float  # interval that holds for all comparisons together
     high_all: float
     p_value: float  # two-sided, against no difference
-    p_holm: float  # the same with the family's error rate held
+    p_holm: float  # the same, corrected for all comparisons
     bayes_factor: float | None
-    result: str  # what is shown, in words
+    result: str  # what has been shown, in words
     verdict: str  # confirmed, refuted, undecided
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The verdict, the comparisons behind it, and the runs that would settle it."""
+    """The verdict, its comparisons, and the number of runs that would settle an undecided one."""
 
     verdict: str
     findings: tuple[Finding, ...]
-    seeds_needed: int | None  # in all; None where it is decided, or no number is known
-    companies_needed: int | None  # None where seeds alone settle it
+    seeds_needed: int | None  # in total; None if decided, or if no number is known
+    companies_needed: int | None  # None if more seeds alone would settle it
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,18 @@ class _Way:
     """A possible result of a comparison, and what it means for the claim."""
 
     result: str
-    p: float  # one-sided
-    share: float  # of alpha: a half for each direction, all of it for a region
+    p: float  # one-sided p-value
+    share: float  # of alpha: 0.5 for a direction, 1 for a region
     verdict: str
 
 
 UNDECIDED = _Way("undecided", 1.0, 1.0, "undecided")
-NOTHING = Answer("undecided", (), None, None)  # where too few runs can be compared
+NOTHING = Answer("undecided", (), None, None)  # if too few runs can be compared
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """A comparison: weights of the levels, and the two levels where it is of two."""
+    """A comparison: the weights of the levels, and the two levels unless it is a trend."""
 
     name: str
     weights: np.ndarray
@@ -67,23 +67,23 @@ class _Pair:
 
 
 def answer(study: Study, table: Table) -> Answer:
-    """The study's answer from the runs in the table.
+    """Return the study's answer from the runs in the table.
 
-    Every comparison can go several ways, each a one-sided test: *better* and *worse* at alpha / 2,
-    *equivalent* at alpha, by two one-sided tests (Schuirmann 1987): the interval of 1 - 2 alpha
-    lies inside the margin. Within each way the error is held over all comparisons by Holm's
-    step-down (1979), however they depend; the p-values are those of ``contrast``, which count the
-    variance between seeds. So the chance of *any* false "better" or "worse" in a study is at most
-    alpha, and so is that of any false "equivalent".
+    Each comparison has several possible results, each with a one-sided test: *better* and *worse*
+    at alpha / 2, *equivalent* at alpha, by two one-sided tests (Schuirmann 1987): the interval of
+    1 - 2 alpha lies inside the margin. For each result, Holm's step-down procedure (1979) controls
+    the error over all comparisons, whatever their dependence; the p-values are those of
+    ``contrast``, which include the variance between seeds. So the probability of *any* false
+    "better" or "worse" in a study is at most alpha, and so is that of any false "equivalent".
 
-    A claim is confirmed where all its comparisons confirm it, and refuted where one refutes it. A
+    A claim is confirmed if all its comparisons confirm it, and refuted if one refutes it. A
     difference that is shown and lies within the margin is "equivalent": too small to matter.
 
     Ratios (``at_least``, ``between``, a margin in per cent) are tested as ``a - x b`` against zero
     (Hauschke, Kieser and Hothorn 1999); the reference's mean must be positive.
 
     In a sequential study the error rates are those of ``spent_levels``, and the intervals are
-    repeated ones (Jennison and Turnbull 1989), which hold at whatever look the study stops.
+    repeated ones (Jennison and Turnbull 1989), which hold no matter at which look the study stops.
     """
     said = _said(study, table)
     if not said:
@@ -124,17 +124,17 @@ def answer(study: Study, table: Table) -> Answer:
 
 
 def results(study: Study, table: Table) -> list[str]:
-    """The result of each comparison as in ``answer``, without intervals and many times faster."""
+    """Return the result of each comparison as in ``answer``, without intervals and much faster."""
     return [way.result for way in _said(study, table)]
 
 
 def verdict(study: Study, table: Table) -> str:
-    """The verdict of ``answer`` alone, many times faster."""
+    """Return only the verdict of ``answer``, much faster."""
     return _together(_said(study, table), table)
 
 
 def _said(study: Study, table: Table) -> list[_Way]:
-    """The result of each comparison; empty if the reference could not be run."""
+    """Return the result of each comparison; an empty list if the reference could not be run."""
     if study.reference >= 0 and study.levels[study.reference].name not in table.levels:
         return []
     level = _levels(study, table)
@@ -149,7 +149,7 @@ def _said(study: Study, table: Table) -> list[_Way]:
 
 
 def _levels(study: Study, table: Table) -> Callable[[float], float]:
-    """A function from a one-sided error rate to its level at this look."""
+    """Return a function from a one-sided error rate to its level at this look."""
     if not study.sequential:
         return lambda rate: rate
     n_seeds = len(table.seeds)
@@ -158,7 +158,7 @@ def _levels(study: Study, table: Table) -> Callable[[float], float]:
 
 
 def _pairs(study: Study, table: Table) -> list[_Pair]:
-    """The comparisons of a question."""
+    """Return the comparisons that the study's question needs."""
     n = len(table.levels)
     if study.question == "trend":  # from the first level to the last, along the fitted line
         x = np.arange(n) - (n - 1) / 2
@@ -174,7 +174,7 @@ def _pairs(study: Study, table: Table) -> list[_Pair]:
 
 
 def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
-    """The possible results of a comparison."""
+    """Return the possible results of a comparison."""
     question, margin = study.question, study.margin
     if question in ("better", "best", "trend"):
         up = study.rising if question == "trend" else study.higher_is_better
@@ -206,7 +206,7 @@ def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
 
 
 def _bounds(study: Study, table: Table, pair: _Pair) -> tuple[Contrast, Contrast]:
-    """Two contrasts; the claim holds where the first is above zero and the second below."""
+    """Return two contrasts; the claim holds if the first is above zero and the second below."""
     if study.question == "equivalent" and not study.relative:
         one = contrast(table.means, pair.weights, exact=study.exact)
         return one.moved(study.margin), one.moved(-study.margin)
@@ -221,21 +221,21 @@ def _bounds(study: Study, table: Table, pair: _Pair) -> tuple[Contrast, Contrast
 
 
 def is_ratio(study: Study) -> bool:
-    """Whether the question is about a level's mean over another's."""
+    """Return whether the question is about the ratio of two levels' means."""
     return study.relative or study.question in ("at_least", "between")
 
 
 def _estimate(
     study: Study, table: Table, pair: _Pair, one: Contrast, rate: float
 ) -> tuple[float, float, float]:
-    """The estimate and an interval that misses it at ``rate`` on either side."""
+    """Return the estimate and an interval with error rate ``rate`` on each side."""
     if is_ratio(study):
         return ratio(table.means, pair.a, pair.b, rate=rate, exact=study.exact)
     return (one.estimate, *one.interval(1 - 2 * rate))
 
 
 def _distance(study: Study, table: Table, pair: _Pair) -> tuple[float, Contrast]:
-    """The difference to detect and its contrast: the margin, or the nearer bound of a ratio."""
+    """Return the difference to detect (margin, or nearer bound of a ratio) and its contrast."""
     if not is_ratio(study):
         return study.margin, contrast(table.means, pair.weights)
     bounds = _bounds(study, table, pair)
@@ -244,7 +244,7 @@ def _distance(study: Study, table: Table, pair: _Pair) -> tuple[float, Contrast]
 
 
 def _shown(column: Sequence[_Way], alpha: float, level: Callable[[float], float]) -> list[bool]:
-    """Which comparisons have this result, by Holm's step-down over all of them."""
+    """Return which comparisons have this result, by Holm's step-down over all of them."""
     rate, m = alpha * column[0].share, len(column)
     claimed = [False] * m
     for rank, i in enumerate(sorted(range(m), key=lambda i: column[i].p)):
@@ -255,7 +255,7 @@ def _shown(column: Sequence[_Way], alpha: float, level: Callable[[float], float]
 
 
 def _together(said: Sequence[_Way], table: Table) -> str:
-    """The verdict over all comparisons; not confirmed where a level could not be run."""
+    """Return the verdict over all comparisons; never confirmed if a level could not be run."""
     verdicts = {way.verdict for way in said}
     if "refuted" in verdicts:
         return "refuted"

@@ -22,9 +22,10 @@ answer, too: the study's page says how many runs would settle it.
 
 
 def rows(studies: Path, results: Path) -> list[dict]:
-    """One row per study file or result, by name: study, claim, verdict, sentence, seconds.
+    """Return one row per study, by name: study, claim, verdict, sentence, seconds.
 
-    A study whose file has changed since its result is "not run yet": it asks another question.
+    If the file of a study has changed since its result, the verdict is "not run yet", because the
+    study asks another question now.
     """
     files = {path.stem: path for path in sorted(studies.glob("*.yaml"))}
     names = sorted({*files, *(path.parent.name for path in results.glob("*/result.json"))})

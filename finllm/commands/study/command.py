@@ -1,4 +1,4 @@
-"""``finllm study``: an ablation with error bars, from a file that says what is asked."""
+"""``finllm study``: run ablations described by study files, and answer their questions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """What it takes."""
+    """Add the parser of the command."""
     command = new_command(
         commands,
         "study",
@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Plan, run and answer each study; Ctrl-C says how to go on."""
+    """Plan, run and answer each study; on Ctrl-C, print how to resume."""
     from finllm.commands.search import interruptible
     from finllm.commands.study.file import read_study
     from finllm.commands.study.measure import check_figure
@@ -78,7 +78,7 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _dry(studies: list, *, as_json: bool) -> int:
-    """The runs of every study, their minutes, and the power."""
+    """Print the runs of each study, their minutes and the power; return 0."""
     from finllm.commands.study.plan import as_text, plan
 
     plans = plan([study for _, study in studies], Path())
@@ -90,7 +90,7 @@ def _dry(studies: list, *, as_json: bool) -> int:
 
 
 def _check_results(file: Path, study: Study, results: Path) -> None:
-    """Refuse to write over the result of another version of the file, or of other calls."""
+    """Raise an error if the existing result is of another version of the file or of other calls."""
     from finllm.records import read_json
 
     kept = results / study.name / "result.json"
@@ -106,7 +106,7 @@ def _check_results(file: Path, study: Study, results: Path) -> None:
 
 
 def _conducted(file: Path, study: Study, parsed: argparse.Namespace) -> dict:
-    """Run one study and write its result."""
+    """Run one study, write its result and return it."""
     from finllm.commands.search import alone
     from finllm.commands.study import claims, running
     from finllm.commands.study.conduct import conduct
@@ -145,7 +145,7 @@ def _conducted(file: Path, study: Study, parsed: argparse.Namespace) -> dict:
 
 
 def _made_with(project: Path) -> dict[str, str]:
-    """Commit, day, processor and versions."""
+    """Return commit, date, processor and versions."""
     from finllm.model.arithmetic import processor_name
     from finllm.runtime import provenance
 
@@ -160,7 +160,7 @@ def _made_with(project: Path) -> dict[str, str]:
 
 
 def _print_json(rows: list[dict]) -> None:
-    """One object per study: alone if there is one, else in a list under ``studies``."""
+    """Print a JSON object: that of a single study, or all in a list under ``studies``."""
     from finllm.commands.terminal import print_json
 
     print_json(rows[0] if len(rows) == 1 else {"studies": rows})

@@ -16,12 +16,12 @@ from finllm.experiments.crossvalidation import duration
 
 @dataclass(frozen=True)
 class Outcome:
-    """All runs of a study, and the answer."""
+    """All runs of a study, and its answer."""
 
     runs: tuple[Run, ...]
-    table: Table | None  # None where too few runs can be compared
+    table: Table | None  # None if too few runs can be compared
     answer: Answer
-    stopped: str  # why not all planned runs were made; empty where they were
+    stopped: str  # why not all planned runs were made; empty if they were
 
 
 def conduct(
@@ -33,11 +33,11 @@ def conduct(
     copied: Sequence[str],
     say: Callable[[str], None],
 ) -> Outcome:
-    """Run the missing cells, seed by seed, and answer.
+    """Run the missing cells, seed by seed, and answer the study's question.
 
     A sequential study is analysed after each seed from the third on, and stops when the claim is
     confirmed or refuted. After ``study.hours`` no further cell starts; the answer then uses the
-    complete seeds. ``folder`` and ``copied`` are those of ``run_cell``; ``say`` gets a line a run.
+    complete seeds. For ``folder`` and ``copied`` see ``run_cell``; ``say`` gets one line per run.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _outcome(study: Study, runs: Sequence[Run], stopped: str) -> Outcome:
 
 
 def _left(cells: Sequence[Cell], i: int, runs: Sequence[Run]) -> str:
-    """The remaining time in words: the planned time, scaled by that of the runs so far."""
+    """Return the remaining time as text: the planned time, scaled by the runs so far."""
     rest = len(cells) - i - 1
     taken = sum(run.seconds for run in runs)
     if not rest or not taken:

@@ -1,4 +1,4 @@
-"""Contrasts between the levels of a study, with the variance between seeds in their error."""
+"""Contrasts between the levels of a study; their errors include the variance between seeds."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ PRIOR_SCALE = 0.707  # of the Cauchy prior on the standardised effect, as in par
 class Contrast:
     """A weighted sum of the levels' means, and its error.
 
-    Its squared error has two parts, of ``df_seed`` and ``df_company`` degrees of freedom. Each part
-    alone would have an interval by Student's t, and the half-width of both together is the root of
-    the sum of their squares (Howe 1974, Journal of the American Statistical Association 69:789, for
-    the mean of a sum). The p-value is the level at which the critical value is just reached. With
-    few seeds Satterthwaite's single number of degrees of freedom is too sanguine: where the seeds'
-    part happens to be estimated low, so is its weight in the df.
+    Its squared error has two parts, with ``df_seed`` and ``df_company`` degrees of freedom. Each
+    part alone has a Student's t interval; the half-width for both together is the root of the sum
+    of their squares (Howe 1974, Journal of the American Statistical Association 69:789, for the
+    mean of a sum). The p-value is the level at which the critical value is just reached. With few
+    seeds, Satterthwaite's single number of degrees of freedom is too optimistic: when the seeds'
+    part is estimated too low by chance, so is its weight in the degrees of freedom.
     """
 
     estimate: float
     standard_error: float
-    seed_share: float  # of the squared error, what more seeds would shrink
+    seed_share: float  # of the squared error; more seeds shrink this part
     df_seed: int
-    df_company: int  # 0 where the scores are not of companies
+    df_company: int  # 0 if the scores are not by company
 
     def critical(self, level: float) -> float:
-        """The one-sided critical value: P(t > critical) is about ``level``, of at most a half."""
+        """Return the one-sided critical value: P(t > critical) is about ``level``, at most 0.5."""
         if self.seed_share == 0:
             return float(-scipy.special.stdtrit(self.df_company, level))
         of_seeds = -scipy.special.stdtrit(self.df_seed, level)
@@ -48,39 +48,41 @@ class Contrast:
         return math.sqrt(squared)
 
     def moved(self, by: float) -> Contrast:
-        """The contrast shifted by ``by``, to test it against another bound."""
+        """Return the contrast shifted by ``by``, to test it against another bound."""
         return dataclasses.replace(self, estimate=self.estimate + by)
 
     def p_above(self, bound: float = 0.0) -> float:
-        """The one-sided p-value of the claim that the contrast is above ``bound``."""
+        """Return the one-sided p-value of the claim that the contrast is above ``bound``."""
         return self._tail(self.estimate - bound)
 
     def p_below(self, bound: float = 0.0) -> float:
-        """The one-sided p-value of the claim that the contrast is below ``bound``."""
+        """Return the one-sided p-value of the claim that the contrast is below ``bound``."""
         return self._tail(bound - self.estimate)
 
     def p_inside(self, low: float, high: float) -> float:
-        """The p-value of the claim that it lies in between: the larger of two one-sided tests.
+        """Return the p-value of the claim that the contrast is between ``low`` and ``high``.
 
-        Schuirmann (1987), "A comparison of the two one-sided tests procedure and the power
-        approach for assessing the equivalence of average bioavailability".
+        It is the larger of two one-sided p-values: Schuirmann (1987), "A comparison of the two
+        one-sided tests procedure and the power approach for assessing the equivalence of average
+        bioavailability".
         """
         return max(self.p_above(low), self.p_below(high))
 
     def p_value(self) -> float:
-        """Two-sided against zero."""
+        """Return the two-sided p-value against zero."""
         return min(1.0, 2 * min(self.p_above(), self.p_below()))
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """The two-sided interval; of width zero where nothing varied."""
+        """Return the two-sided interval; its width is zero if nothing varied."""
         reach = self.critical((1 - confidence) / 2) * self.standard_error
         return self.estimate - reach, self.estimate + reach
 
     def bayes_factor(self) -> float | None:
-        """BF10 of a contrast that is not zero, by ``jzs_from_t``; None where nothing varied.
+        """Return BF10 for a nonzero contrast, by ``jzs_from_t``; None if nothing varied.
 
-        The t is the estimate over its error, and n one more than the weighted degrees of freedom:
-        as many independent pairs would know the error as well. Read its order of magnitude.
+        t is the estimate over its error, and n one more than the weighted degrees of freedom: so
+        many independent pairs would estimate the error equally well. Read only its order of
+        magnitude.
         """
         if self.standard_error == 0:
             return None
@@ -96,7 +98,7 @@ class Contrast:
         return p if t >= 0 else 1 - p
 
     def _upper_tail(self, t: float) -> float:
-        """The level whose critical value is t, for t of at least 0."""
+        """Return the level whose critical value is t, for t >= 0."""
         if self.seed_share == 1:
             return float(scipy.special.stdtr(self.df_seed, -t))
         if self.seed_share == 0:
@@ -111,39 +113,39 @@ class Contrast:
 
 
 def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False) -> Contrast:
-    """A weighted sum of levels, for a *new* training on a *new* company.
+    """Compute a weighted sum of levels, with its error for a *new* training on a *new* company.
 
-    ``means`` has shape (levels, seeds, companies): every cell's mean score by company, every level
-    trained with the same seeds and tested on the same examples. A study of one value a run, such as
-    a loss, has one "company"; the error is then that of seeds alone.
+    ``means`` has shape (levels, seeds, companies): the mean score of each cell by company. All
+    levels are trained with the same seeds and tested on the same examples. A study with one value
+    per run, such as a loss, has one "company"; the error is then that of seeds alone.
 
-    The model is crossed, levels fixed, seeds and companies drawn at random::
+    The model is crossed, with fixed levels and random seeds and companies::
 
         m_lsc = mu_l + S_s + C_c + (LS)_ls + (LC)_lc + (SC)_sc + e_lsc
 
-    With weights w the contrast's table ``d_sc = sum_l w_l m_lsc`` has rows and columns, with the
-    mean squares ``MS_S`` (rows), ``MS_C`` (columns) and ``MS_R``, and its mean has the variance
-    ``(MS_S + MS_C - MS_R) / (S C)``, as in ``finllm.stats.variance.pool_seeds`` (Searle, Casella
-    and McCulloch 1992, *Variance Components*, sections 4.2 and 4.7), never taken below the larger
-    of the first two terms (Hillis 2007, Statistics in Medicine 26:596). The seeds' part of it is
-    ``MS_S - MS_R``, the companies' part ``MS_C``; see ``Contrast`` for what becomes of them.
+    With weights w, the contrast's table ``d_sc = sum_l w_l m_lsc`` has the mean squares ``MS_S`` of
+    seeds (rows), ``MS_C`` of companies (columns) and ``MS_R`` of residuals. The variance of its
+    mean is ``(MS_S + MS_C - MS_R) / (S C)``, as in ``finllm.stats.variance.pool_seeds`` (Searle,
+    Casella and McCulloch 1992, *Variance Components*, sections 4.2 and 4.7), but never less than
+    the larger of the first two terms (Hillis 2007, Statistics in Medicine 26:596). The seeds' part
+    is ``MS_S - MS_R``, the companies' part ``MS_C``; ``Contrast`` combines them.
 
-    Three seeds say little about their own variance. So where the weights add up to zero, ``MS_S``
-    is pooled over the levels: ``sum(w^2)`` times the mean square of levels by seeds, with
-    (L - 1) (S - 1) degrees of freedom in place of S - 1 (the error of a randomised block design:
+    Three seeds say little about their own variance. So if the weights add up to zero, ``MS_S`` is
+    pooled over the levels: ``sum(w^2)`` times the mean square of levels by seeds, with
+    (L - 1) (S - 1) degrees of freedom instead of S - 1 (the error of a randomised block design:
     Winer, Brown and Michels 1991, *Statistical Principles in Experimental Design*, chapter 4). The
-    companies' part is the contrast's own, so that effects may vary more over companies at one level
-    than at another. With two levels both are the paired analysis.
+    companies' part is the contrast's own, because effects may vary more over companies at one level
+    than at another. With two levels, both parts are those of the paired analysis.
 
-    With ``exact`` the values are counted and not measured: the contrast has no error.
+    With ``exact`` the values are counted, not measured, and the contrast has no error.
 
-    Do not believe it where one level is far less stable than the others (its seeds scatter several
-    times as much): pooled, its contrasts look too certain. Assumes near-normal company means.
+    Do not trust the error if the seeds of one level scatter several times as much as the others':
+    pooled, its contrasts look too certain. Assumes near-normal company means.
 
     Raises
     ------
     ValueError
-        For fewer than two seeds, values that are not finite, or weights of another number.
+        If there are fewer than two seeds, a value is not finite, or the shapes do not fit.
     """
     table, w = np.asarray(means, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     if table.ndim != 3 or len(w) != len(table):
@@ -173,7 +175,7 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
 
 
 def ratio_weights(n_levels: int, a: int, b: int, times: float) -> np.ndarray:
-    """The weights of level a minus ``times`` level b, shape (n_levels,)."""
+    """Return the weights of level a minus ``times`` level b, shape (n_levels,)."""
     weights = np.zeros(n_levels)
     weights[a], weights[b] = 1.0, -times
     return weights
@@ -182,10 +184,11 @@ def ratio_weights(n_levels: int, a: int, b: int, times: float) -> np.ndarray:
 def ratio(
     means: ArrayLike, a: int, b: int, *, rate: float, exact: bool = False
 ) -> tuple[float, float, float]:
-    """Level a's mean over level b's, and the interval whose ends each miss it at ``rate``.
+    """Return the mean of level a over that of b, and an interval with error ``rate`` per side.
 
-    Fieller's interval (1954): all x for which ``a - x b`` is not shown to differ from zero. An end
-    is infinite where b is not shown to differ from zero; NaN where b's mean is not positive.
+    Fieller's interval (1954): all x for which ``a - x b`` does not differ significantly from zero.
+    An end is infinite if b does not differ significantly from zero. All three values are NaN if
+    b's mean is not positive.
     """
     table = np.asarray(means, dtype=np.float64)
     over = table.mean(axis=(1, 2))
@@ -203,7 +206,7 @@ def ratio(
 
 
 def _end(beyond: Callable[[float], float], estimate: float, sign: int) -> float:
-    """Where ``beyond`` becomes positive, going from the estimate in one direction."""
+    """Return the point at which ``beyond`` becomes positive, in one direction from the estimate."""
     inside, reach = 0.0, 1e-6 * max(abs(estimate), 1e-6)
     while beyond(estimate + sign * reach) <= 0:
         inside, reach = reach, 2 * reach
@@ -215,11 +218,11 @@ def _end(beyond: Callable[[float], float], estimate: float, sign: int) -> float:
 
 
 def _levels_by_seeds(table: np.ndarray) -> float:
-    """The mean square of the interaction in a table of levels by seeds."""
+    """Return the mean square of the interaction in a table of levels by seeds."""
     rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
     return float((rest**2).sum() / ((table.shape[0] - 1) * (table.shape[1] - 1)))
 
 
 def _root(variance: float) -> float:
-    """The square root; 0 for a variance that is zero up to rounding."""
+    """Return the square root; 0 for a variance that is zero up to rounding."""
     return math.sqrt(variance) if variance > 1e-24 else 0.0

@@ -15,8 +15,8 @@ from finllm.settings.checked_record import checked_record, did_you_mean, parsed_
 from finllm.settings.params import Params
 
 QUESTIONS = ("better", "best", "equivalent", "at_least", "between", "trend")
-MARGIN = ("better", "best", "equivalent", "trend")  # the questions that need one
-MIN_SEEDS = 3  # fewer say too little of how seeds vary; nothing was calibrated below
+MARGIN = ("better", "best", "equivalent", "trend")  # questions that need a margin
+MIN_SEEDS = 3  # fewer say too little about the variance between seeds; not calibrated
 KEYS = (
     *("claim", "question", "factor", "levels", "reference", "fixed", "where_present", "seeds"),
     *("metric", "better", "margin", "times", "low", "high", "direction", "alpha", "stop"),
@@ -26,7 +26,7 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Level:
-    """One level of the factor: its name, and the parameters that make it."""
+    """One level of the factor: its name and its parameters."""
 
     name: str
     settings: dict[str, Value]
@@ -34,13 +34,13 @@ class Level:
 
 @dataclass(frozen=True)
 class Power:
-    """The assumptions of a power calculation: the levels' true means, and how scores vary."""
+    """Assumptions of a power calculation: true means of the levels, and spread of the scores."""
 
     means: tuple[float, ...]  # by level
-    company_sd: float  # of a level's true mean over companies, beside what all levels share
+    company_sd: float  # of a level's true mean over companies, without what levels share
     seed_sd: float  # of a level's mean over seeds
-    rest_sd: float  # of a company's mean in one run, beside both
-    companies: int  # 1 for one value a run
+    rest_sd: float  # of a company's mean in one run, without the other two
+    companies: int  # 1 if a run has a single value
 
 
 @dataclass(frozen=True)
@@ -51,36 +51,36 @@ class Study:
     claim: str
     question: str
     levels: tuple[Level, ...]
-    reference: int  # position of the level that the others are held against; -1 for a trend
+    reference: int  # index of the level that the others are compared with; -1 for a trend
     fixed: dict[str, Value]
     seeds: tuple[int, ...]
     measure: Measure
     higher_is_better: bool
-    margin: float  # NaN where the question has none
-    relative: bool  # the margin is a share of the reference's mean
-    low: float  # bounds of the ratio: of at_least and between
+    margin: float  # NaN if the question has none
+    relative: bool  # whether the margin is a share of the reference's mean
+    low: float  # bounds of the ratio, for at_least and between
     high: float
-    rising: bool  # of a trend
+    rising: bool  # direction of a trend
     alpha: float
     sequential: bool
     hours: float
     power: Power | None
-    command: str  # what makes a cell; empty for DVC's experiments
-    exact: bool  # counted, not measured: no seeds, no error
-    digest: str  # of the file's content
+    command: str  # runs a cell; empty if cells are DVC experiments
+    exact: bool  # values are counted, not measured: no seeds, no error
+    digest: str  # hash of the file's content
 
     def settings(self, level: Level, seed: int) -> dict[str, Value]:
-        """The parameters of a cell that replace those of params.yaml."""
+        """Return the parameters of a cell that replace those of params.yaml."""
         return {**self.fixed, **level.settings, "train.seed": seed}
 
 
 def read_study(path: Path, *, params: Path) -> Study:
-    """Read a study file and check each level's parameters as those of params.yaml.
+    """Read a study file, and check the parameters of each level like those of params.yaml.
 
     Raises
     ------
     ValueError
-        If the file is missing, or a key or value is not allowed; names file, key and value.
+        If the file is missing, or a key or value is not allowed; the message names them.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; see studies/ for some")
@@ -92,7 +92,7 @@ def read_study(path: Path, *, params: Path) -> Study:
 
 
 def read_yaml(path: Path) -> dict:
-    """A file's content, parsed once while it does not change; do not write to it."""
+    """Return the parsed content of a file, cached until it changes; do not modify it."""
     return _parsed(path.read_text(encoding="utf-8"), str(path))
 
 
@@ -100,7 +100,7 @@ _parsed = cache(parsed_yaml)
 
 
 def digest(raw: Mapping) -> str:
-    """A hash of what a study file says; its comments and the order of its keys do not count."""
+    """Return a hash of a study file's content; comments and the order of keys do not matter."""
     return hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -151,12 +151,12 @@ def _study(path: Path, raw: object, params: Path) -> Study:
 
 
 def checked(document: Mapping, settings: Mapping[str, Value], name: str) -> dict:
-    """The content of params.yaml with these settings, checked as the stages check it.
+    """Return the content of params.yaml with these settings, checked as the stages check it.
 
     Raises
     ------
     ValueError
-        For a parameter that does not exist or a value that is not allowed; names the level.
+        If a parameter does not exist or a value is not allowed; the message names the level.
     """
     every = leaves(document)
     for key in settings:
@@ -211,7 +211,7 @@ def _named(value: object) -> str:
 
 
 def _fixed(raw: Mapping) -> dict[str, Value]:
-    """``fixed``, and over it ``where_present.fixed`` where its path exists."""
+    """Return ``fixed``, updated with ``where_present.fixed`` if the path there exists."""
     found = dict(_mapping(raw, "fixed"))
     where = _mapping(raw, "where_present")
     if where and set(where) != {"path", "fixed"}:

@@ -1,4 +1,4 @@
-"""Which stages a cell runs, and which of them another cell has run already."""
+"""Stages of dvc.yaml: those that a cell needs, and keys to find those that have already run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHECK = "check"  # runs in every cell and takes a second; no result depends on i
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of dvc.yaml with its templates filled in."""
+    """A stage of dvc.yaml, with its template variables replaced."""
 
     name: str
     params: tuple[str, ...]
@@ -25,7 +25,7 @@ class Stage:
 
 
 def read_stages(project: Path, params: Mapping) -> dict[str, Stage]:
-    """The stages of dvc.yaml by name, ``foreach`` unfolded as DVC names it (predict@base)."""
+    """Read the stages of dvc.yaml by name; ``foreach`` is expanded as in DVC (predict@base)."""
     document = read_yaml(project / "dvc.yaml")
     found = {}
     for name, raw in document["stages"].items():
@@ -41,7 +41,9 @@ def read_stages(project: Path, params: Mapping) -> dict[str, Stage]:
 
 
 def upstream(stages: Mapping[str, Stage], last: str) -> list[str]:
-    """The stages that ``last`` needs, itself at the end, in an order in which they can run.
+    """Return the stages that ``last`` needs, and itself, in an order in which they can run.
+
+    The stage `check` is left out.
 
     Raises
     ------
@@ -65,9 +67,10 @@ def upstream(stages: Mapping[str, Stage], last: str) -> list[str]:
 def stage_keys(
     stages: Mapping[str, Stage], order: Sequence[str], params: Mapping
 ) -> dict[str, str]:
-    """By stage a hash of the parameters that its outputs depend on, its own and those upstream.
+    """Return, for each stage, a hash of the parameters that it and its upstream stages depend on.
 
-    Two cells with one key run the stage once: the second takes the outputs from DVC's run cache.
+    If two cells have the same key, the stage runs once: the second cell takes the outputs from
+    DVC's run cache.
     """
     keys: dict[str, str] = {}
     for name in order:
@@ -79,13 +82,13 @@ def stage_keys(
 
 
 def code_of(stages: Mapping[str, Stage], order: Sequence[str]) -> list[str]:
-    """The files and folders of code that these stages depend on."""
+    """Return the files and folders of code that these stages depend on."""
     deps = {dep for name in order for dep in stages[name].deps}
     return sorted(dep for dep in deps if dep.startswith(("finllm/", "stages/")))
 
 
 def _before(stages: Mapping[str, Stage], name: str) -> list[str]:
-    """The stages whose outputs this one reads."""
+    """Return the stages whose outputs this stage reads."""
     return [
         other
         for other, stage in stages.items()

@@ -1,4 +1,4 @@
-"""Sequential analysis: how the error rate is divided among the looks."""
+"""Sequential analysis: division of the error rate among the looks."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import scipy.stats
 
 @cache
 def spent_levels(alpha: float, looks: tuple[int, ...], n: int) -> tuple[float, ...]:
-    """The one-sided level of each look; together they are at most ``alpha``.
+    """Return the one-sided level of each look; together they are at most ``alpha``.
 
     ``looks`` are the numbers of seeds at which the study is analysed, each at most ``n``, the
-    planned number. With t = seeds / n, the error spent until t is that of Lan and DeMets
+    planned number. With t = seeds / n, the error spent up to t is that of Lan and DeMets
     (1983, "Discrete sequential boundaries for clinical trials", their alpha_1), which follows
     O'Brien and Fleming's boundary::
 
         2 - 2 Phi(z_(alpha / 2) / sqrt(t))
 
-    and a look's level is what is spent since the look before. That is Bonferroni's inequality over
-    the looks: it holds however they depend. The sharper levels of a process with independent
-    increments (Armitage, McPherson and Rowe 1969) assume more than Student's t of few seeds
-    keeps: with two levels and seeds that vary much, up to 6 % of null studies found a difference.
+    and the level of a look is the error spent since the previous look. By Bonferroni's inequality
+    this holds whatever the dependence between looks. The sharper levels of a process with
+    independent increments (Armitage, McPherson and Rowe 1969) assume more than is true of Student's
+    t with few seeds: with two levels and seeds that vary much, up to 6 % of null studies found a
+    difference.
 
     >>> [round(level, 5) for level in spent_levels(0.025, (3, 4, 5), 5)]
     [0.00381, 0.0084, 0.01279]

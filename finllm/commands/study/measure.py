@@ -1,4 +1,4 @@
-"""What a study measures of a run: scores by example, or one figure that a stage wrote."""
+"""The measure of a study: scores by example, or one figure that a stage wrote."""
 
 from __future__ import annotations
 
@@ -12,58 +12,59 @@ from finllm.records import METRICS, Score, read_json
 from finllm.settings.checked_record import did_you_mean
 
 SETS = ("test", "transfer", "reworded", "noise", "free")
-CHANGED = ("reworded", "noise", "free")  # scored apart, in another file
-WHOSE = ("tuned", "base", "gain", "candidate")  # gain: tuned minus base; of verdict.candidate
+CHANGED = ("reworded", "noise", "free")  # scored separately, in another file
+WHOSE = ("tuned", "base", "gain", "candidate")  # gain: tuned - base; candidate: verdict.candidate
 STAGES = (
     *("split", "train", "prefer", "predict_base", "predict_tuned", "predict_preferred"),
     "evaluate",
 )
-RUN = "run"  # the one "company" of a figure that is the run's
+RUN = "run"  # the only "company" of a figure of the whole run
 
 
 @dataclass(frozen=True)
 class Measure:
     """A metric of examples, or a figure of the whole run."""
 
-    text: str  # as the study says it
-    metric: str = ""  # of records.METRICS; empty for a figure, and for what a command writes
+    text: str  # as in the study file
+    metric: str = ""  # one of records.METRICS; empty for a figure or a command
     set: str = ""
     whose: str = ""
-    stage: str = ""  # that wrote the figure
-    keys: tuple[str, ...] = ()  # where it is in what the stage wrote
+    stage: str = ""  # the stage that wrote the figure
+    keys: tuple[str, ...] = ()  # path of the figure in the stage's file
 
     @property
     def last_stage(self) -> str:
-        """The stage up to which a run has to go, as dvc.yaml names it."""
+        """Last stage that a run needs, by its name in dvc.yaml."""
         return self.stage.replace("predict_", "predict@") if self.stage else "evaluate"
 
     @property
     def files(self) -> tuple[str, ...]:
-        """What it is read from, in the repository; the first that holds it counts."""
+        """Files to read the measure from; the first that contains it counts."""
         if self.stage:
             return tuple(f"data/results/metrics/{file}" for file in figure_files(self.stage))
         return (f"data/evaluate/{'changed' if self.set in CHANGED else 'scores'}.jsonl",)
 
 
 def figure_files(stage: str) -> tuple[str, str]:
-    """The two files of a stage's figures, below the folder of metrics."""
+    """Return the two files of a stage's figures, relative to the folder of metrics."""
     return f"details/{stage}.json", f"costs/{stage}.json"
 
 
-Values = dict[str, tuple[str, float]]  # by example: its company, and its value
+Values = dict[str, tuple[str, float]]  # by example: company and value
 
 
 def read_measure(text: str, *, with_command: bool) -> Measure:
-    """The measure that ``metric`` names.
+    """Parse the ``metric`` of a study file.
 
-    ``number_accuracy``, ``number_accuracy of base``, ``number_accuracy of gain on reworded``: a
-    metric of whose answers (tuned) on which set (test). ``train.forgetting.ratio``: a figure in
-    what a stage wrote. With a command it is what the command writes, and its name is free.
+    ``number_accuracy``, ``number_accuracy of base`` or ``number_accuracy of gain on reworded``
+    names a metric, the model (default: tuned) and the set (default: test).
+    ``train.forgetting.ratio`` names a figure that a stage wrote. With a command, the measure is
+    the value that the command writes, and its name is free.
 
     Raises
     ------
     ValueError
-        For a metric, model, set or stage that does not exist.
+        If a metric, model, set or stage does not exist.
     """
     if with_command:
         return Measure(text)
@@ -88,12 +89,12 @@ def read_measure(text: str, *, with_command: bool) -> Measure:
 
 
 def check_figure(measure: Measure, metrics: Path) -> None:
-    """Refuse a figure that the last run's files do not hold, before anything runs.
+    """Check, before anything runs, that the last run's files contain the figure.
 
     Raises
     ------
     ValueError
-        If the stage has written both files and neither holds the key.
+        If the stage has written both files and neither contains the key.
     """
     files = [metrics / file for file in figure_files(measure.stage)]
     found = [read_json(file) for file in files if file.is_file()]
@@ -106,12 +107,12 @@ def check_figure(measure: Measure, metrics: Path) -> None:
 
 
 def figure_values(measure: Measure, texts: Iterable[str]) -> Values:
-    """The figure in the first of the stage's files that holds it.
+    """Return the figure from the first of the stage's files that contains it.
 
     Raises
     ------
     ValueError
-        If none does.
+        If no file contains it.
     """
     for text in texts:
         found = _figure(json.loads(text), measure.keys)
@@ -121,14 +122,14 @@ def figure_values(measure: Measure, texts: Iterable[str]) -> Values:
 
 
 def score_values(measure: Measure, scores: Iterable[Score], *, candidate: str = "tuned") -> Values:
-    """The metric of every example that has one, higher where the answer is better.
+    """Return the metric of each example that has a value; higher is better.
 
     ``candidate`` is the run's own ``verdict.candidate``, which may differ between levels.
 
     Raises
     ------
     ValueError
-        If no example has one.
+        If no example has a value.
     """
     by_model: dict[str, dict[str, tuple[str, float]]] = {"base": {}, "tuned": {}, "preferred": {}}
     for score in scores:
@@ -150,12 +151,15 @@ def score_values(measure: Measure, scores: Iterable[Score], *, candidate: str = 
 
 
 def line(example: str, company: str, value: float) -> str:
-    """What a study's command writes of an example; ``RUN`` is both names of a figure of the run."""
+    """Return the output line of a study's command for one example.
+
+    A figure of the whole run has ``RUN`` as both example and company.
+    """
     return json.dumps({"example": example, "company": company, "value": value})
 
 
 def _figure(tree: Mapping, keys: tuple[str, ...]) -> list[float]:
-    """The number at a path, as a list of one; an empty one where there is none."""
+    """Return the number at a path as a list of one; an empty list if there is no number."""
     at: object = tree
     for key in keys:
         at = at.get(key) if isinstance(at, Mapping) else None
@@ -164,7 +168,7 @@ def _figure(tree: Mapping, keys: tuple[str, ...]) -> list[float]:
 
 
 def leaves(tree: Mapping, before: str = "") -> dict[str, object]:
-    """The values of a nested mapping by their dotted keys.
+    """Return the values of a nested mapping by their dotted keys.
 
     >>> leaves({"lora": {"r": 8}, "seed": 1})
     {'lora.r': 8, 'seed': 1}

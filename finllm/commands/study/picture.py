@@ -1,4 +1,4 @@
-"""The picture of a study: a column a level, every run a dot, a bar at the mean."""
+"""The picture of a study: a column for each level, a dot for each run, a bar at the mean."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STYLE = (
 
 
 def picture(result: Mapping) -> str:
-    """The SVG of a result, as ``record`` makes it; the same result gives the same bytes."""
+    """Return the SVG of a result of ``record``; the same result gives the same bytes."""
     levels = result["levels"]
     values = [run["mean"] for level in levels for run in level["runs"]]
     scale = axis(values or [0.0, 1.0], 5)

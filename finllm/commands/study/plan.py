@@ -1,4 +1,4 @@
-"""The plan of one or several studies: runs, minutes of each, and the power."""
+"""The plan of one or several studies: the runs, their minutes, and the power."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from finllm.experiments.crossvalidation import duration
 
 
 def plan(studies: Sequence[Study], project: Path) -> list[dict]:
-    """One plan per study, in order; a stage that an earlier study has run takes no time again."""
+    """Return one plan per study, in order; a stage that an earlier study runs takes no time."""
     done = set() if all(study.command for study in studies) else present(project)
     found = []
     for study in studies:
@@ -45,7 +45,7 @@ def plan(studies: Sequence[Study], project: Path) -> list[dict]:
 
 
 def as_text(plans: Sequence[dict]) -> str:
-    """The plans as text; a study that may stop early takes at most these minutes."""
+    """Return the plans as text; for a study that may stop early, the minutes are an upper limit."""
     lines = []
     for one in plans:
         lines += [f"{one['study']}: {one['claim']}", f"  asked: {one['asked']}"]

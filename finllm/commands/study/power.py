@@ -16,22 +16,22 @@ N_SIMULATIONS = 400
 
 @dataclass(frozen=True)
 class Chances:
-    """Shares of simulated studies; their Monte Carlo error is at most 0.025 at 400."""
+    """Shares of verdicts in simulated studies; the Monte Carlo error is at most 0.025 at 400."""
 
     confirmed: float
     refuted: float
     undecided: float
-    mean_seeds: float  # that were run: fewer than planned where a look has decided
+    mean_seeds: float  # seeds run; fewer than planned if a look was decisive
     n_simulations: int
 
 
 def chances(study: Study, *, n_simulations: int = N_SIMULATIONS, seed: int = 7) -> Chances | None:
-    """The probability of each verdict if means and spreads are as the study file assumes.
+    """Estimate the probability of each verdict if means and spreads are as the study file assumes.
 
-    Draws company means from the model of ``contrast``: every level's mean, plus normal deviations
-    of companies (shared by all levels: they cancel), of a level's effect over companies
-    (``company_sd``), over seeds (``seed_sd``) and the rest (``rest_sd``). Sequential looks are
-    taken as the study takes them. None where the file assumes nothing, or nothing is random.
+    Company means are drawn from the model of ``contrast``: the mean of each level plus normal
+    deviations of the level's effect over companies (``company_sd``), over seeds (``seed_sd``) and
+    the rest (``rest_sd``). Deviations of companies that all levels share cancel and are not drawn.
+    Sequential looks are simulated. Return None if the file assumes nothing, or nothing is random.
     """
     if study.power is None or study.exact:
         return None
@@ -47,7 +47,7 @@ def chances(study: Study, *, n_simulations: int = N_SIMULATIONS, seed: int = 7) 
 
 
 def draw(power: Power, *, n_seeds: int, rng: np.random.Generator) -> np.ndarray:
-    """Company means of one simulated study, of shape (levels, seeds, companies)."""
+    """Draw the company means of one simulated study, shape (levels, seeds, companies)."""
     n_levels, n_companies = len(power.means), power.companies
     means = np.array(power.means)[:, None, None] + np.zeros((n_levels, n_seeds, n_companies))
     if n_companies > 1:
@@ -57,7 +57,7 @@ def draw(power: Power, *, n_seeds: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def ending(study: Study, means: np.ndarray) -> tuple[str, int]:
-    """The verdict on company means of all planned seeds, and the seeds that it took."""
+    """Return the verdict on company means of all planned seeds, and the number of seeds it took."""
     n_seeds = means.shape[1]
     for n in range(MIN_SEEDS if study.sequential else n_seeds, n_seeds + 1):
         said = verdict(study, as_table(study, means[:, :n]))
@@ -67,7 +67,7 @@ def ending(study: Study, means: np.ndarray) -> tuple[str, int]:
 
 
 def as_table(study: Study, means: np.ndarray) -> Table:
-    """Means as a study's table, its companies by number."""
+    """Return means as a study's table, with numbers as names of companies."""
     names = tuple(level.name for level in study.levels)
     companies = tuple(map(str, range(means.shape[2])))
     return Table(names, tuple(range(means.shape[1])), companies, means, means.shape[2], ())

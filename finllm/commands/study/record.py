@@ -25,7 +25,7 @@ ASKED = {
 
 
 def record(study: Study, found: Outcome, *, made_with: Mapping[str, str]) -> dict:
-    """The study's result for a JSON file: question, runs, comparisons and verdict."""
+    """Return the study's result for a JSON file: question, runs, comparisons and verdict."""
     levels = []
     for level in study.levels:
         runs = [run for run in found.runs if run.level == level.name]
@@ -69,7 +69,7 @@ def record(study: Study, found: Outcome, *, made_with: Mapping[str, str]) -> dic
 
 
 def asked(study: Study) -> str:
-    """The question in words."""
+    """Return the study's question in words."""
     margin = f"{study.margin:.3g}"
     if study.relative:
         margin = f"{100 * study.margin:g} %"
@@ -83,7 +83,7 @@ def asked(study: Study) -> str:
 
 
 def sentence(result: Mapping) -> str:
-    """The answer in a sentence or two."""
+    """Return the answer in one or two sentences."""
     rows = result["findings"]
     name = result["metric"]
     if not rows:
@@ -102,7 +102,7 @@ def sentence(result: Mapping) -> str:
 
 
 def markdown(result: Mapping) -> str:
-    """One page: the answer, the picture, every level, every comparison, the failed runs."""
+    """Return the result as a page: answer, picture, levels, comparisons and failed runs."""
     lines = [
         f"# {result['claim']}",
         "",
@@ -129,7 +129,7 @@ def markdown(result: Mapping) -> str:
 
 
 def _comparisons(result: Mapping) -> list[str]:
-    """The table of comparisons; what is counted has an estimate and no error."""
+    """Return the table of comparisons; counted values have an estimate and no error."""
     of = "ratio" if result["ratio"] else "difference"
     confidence = f"{100 * (1 - result['alpha']):g}%"
     heads = ["comparison", of, f"{confidence} interval", "over all comparisons", "p", "p (Holm)"]
@@ -198,7 +198,7 @@ def _needed(result: Mapping) -> str:
 
 
 def _mean(values: Mapping[str, tuple[str, float]]) -> float:
-    """The mean of company means, as the comparisons weigh it."""
+    """Return the mean of company means, weighted as in the comparisons."""
     by_company: dict[str, list[float]] = {}
     for company, value in values.values():
         by_company.setdefault(company, []).append(value)
@@ -213,7 +213,7 @@ def _figure(value: float | None) -> str:
 
 
 def _factor(value: float | None) -> str:
-    """A Bayes factor to three digits; beyond a million its size says nothing more."""
+    """Return a Bayes factor with three digits; beyond a million its size says nothing more."""
     if value is None:
         return rounding.MISSING
     return ">1,000,000" if value > 1e6 else f"{float(f'{value:.3g}'):,g}"

@@ -1,4 +1,4 @@
-"""The cells of a study, each run once and kept on disk, so that a killed study resumes."""
+"""Run the cells of a study, each once; results are saved, so that a killed study resumes."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from finllm.records import Score, read_json, read_jsonl, write_json
 
 @dataclass(frozen=True)
 class Run:
-    """A cell that has ended."""
+    """The result of a cell, successful or failed."""
 
     level: str
     seed: int
     seconds: float
-    experiment: str  # its name in `dvc exp show`; empty for a command's
-    failed: str  # why; empty where it did not
+    experiment: str  # its name in `dvc exp show`; empty for a command
+    failed: str  # reason of the failure; empty if there was none
     values: Values
 
 
 def identity(study: Study, project: Path) -> str:
-    """The study's name and a hash of its file and of all that its cells depend on.
+    """Return the study's name with a hash of its file and of everything its cells depend on.
 
-    Another file, other code, parameters or calls are another study: runs are never mixed.
+    With another file, other code, parameters or calls it is another study, so runs never mix.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def identity(study: Study, project: Path) -> str:
 
 
 def sources(study: Study, params: Mapping) -> list[str]:
-    """The folders of calls that the study's cells read."""
+    """Return the folders of calls that the study's cells read."""
     every = [study.settings(level, 0) for level in study.levels]
     return sorted({one for settings in every for one in crossvalidation.sources(params, settings)})
 
@@ -78,15 +78,15 @@ def run_cell(
     copied: Sequence[str],
     say: Callable[[str], None],
 ) -> Run:
-    """Run a cell, or read its result from disk. A failure is recorded and raises nothing.
+    """Run a cell, or read its saved result. A failure is recorded, not raised.
 
     Parameters
     ----------
     folder
-        The study's own: a file a cell, logs, and checkpoints of a cell that was interrupted. Its
-        name, from ``identity``, is the beginning of the experiments' names.
+        Folder of the study, with a result file per cell, logs, and checkpoints of interrupted
+        cells. Its name, from ``identity``, is the prefix of the experiments' names.
     copied
-        From ``crossvalidation.untracked``: files for DVC to copy unchanged.
+        Untracked files, from ``crossvalidation.untracked``, which DVC copies unchanged.
     """
     place = study.levels.index(cell.level)
     name = re.sub(r"[^A-Za-z0-9]+", "-", cell.level.name).strip("-")
@@ -121,7 +121,7 @@ def _by_dvc(
     copied: Sequence[str],
     say: Callable[[str], None],
 ) -> None:
-    """Run the cell as an experiment in a copy of the project, where there is none of its name."""
+    """Run the cell as an experiment in a copy of the project, unless one of its name exists."""
     if crossvalidation.exists(project, at.name):
         return
     settings = study.settings(cell.level, cell.seed)
@@ -148,7 +148,7 @@ def _measured(study: Study, cell: Cell, project: Path, name: str) -> Values:
 
 
 def _by_command(study: Study, cell: Cell, project: Path, at: Path) -> Values:
-    """Run the command, which writes a JSON line an example: ``example``, ``company``, ``value``."""
+    """Run the command, which writes a JSON line with example, company and value per example."""
     out = at.with_name(f"{at.name}.jsonl")
     filled = {"{level}": cell.level.name, "{seed}": str(cell.seed), "{out}": str(out.absolute())}
     words = [filled.get(word, word) for word in shlex.split(study.command)]
@@ -172,7 +172,7 @@ def _by_command(study: Study, cell: Cell, project: Path, at: Path) -> Values:
 
 
 def forget_failed(folder: Path) -> None:
-    """Remove the notes of the cells that failed, so that they run again."""
+    """Remove the results of failed cells, so that they run again."""
     for kept in folder.glob("*.json"):
         if read_json(kept)["failed"]:
             kept.unlink()

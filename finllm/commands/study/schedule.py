@@ -1,4 +1,4 @@
-"""The runs of a study, and the seconds of each, estimated from the costs of the last run."""
+"""The runs of a study, with the seconds of each estimated from the costs of the last run."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from finllm.records import read_json
 from finllm.settings.checked_record import checked_record
 from finllm.settings.params import Params
 
-START_SECONDS = 20.0  # to start a stage and load what it needs: all that most stages take
-PAIR_TIMES = 2.0  # a preference pair over a training example: a second answer, the reference read
-FULL_TIMES = 2.0  # the time of full fine-tuning over LoRA's, roughly: half as many products again
+START_SECONDS = 20.0  # to start a stage and load its inputs; most stages take no longer
+PAIR_TIMES = 2.0  # a preference pair over a training example: two answers, the reference model
+FULL_TIMES = 2.0  # full fine-tuning over LoRA, roughly: half as many products again
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A run of the study, a level with a seed, and its time after the runs before it."""
+    """A run of the study, one level with one seed, and its time given the runs before it."""
 
     level: Level
     seed: int
     seconds: float
-    n_stages: int  # that run; the others are taken from DVC's run cache
+    n_stages: int  # to run; the others are taken from DVC's run cache
 
 
 def schedule(study: Study, project: Path, *, done: set[str]) -> list[Cell]:
-    """The cells in the order in which they run, a seed after the other.
+    """Return the cells in the order in which they run, seed by seed.
 
-    ``done`` holds the keys of stages that have run, and gets those of this study: a stage that does
-    not depend on what differs is counted once. A cell that a command makes has no known time.
+    ``done`` is the set of keys of stages that have run; the keys of this study are added to it, so
+    that a stage that is the same in several cells is counted once. The time of a cell that a
+    command runs is not known, and is 0 here.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def schedule(study: Study, project: Path, *, done: set[str]) -> list[Cell]:
 
 
 def present(project: Path) -> set[str]:
-    """The keys of the stages that the workspace's last run has left in DVC's cache."""
+    """Return the keys of the workspace's own stages, which count as run if there is a dvc.lock."""
     if not (project / "dvc.lock").is_file():
         return set()
     params = read_yaml(project / "params.yaml")
@@ -70,10 +71,10 @@ def present(project: Path) -> set[str]:
 
 @dataclass(frozen=True)
 class _Times:
-    """The costs of the last run; empty where there is none."""
+    """Estimates of the seconds of stages, from the costs of the last run."""
 
     project: Path
-    found: Mapping[str, Mapping]  # of details and costs, by stage
+    found: Mapping[str, Mapping]  # details and costs by stage; empty if there was no run
 
     @classmethod
     def read(cls, project: Path) -> _Times:
@@ -86,7 +87,7 @@ class _Times:
         return cls(project, found)
 
     def seconds(self, stage: str, params: Mapping, new: list[str]) -> float:
-        """The seconds of a stage with these parameters; ``new`` are the stages of its cell."""
+        """Estimate the seconds of a stage; ``new`` lists the stages that its cell has to run."""
         if stage == "train":
             return START_SECONDS + self._train(params, same_set="split" not in new)
         if stage == "prefer":
@@ -108,7 +109,10 @@ class _Times:
         return START_SECONDS + cost.get("seconds", 0.0) * share + prompts * alone
 
     def _prefer(self, params: Mapping) -> float:
-        """Answers drawn, and pairs trained on; their number where it is unlimited is a guess."""
+        """Estimate the seconds of preference tuning: sampling answers and training on pairs.
+
+        If the number of pairs or prompts is not limited, it is guessed from the training examples.
+        """
         p, n_train = params["prefer"], self._train_examples(params)
         if p["method"] == "none":
             return 0.0
@@ -141,7 +145,7 @@ class _Times:
         return 3600 * hours * (FULL_TIMES if is_full else 1.0)
 
     def _answers(self, params: Mapping) -> int:
-        """Answers that are scored: of test and transfer set, and of changed questions."""
+        """Return the number of scored answers: to test set, transfer set and changed questions."""
         sets = self.found["split"].get("sets", {})
         n = {}
         for name in ("test", "transfer"):
@@ -151,6 +155,6 @@ class _Times:
         return sum(n.values()) + 3 * min(params["predict"]["robustness_examples"], n["test"])
 
     def _answered(self) -> int:
-        """The same of the last run's tuned model; 0 where there is none."""
+        """Return the same number for the last run's tuned model; 0 if there was no run."""
         answers = self.found["predict_tuned"].get("answers", 0)
-        return answers + 3 * 32 if answers else 0  # as many changed questions as the default asks
+        return answers + 3 * 32 if answers else 0  # 32: default of changed questions

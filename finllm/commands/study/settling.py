@@ -16,13 +16,14 @@ MOST_SEEDS = 200  # more are not suggested
 def runs_needed(
     distances: Sequence[tuple[float, Contrast]], *, rate: float, n_seeds: int, n_companies: int
 ) -> tuple[int | None, int | None]:
-    """Seeds in all, and companies where more seeds alone do not suffice.
+    """Return the total number of seeds, and of companies if more seeds alone do not suffice.
 
-    Each comparison has a ``distance`` to be told from zero, and is shown with power 0.8 where
-    ``distance >= (z_(1 - rate) + z_0.8) se``; the squared error's two parts shrink with the number
-    of seeds and of companies. Where companies are needed, each part gets half of the squared error
-    that is allowed. None for seeds where more than ``MOST_SEEDS`` would be needed. An order of
-    magnitude: the parts are estimated from few seeds.
+    Each comparison has a ``distance`` from zero to detect, which has power 0.8 if
+    ``distance >= (z_(1 - rate) + z_0.8) se``. The two parts of the squared error shrink with the
+    number of seeds and of companies. If more companies are needed, each part gets half of the
+    allowed squared error. Seeds are None if more than ``MOST_SEEDS`` would be needed; companies are
+    None if more seeds suffice. Read only the order of magnitude: the parts are estimated from few
+    seeds.
     """
     z = scipy.stats.norm.isf(rate) + scipy.stats.norm.ppf(POWER)
     seeds, companies = n_seeds + 1, 0

@@ -1,4 +1,4 @@
-"""The values of a study's cells as one balanced table: levels by seeds by companies."""
+"""The values of a study's cells as a balanced table: levels by seeds by companies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from finllm.commands.study.measure import RUN, Values
 
 @dataclass(frozen=True)
 class Table:
-    """Company means of every cell that is compared."""
+    """Company means of all compared cells."""
 
     levels: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -29,16 +29,16 @@ def table(
     *,
     at_least: int,
 ) -> Table | None:
-    """The levels and seeds that can be compared, on the examples that every run has a value of.
+    """Return the levels and seeds that can be compared, on the examples that all runs share.
 
-    A level with fewer than ``at_least`` runs is left out, then a seed that one of the remaining
-    levels lacks; None where fewer than two levels or ``at_least`` seeds remain. Runs that failed
-    are not missing at random: a level that fails often looks better here than it is.
+    A level with fewer than ``at_least`` runs is left out, then each seed that one of the remaining
+    levels lacks; None if fewer than two levels or ``at_least`` seeds remain. Failed runs are not
+    missing at random: a level that fails often tends to look better here than it is.
 
     Raises
     ------
     ValueError
-        If the runs share no example, or their examples are of one company.
+        If the runs share no example, or the shared examples are all of one company.
     """
     kept = [one for one in levels if sum((one, s) in cells for s in seeds) >= at_least]
     shared = [s for s in seeds if all((one, s) in cells for one in kept)]
