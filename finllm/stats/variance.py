@@ -74,7 +74,7 @@ def pool_seeds(
     Raises
     ------
     ValueError
-        If there are fewer than two seeds or companies, values are not finite, or the shape is wrong.
+        If there are fewer than two seeds or companies, a value is not finite, or shapes are wrong.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; a share between 0 and 1 is needed")
