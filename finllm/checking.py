@@ -100,7 +100,7 @@ def _source(params: Params, key: str, name: str, raw: Path) -> None:
         raise ValueError(f"{key} is {name!r}, but {folder} does not exist; {list_sources(raw)}")
     described = describe_source(folder)
     if described.format == "hub" and described.dataset:
-        return  # is not fetched here
+        return  # a dataset of the Hub is not downloaded here
     if described.url:
         list_urls(described.url)  # check that it exists; only clean reads it
         return
@@ -125,7 +125,7 @@ def _source(params: Params, key: str, name: str, raw: Path) -> None:
 
 
 def _check_companies(params: Params, n: int) -> None:
-    """Raise an error if ``n`` companies, without those of transfer, are too few for the sets."""
+    """Raise an error if ``n`` companies, not counting the transfer set's, are too few to split."""
     p = params.split
     check_shares(
         n,

@@ -26,7 +26,7 @@ class LanguageRow:
     base: float  # means over the examples
     tuned: float
     gain: Gain | None  # tuned minus base, mean of company means; None for fewer than two companies
-    change: Gain | None  # this gain minus the English one; None without it
+    change: Gain | None  # this gain minus the English one; None if either is missing
 
 
 def by_language(
@@ -37,7 +37,7 @@ def by_language(
     n_bootstrap: int,
     seed: int,
 ) -> list[LanguageRow]:
-    """Return one row for each metric of ``SHOWN`` and language, or no rows if all is English.
+    """Return a row per metric of ``SHOWN`` and language; no rows if all calls are English.
 
     Only templates that every language has are compared. If two or more companies have calls in
     both English and the other language, each is compared with itself: the change is the mean of

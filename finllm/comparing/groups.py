@@ -41,7 +41,7 @@ def differences_by_group(
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the fields of ``Subgroup`` by grouping and level, without those not computable.
+    """Return the fields of ``Subgroup`` by grouping and level, leaving out those that are NaN.
 
     Raises
     ------

@@ -86,7 +86,10 @@ def rank_stability(
 
 
 def _stability(means: np.ndarray, full: np.ndarray, n_companies: int) -> RankStability:
-    """Compare the models' means by resample, (n_bootstrap, n_models), with the full ones."""
+    """Compare the ranking in each resample with the full one.
+
+    ``means`` of the models has shape (n_bootstrap, n_models), and ``full`` has shape (n_models,).
+    """
     order = scipy.stats.rankdata(full)
     taus: dict[bytes, float] = {}
     ranks = scipy.stats.rankdata(means, axis=1)

@@ -91,10 +91,11 @@ def compare_pairs(
     seed: int,
     others_share: float = 1.0,
 ) -> dict[str, object]:
-    """Compare tuned with base on every metric by ``compare``; return results and counts for JSON.
+    """Compare tuned with base on every metric by ``compare``; return a dictionary for JSON.
 
-    ``others_share`` is the share of the error rate for the metrics other than the primary one.
-    Values that could not be computed are left out, since JSON has no NaN.
+    It has the results and the numbers of examples and companies. ``others_share`` is the share of
+    the error rate for the metrics other than the primary one. Values that could not be computed are
+    left out, since JSON has no NaN.
     """
     found = compare(
         pairs.base,
@@ -118,7 +119,7 @@ def compare_pairs(
 def infer_pairs(
     pairs: Pairs, metric: str, *, confidence: float, n_bootstrap: int, rng: np.random.Generator
 ) -> tuple[float, float, MeanInference] | None:
-    """Return base's and tuned's mean of company means on one metric, and the mean difference.
+    """Return the means of company means of base and tuned on one metric, and the mean difference.
 
     The difference is inferred by ``infer_mean``. Return None if fewer than two companies have
     scores.

@@ -105,7 +105,7 @@ def _grounded(found: Outcome, metrics: Mapping[str, Mapping]) -> str:
 
 
 def _hidden(subgroups: Mapping[str, Mapping[str, Mapping]], found: Outcome) -> str:
-    """Name subgroups entirely below zero while the average is not, with the correction for it."""
+    """Name subgroups entirely below zero while the average is not, and how many are significant."""
     hidden = [] if found.high is None else hidden_regressions(subgroups, average_high=found.high)
     if not hidden:
         return ""

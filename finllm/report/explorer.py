@@ -50,7 +50,7 @@ def explorer(scores: Sequence[Score], *, primary: str) -> Explorer:
 
 
 def script() -> str:
-    """Return the page's only script, as it is between its tags."""
+    """Return the text of the page's only script."""
     folder = Path(__file__).parent
     parts = [(folder / name).read_text(encoding="utf-8") for name in ("page.js", "explorer.js")]
     return "".join(parts)

@@ -52,7 +52,7 @@ def answers(metrics: Mapping[str, Mapping]) -> Table:
 
 
 def efficiency(metrics: Mapping[str, Mapping]) -> Table:
-    """Return a table of time and memory per answer by model, without speeds of a resumed run."""
+    """Return a table of speed and memory by model; the speeds of a resumed run are left out."""
     rows = []
     for model in asked_models(metrics):
         found = metrics[f"predict_{model}"]
@@ -81,7 +81,7 @@ def latency(metrics: Mapping[str, Mapping]) -> Table:
     """Return a table of latencies and of reading and generation speeds, if measured.
 
     "In its batch" is the time from the start of reading a prompt to the end of its answer, while
-    others are decoded with it. "Alone" is that of a few prompts sent one at a time.
+    others are decoded with it. "Alone" is the same time for a few prompts sent one by one.
     """
     rows = []
     for model in asked_models(metrics):

@@ -108,7 +108,7 @@ class CurveFigure:
 def posterior_figure(
     histogram: Sequence[tuple[float, float]], *, also: Sequence[float]
 ) -> PosteriorFigure | None:
-    """Draw the histogram (bin centre, density) as steps, on an axis that includes ``also``.
+    """Return the histogram (bin centre, density) as steps, with an axis that includes ``also``.
 
     None if there is no posterior.
     """

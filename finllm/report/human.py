@@ -54,7 +54,7 @@ def tables(found: Mapping) -> list[Table]:
 
 
 def details(found: Mapping) -> list[Table]:
-    """Return a table of the metrics against each criterion, or nothing without correlations."""
+    """Return the table of metrics against each criterion in a list, empty without correlations."""
     by_criterion = {
         name: rows for name, rows in found.get("correlation", {}).items() if name != "preference"
     }

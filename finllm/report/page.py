@@ -99,9 +99,9 @@ def markdown(
     *,
     parameters: Mapping[str, Mapping[str, object]],
 ) -> str:
-    """Render one screen of Markdown for a pull request, the same for each repetition of a run.
+    """Render one screen of Markdown for a pull request.
 
-    It therefore contains no times and no memory.
+    It leaves out times and memory, so that repeated runs give the same text.
     """
     return (
         _environment()

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from finllm.report.outcome import BEATS, LOSES, UNCLEAR, Copying, Outcome
 
 SHOWN = ("rouge1", "rougeL", "bertscore", "similarity", "term_recall", "coherence")
-IN_A_WORD = {BEATS: "beaten", LOSES: "unbeaten", UNCLEAR: "unclear"}  # said of copying
+IN_A_WORD = {BEATS: "beaten", LOSES: "unbeaten", UNCLEAR: "unclear"}  # of copying
 
 
 def summary(found: Outcome, metrics: Mapping[str, Mapping]) -> dict[str, float | str]:

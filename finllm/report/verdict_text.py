@@ -19,7 +19,7 @@ COPIES = {  # the answers of each model-free baseline
 
 
 def sentence(found: Outcome) -> str:
-    """Return the verdict in one sentence, which begins with the limit if copying is as good."""
+    """Return the verdict in one sentence, which first says if tuning does not beat copying."""
     metric = wording.metric_in_sentence(found.primary_metric)
     reach = "" if found.low is None else f" {wording.interval(found.low, found.high)}"
     change = f"{wording.signed(found.difference)}{reach}"

@@ -78,7 +78,7 @@ def nearest_training_answers(
 
     Similarity is the Jaccard similarity of the excerpts' lower-case words; ties go to the first.
     The answer is empty if the template has no training example. On ECTSum's own split, where
-    companies recur, this copy equals published models in ROUGE.
+    companies recur, this baseline equals published models in ROUGE.
     """
     bags: dict[str, list[tuple[frozenset[str], str]]] = {}
     for other in train:
@@ -89,7 +89,7 @@ def nearest_training_answers(
 def nearest_company_answers(
     examples: Sequence[Example], train: Sequence[Example]
 ) -> dict[str, str]:
-    """Return the ``nearest_training_answers`` from each example's own company, where it has any."""
+    """Return ``nearest_training_answers`` within each example's own company, if it has answers."""
     bags: dict[tuple[str, str], list[tuple[frozenset[str], str]]] = {}
     asked = {(example.company, example.template) for example in examples}
     for other in train:

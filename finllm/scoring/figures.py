@@ -100,8 +100,8 @@ def figures_agree(a: Figure, b: Figure) -> bool:
 def worth(a: Figure, b: Figure) -> float:
     """Return 1 for the same figure, 0.5 for the same figure in a different context, 0 otherwise.
 
-    The context differs if both sentences name items without a common one, both name periods without
-    a common one, or only one of the figures has a written minus sign ("a loss of $-3").
+    The context differs if both sentences name items but none in common, both name periods but none
+    in common, or only one of the figures has a written minus sign ("a loss of $-3").
     """
     if not figures_agree(a, b):
         return 0.0
@@ -111,12 +111,12 @@ def worth(a: Figure, b: Figure) -> float:
 
 
 def wrong_item(a: Figure, b: Figure) -> bool:
-    """Return whether the sentences of two figures both name items, without a common one."""
+    """Return whether the sentences of two figures both name items, but none in common."""
     return bool(a.items and b.items) and not a.items & b.items
 
 
 def wrong_period(a: Figure, b: Figure) -> bool:
-    """Return whether the sentences of two figures both name periods, without a common one."""
+    """Return whether the sentences of two figures both name periods, but none in common."""
     if not (a.periods and b.periods):
         return False
     return all(periods_conflict(p, q) for p in a.periods for q in b.periods)
@@ -150,7 +150,7 @@ def number_report(candidate: str, reference: str, source: str) -> NumberReport:
 
     Candidate figures without a full match in the reference count as these errors:
 
-    - wrong_sign: equals an unmatched figure of the reference with the other sign or direction;
+    - wrong_sign: equals an unmatched figure of the reference except for sign or direction;
     - wrong_magnitude: differs from an unmatched figure by a factor of 1e2, 1e3, 1e6 or 1e9;
     - wrong_period, wrong_item: a right figure whose sentence names another period or item;
     - invented: none of these, and neither source nor reference states it.

@@ -15,7 +15,7 @@ Key = tuple[str, float, str]  # kind, value, unit
 
 @dataclass(frozen=True)
 class Memorisation:
-    """Counts of the figures in one model's answers by possible origin."""
+    """Counts of the figures in one model's answers, by possible source."""
 
     n_figures: int
     n_not_in_source: int
@@ -33,11 +33,11 @@ def memorisation(
     answers only if one of them has the same kind, value and unit, since a rounder figure is weaker
     evidence of memory.
 
-    ``chance`` is the expected number of hits in a random set, as large as the template's own set,
-    of the distinct figures in the training answers of the *other* templates. With m figures in the
-    own set and M in the others', each figure among the M adds min(m, M) / M. Round figures ("5 %")
-    are in every list, so only an excess over chance and over the base model's count is evidence of
-    memory. If the other templates have fewer figures than the own one (M < m), chance is too low.
+    ``chance`` is the expected number of hits in a random set of the same size, drawn from the
+    distinct figures in the training answers of the *other* templates. With m distinct figures of
+    the template itself and M of the others, each figure among the M adds min(m, M) / M. Round
+    figures ("5 %") are in every list, so only an excess over chance and over the base model's count
+    is evidence of memory. If the other templates have fewer figures (M < m), chance is too low.
     Templates of the same calls share figures, which makes chance too high.
     """
     by_template = _keys(train, lambda other: other.template)

@@ -59,9 +59,9 @@ def rouge_oracle(example: Example) -> str:
 def number_oracle(example: Example) -> str:
     """Return sentences that greedily cover the reference's figures, in the excerpt's order.
 
-    Sentences are added one at a time until none adds a figure: the one that states the most figures
-    not yet covered by ``is_stated``; ties go to the shorter in words, then the earlier. If no
-    sentence states a figure of the reference, the answer is that of ``rouge_oracle``.
+    Sentences are added one at a time, first the one that states the most figures not yet covered
+    (``is_stated``), until none adds a figure. Ties go to the sentence with fewer words, then to the
+    earlier. If no sentence states a figure of the reference, return the ``rouge_oracle``.
     """
     told, language = sentences(example.excerpt), spoken_in(example.excerpt)
     wanted = stated_figures(example.answer)

@@ -83,8 +83,8 @@ class Token:
 def read(text: str) -> tuple[Token, ...]:
     """Return the tokens of a text in order, without function words; the language is detected.
 
-    A range gives two figures, its ends: "between 3 and 5%" has the same tokens as "3% to 5%", and
-    as a low end of 3% and a high end of 5%.
+    A range gives two figures, its ends: "between 3 and 5%" has the same tokens as "3% to 5%" or as
+    a low end of 3% and a high end of 5%.
 
     >>> [token.text for token in read("Third quarter net sales increased 2.5%.")]
     ['Q3', 'net', 'revenue', 'up', 'percent 2.5']

@@ -77,7 +77,7 @@ def semantic_scores(
 
 
 def _settled(values: np.ndarray) -> list[float]:
-    """Return the values clipped to 0 to 1 and rounded to digits that do not depend on the run."""
+    """Return the values clipped to [0, 1] and rounded to digits that do not depend on the run."""
     return np.clip(values, 0, 1).round(N_DECIMALS).tolist()
 
 

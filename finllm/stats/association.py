@@ -1,4 +1,4 @@
-"""Rank correlations with confidence intervals, such as of a metric and human ratings."""
+"""Rank correlations with confidence intervals, for instance of a metric and human ratings."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def fit_paired_model(
     data = paired_data(values / unit, codes, templates)
     sampled = sample(data, likelihood, prior, prior_scale, n_draws, n_tune, n_chains, seed)
     draws = {name: array.reshape(-1, *array.shape[2:]) for name, array in sampled.items()}
-    if n_clusters == len(values):  # one example each: nothing lies between companies
+    if n_clusters == len(values):  # one example each: no separate company variance
         draws["share"] = np.zeros_like(draws["share"])
     mu = draws["delta"] * draws["scale"] * unit
     log_ratios = _log_density_ratios(data, draws, likelihood, prior, prior_scale)

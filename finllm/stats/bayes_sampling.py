@@ -194,7 +194,7 @@ def _normal_likelihood(
 
 
 def import_quietly() -> tuple[Any, Any]:
-    """Import PyMC and nutpie without a search for a C compiler or ArviZ's deprecation notice."""
+    """Import PyMC and nutpie without looking for a C compiler; hide ArviZ's FutureWarning."""
     os.environ.setdefault("PYTENSOR_FLAGS", "cxx=")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)

@@ -35,11 +35,11 @@ def infer_mean(
     n_bootstrap: int = 10000,
     rng: np.random.Generator,
 ) -> MeanInference:
-    """Infer the mean of cluster means, with the wider of two intervals and larger of two p-values.
+    """Infer the mean of cluster means by Student's t and the bootstrap-t, whichever is stricter.
 
-    The two procedures are Student's t on the K cluster means (K - 1 df) and the bootstrap-t over
-    them (Efron and Tibshirani 1993, section 12.5). Each bound is the outer one and the p-value the
-    larger, so that the interval excludes zero exactly when p < 1 - confidence, up to resampling
+    Both use the K cluster means: Student's t with K - 1 df, the bootstrap-t as in Efron and
+    Tibshirani (1993, section 12.5). Each bound is the outer one of the two, and the p-value is the
+    larger one, so that the interval excludes zero exactly when p < 1 - confidence, up to resampling
     error.
 
     Student's t is robust against heavy tails and many ties, for which the bootstrap-t rejects 6 to

@@ -112,7 +112,7 @@ def wilcoxon_signed_rank(
 def sign_vectors(n_clusters: int, *, n_permutations: int, rng: np.random.Generator) -> np.ndarray:
     """Return rows of +1 and -1: all 2^K if at most ``n_permutations``, otherwise random ones.
 
-    The first row of an enumeration is the identity; among random rows it is not added on purpose.
+    The first row of an enumeration is the identity; random rows contain it only by chance.
     """
     if n_permutations < 1:
         raise ValueError(f"n_permutations is {n_permutations}; at least 1 is needed")
@@ -195,7 +195,7 @@ def choose_test(
     Above ``n_large`` clusters it is the paired t-test. With fewer it is the t-test if Shapiro-Wilk
     does not reject and at most half of the cluster means are tied, otherwise the sign-flip test,
     which like the t-test concerns the mean. Wilcoxon's test is never chosen: it concerns symmetry,
-    even if it is selected by Shapiro-Wilk.
+    and selecting it by Shapiro-Wilk would not change that.
 
     The choice is descriptive and the verdict does not depend on it: a test chosen after a look at
     the data no longer has its nominal level. The default procedure uses one test throughout.

@@ -85,10 +85,10 @@ def simulated_power(
     n_simulations: int,
     rng: np.random.Generator,
 ) -> float:
-    """Simulate the power to detect a true mean of ``effect`` with ``n_clusters`` such companies.
+    """Estimate by simulation the power to detect a mean of ``effect`` in ``n_clusters`` companies.
 
-    Studies are drawn from the observed cluster means, shifted to the mean ``effect`` (in units of
-    the metric), and the result is the share in which the paired t-test on cluster means rejects.
+    Studies are drawn from the observed cluster means, shifted to the true mean ``effect`` (in units
+    of the metric). The result is the share in which the paired t-test on cluster means rejects.
     This keeps the skew, the ties and the cluster sizes, which the formula ignores. The Monte Carlo
     error is ``sqrt(p (1 - p) / n_simulations)``; it does not include the error from a small pilot,
     which matters more below 20 clusters.
@@ -109,10 +109,10 @@ def simulated_minimum_detectable_effect(
     n_simulations: int,
     rng: np.random.Generator,
 ) -> float:
-    """Simulate the smallest positive mean, in units of the metric, detected with this power.
+    """Estimate by simulation the smallest positive mean that is detected with this power.
 
-    It is the ``power`` quantile of ``t_crit se - mean`` over the simulations of
-    ``simulated_power``: the mean that just suffices in that share of them.
+    It is in units of the metric: the ``power`` quantile of ``t_crit se - mean`` over the
+    simulations of ``simulated_power``, the mean that just suffices in that share of them.
     """
     _check_power(alpha, power)
     means, errors = _simulate(differences, clusters, n_clusters, n_simulations, rng)
@@ -131,9 +131,9 @@ def simulated_required_clusters(
     rng: np.random.Generator,
     at_most: int = 4096,
 ) -> int:
-    """Simulate the number of such companies that detects a mean of ``effect`` with this power.
+    """Estimate by simulation how many companies detect a mean of ``effect`` with this power.
 
-    The number is found by doubling, then bisection, over ``simulated_power``, and is exact up to
+    The number is found by doubling and then bisection of ``simulated_power``, and is exact up to
     its Monte Carlo error.
 
     Raises

@@ -1,4 +1,4 @@
-"""Number formats of each quantity in text, tables and on the console."""
+"""Number formats for text, tables and the console, one per quantity."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def share(value: float | None) -> str:
 
 
 def equals(text: str) -> str:
-    """Put the sign of equality or inequality before a rounded figure, for use after its name.
+    """Return a rounded figure with "=", "<" or ">" before it, to follow its name in a sentence.
 
     >>> equals("0.012"), equals("<0.001")
     ('= 0.012', '< 0.001')

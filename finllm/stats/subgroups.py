@@ -42,10 +42,9 @@ def compare_subgroups(
 ) -> dict[str, dict[str, Subgroup]]:
     """Apply ``infer_mean`` to each level of each grouping, and correct all p-values together.
 
-    ``groupings`` maps a name to the level of each example. Each interval has the confidence
-    ``confidence``, and they are not simultaneous: of twenty subgroups without an effect, about one
-    excludes zero at 95 %. ``p_adjusted`` accounts for this (Holm 1979, over all subgroups tested,
-    of any grouping).
+    ``groupings`` maps a name to the level of each example. The intervals have ``confidence`` each,
+    not simultaneously: of twenty subgroups without an effect, about one excludes zero at 95 %.
+    ``p_adjusted`` accounts for this (Holm 1979, over all subgroups tested, of any grouping).
 
     Subgroups are explored after the fact and do not enter the verdict: a subgroup is a lead, not a
     finding (Assmann et al. 2000, Lancet 355:1064). A level with fewer than ``MIN_CLUSTERS``

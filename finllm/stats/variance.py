@@ -48,7 +48,7 @@ class SeedPool:
 def pool_seeds(
     differences: ArrayLike, clusters: Sequence[Hashable], *, confidence: float
 ) -> SeedPool:
-    """Infer the mean difference of a *new* seed on a *new* company, with the variance of both.
+    """Infer the mean difference of a *new* seed on a *new* company, allowing for both variances.
 
     ``differences`` has shape (n_seeds, n_examples): each seed's adapter on the same examples. The
     model of the company means m_sc is crossed, ``m_sc = mu + A_s + B_c + R_sc``, with random seeds

@@ -59,7 +59,7 @@ def decide(
     estimate if the ROPE has no width), given the observed spread of cluster means. That spread is
     itself uncertain: below 20 clusters, read the number as an order of magnitude.
 
-    If the interval or the p-value is NaN, the verdict is inconclusive.
+    A NaN interval is inconclusive, and so is a NaN p-value unless the interval is inside the ROPE.
     """
     _check_shares(alpha, p_better, p_rope)
     if not rope_low <= 0 <= rope_high:
