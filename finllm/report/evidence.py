@@ -69,7 +69,7 @@ def read_evidence(
     Raises
     ------
     ValueError
-        If a file is missing or cannot be read; the message names it.
+        If a metrics file is missing, or a file is not JSON; the message names it.
     """
     training = plots / "training"
     return Evidence(
