@@ -1,4 +1,4 @@
-"""What the method claims, beside what this run measured of it."""
+"""Claims of the method with the measurements of this run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NOT_MEASURED = (
 
 
 def claims(found: Outcome, metrics: Mapping[str, Mapping]) -> Table:
-    """One row per claim of which this run's metrics can say something, in the method's order.
+    """Return a table with one row per claim that the run's metrics address, in the method's order.
 
-    One run on one data set refutes no general claim, and supports none: the column says what was
-    seen here.
+    One run on one data set neither refutes nor supports a general claim: the column only reports
+    the result of this run.
     """
     train, scored = metrics["train"], metrics["evaluate"]
     rows = [
