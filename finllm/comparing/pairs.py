@@ -147,6 +147,8 @@ def _columns(rows: dict[str, Score], ids: list[str]) -> dict[str, np.ndarray]:
         column = np.array([rows[i].values[name] for i in ids], dtype=np.float64)  # None becomes NaN
         if np.isinf(column).any():
             at = ids[int(np.isinf(column).argmax())]
-            raise ValueError(f"{at}: {name} is infinite; only finite scores, or null for none")
+            raise ValueError(
+                f"{at}: {name} is infinite; scores must be finite, or null if undefined"
+            )
         columns[name] = column
     return columns

@@ -42,7 +42,7 @@ def reference_perplexity(
         if odd or len(rows) < len(losses[model]):
             raise ValueError(
                 f"the reference losses of {model} are not those of the test examples: "
-                f"{min(odd, default='one comes twice')}; run predict again"
+                f"{min(odd, default='an example occurs twice')}; run predict again"
             )
     found = {model: _total(rows) for model, rows in losses.items()}
     gains = []

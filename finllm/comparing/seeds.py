@@ -48,8 +48,8 @@ def side_by_side(runs: Mapping[str, Sequence[Score]], *, model: str = "tuned") -
     for name, one in pairs.items():
         if sorted(one.example_ids) != ids:
             raise ValueError(
-                f"{name} tested other examples than {first}; the runs may differ in train.seed "
-                "alone (for the folds of a cross-validation: finllm pool)"
+                f"{name} tested different examples from {first}; the runs may differ only in "
+                "train.seed (for the folds of a cross-validation: finllm pool)"
             )
         order = np.argsort(one.example_ids)
         rows[name] = np.array([one.difference(metric)[order] for metric in METRICS])

@@ -9,7 +9,7 @@ from finllm.report.outcome import Outcome
 from finllm.report.tables import Table
 
 NOT_MEASURED = (
-    "what needs several settings and seeds, such as which rank is best (python -m finllm study)",
+    "claims that need several settings and seeds, such as the best rank (python -m finllm study)",
     "which metric agrees best with people (needs human ratings)",
 )
 
@@ -39,7 +39,7 @@ def _first_fifth(train: Mapping) -> list[list[str]]:
     if share is None:
         return []
     said = "yes, most of it" if share > 0.5 else "no, less than half"
-    text = f"{share:.0%} of the training loss’s fall"
+    text = f"{share:.0%} of the fall in training loss"
     return [["the adaptation happens in the first fifth of the training", text, said]]
 
 

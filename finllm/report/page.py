@@ -263,8 +263,8 @@ def _named(found: Outcome) -> str:
     if not found.candidate:
         return ""
     return (
-        f"The model that is compared with the base is the {found.candidate} one "
-        "(verdict.candidate); where a comparison says “tuned”, it is meant."
+        f"The model compared with the base is the {found.candidate} one (verdict.candidate); "
+        "“tuned” in the comparisons refers to it."
     )
 
 

@@ -120,7 +120,7 @@ def showcase(
     for pair in extremes(pairs, n):
         i = pair.example_id
         if not (i in asked and i in by_base and i in by_tuned):
-            raise ValueError(f"{i} was scored, and its text is not there; run `dvc repro`")
+            raise ValueError(f"{i} was scored, but its text is missing; run `dvc repro`")
         name = anchor(i, taken)
         taken.add(name)
         shown.append(_shown(pair, name, asked[i], by_base[i], by_tuned[i], include_text, metric))

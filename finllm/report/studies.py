@@ -55,9 +55,7 @@ def claims_table(studies: Sequence[StudyResult]) -> Table:
         file = f"docs/studies/{row['study']}" if ran else f"studies/{row['study']}.yaml"
         figures = str(row["sentence"]).partition(": ")[2] or rounding.MISSING
         rows.append([str(row["claim"]), str(row["verdict"]), figures, file])
-    return Table(
-        "Claims put to the test by studies", ["claim", "answer", "in figures", "file"], rows
-    )
+    return Table("Claims put to the test by studies", ["claim", "answer", "result", "file"], rows)
 
 
 def comparisons(one: StudyResult) -> Table:
@@ -74,5 +72,5 @@ def comparisons(one: StudyResult) -> Table:
         ]
         for row in result["findings"]
     ]
-    columns = ["comparison", of, "interval over all comparisons", "p (Holm)", "shown"]
+    columns = ["comparison", of, "interval over all comparisons", "p (Holm)", "conclusion"]
     return Table(f"{one.row['study']}: {one.row['claim']}", columns, rows)

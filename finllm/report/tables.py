@@ -224,7 +224,7 @@ def model_checks(found: Mapping[str, float]) -> Table:
             rows.append([label, wording.share(found[key])])
     if "prior_low" in found:
         reach = wording.interval(found["prior_low"], found["prior_high"])
-        rows.append(["middle 95% of the difference before the data", reach])
+        rows.append(["central 95% of the prior of the difference", reach])
     rows += [[label, wording.score(found[key])] for key, label in checks.items() if key in found]
     if "n_divergences" in found:
         rows.append(["divergent transitions", wording.count(found["n_divergences"])])

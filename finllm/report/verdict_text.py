@@ -42,7 +42,7 @@ def sentence(found: Outcome) -> str:
             f"within ±{wording.as_set(found.rope)}, the region of practical equivalence."
         )
     return (
-        f"Inconclusive: {companies} do not settle whether {tuning} helped; "
+        f"Inconclusive: {companies} do not show whether {tuning} helped; "
         f"{metric} moved by {change}."
     )
 
@@ -76,7 +76,8 @@ def pooled(found: Outcome, *, n_folds: int) -> str:
     """Return the verdict over all folds of a cross-validation as a few lines of plain ASCII."""
     note = (
         f"Over {n_folds} folds: every company was tested once, by a model that never saw it. The "
-        "folds share\ntraining data, so the interval is of the recipe and somewhat too narrow."
+        "folds share\ntraining data, so the interval describes the recipe, and it is somewhat "
+        "too narrow."
     )
     return "\n".join([*_lines(found), note]).translate(PLAIN)
 

@@ -133,7 +133,9 @@ def changed_examples(
         ids = list(dict.fromkeys(row.example_id for rows in sets.values() for row in rows))
         lost = [i for i in ids if i not in by_id]
         if lost:
-            raise ValueError(f"{lost[0]} was asked as {name}, and is no test example; run predict")
+            raise ValueError(
+                f"{lost[0]} was asked as {name} but is not a test example; run predict"
+            )
         found[name] = [by_id[i] for i in ids]
         check_paired(found[name], sets)
     return found

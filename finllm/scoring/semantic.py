@@ -101,7 +101,7 @@ class _Reader:
         n_layers = self._model[0].auto_model.config.num_hidden_layers
         if layer > n_layers:
             raise ValueError(
-                f"evaluate.encoder_layer is {layer}; {encoder} has {n_layers} layers, count from 1"
+                f"evaluate.encoder_layer is {layer}; {encoder} has layers 1 to {n_layers}"
             )
 
     def n_truncated(self, texts: Sequence[str]) -> int:

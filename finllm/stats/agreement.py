@@ -51,10 +51,10 @@ def krippendorff_alpha(
     if table.ndim != 2 or len(table) < 2:
         raise ValueError(f"ratings has shape {table.shape}; (at least 2 raters, units) needed")
     if np.isinf(table).any():
-        raise ValueError("ratings holds an infinity; finite numbers, or NaN for no rating")
+        raise ValueError("ratings contains an infinity; use finite numbers, or NaN for no rating")
     table = table[:, np.isfinite(table).sum(axis=0) >= 2]
     if table.shape[1] == 0:
-        raise ValueError("no unit has two ratings; agreement needs at least one that has")
+        raise ValueError("no unit has two ratings; agreement needs at least one that does")
     values = np.unique(table[np.isfinite(table)])
     coincidences = _coincidences(table, values)
     estimate = _alpha(coincidences.sum(axis=0)[None], values, level)[0]
@@ -127,10 +127,12 @@ def _cross_table(
     first: Sequence[Hashable], second: Sequence[Hashable], labels: Sequence[Hashable]
 ) -> np.ndarray:
     if len(first) != len(second) or not len(first):
-        raise ValueError(f"{len(first)} and {len(second)} ratings; as many of each, at least one")
+        raise ValueError(
+            f"{len(first)} and {len(second)} ratings; the numbers must be equal and at least 1"
+        )
     position = {label: i for i, label in enumerate(labels)}
     if len(position) != len(labels) or len(labels) < 2:
-        raise ValueError(f"labels is {list(labels)}; at least two, each once")
+        raise ValueError(f"labels is {list(labels)}; at least two distinct labels are needed")
     table = np.zeros((len(labels), len(labels)))
     for a, b in zip(first, second, strict=True):
         for rating in (a, b):

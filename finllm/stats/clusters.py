@@ -67,7 +67,9 @@ def cluster_codes(
     if clusters is None:
         return tuple(range(n)), np.arange(n)
     if len(clusters) != n:
-        raise ValueError(f"clusters has {len(clusters)} labels for {n} differences; one each")
+        raise ValueError(
+            f"clusters has {len(clusters)} labels for {n} differences; one each is needed"
+        )
     for position, label in enumerate(clusters):
         if label is None or label != label:
             raise ValueError(f"clusters[{position}] is {label}; every example needs a label")
@@ -172,6 +174,6 @@ def require_clusters(n_clusters: int, *, at_least: int) -> None:
     """Raise an error if there are too few clusters to estimate their variation."""
     if n_clusters < at_least:
         raise ValueError(
-            f"{n_clusters} cluster(s); at least {at_least} are needed: the variation between"
-            " companies is what a conclusion about other companies rests on"
+            f"{n_clusters} cluster(s); at least {at_least} are needed: conclusions"
+            " about other companies require the variation between companies"
         )

@@ -115,10 +115,10 @@ def _arms(
     if not len(x) == len(y) == len(clusters):
         raise ValueError(
             f"{name} has {len(y)} scores of base and {len(x)} of tuned on {len(clusters)} "
-            "examples; one each"
+            "examples; one each is needed"
         )
     if np.isinf(x).any() or np.isinf(y).any():
-        raise ValueError(f"{name} holds an infinity; finite scores, or NaN for no score")
+        raise ValueError(f"{name} contains an infinity; use finite scores, or NaN for no score")
     defined = np.isfinite(x) & np.isfinite(y)
     return x[defined], y[defined], [c for c, keep in zip(clusters, defined, strict=True) if keep]
 

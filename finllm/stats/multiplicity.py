@@ -134,7 +134,9 @@ def max_t_permutation(
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"differences has shape {matrix.shape}; (n_examples, n_metrics) needed")
     if np.isinf(matrix).any():
-        raise ValueError("differences holds an infinity; finite numbers, or NaN for no score")
+        raise ValueError(
+            "differences contains an infinity; use finite numbers, or NaN for no score"
+        )
     labels, codes = cluster_codes(clusters, len(matrix))
     means, n_scored = _cluster_mean_matrix(matrix, codes, len(labels))
     undecidable = n_scored < 2

@@ -63,7 +63,7 @@ def compare_subgroups(
         if not len(levels) == len(companies) == len(values):
             raise ValueError(
                 f"{grouping} has {len(levels)} levels for {len(values)} differences of "
-                f"{len(companies)} companies' examples; one each"
+                f"{len(companies)} companies' examples; one each is needed"
             )
         codes = np.asarray(levels)
         rng = np.random.default_rng([seed, position])

@@ -194,7 +194,9 @@ def in_words(pool: SeedPool, n_alone: int, *, alpha: float) -> str:
         said += " lies below zero"
     elif n_alone:
         said = f"The gain does not hold across seeds: {n_alone} of {pool.n_seeds} trainings would "
-        said += "have been called better alone, but over all seeds the interval includes zero"
+        said += (
+            "have been called better on their own, but over all seeds the interval includes zero"
+        )
     else:
         said = "Inconclusive: over all seeds the interval includes zero, and no single training"
         said += " would have been called better"

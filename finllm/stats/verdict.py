@@ -152,7 +152,7 @@ def _reason(
         )
     if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(p_value)):
         return "There is no interval or no p-value to judge by: nothing varied between clusters."
-    crosses = "holds zero" if low <= 0 <= high else f"excludes zero, but p {p}"
+    crosses = "includes zero" if low <= 0 <= high else f"excludes zero, but p {p}"
     return f"The interval {interval} {crosses} and reaches outside {region}."
 
 
@@ -164,7 +164,7 @@ def _needed_sentence(
     if needed <= n_clusters:
         return (
             f" {n_clusters} companies are enough to detect a difference of {size} with"
-            f" power {rounding.as_set(power)}; the truth may lie between zero and that."
+            f" power {rounding.as_set(power)}; the true difference may lie between zero and that."
         )
     return (
         f" About {needed} companies (here {n_clusters}) would detect a difference of"
@@ -195,7 +195,7 @@ def _why(frequentist: str, bayesian: str) -> str:
             "the interval allows for skew and the number of companies, which the model's"
             " normal errors do not"
         )
-    return "the prior draws the estimate towards zero, and what is left does not reach the bar"
+    return "the prior draws the estimate towards zero, so that the posterior misses its threshold"
 
 
 def _check_shares(alpha: float, p_better: float, p_rope: float) -> None:
