@@ -12,11 +12,11 @@ from finllm.report.studies import INDEX, NOT_RUN
 
 HEAD = """# The method's claims, put to the test
 
-Written by `python -m finllm study FILE`, from `studies/` and `docs/studies/`. A claim is tested on
-one data set and one model: it is confirmed or refuted there, and nowhere else. Undecided is an
-answer, too: the study's page says how many runs would settle it.
+`python -m finllm study FILE` writes this page, from `studies/` and `docs/studies/`. A claim is tested
+on one data set and one model, and the answer holds only there. A claim can also remain undecided; the
+page of the study then says how many runs would settle it.
 
-| claim | answer | in figures | study |
+| claim | answer | result | study |
 | --- | --- | --- | --- |
 """
 
