@@ -206,7 +206,7 @@ def test_the_card_of_a_model_that_the_verdict_is_not_about_says_so(project):
     exported(project, "adapter", model="preferred", force=True)
     written = (project / "out-adapter" / "README.md").read_text()
     assert (
-        "The verdict of this run is about the tuned model, and this is the preferred one" in written
+        "The verdict of this run is about the tuned model; this is the preferred model" in written
     )
     assert "| prefer.beta |" in written
     exported(project, "adapter", force=True)

@@ -1,4 +1,4 @@
-// Sorts, searches and filters the examples. Without it the page shows all, regressions first.
+// Sorts, searches and filters the examples. Without this script the page shows all, regressions first.
 (() => {
   const list = document.getElementById("explorer-list");
   if (!list) return;
@@ -73,7 +73,7 @@
     more.hidden = shown === found.length;
   }
 
-  // A link to an example shows it whatever the filters were.
+  // A link to an example shows it even if the filters exclude it.
   function follow() {
     const target = location.hash && document.getElementById(location.hash.slice(1));
     const card = target && target.closest(".example");

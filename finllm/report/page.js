@@ -1,5 +1,5 @@
 "use strict";
-// Prints what is folded, says where a table goes on, and closes the small screen's contents.
+// Unfolds tables for printing, marks tables that are too wide, and closes the contents on small screens.
 (() => {
   const small = document.querySelector("#contents-small details");
   if (small) {

@@ -1,5 +1,5 @@
-// Without this file every click is a form that reloads the page; with it the page stays in place.
-// A button is marked only after the server has the click on its disk.
+// Without this script every click submits a form and reloads the page; with it the page stays in place.
+// A button is marked only after the server has saved the click to disk.
 const form = document.getElementById("rating");
 const problem = document.getElementById("problem");
 
@@ -13,7 +13,7 @@ form.addEventListener("submit", async (event) => {
     const answer = await fetch(form.action, {
       method: "POST", body, headers: { Accept: "application/json" },
     });
-    if (!answer.ok) throw new Error(answer.status === 409 ? "the answers have changed, reload the page" : `the server says ${answer.status}`);
+    if (!answer.ok) throw new Error(answer.status === 409 ? "the answers have changed, reload the page" : `the server answered ${answer.status}`);
     const saved = await answer.json();
     for (const other of button.parentElement.children) {
       other.setAttribute("aria-pressed", String(other === button));

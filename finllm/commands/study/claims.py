@@ -12,9 +12,9 @@ from finllm.report.studies import INDEX, NOT_RUN
 
 HEAD = """# The method's claims, put to the test
 
-`python -m finllm study FILE` writes this page, from `studies/` and `docs/studies/`. A claim is tested
-on one data set and one model, and the answer holds only there. A claim can also remain undecided; the
-page of the study then says how many runs would settle it.
+`python -m finllm study FILE` writes this page, from `studies/` and `docs/studies/`. A claim is
+tested on one data set and one model, and the answer holds only there. A claim can also remain
+undecided; the page of the study then says how many runs would settle it.
 
 | claim | answer | result | study |
 | --- | --- | --- | --- |
