@@ -155,8 +155,8 @@ def _verdict(plan: Plan) -> str:
         )
     if plan.memory.peak <= plan.device_gb * GB < plan.loading:
         return (
-            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned per device until the model "
-            "is loaded, whole and in shards; use larger devices, or a smaller model."
+            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned per device while loading "
+            "(whole model and shards); use larger devices, or a smaller model."
         )
     advice = "lower train.batch_size or templatize.max_tokens"
     if plan.preferred and plan.preferred.peak > plan.memory.peak:
