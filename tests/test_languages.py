@@ -289,7 +289,7 @@ def test_a_column_can_state_the_language(tmp_path):
     german, finnish = read_source(source(tmp_path / "mine", fields, rows))
     assert german.language == "de"
     assert isinstance(finnish, Reject) and finnish.reason == "unknown_language"
-    assert f"'fi'; allowed are {ALLOWED}" in finnish.detail
+    assert f"'fi'; allowed: {ALLOWED}" in finnish.detail
 
 
 def test_an_unknown_language_code_is_refused_with_those_that_exist(tmp_path):

@@ -66,7 +66,7 @@ def describe_source(folder: Path) -> Description:
     try:
         raw = YAML(typ="safe").load(file)
     except (YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: not YAML ({error})") from None
+        raise ValueError(f"{file}: not valid YAML ({error})") from None
     if not isinstance(raw, dict):
         raise ValueError(f"{file}: must be a mapping with the keys {', '.join(KEYS)}")
     if unknown := sorted(set(map(str, raw)) - set(KEYS)):
