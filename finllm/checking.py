@@ -1,8 +1,8 @@
 """Early checks of a run, before DVC removes the outputs of the previous run.
 
-DVC removes what a stage wrote right before it runs the stage. So the stage ``check``, on which all
-others depend, looks first: at params.yaml, at the sources and models that it names, at what this
-machine lacks. It takes about a second and loads no model.
+DVC removes the outputs of a stage right before it runs the stage. Therefore the stage ``check``, on
+which all others depend, first checks params.yaml, the sources and models that it names, and whether
+this machine can run them. It takes about a second and loads no model.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from finllm.runtime.ray_cluster import check_installed
 from finllm.settings.params import Params
 
 SAMPLE = "sample"  # the source that a stage writes
-MANY = 5_000  # records; a source that has more is not read to its end
+MANY = 5_000  # records; a larger source is not read to its end
 
 
 def check(params: Params, root: Path) -> None:
-    """Raise for what cannot work; a line each.
+    """Raise an error if the configuration cannot work, with one line per problem.
 
     Raises
     ------
     ValueError
-        Names each key, its value, and what is allowed.
+        If a value cannot work; the message names each key, its value, and the allowed values.
     """
     wrong = []
     for look in (
@@ -76,7 +76,7 @@ def _sample(params: Params, _: Path) -> Iterator[Callable[[], None]]:
     def split() -> None:
         held_out = set(params.split.transfer_sectors)
         check_transfer_sectors(held_out, (sector.name for sector in SECTORS))
-        # companies take the sectors in turn, and which one is first is drawn: so many at most
+        # companies take the sectors in turn from a random start: at most this many remain
         _check_companies(params, p.n_companies - len(held_out) * (p.n_companies // len(SECTORS)))
 
     if params.data.source == SAMPLE:
@@ -100,9 +100,9 @@ def _source(params: Params, key: str, name: str, raw: Path) -> None:
         raise ValueError(f"{key} is {name!r}, but {folder} does not exist; {list_sources(raw)}")
     described = describe_source(folder)
     if described.format == "hub" and described.dataset:
-        return  # not fetched here
+        return  # a dataset of the Hub is not downloaded here
     if described.url:
-        list_urls(described.url)  # is there; it is read by clean alone
+        list_urls(described.url)  # check that it exists; only clean reads it
         return
     records = read_described(described, name=folder / "source.yaml")
     first = list(itertools.islice(records, MANY + 1))
@@ -125,7 +125,7 @@ def _source(params: Params, key: str, name: str, raw: Path) -> None:
 
 
 def _check_companies(params: Params, n: int) -> None:
-    """Whether ``n`` companies beside those held out, or fewer, can give the sets."""
+    """Raise an error if ``n`` companies, not counting the transfer set's, are too few to split."""
     p = params.split
     check_shares(
         n,
@@ -183,7 +183,7 @@ def _encoder(params: Params, root: Path) -> Iterator[Callable[[], None]]:
         packaged = e.encoder_package and package_folder(e.encoder_package) / "model"
         config = Path(packaged or root / e.encoder) / "config.json"
         if not config.is_file():
-            return  # of the Hub
+            return  # the encoder is on the Hub
         layers = json.loads(config.read_text(encoding="utf-8"))["num_hidden_layers"]
         if e.encoder_layer > layers:
             raise ValueError(
@@ -270,7 +270,7 @@ def _launch(params: Params, root: Path) -> Iterator[Callable[[], None]]:
 
 def _prefer(params: Params, _: Path) -> Iterator[Callable[[], None]]:
     def method() -> None:
-        from finllm.preference.losses import check_method  # with torch, which takes seconds
+        from finllm.preference.losses import check_method  # imports torch, which takes seconds
 
         check_method(params.prefer.method)
 

@@ -1,4 +1,4 @@
-"""Records that the stages exchange: frozen dataclasses, stored as JSON lines."""
+"""Records that the stages exchange, as frozen dataclasses stored as JSON lines."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ SECTIONS = ("prepared", "qa", "unknown")
 LEXICAL = ("rouge1", "rouge2", "rougeL", "rougeLsum", "bleu", "chrf", "word_overlap")
 SEMANTIC = ("bertscore", "similarity")
 DOMAIN = ("term_recall", "term_precision", "number_accuracy", "coherence", "composite")
-FREE = "free"  # asked of answers that were written without the rules of decoding
+FREE = "free"  # value of ``asked`` for answers that were written without the decoding rules
 METRICS = LEXICAL + SEMANTIC + DOMAIN  # in the order of every table; in 0 to 1, higher is better
-NO_SOURCE = "none"  # data.transfer_source where there is no second source
-COSTS = ("cost", "timing", "provenance")  # of a stage's metrics, told apart by write_metrics
-OPTIONAL = ("ticker", "date", "layout", "language")  # of a Transcript: written only where known
+NO_SOURCE = "none"  # data.transfer_source without a second source
+COSTS = ("cost", "timing", "provenance")  # keys that write_metrics writes to a separate file
+OPTIONAL = ("ticker", "date", "layout", "language")  # of a Transcript: written only if known
 PROVENANCES = ("human", "synthetic", "continuation", "derived")
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One speaker's uninterrupted words."""
+    """Speaker turn: the uninterrupted words of one speaker."""
 
     speaker: str
     role: str  # one of ROLES
@@ -39,41 +39,41 @@ class Turn:
 
 @dataclass(frozen=True)
 class Transcript:
-    """One earnings call."""
+    """Earnings call as a sequence of speaker turns."""
 
     id: str
     company: str
-    period: str  # "2021Q3"; empty where unknown
-    sector: str  # empty where unknown
+    period: str  # "2021Q3"; empty if unknown
+    sector: str  # empty if unknown
     source: str
     turns: tuple[Turn, ...]
-    summary: str | None  # bullets, one a line; None where the source has none
-    provenance: str = "human"  # of its words: "human", or "synthetic" where a generator wrote them
-    ticker: str = ""  # empty where unknown, as are the next three
+    summary: str | None  # bullets, one per line; None if the source has no summary
+    provenance: str = "human"  # who wrote the words: "human", or "synthetic" for a generator
+    ticker: str = ""  # empty if unknown, as are the next three
     date: str = ""  # of the call: "2023-10-25"
-    layout: str = ""  # how the text named its speakers; empty where the source itself gives turns
-    language: str = ""  # ISO 639 code; empty before cleaning, where the source does not say
+    layout: str = ""  # how the text names its speakers; empty if the source itself gives turns
+    language: str = ""  # ISO 639 code; before cleaning, empty if the source does not give it
 
     @property
     def text(self) -> str:
-        """The words of all turns, a turn per paragraph."""
+        """Words of all turns, one paragraph per turn."""
         return "\n".join(turn.text for turn in self.turns)
 
 
 @dataclass(frozen=True)
 class Reject:
-    """A record that went no further: where it was and why."""
+    """Rejected record, with its place in the source and the reason."""
 
     id: str
     file: str
-    line: int  # 1-based; 0 where the whole file is meant
+    line: int  # 1-based; 0 if the whole file is meant
     reason: str  # a short code, such as "too_short"
     detail: str
 
 
 @dataclass(frozen=True)
 class Example:
-    """One instruction: what the model is asked, and what it should have answered."""
+    """One instruction with its excerpt and reference answer."""
 
     id: str
     transcript_id: str
@@ -86,15 +86,15 @@ class Example:
     instruction: str
     excerpt: str  # the part of the call that the prompt shows
     answer: str
-    n_prompt_tokens: int  # 0 where they were not counted
+    n_prompt_tokens: int  # 0 if they were not counted
     n_answer_tokens: int
-    # spans of the answer's characters: figures that the excerpt does not state
+    # character spans of the answer's figures that the excerpt does not state
     unstated: list[list[int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One model's answer to one example."""
+    """Answer of one model to one example."""
 
     example_id: str
     model: str
@@ -102,25 +102,25 @@ class Prediction:
     prompt_sha256: str
     n_prompt_tokens: int
     n_new_tokens: int
-    hit_limit: bool  # stopped by the length limit and not by the end-of-turn token
-    decoding: str = ""  # strategy, limit and batch plan: models are compared under the same
-    weights_sha256: str = ""  # of the base model's files, and of what was tuned
-    asked: str = ""  # "reworded", "noise": the prompt is not the example's own; or FREE
+    hit_limit: bool  # stopped by the length limit, not by the end-of-turn token
+    decoding: str = ""  # strategy, limit and batch plan; the same for all models compared
+    weights_sha256: str = ""  # of the base model's files and of the tuned weights
+    asked: str = ""  # "reworded" or "noise" if the prompt was changed, or FREE; else empty
 
 
 @dataclass(frozen=True)
 class ReferenceLoss:
-    """How unlikely one model finds the reference of one example, behind the example's prompt."""
+    """Negative log-likelihood of one example's reference under one model, given the prompt."""
 
     example_id: str
     model: str
-    n_tokens: int  # of the reference, with the token that ends it
+    n_tokens: int  # of the reference, including its end token
     nats: float  # summed over these tokens
 
 
 @dataclass(frozen=True)
 class Score:
-    """One model's scores on one example; None if a metric is not defined for the reference."""
+    """Scores of one model on one example; None if a metric is not defined for the reference."""
 
     example_id: str
     model: str
@@ -134,9 +134,9 @@ class Score:
 
 
 def to_json(record: object) -> str:
-    """One line of JSON, keys in field order, so that equal records give equal bytes.
+    """Return a record as one line of JSON, with keys in field order.
 
-    What a transcript's source does not say (``OPTIONAL``) has no key.
+    Equal records give equal bytes. Unknown fields of a transcript (``OPTIONAL``) are left out.
     """
     row = dataclasses.asdict(record)
     if isinstance(record, Transcript):
@@ -145,26 +145,26 @@ def to_json(record: object) -> str:
 
 
 def transcript_from_dict(row: dict) -> Transcript:
-    """The inverse of ``to_json`` for a Transcript."""
+    """Return the Transcript of a parsed row, the inverse of ``to_json``."""
     turns = tuple(Turn(**turn) for turn in row["turns"])
     return Transcript(**{**row, "turns": turns})
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a JSON-lines file that another process may parse."""
+    """Unparsed line of a JSON-lines file, which another process may parse."""
 
     path: Path
     number: int  # from 1
     text: str
 
     def row(self) -> dict:
-        """The object on the line.
+        """Parse the line and return its object.
 
         Raises
         ------
         ValueError
-            If the line is not JSON; names the file and the line.
+            If the line is not JSON; the message names the file and the line.
         """
         try:
             return json.loads(self.text)
@@ -172,42 +172,42 @@ class Line:
             raise ValueError(f"{self.path}, line {self.number}: not JSON ({error})") from None
 
     def transcript(self) -> Transcript:
-        """The call on the line."""
+        """Parse the line as a transcript."""
         return transcript_from_dict(self.row())
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The lines of a JSON-lines file, one at a time, not yet parsed."""
+    """Yield the lines of a JSON-lines file one at a time, unparsed."""
     with open(path, encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             yield Line(path, number, line)
 
 
 def read_jsonl(path: Path) -> Iterator[dict]:
-    """The rows of a JSON-lines file, one at a time.
+    """Iterate over the rows of a JSON-lines file, one at a time.
 
     Raises
     ------
     ValueError
-        If a line is not JSON; names the file and the line.
+        If a line is not JSON; the message names the file and the line.
     """
     return (line.row() for line in read_lines(path))
 
 
 def read_transcripts(path: Path) -> Iterator[Transcript]:
-    """The transcripts of a JSON-lines file, one at a time."""
+    """Iterate over the transcripts of a JSON-lines file, one at a time."""
     return (transcript_from_dict(row) for row in read_jsonl(path))
 
 
 def read_examples(path: Path) -> list[Example]:
-    """The examples of a JSON-lines file."""
+    """Read all examples of a JSON-lines file."""
     return [Example(**row) for row in read_jsonl(path)]
 
 
 class ExampleFile:
-    """A file of examples of which only the keys are in memory, some 400 bytes each.
+    """File of examples that keeps only their keys in memory, about 400 bytes each.
 
-    ``keys`` are its examples in order, without excerpts and answers.
+    ``keys`` are the examples in order, with empty excerpts and answers.
     """
 
     def __init__(self, path: Path) -> None:
@@ -215,11 +215,11 @@ class ExampleFile:
         self.keys = [_key(row) for row in read_jsonl(path)]
 
     def lines(self, ids: Container[str]) -> Iterator[str]:
-        """The lines of the examples with these ids, in order."""
+        """Iterate over the lines of the examples with these ids, in order."""
         return (line.text.rstrip("\n") for line in self._chosen(ids))
 
     def examples(self, ids: Container[str]) -> Iterator[Example]:
-        """The examples with these ids, whole, one at a time and in order."""
+        """Iterate over the complete examples with these ids, one at a time and in order."""
         return (Example(**line.row()) for line in self._chosen(ids))
 
     def _chosen(self, ids: Container[str]) -> Iterator[Line]:
@@ -234,22 +234,22 @@ def _key(row: dict) -> Example:
 
 
 def read_predictions(path: Path) -> list[Prediction]:
-    """The predictions of a JSON-lines file."""
+    """Read all predictions of a JSON-lines file."""
     return [Prediction(**row) for row in read_jsonl(path)]
 
 
 def read_losses(path: Path) -> list[ReferenceLoss]:
-    """The reference losses of a JSON-lines file."""
+    """Read all reference losses of a JSON-lines file."""
     return [ReferenceLoss(**row) for row in read_jsonl(path)]
 
 
 def read_scores(path: Path) -> list[Score]:
-    """The scores of a JSON-lines file."""
+    """Read all scores of a JSON-lines file."""
     return [Score(**row) for row in read_jsonl(path)]
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write to a temporary name, then rename: a reader never sees half a file."""
+    """Write a text file under a temporary name, then rename it: readers never see half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text, encoding="utf-8")
@@ -257,7 +257,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as comma-separated text, its lines ended by LF; None is an empty field."""
+    """Return a table as comma-separated text with LF line endings; None becomes an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -266,7 +266,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def finite(row: Mapping[str, object]) -> dict[str, object]:
-    """A row without its NaNs and infinities, which JSON does not have.
+    """Return a row without its NaNs and infinities, which JSON cannot represent.
 
     >>> finite({"n": 3, "low": float("nan")})
     {'n': 3}
@@ -275,12 +275,12 @@ def finite(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def write_jsonl(path: Path, records: Iterable[object]) -> int:
-    """Write records one a line, whole or not at all; the number of records."""
+    """Write records, one per line, all or none of them; return their number."""
     return write_lines(path, map(to_json, records))
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> int:
-    """Write lines that are JSON already, whole or not at all; the number of lines."""
+    """Write lines that are JSON already, all or none of them; return their number."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     count = 0
@@ -296,12 +296,12 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
 
 
 def read_json(path: Path, *, mend: str = "") -> Any:
-    """The content of a JSON file.
+    """Return the content of a JSON file.
 
     Raises
     ------
     ValueError
-        If it is not JSON; names the file, and says what to do where ``mend`` says it.
+        If it is not JSON; the message names the file and ends with the remedy ``mend``, if given.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -310,15 +310,15 @@ def read_json(path: Path, *, mend: str = "") -> Any:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON with sorted keys and full precision; NaN and infinity are errors."""
+    """Write JSON with sorted keys and full precision; raise ValueError for NaN and infinity."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def write_metrics(details: Path, costs: Path, found: Mapping[str, object]) -> None:
-    """Write the metrics of a stage to one file, and its costs to another.
+    """Write the metrics of a stage to one file and its costs to another.
 
-    The keys in ``COSTS`` hold seconds, memory and tokens per second, which differ between runs;
-    without them the same code, data and parameters give the same bytes.
+    The values of the keys in ``COSTS``, such as seconds, memory and tokens per second, differ
+    between runs. Without them, the same code, data and parameters give the same bytes.
     """
     write_json(details, {key: value for key, value in found.items() if key not in COSTS})
     write_json(costs, {key: value for key, value in found.items() if key in COSTS})

@@ -125,5 +125,5 @@ def test_arms_of_other_lengths_and_infinite_scores_are_named():
     with pytest.raises(ValueError, match="m0 has 60 scores of base and 59 of tuned on 60"):
         run(base, {"m0": tuned["m0"][1:]})
     tuned["m0"][3] = np.inf
-    with pytest.raises(ValueError, match="m0 holds an infinity"):
+    with pytest.raises(ValueError, match="m0 contains an infinity"):
         run(base, tuned)

@@ -186,7 +186,7 @@ def test_other_priors_and_predictive_checks_of_the_primary_metric_are_a_table():
     assert rows["Bayes factor of the company means, Cauchy prior r = 0.5"] == "12"
     assert rows["the same, a sceptical normal prior, sd 0.2"] == "0.25"
     assert rows["predictive p-value of the skewness"] == "0.020"
-    assert rows["middle 95% of the difference before the data"] == "[−4.000, 4.000]"
+    assert rows["central 95% of the prior of the difference"] == "[−4.000, 4.000]"
     assert rows["divergent transitions"] == "0" and len(rows) == 6
     assert rows["probability of a difference above the region of equivalence"] == "0.750"
     assert "Priors and checks of the model of the primary metric" in render(evidence)

@@ -86,7 +86,7 @@ def test_the_changed_questions_pair_by_set():
     [
         (asked("a"), "tuned do not pair"),
         (asked("a", "b", prompt="other"), "tuned was given another prompt"),
-        (asked("a", "b", "z"), "z was asked as noise, and is no test example"),
+        (asked("a", "b", "z"), "z was asked as noise but is not a test example"),
         ([], "tuned do not pair"),
     ],
 )

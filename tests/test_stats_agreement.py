@@ -124,7 +124,7 @@ def test_kappa_of_one_label_only_is_nan_and_unknown_ratings_are_named():
     assert np.isnan(cohen_kappa(["a"] * 4, ["a"] * 4, labels=["a", "b"]).estimate)
     with pytest.raises(ValueError, match="rating 'c' is not among"):
         cohen_kappa(["a", "c"], ["a", "b"], labels=["a", "b"])
-    with pytest.raises(ValueError, match="at least two, each once"):
+    with pytest.raises(ValueError, match="at least two distinct labels are needed"):
         cohen_kappa(["a"], ["a"], labels=["a", "a"])
 
 

@@ -252,7 +252,7 @@ def test_runs_that_are_no_seeds_of_one_recipe_are_one_line_of_error(tmp_path):
     first = run_of(0.1, 1)
     with pytest.raises(ValueError, match="at least two"):
         side_by_side({"a": first})
-    with pytest.raises(ValueError, match="b tested other examples than a"):
+    with pytest.raises(ValueError, match="b tested different examples from a"):
         side_by_side({"a": first, "b": run_of(0.1, 2, "abc")})
     with pytest.raises(ValueError, match="b has the scores of a: the same run twice"):
         side_by_side({"a": first, "b": list(first)})

@@ -81,7 +81,7 @@ def test_figures_have_the_digits_that_they_have_in_the_tables():
     assert "(p < 0.001, below 0.05)" in verdict_of(p_value=0.0001).reason
     assert "(p = 0.0499, below 0.05)" in verdict_of(p_value=0.04994).reason
     open_ = verdict_of(low=-0.01234, p_value=0.0512, p_better=0.99987, rope_low=-0.0125)
-    assert "[−0.012, 0.070] holds zero and reaches outside [−0.0125, 0.02]" in open_.reason
+    assert "[−0.012, 0.070] includes zero and reaches outside [−0.0125, 0.02]" in open_.reason
     assert "detect a difference of 0.0125 with power 0.8" in open_.reason
     assert "P(better) > 0.999, P(in the region of equivalence) = 0.001" in open_.disagreement
     point = verdict_of(low=-0.01, p_value=0.2, p_better=0.9, rope_low=0.0, rope_high=0.0)

@@ -1,1 +1,1 @@
-"""Scores of two models, compared by example and company."""
+"""Comparisons of the scores of two models, by example and by company."""

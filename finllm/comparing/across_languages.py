@@ -1,4 +1,4 @@
-"""The gain on the transfer set by language of the call."""
+"""Gain on the transfer set, by language of the call."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from finllm.comparing.pairs import Pairs
 from finllm.stats.inference import MeanInference, infer_mean
 
 ENGLISH = "en"
-SHOWN = ("number_accuracy", "coherence", "term_recall")  # blind to the language of an answer
+SHOWN = ("number_accuracy", "coherence", "term_recall")  # independent of an answer's language
 
 
 @dataclass(frozen=True)
 class LanguageRow:
-    """One metric on the calls of one language."""
+    """Results of one metric on the calls of one language."""
 
     metric: str
     language: str
@@ -26,7 +26,7 @@ class LanguageRow:
     base: float  # means over the examples
     tuned: float
     gain: Gain | None  # tuned minus base, mean of company means; None for fewer than two companies
-    change: Gain | None  # this gain minus the English one; None without it
+    change: Gain | None  # this gain minus the English one; None if either is missing
 
 
 def by_language(
@@ -37,17 +37,18 @@ def by_language(
     n_bootstrap: int,
     seed: int,
 ) -> list[LanguageRow]:
-    """A row for each metric of ``SHOWN`` and each language; none where all calls are English.
+    """Return a row per metric of ``SHOWN`` and language; no rows if all calls are English.
 
-    Only templates that every language has are compared. A company with calls in two languages is
-    compared with itself: the change is then a mean of differences by company. Otherwise it is a
-    difference of two means (``difference_of_means``). Exploratory: nothing is corrected for the
-    number of rows. Do not believe an interval from fewer than ten companies.
+    Only templates that every language has are compared. If two or more companies have calls in
+    both English and the other language, each is compared with itself: the change is the mean of
+    their differences. Otherwise it is a difference of two means (``difference_of_means``). The
+    rows are exploratory: nothing is corrected for their number. Do not trust an interval from
+    fewer than ten companies.
 
     Parameters
     ----------
     languages
-        The language of each example's call; English where it is missing or empty.
+        Language of each example's call, by example id; English if it is missing or empty.
     """
     spoken = np.asarray([languages.get(i) or ENGLISH for i in transfer.example_ids])
     codes = sorted(set(spoken.tolist()), key=lambda code: (code != ENGLISH, code))

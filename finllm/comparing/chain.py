@@ -1,4 +1,4 @@
-"""From base to tuned to preferred: each model against the one before it."""
+"""Comparison of each model with its predecessor: base, tuned, preferred."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ STEPS = (("base", "tuned"), ("tuned", "preferred"))
 def chain(
     scores: Sequence[Score], *, primary: str, alpha: float, n_bootstrap: int, seed: int
 ) -> list[dict[str, object]]:
-    """Each step on the primary metric and the test set, as JSON takes it; empty without preferred.
+    """Compare each model with its predecessor on the primary metric and the test set.
 
-    The steps are a family of their own with the error rate ``alpha``: ``p_corrected`` is Holm's,
-    and each interval has the confidence 1 - alpha / steps. Do not add the two differences up to the
-    verdict's: it has a correction of its own.
+    Return one JSON-ready row per step, or an empty list without a preferred model or with scores
+    in fewer than two companies. The steps form a family of tests of their own with the error rate
+    ``alpha``: ``p_corrected`` is Holm's, and each interval has the confidence 1 - alpha / steps.
+    Do not add the two differences to obtain the verdict's: it has its own correction.
     """
     if not any(score.model == STEPS[-1][1] for score in scores):
         return []

@@ -1,4 +1,4 @@
-"""Test of the tuned model against the best baseline without a model, on unseen companies."""
+"""Test of the tuned model against the best model-free baseline, on unseen companies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from finllm.stats.multiplicity import COPYING_SHARE, gatekept_share
 
 
 def validation_means(scores: Sequence[Score], metric: str) -> dict[str, float]:
-    """Of each baseline, the mean of company means on the validation set, where it is defined."""
+    """Return each baseline's mean of company means on the validation set, if it has scores."""
     rows = [s for s in scores if s.split == "val" and s.values.get(metric) is not None]
     found = {}
     for model in dict.fromkeys(score.model for score in rows):
@@ -34,33 +34,34 @@ def against_copying(
     seed: int,
     candidate: str = "tuned",
 ) -> dict[str, object]:
-    """Tuned minus the baseline that is best on validation, on the test set, as JSON takes it.
+    """Compare the tuned model on the test set with the baseline that is best on validation.
 
-    The baseline is chosen on companies that are not tested, so the choice costs no correction. The
-    question takes ``COPYING_SHARE`` of the error rate that the primary metric's test passes on:
-    its interval has the confidence 1 - share * alpha, and ``p_corrected`` is p / share, behind the
-    primary's gate. Empty if no baseline has validation scores, or there is nothing to compare.
+    Return tuned minus baseline in JSON-ready form. The baseline is chosen on companies that are
+    not tested, so the choice needs no correction. The test receives ``COPYING_SHARE`` of the error
+    rate that the primary metric's test passes on: its interval has the confidence
+    1 - share * alpha, and ``p_corrected`` is p / share, gated by the primary test. The result is
+    empty if no baseline has validation scores or there is nothing to compare.
 
     Parameters
     ----------
     scores
-        Of all models on the test set, and of the baselines on the validation set (``val``).
+        Scores of all models on the test set, and of the baselines on the validation set (``val``).
     primary
-        The metric that the verdict is about.
+        Metric of the verdict.
     alpha
-        The error rate of the whole family of tests.
+        Error rate of the whole family of tests.
     primary_p
-        Of tuned against base; NaN opens no gate.
+        p-value of the primary test, tuned against base; with NaN the gate stays closed.
     n_bootstrap, seed
-        Of ``infer_mean``.
+        Bootstrap samples and random seed of ``infer_mean``.
     candidate
-        The model in the tuned one's place.
+        Model to test in place of the tuned one.
     """
     tested = {score.model for score in scores if score.split == "test"}
     means = {m: x for m, x in validation_means(scores, primary).items() if m in tested}
     if not means:
         return {}
-    best = max(means, key=lambda model: means[model])  # the first among equals
+    best = max(means, key=lambda model: means[model])  # the first in a tie
     pairs = pair(scores, split="test", base=best, tuned=candidate)
     confidence = 1 - COPYING_SHARE * alpha
     inferred = infer_pairs(

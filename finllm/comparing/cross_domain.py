@@ -1,4 +1,4 @@
-"""Gain on the test set and on the transfer set, and their difference."""
+"""Gains on the test and transfer sets, and their difference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from finllm.stats.inference import MeanInference, infer_mean
 
 @dataclass(frozen=True)
 class Gain:
-    """A mean of company means with its interval."""
+    """Mean of company means with its confidence interval."""
 
     estimate: float
     low: float
@@ -23,7 +23,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class CrossDomain:
-    """Tuned minus base of one metric on two sets, and the second minus the first."""
+    """Gain (tuned minus base) of one metric on two sets, and the second gain minus the first."""
 
     test: Gain
     transfer: Gain
@@ -35,10 +35,10 @@ class CrossDomain:
 def cross_domain(
     test: Pairs, transfer: Pairs, *, confidence: float, n_bootstrap: int, seed: int
 ) -> dict[str, CrossDomain]:
-    """The gain of tuning by set and the difference of the two gains, by metric.
+    """Return each metric's gain on the two sets and the difference of the gains.
 
-    A metric that is defined in fewer than two companies of a set is left out. Exploratory: nothing
-    is corrected for the number of metrics.
+    A metric that is defined in fewer than two companies of a set is left out. The results are
+    exploratory: nothing is corrected for the number of metrics.
     """
     found = {}
     for position, metric in enumerate(METRICS):
@@ -58,12 +58,12 @@ def cross_domain(
 
 
 def difference_of_means(a: MeanInference, b: MeanInference, *, confidence: float) -> Gain:
-    """The mean of ``a`` minus that of ``b`` for companies that share no one (Welch 1947).
+    """Return the mean of ``a`` minus that of ``b`` for sets without common companies (Welch 1947).
 
-    With squared errors v over K companies each: ``sqrt(v_a + v_b)`` is the standard error, and
-    ``(v_a + v_b)^2 / (v_a^2 / (K_a - 1) + v_b^2 / (K_b - 1))`` the degrees of freedom. Do not
-    believe it where a set has fewer than ten companies and skewed differences. Where nothing
-    varies the width is zero.
+    With squared standard errors v over K companies each, the standard error is
+    ``sqrt(v_a + v_b)``, and the degrees of freedom are
+    ``(v_a + v_b)^2 / (v_a^2 / (K_a - 1) + v_b^2 / (K_b - 1))``. Do not trust the interval if a
+    set has fewer than ten companies and skewed differences. It has zero width if nothing varies.
     """
     estimate = a.estimate - b.estimate
     v_a, v_b = a.standard_error**2, b.standard_error**2

@@ -1,4 +1,4 @@
-"""The scores of a run and their summary, for the stage ``evaluate``."""
+"""Scores of a run and their summary, for the stage ``evaluate``."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from finllm.scoring.semantic import SemanticScores, semantic_scores, signature
 
 @dataclass(frozen=True)
 class Run:
-    """What the earlier stages wrote: the sets of examples, and what each model answered."""
+    """Outputs of the earlier stages: the sets of examples and the answers of each model."""
 
     train: list[Example]
     val: list[Example]
     test: list[Example]
     transfer: list[Example]
-    calls: list[Transcript]  # of the examples of test and transfer, at least
-    said: Mapping[str, Sequence[Prediction]]  # by model; none where a model was not asked
-    changed: Mapping[str, Sequence[Prediction]]  # the same to changed questions
-    losses: Mapping[str, Sequence[ReferenceLoss]]  # by model, of the test references
+    calls: list[Transcript]  # at least those of the test and transfer examples
+    said: Mapping[str, Sequence[Prediction]]  # by model; empty for a model that was not asked
+    changed: Mapping[str, Sequence[Prediction]]  # answers to changed questions, by model
+    losses: Mapping[str, Sequence[ReferenceLoss]]  # of the test references, by model
 
     @property
     def tested(self) -> list[Example]:
-        """The examples that every model answered."""
+        """Examples that every model answered."""
         return self.test + self.transfer
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The scores of a run, and the texts that they are of."""
+    """Scores of a run with the scored texts."""
 
-    scores: list[Score]  # on test and transfer: of models, baselines and oracles
-    changed: list[Score]  # of the answers to changed questions, and without the rules of decoding
-    val: list[Score]  # of the baselines, among which the validation set chooses
+    scores: list[Score]  # of models, baselines and oracles on test and transfer
+    changed: list[Score]  # of answers to changed questions and answers without decoding rules
+    val: list[Score]  # of the baselines on the validation set, to choose among them
     texts: summary.Texts
-    again: list[Candidate]  # the answers to changed questions
+    again: list[Candidate]  # the answers scored in ``changed``
     semantic: SemanticScores
 
 
@@ -59,23 +59,23 @@ def scored(
     n_workers: int,
     engine: str,
 ) -> Scored:
-    """The scores of all answers and of the texts of baselines and oracles.
+    """Score all answers of the models and all texts of baselines and oracles.
 
     Parameters
     ----------
     encoder, layer, batch_size
-        Of ``semantic_scores``.
+        Passed to ``semantic_scores``.
     lexicon
-        A file of further terms, or empty for the built-in ones alone.
+        File of additional terms, or empty to use only the built-in terms.
     seed
-        Of the baselines that draw.
+        Random seed of the baselines.
     n_workers, engine
-        Of ``finllm.runtime.parallel.map_batches``.
+        Passed to ``finllm.runtime.parallel.map_batches``.
 
     Raises
     ------
     ValueError
-        If the models were not asked the same questions, or not decoded alike.
+        If the models were not asked the same questions, or were decoded differently.
     """
     score.check_models(run.test, run.transfer, run.said)
     texts = summary.texts(run.said, run.tested, run.train, seed=seed)
@@ -101,16 +101,16 @@ def scored(
 
 
 def signatures(encoder: str, *, layer: int) -> dict[str, str]:
-    """By group of metrics, the library and options that its scores were made with."""
+    """Return the library and options of each group of metrics."""
     return {**SIGNATURES, "semantic": signature(encoder, layer=layer)}
 
 
 def details(
     run: Run, found: Scored, *, confidence: float, n_bootstrap: int, seed: int
 ) -> dict[str, object]:
-    """Means, correlations, gains and counts, by the keys of ``metrics/details/evaluate.json``."""
+    """Return means, correlations, gains and counts for ``metrics/details/evaluate.json``."""
     draws = {"confidence": confidence, "n_bootstrap": n_bootstrap, "seed": seed}
-    otherwise = [one for one in found.changed if one.split != FREE]  # asked otherwise
+    otherwise = [one for one in found.changed if one.split != FREE]  # reworded or noisy
     language = {call.id: call.language for call in run.calls}
     languages = {example.id: language[example.transcript_id] for example in run.transfer}
     parts = parts_of_gain(found.scores, found.changed, **draws)

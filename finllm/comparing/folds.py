@@ -1,4 +1,4 @@
-"""The scores of several cross-validation folds as one set."""
+"""Pooling of the scores of several cross-validation folds."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from finllm.records import Score
 
 
 def pool(folds: Mapping[str, Sequence[Score]]) -> list[Score]:
-    """The test scores of all folds; transfer scores are left out, since every fold has them.
+    """Return the test scores of all folds, without transfer scores, which every fold has.
 
     Each company was tested once, by models that never trained on it, so companies stay the unit of
-    evidence. Do not read the pooled interval as that of one adapter: it is of the recipe, and since
-    the folds' training sets overlap their differences are slightly dependent, so that the interval
-    is somewhat too narrow (Bengio and Grandvalet 2004).
+    evidence. The pooled interval describes the recipe, not a single adapter. It is somewhat too
+    narrow: the training sets of the folds overlap, so that their differences are slightly
+    dependent (Bengio and Grandvalet 2004).
 
     Parameters
     ----------
     folds
-        A name for messages, such as the file, to the scores of its run.
+        Scores of each fold's run, by a name for messages, such as the file.
 
     Raises
     ------
     ValueError
         If fewer than two folds are given, a fold has no test scores, or two folds tested the
-        same company: they are then not folds of one split.
+        same company and are therefore not folds of one split.
     """
     if len(folds) < 2:
         raise ValueError(f"{len(folds)} folds: pooling needs at least two")

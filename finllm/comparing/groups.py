@@ -1,4 +1,4 @@
-"""Differences by groups of examples."""
+"""Differences between base and tuned model by groups of examples."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from finllm.records import Example, finite
 from finllm.stats.subgroups import compare_subgroups
 
 UNKNOWN = "unknown"
-LENGTHS = ("short", "middle", "long")  # thirds of the examples by the words of the excerpt
+LENGTHS = ("short", "middle", "long")  # thirds of the examples by words in the excerpt
 
 
 def groupings(examples: Sequence[Example]) -> dict[str, list[str]]:
-    """Each example's template, provenance, sector, quarter and third by length.
+    """Return each example's template, provenance, sector, quarter and third by length.
 
-    A grouping in which all examples are alike is left out.
+    A grouping that puts all examples into one group is left out.
     """
     n_words = np.array([len(example.excerpt.split()) for example in examples])
     thirds = np.searchsorted(np.quantile(n_words, [1 / 3, 2 / 3]), n_words) if len(n_words) else []
@@ -41,7 +41,7 @@ def differences_by_group(
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Grouping, level, and the fields of ``Subgroup``; what could not be computed is left out.
+    """Return the fields of ``Subgroup`` by grouping and level, leaving out those that are NaN.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Meta-evaluation of metrics: correlations, and stability of the models' ranking."""
+"""Meta-evaluation of metrics: correlations and stability of the model ranking."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from finllm.records import METRICS, Score
 from finllm.stats.association import spearman
 from finllm.stats.resampling import resampling_counts
 
-MODEL = "tuned"  # whose answers are correlated: one answer an example, so that none counts twice
+MODEL = "tuned"  # the model whose answers are correlated, so that each example counts once
 
 
 @dataclass(frozen=True)
 class RankStability:
-    """How often a metric ranks the models in new samples of companies as in this one."""
+    """Stability of a metric's ranking of the models over resamples of the companies."""
 
     tau: float  # mean Kendall's tau-b between a resample's ranking and this sample's
-    same_order: float  # share of the resamples with this very ranking
+    same_order: float  # share of the resamples with exactly this sample's ranking
     n_companies: int
 
 
 def correlations(scores: Sequence[Score], *, split: str) -> dict[str, dict[str, float]]:
-    """Spearman's rho of each pair of metrics over the tuned model's answers, with its interval.
+    """Return Spearman's rho of each pair of metrics over the tuned model's answers, with interval.
 
-    By "metric ~ metric"; a pair is left out where fewer than four answers have both, or one is
-    constant. Examples of one company are not independent, so the intervals are too narrow.
+    Keys are "metric ~ metric". A pair is left out if fewer than four answers have both metrics, or
+    one is constant. Examples of one company are not independent, so the intervals are too narrow.
     """
     rows = [score.values for score in scores if score.model == MODEL and score.split == split]
     found = {}
@@ -51,12 +51,12 @@ def correlations(scores: Sequence[Score], *, split: str) -> dict[str, dict[str, 
 def rank_stability(
     scores: Sequence[Score], *, split: str, n_bootstrap: int, rng: np.random.Generator
 ) -> dict[str, RankStability]:
-    """For each metric, whether another sample of companies would rank the models alike.
+    """Estimate for each metric how stable its ranking of the models is.
 
     Companies are drawn with replacement, the models are ranked by their mean over the examples
-    drawn, and the ranking is compared with that of all companies. Do not believe it with two
-    models of which one is far ahead: every metric is then stable. It says that a metric repeats
-    itself, and not that it is right.
+    drawn, and the ranking is compared with that of all companies. The result is uninformative for
+    two models of which one is far ahead: every metric is then stable. Stability shows that a
+    metric repeats itself, not that it is right.
     """
     chosen = [score for score in scores if score.split == split]
     companies = sorted({score.company for score in chosen})
@@ -86,7 +86,10 @@ def rank_stability(
 
 
 def _stability(means: np.ndarray, full: np.ndarray, n_companies: int) -> RankStability:
-    """From the models' means: ``means`` of shape (n_bootstrap, n_models), ``full`` (n_models,)."""
+    """Compare the ranking in each resample with the full one.
+
+    ``means`` of the models has shape (n_bootstrap, n_models), and ``full`` has shape (n_models,).
+    """
     order = scipy.stats.rankdata(full)
     taus: dict[bytes, float] = {}
     ranks = scipy.stats.rankdata(means, axis=1)

@@ -1,4 +1,4 @@
-"""Scores as paired arrays, base and tuned in the same order."""
+"""Scores of two models as paired arrays, in the same order of examples."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from finllm.stats.inference import MeanInference, infer_mean
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two models on the same examples; NaN if a metric is not defined."""
+    """Scores of two models on the same examples; NaN if a metric is not defined."""
 
     example_ids: list[str]
     companies: list[str]
     templates: list[str]
-    base: dict[str, np.ndarray]  # metric: shape (n_examples,)
+    base: dict[str, np.ndarray]  # by metric; shape (n_examples,)
     tuned: dict[str, np.ndarray]
 
     def difference(self, metric: str) -> np.ndarray:
-        """Tuned minus base, NaN if not defined."""
+        """Return tuned minus base for each example, NaN if not defined."""
         return self.tuned[metric] - self.base[metric]
 
     def defined(self, metric: str) -> tuple[np.ndarray, list[str], list[str]]:
-        """The differences of the examples with scores, with their companies and templates."""
+        """Return the defined differences with the companies and templates of their examples."""
         differences = self.difference(metric)
         kept = np.flatnonzero(np.isfinite(differences))
         return (
@@ -40,16 +40,15 @@ class Pairs:
 
 
 def pair(scores: Sequence[Score], *, split: str, base: str = "base", tuned: str = "tuned") -> Pairs:
-    """The base's and the tuned model's scores on one split, by example.
+    """Pair the scores of the base and the tuned model on one split, by example.
 
-    ``base`` is the model that stands in the base's place, such as a baseline, and ``tuned`` the one
-    in the tuned model's.
+    ``base`` and ``tuned`` name the two models; ``base`` may be a baseline, for instance.
 
     Raises
     ------
     ValueError
-        If one of the two has an example that the other has not, or has it twice; where there is
-        no example at all, or a score is infinite. NaN is a score that is not defined.
+        If only one of the two models has an example, a model has an example twice, there are no
+        examples, or a score is infinite. NaN is allowed: it marks a score that is not defined.
     """
     seen: set[tuple[str, str]] = set()
     for score in (score for score in scores if score.split == split):
@@ -92,10 +91,11 @@ def compare_pairs(
     seed: int,
     others_share: float = 1.0,
 ) -> dict[str, object]:
-    """Tuned against base on every metric, by ``compare``, with its counts, as JSON takes it.
+    """Compare tuned with base on every metric by ``compare``; return a dictionary for JSON.
 
-    ``others_share`` is that of the error rate which the other metrics have among them. What
-    could not be computed is left out, since JSON has no NaN.
+    It has the results and the numbers of examples and companies. ``others_share`` is the share of
+    the error rate for the metrics other than the primary one. Values that could not be computed are
+    left out, since JSON has no NaN.
     """
     found = compare(
         pairs.base,
@@ -119,9 +119,10 @@ def compare_pairs(
 def infer_pairs(
     pairs: Pairs, metric: str, *, confidence: float, n_bootstrap: int, rng: np.random.Generator
 ) -> tuple[float, float, MeanInference] | None:
-    """Base's and tuned's mean of company means on one metric, and the mean difference.
+    """Return the means of company means of base and tuned on one metric, and the mean difference.
 
-    The difference is that of ``infer_mean``. None where fewer than two companies have scores.
+    The difference is inferred by ``infer_mean``. Return None if fewer than two companies have
+    scores.
     """
     differences, companies, _ = pairs.defined(metric)
     if len(set(companies)) < 2:
@@ -146,6 +147,8 @@ def _columns(rows: dict[str, Score], ids: list[str]) -> dict[str, np.ndarray]:
         column = np.array([rows[i].values[name] for i in ids], dtype=np.float64)  # None becomes NaN
         if np.isinf(column).any():
             at = ids[int(np.isinf(column).argmax())]
-            raise ValueError(f"{at}: {name} is infinite; only finite scores, or null for none")
+            raise ValueError(
+                f"{at}: {name} is infinite; scores must be finite, or null if undefined"
+            )
         columns[name] = column
     return columns

@@ -1,4 +1,4 @@
-"""Decomposition of the gain into tuning and decoding rules."""
+"""Decomposition of the gain into the effects of tuning and of the decoding rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from finllm.comparing.robustness import paired_change
 from finllm.records import FREE, METRICS, Score
 
-# Each part: before and after, as the model and whether its answers obey the rules.
+# For each part, the model and whether the decoding rules apply, before and after.
 PARTS = {
     "tuning": (("base", False), ("tuned", False)),
     "decoding": (("base", False), ("base", True)),
@@ -18,7 +18,7 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Part:
-    """One metric before and after tuning, decoding by rules, or both, on the same examples."""
+    """One metric before and after tuning, decoding rules, or both, on the same examples."""
 
     part: str
     metric: str
@@ -39,10 +39,11 @@ def parts_of_gain(
     n_bootstrap: int,
     seed: int,
 ) -> list[Part]:
-    """Every part and metric, over the test examples that were answered without rules as well.
+    """Return each part of the gain for each metric.
 
-    Intervals and what is left out are those of ``finllm.comparing.robustness``; nothing is
-    corrected for the number of metrics. Empty if no answer was written without rules.
+    Only test examples that were also answered without the decoding rules count. Intervals and
+    omissions are as in ``finllm.comparing.robustness``; nothing is corrected for the number of
+    metrics. The result is empty if no answer was written without the rules.
     """
     values = {(s.model, False, s.example_id): s for s in free if s.split == FREE}
     drawn = {example_id for _, _, example_id in values}

@@ -1,4 +1,4 @@
-"""Fit the Bayesian model to every metric's differences, as stored in details/bayes_stats.json."""
+"""Fits of the Bayesian model to each metric's differences, for details/bayes_stats.json."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def fit_pairs(
     seed: int,
     metrics: Sequence[str] = METRICS,
 ) -> tuple[dict[str, dict[str, float]], np.ndarray]:
-    """What the posterior of tuned minus base says, by metric, and the primary one's draws.
+    """Return the posterior summary of tuned minus base by metric, and the primary metric's draws.
 
-    The region of practical equivalence is ``[-rope, rope]``. Where nothing varies, or there is but
-    one company, there is nothing to model: the metric is not ``usable``, and there are no draws.
-    What could not be computed is left out, since JSON has no NaN.
+    The region of practical equivalence is ``[-rope, rope]``. If the differences do not vary or come
+    from fewer than two companies, the metric is marked as not ``usable`` and has no draws. Values
+    that could not be computed are left out, since JSON has no NaN.
     """
     found: dict[str, dict[str, float]] = {}
     draws = np.empty(0)
@@ -62,7 +62,7 @@ def fit_pairs(
 
 
 def density(draws: np.ndarray) -> list[tuple[float, float]]:
-    """The draws as a histogram of area 1: (bin centre, density); empty if there are none."""
+    """Return a histogram of the draws with area 1 as (bin centre, density), empty without draws."""
     if not draws.size:
         return []
     heights, edges = np.histogram(draws, bins=N_BINS, density=True)

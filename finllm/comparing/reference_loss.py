@@ -1,4 +1,4 @@
-"""Perplexity of the test references under base and tuned model, and its change."""
+"""Perplexity of the test references under the base and the tuned model, and its change."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def reference_perplexity(
     n_bootstrap: int,
     seed: int,
 ) -> Report:
-    """By model its loss, and under ``difference`` tuned minus base in log-likelihood a token.
+    """Return the loss of each model and the difference in log-likelihood per token.
 
-    A model's ``nats_per_token`` is the sum of nats over the sum of tokens, ``perplexity`` its
-    exponential (Jelinek et al. 1977). The difference is that of each example's mean log-likelihood
-    a token, as a mean of company means with the interval of ``infer_mean``: positive is better, and
-    it is left out with fewer than two companies. Two models with other tokenizers cannot be
-    compared so. Empty if nothing was measured.
+    A model's ``nats_per_token`` is the sum of nats over the sum of tokens, and ``perplexity`` is
+    its exponential (Jelinek et al. 1977). ``difference`` is tuned minus base in each example's mean
+    log-likelihood per token, as a mean of company means with the interval of ``infer_mean``.
+    Positive is better; it is left out with fewer than two companies. Models with different
+    tokenizers cannot be compared in this way. The result is empty if nothing was measured.
 
     Raises
     ------
     ValueError
-        If a model's losses are not those of the examples, or the tokens differ between models.
+        If a model's losses do not match the examples, or the token counts of the models differ.
     """
     if not any(losses.values()):
         return {}
@@ -42,7 +42,7 @@ def reference_perplexity(
         if odd or len(rows) < len(losses[model]):
             raise ValueError(
                 f"the reference losses of {model} are not those of the test examples: "
-                f"{min(odd, default='one comes twice')}; run predict again"
+                f"{min(odd, default='an example occurs twice')}; run predict again"
             )
     found = {model: _total(rows) for model, rows in losses.items()}
     gains = []

@@ -1,4 +1,4 @@
-"""Change of the scores under reworded questions and noisy excerpts."""
+"""Change of the scores when questions are reworded or excerpts noisy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from finllm.stats.inference import infer_mean
 
 @dataclass(frozen=True)
 class Change:
-    """One metric of one model on a changed set, beside the same examples unchanged."""
+    """One metric of one model on a changed set and on the same examples unchanged."""
 
     set: str  # what was changed: "reworded", "noise"
     metric: str
@@ -36,11 +36,11 @@ def robustness(
     n_bootstrap: int,
     seed: int,
 ) -> list[Change]:
-    """Every changed set, metric and model: the change of the score, paired by example.
+    """Return the change of the score for each changed set, metric and model, paired by example.
 
     The interval is that of ``infer_mean`` over companies, uncorrected for the number of metrics. A
-    metric that is defined for both in fewer than two companies is left out. The changed answers are
-    scored against the original excerpt and reference.
+    metric is left out if fewer than two companies have it both before and after the change. The
+    changed answers are scored against the original excerpt and reference.
     """
     before = {(s.model, s.example_id): s for s in original if s.split == "test"}
     by_set: dict[tuple[str, str], list[Score]] = {}
@@ -71,9 +71,10 @@ def paired_change(
     n_bootstrap: int,
     seed: int | Sequence[int],
 ) -> dict[str, float]:
-    """What a metric is before and after, over pairs of scores of one example each.
+    """Return a metric's means before and after, and the mean change with its interval.
 
-    Empty if it is defined for both in fewer than two companies.
+    Each pair holds the scores of one example before and after. The result is empty if fewer than
+    two companies have both.
     """
     kept = [
         (first.values[metric], second.values[metric], first.company)

@@ -1,4 +1,4 @@
-"""The scores of several trainings on the same test set, side by side."""
+"""Comparison of several trainings, with different seeds, on the same test set."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from finllm.stats.variance import in_words, pool_seeds, seed_components
 
 @dataclass(frozen=True)
 class SeedRuns:
-    """Tuned minus base of every run, the examples in the same order."""
+    """Tuned minus base of each run, with the examples in the same order."""
 
     names: list[str]  # of the runs, such as their files
     companies: list[str]
-    differences: dict[str, np.ndarray]  # metric: shape (n_runs, n_examples); NaN if not defined
+    differences: dict[str, np.ndarray]  # by metric; (n_runs, n_examples), NaN if not defined
 
     def defined(self, metric: str) -> tuple[np.ndarray, list[str]]:
-        """The columns in which every run has a score, and their companies."""
+        """Return the columns in which every run has a score, and their companies."""
         rows = self.differences[metric]
         keep = np.isfinite(rows).all(axis=0)
         return rows[:, keep], [c for c, kept in zip(self.companies, keep, strict=True) if kept]
 
 
 def side_by_side(runs: Mapping[str, Sequence[Score]], *, model: str = "tuned") -> SeedRuns:
-    """The test scores of a model and the base, in runs that differ in ``train.seed`` alone.
+    """Align the test scores of a model and the base over runs that differ only in ``train.seed``.
 
     Raises
     ------
     ValueError
-        For fewer than two runs, runs that tested other examples, or a run that is given twice (the
-        same scores on every metric).
+        If there are fewer than two runs, the runs tested different examples, or a run is given
+        twice (the same scores on every metric).
     """
     if len(runs) < 2:
         raise ValueError(f"{len(runs)} run(s): variation between seeds needs at least two")
@@ -48,8 +48,8 @@ def side_by_side(runs: Mapping[str, Sequence[Score]], *, model: str = "tuned") -
     for name, one in pairs.items():
         if sorted(one.example_ids) != ids:
             raise ValueError(
-                f"{name} tested other examples than {first}; the runs may differ in train.seed "
-                "alone (for the folds of a cross-validation: finllm pool)"
+                f"{name} tested different examples from {first}; the runs may differ only in "
+                "train.seed (for the folds of a cross-validation: finllm pool)"
             )
         order = np.argsort(one.example_ids)
         rows[name] = np.array([one.difference(metric)[order] for metric in METRICS])
@@ -70,15 +70,15 @@ def side_by_side(runs: Mapping[str, Sequence[Score]], *, model: str = "tuned") -
 def compare_seeds(
     runs: SeedRuns, *, primary: str, alpha: float, n_bootstrap: int, seed: int
 ) -> dict[str, object]:
-    """Every metric over all runs, and in words whether the primary's gain is of one seed.
+    """Return each metric over all runs, and say whether the primary's gain depends on the seed.
 
-    The primary metric alone decides; the others are shown uncorrected. What could not be computed
-    is left out, since JSON has no NaN.
+    Only the primary metric decides; the others are shown uncorrected. Values that could not be
+    computed are left out, since JSON has no NaN.
 
     Raises
     ------
     ValueError
-        For an unknown primary metric, or where it has scores in fewer than two companies.
+        If the primary metric is unknown or has scores in fewer than two companies.
     """
     if primary not in runs.differences:
         known = ", ".join(runs.differences)

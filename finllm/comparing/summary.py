@@ -1,4 +1,4 @@
-"""Aggregate the scores of all models as stored in ``metrics/details/evaluate.json``."""
+"""Aggregates of the scores of all models, as stored in ``metrics/details/evaluate.json``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from finllm.scoring.oracle import ORACLES, oracle_answers
 from finllm.scoring.score import Candidate, means
 from finllm.scoring.semantic import SemanticScores
 
-Texts = Mapping[str, Mapping[str, str]]  # model: example id: what it wrote
-Table = dict[str, dict[str, float]]  # model: metric: mean
+Texts = Mapping[str, Mapping[str, str]]  # text by model and example id
+Table = dict[str, dict[str, float]]  # mean by model and metric
 
 
 def texts(
@@ -29,9 +29,9 @@ def texts(
     *,
     seed: int,
 ) -> dict[str, dict[str, str]]:
-    """What each model wrote, then each trivial baseline and oracle, by example id.
+    """Return the texts of each model, trivial baseline and oracle, in this order, by example id.
 
-    A model without an answer is left out.
+    A model without answers is left out.
     """
     said = {
         model: {row.example_id: row.text for row in rows}
@@ -45,19 +45,19 @@ def texts(
 def trivial_texts(
     examples: Sequence[Example], train: Sequence[Example], *, seed: int
 ) -> dict[str, dict[str, str]]:
-    """What each trivial baseline writes, by example id."""
+    """Return the texts of each trivial baseline, by example id."""
     return baseline_answers(examples, train, rng=np.random.default_rng(seed))
 
 
 def cut_answers(predictions: Mapping[str, Sequence[Prediction]]) -> set[tuple[str, str]]:
-    """Model and example of each answer that the length limit cut."""
+    """Return (model, example id) of each answer that the length limit cut."""
     return {(m, row.example_id) for m, rows in predictions.items() for row in rows if row.hit_limit}
 
 
 def candidates(
     sets: Mapping[str, Sequence[Example]], said: Texts, cut: Collection[tuple[str, str]] = ()
 ) -> list[Candidate]:
-    """Every text of every model, set by set; a model may have answered one set alone."""
+    """Return every text of every model, set by set; a model may have answered only some sets."""
     return [
         Candidate(model, split, example, own[example.id], (model, example.id) in cut)
         for model, own in said.items()
@@ -70,7 +70,7 @@ def candidates(
 def changed_candidates(
     sets: Mapping[str, Sequence[Example]], changed: Mapping[str, Sequence[Prediction]]
 ) -> list[Candidate]:
-    """The answers to the changed questions, as answers to the original examples."""
+    """Return the answers to the changed questions as answers to the original examples."""
     said = {(m, r.asked, r.example_id): r for m, rows in changed.items() for r in rows}
     return [
         Candidate(model, name, example, row.text, row.hit_limit)
@@ -82,7 +82,7 @@ def changed_candidates(
 
 
 def tables(scores: Sequence[Score]) -> dict[str, object]:
-    """The mean scores by model: of test and of transfer, and of test by template and provenance."""
+    """Return mean scores by model on test and transfer, and on test by template and provenance."""
     test = [score for score in scores if score.split == "test"]
     return {
         "test": by_model(test),
@@ -99,7 +99,7 @@ def tables(scores: Sequence[Score]) -> dict[str, object]:
 
 
 def by_model(scores: Sequence[Score]) -> Table:
-    """The mean of each metric, by model."""
+    """Return the mean of each metric, by model."""
     models = dict.fromkeys(score.model for score in scores)
     return {model: means([s for s in scores if s.model == model]) for model in models}
 
@@ -112,9 +112,10 @@ def lists(
     seed: int,
     languages: Mapping[str, str] | None = None,
 ) -> dict[str, list[dict]]:
-    """How metrics agree and rank, and what tuning gains on transfer, by language where others are.
+    """Return correlations of metrics, stability of rankings, and gains on the transfer set.
 
-    ``languages`` has the language of each example's call, by example id; None is all English.
+    The transfer gains are also given by language if not all calls are English. ``languages`` maps
+    example ids to the language of the call; None means that all are English.
     """
     ranked = [score for score in scores if score.model not in ORACLES]
     stability = rank_stability(
@@ -151,7 +152,7 @@ def lists(
 def memorised(
     examples: Sequence[Example], said: Texts, train: Sequence[Example]
 ) -> dict[str, dict[str, float]]:
-    """The figures that base, tuned and preferred model may have from training answers."""
+    """Count the figures that base, tuned and preferred model may have from training answers."""
     return {
         model: asdict(memorisation(examples, said[model], train))
         for model in ("base", "tuned", "preferred")
@@ -166,7 +167,7 @@ def counts(
     changed: Sequence[Candidate],
     semantic: SemanticScores,
 ) -> dict[str, object]:
-    """How many examples and texts there were, and how many of these say nothing or are too long."""
+    """Count the examples and answers, the empty texts, and those too long for the encoder."""
     return {
         "test_examples": len(test),
         "transfer_examples": len(transfer),

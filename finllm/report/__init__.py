@@ -1,1 +1,1 @@
-"""The results as text, tables and figures."""
+"""Presentation of the results as text, tables and figures."""

@@ -1,4 +1,4 @@
-"""Axes: round ticks and the position of a value."""
+"""Axes of figures: round ticks and positions of values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from finllm.report.wording import MINUS
 
 @dataclass(frozen=True)
 class Axis:
-    """From ``low`` to ``high``, with round ticks between them."""
+    """Axis from ``low`` to ``high`` with round ticks."""
 
     low: float
     high: float
@@ -19,19 +19,19 @@ class Axis:
     labels: tuple[str, ...]
 
     def percent(self, value: float) -> float:
-        """Where a value falls, from 0 at ``low`` to 100 at ``high``; cut off beyond the ends."""
+        """Return the position of a value, from 0 at ``low`` to 100 at ``high``, clipped to both."""
         share = (value - self.low) / (self.high - self.low)
         return round(100 * min(1.0, max(0.0, share)), 3)
 
     def flipped(self, value: float) -> float:
-        """``percent`` from the top down, as SVG counts."""
+        """Return the position of a value from the top down, as in SVG: 100 - ``percent``."""
         return round(100 - self.percent(value), 3)
 
 
 def axis(values: Iterable[float], n_ticks: int, *, tight: bool = False) -> Axis:
-    """An axis around all values with about ``n_ticks`` ticks at 1, 2 or 5 times a power of ten.
+    """Return an axis with about ``n_ticks`` ticks at multiples of 1, 2 or 5 times a power of ten.
 
-    It ends at ticks; a ``tight`` one at the smallest and the largest value.
+    It spans all values and ends at ticks, or, if ``tight``, at the smallest and largest value.
 
     >>> axis([-0.013, 0.088], 5).labels
     ('−0.02', '0.00', '0.02', '0.04', '0.06', '0.08', '0.10')
@@ -54,5 +54,5 @@ def _spread(values: list[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     if high - low > 1e-9 * max(1.0, abs(low), abs(high)):
         return low, high
-    margin = abs(low) / 2 or 0.5  # one value only: give it room
+    margin = abs(low) / 2 or 0.5  # add room around a single value
     return low - margin, high + margin

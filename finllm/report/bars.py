@@ -12,7 +12,7 @@ N_LABELS = 5
 
 @dataclass(frozen=True)
 class Segment:
-    """One series' part of a bar."""
+    """Part of a bar that shows one series."""
 
     series: int
     top: float
@@ -21,7 +21,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Bar:
-    """A slot's name, its values by series, and its parts from the bottom up."""
+    """Bar with the name of its slot, its values by series, and its segments from the bottom up."""
 
     label: str
     values: Sequence[float]
@@ -32,7 +32,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class BarFigure:
-    """Bars, their common axis, and the names under some of them (percent, text)."""
+    """Stacked bars with their common axis and the labels (percent, text) under some of them."""
 
     y: Axis
     names: Sequence[str]
@@ -43,9 +43,10 @@ class BarFigure:
 def bar_figure(
     rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str]
 ) -> BarFigure | None:
-    """A bar a row, one part a series; empty rows at either end are left out.
+    """Return a figure with one bar per row and one segment per series.
 
-    About ``N_LABELS`` slots are named under the axis. None if every value is zero.
+    Empty rows at either end are left out. About ``N_LABELS`` slots are named under the axis. None
+    if every value is zero.
     """
     filled = [i for i, (_, values) in enumerate(rows) if any(values)]
     if not filled:

@@ -1,4 +1,4 @@
-"""The model card, in Hugging Face's format, from parameters and metrics."""
+"""Model card in Hugging Face's format, from parameters and metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jinja2
 from finllm.records import METRICS
 from finllm.stats import rounding
 
-SHOWN = {  # section of params.yaml: keys that say how a model was trained
+SHOWN = {  # sections and keys of params.yaml that describe how a model was trained
     "lora": ("r", "alpha", "dropout", "targets"),
     "train": ("learning_rate", "schedule", "epochs", "optimizer", "seed"),
     "model": ("quantization", "compute_dtype"),
@@ -30,29 +30,29 @@ def card(
     compared: Mapping[str, object] | None,
     file: str,
 ) -> str:
-    """A README.md with YAML front matter.
+    """Return the model card as the text of a README.md with YAML front matter.
 
     Parameters
     ----------
     form
         ``merged``, ``gguf`` or ``adapter``.
     model
-        ``tuned`` or ``preferred``. The verdict may be about the other one; the card then says so.
+        ``tuned`` or ``preferred``. If the verdict is about the other model, the card says so.
     parameters
         Sections of params.yaml: ``data``, ``templatize``, and those of ``PREFERRED``.
     metrics
-        By file name without ``.json``; ``train``, ``evaluate`` and ``verdict`` are used, where
-        they are there.
+        Metrics by file name without ``.json``; ``train``, ``evaluate`` and ``verdict`` are used if
+        present.
     licence
-        Of the base model; the Hub's identifier, or ``other``.
+        Licence of the base model: the Hub's identifier, or ``other``.
     fictional
         Whether a generator wrote the training calls.
     data
-        The source's own description, with ``licence`` and ``origin``; may be empty.
+        Description of the source, with ``licence`` and ``origin``; may be empty.
     compared
         A ``GreedyAgreement`` as a mapping; None for the adapter itself.
     file
-        The name of the GGUF file.
+        Name of the GGUF file.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),

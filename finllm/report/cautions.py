@@ -1,4 +1,4 @@
-"""Limits of the verdict, one sentence each, from the metrics alone."""
+"""Limits of the verdict in one sentence each, derived from the metrics alone."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from finllm.report.practical import PART_LABELS
 from finllm.report.tables import BASELINES
 from finllm.stats.subgroups import hidden_regressions
 
-MIN_COMPANIES = 12  # the smallest test sets that benchmarks/calibration.py has checked
-MUCH_CUT = 0.25  # a share of answers stopped by the length limit that bends every overlap score
+MIN_COMPANIES = 12  # in the smallest test sets that benchmarks/calibration.py has checked
+MUCH_CUT = 0.25  # share of answers cut by the length limit that distorts all overlap scores
 
 
 def is_fictional(source: str, templatize: Mapping) -> bool:
-    """Whether a generator wrote the calls."""
+    """Return whether a generator wrote the calls."""
     return source == "sample" or "synthetic" in templatize["examples_by_provenance"]
 
 
 def cautions(found: Outcome, metrics: Mapping[str, Mapping]) -> list[str]:
-    """The cautions that apply to this run, the weightiest first; empty if there is none."""
+    """Return the cautions that apply to this run, most important first; may be empty."""
     said = [
         _baselines(found, metrics["evaluate"]["test"]),
         _few_shot(found, metrics["evaluate"]["test"]),
@@ -105,7 +105,7 @@ def _grounded(found: Outcome, metrics: Mapping[str, Mapping]) -> str:
 
 
 def _hidden(subgroups: Mapping[str, Mapping[str, Mapping]], found: Outcome) -> str:
-    """Subgroups wholly below zero while the average is not; multiplicity in the same breath."""
+    """Name subgroups entirely below zero while the average is not, and how many are significant."""
     hidden = [] if found.high is None else hidden_regressions(subgroups, average_high=found.high)
     if not hidden:
         return ""

@@ -1,4 +1,4 @@
-"""What the method claims, beside what this run measured of it."""
+"""Claims of the method with the measurements of this run."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from finllm.report.outcome import Outcome
 from finllm.report.tables import Table
 
 NOT_MEASURED = (
-    "what needs several settings and seeds, such as which rank is best (python -m finllm study)",
+    "claims that need several settings and seeds, such as the best rank (python -m finllm study)",
     "which metric agrees best with people (needs human ratings)",
 )
 
 
 def claims(found: Outcome, metrics: Mapping[str, Mapping]) -> Table:
-    """One row per claim of which this run's metrics can say something, in the method's order.
+    """Return a table with one row per claim that the run's metrics address, in the method's order.
 
-    One run on one data set refutes no general claim, and supports none: the column says what was
-    seen here.
+    One run on one data set neither refutes nor supports a general claim: the column only reports
+    the result of this run.
     """
     train, scored = metrics["train"], metrics["evaluate"]
     rows = [
@@ -39,7 +39,7 @@ def _first_fifth(train: Mapping) -> list[list[str]]:
     if share is None:
         return []
     said = "yes, most of it" if share > 0.5 else "no, less than half"
-    text = f"{share:.0%} of the training loss’s fall"
+    text = f"{share:.0%} of the fall in training loss"
     return [["the adaptation happens in the first fifth of the training", text, said]]
 
 

@@ -1,4 +1,4 @@
-"""The sections of the page: their ids, in the order of the page, and their titles."""
+"""Ids and titles of the report's sections, in the order of the page."""
 
 from __future__ import annotations
 

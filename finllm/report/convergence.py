@@ -1,4 +1,4 @@
-"""The phases of a training, from its loss on the training batches and on the validation set."""
+"""Phases of a training by its training and validation loss."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ PHASES = (("first fifth: adaptation", 0.0, 0.2), ("middle", 0.2, 0.8), ("last fi
 
 
 def phases(curve: Curve, *, val: Curve) -> Table | None:
-    """Mean training loss in each phase, its slope, and the validation loss at the phase's end.
+    """Return a table of training loss, its slope, and validation loss by phase of the training.
 
-    The slope is that of a least-squares line over the phase's steps, in nats per hundred steps: a
-    plateau has one near zero. Batches differ in difficulty, so that neither is exact. The last
-    validation loss up to a phase's last step stands beside it. None with fewer than ten steps.
+    The training loss is the mean over the phase's steps. The slope is that of a least-squares line
+    in nats per hundred steps, near zero on a plateau. Batches differ in difficulty, so neither is
+    exact. The validation loss is the last one up to the end of the phase. None with fewer than ten
+    steps.
     """
     if len(curve) < 10:
         return None
@@ -42,7 +43,7 @@ def phases(curve: Curve, *, val: Curve) -> Table | None:
 
 
 def slope(points: Curve) -> float:
-    """The slope of the least-squares line through at least two points with different x.
+    """Return the slope of the least-squares line through at least two points with different x.
 
     >>> slope([(0, 1.0), (1, 3.0), (2, 5.0)])
     2.0
@@ -54,12 +55,12 @@ def slope(points: Curve) -> float:
 
 
 def gradient_by_layer(rows: Sequence[Mapping[str, float]]) -> BarFigure | None:
-    """The median gradient norm of each layer's adapter over the training, one bar per layer."""
+    """Return bars of the median gradient norm of each layer's adapter over the training."""
     return bar_figure([(f"{row['layer']:g}", [row["median"]]) for row in rows], ["gradient norm"])
 
 
 def gradient_by_layer_table(rows: Sequence[Mapping[str, float]]) -> list[list[str]]:
-    """Layer, and its norm at the first step, in the median and at the last."""
+    """Return rows of layer and gradient norm: at the first step, the median, and at the last."""
     return [
         [f"{row['layer']:g}", *(wording.score(row[k]) for k in ("first", "median", "last"))]
         for row in rows

@@ -1,4 +1,4 @@
-"""Corpus section: funnel, lengths, vocabulary, periods, repetition."""
+"""Corpus section of the report: funnel, lengths, vocabulary, periods, repetition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rows = Sequence[Mapping[str, float]]
 
 @dataclass(frozen=True)
 class CorpusFigures:
-    """One figure per plot of the filter stage; None if the plot is missing or empty."""
+    """Figures of the filter stage's plots; None if the plot is missing or empty."""
 
     length: BarFigure | None
     term_density: BarFigure | None
@@ -25,7 +25,7 @@ class CorpusFigures:
 
 
 def corpus_figures(plots: Mapping[str, Rows]) -> CorpusFigures:
-    """The figures, from the rows of plots/corpus/*.csv by name."""
+    """Return the figures from the rows of plots/corpus/*.csv, by name."""
     sides = ("kept", "dropped")
     periods = [
         (
@@ -56,7 +56,7 @@ def corpus_figures(plots: Mapping[str, Rows]) -> CorpusFigures:
 
 
 def quarter(year: float) -> str:
-    """A quarter's name from the year as plots count it, a quarter being 0.25.
+    """Return the name of a quarter from a decimal year, in which a quarter is 0.25.
 
     >>> quarter(2019.75)
     '2019Q4'
@@ -65,7 +65,7 @@ def quarter(year: float) -> str:
 
 
 def funnel_table(steps: Sequence[FunnelStep]) -> Table:
-    """The funnel with one row per stage, and one per reason."""
+    """Return the funnel as a table with one row per stage and one per reason of removal."""
     rows = []
     for step in steps:
         counts = [wording.count(n) for n in (step.n_read, step.n_kept)]
@@ -80,7 +80,7 @@ def funnel_table(steps: Sequence[FunnelStep]) -> Table:
 
 
 def corpus_tables(metrics: Mapping[str, Mapping]) -> list[Table]:
-    """Lengths, vocabulary, duplicates, periods: those for which the filter stage left figures."""
+    """Return the tables of lengths, vocabulary, duplicates and periods that have figures."""
     filtered, audit = metrics["filter"], metrics["split"].get("audit", {})
     made = [
         _table("Lengths of the kept calls, in words", _lengths(filtered.get("lengths", {}))),

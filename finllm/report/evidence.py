@@ -1,4 +1,4 @@
-"""Load the inputs of the report as the stages wrote them."""
+"""Inputs of the report, read from the outputs of the stages."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Evidence:
-    """The metrics by stage, the plotted series, and the rows behind them."""
+    """Metrics by stage, plotted series, and the scores, examples and answers of the run."""
 
     metrics: Mapping[str, Mapping]  # by the names in STAGES
     curves: Mapping[str, Sequence[tuple[float, float]]]  # train_loss, ...: (step, value)
-    posterior: Sequence[tuple[float, float]]  # (bin centre, density); empty where there is none
+    posterior: Sequence[tuple[float, float]]  # (bin centre, density); empty without a posterior
     gradient_by_layer: Sequence[Mapping[str, float]]  # layer, first, median, last
     corpus: Mapping[str, Sequence[Mapping[str, float]]]  # rows of plots/corpus/NAME.csv, by NAME
     scores: Sequence[Score]
@@ -62,14 +62,14 @@ def read_evidence(
     studies: Path,
     candidate: str,
 ) -> Evidence:
-    """What the report shows, from the files and folders of the other stages.
+    """Read the inputs of the report from the files and folders of the other stages.
 
     ``compared`` has the answers of ``candidate``, the model that the verdict is about.
 
     Raises
     ------
     ValueError
-        If a file is missing or cannot be read; names it.
+        If a metrics file is missing, or a file is not JSON; the message names it.
     """
     training = plots / "training"
     return Evidence(
@@ -87,7 +87,7 @@ def read_evidence(
 
 
 def with_candidate(scores: Sequence[Score], candidate: str) -> list[Score]:
-    """The scores with those of the verdict's candidate in the place of the tuned model's."""
+    """Replace the scores of the tuned model with those of the verdict's candidate."""
     return [
         replace(score, model="tuned") if score.model == candidate else score
         for score in scores
@@ -96,12 +96,12 @@ def with_candidate(scores: Sequence[Score], candidate: str) -> list[Score]:
 
 
 def read_metrics(folder: Path) -> dict[str, dict]:
-    """The details of every stage but the report, with their costs where there are any, by stage.
+    """Read the details and, if present, the costs of every stage except the report.
 
     Raises
     ------
     ValueError
-        If the details are missing, or one of the two is not JSON; names the file.
+        If the details are missing, or either file is not JSON; the message names the file.
     """
     found = {}
     for stage in STAGES:
@@ -113,7 +113,7 @@ def read_metrics(folder: Path) -> dict[str, dict]:
 
 
 def read_series(path: Path) -> list[tuple[float, float]]:
-    """The rows of a two-column CSV or TSV file under a header; empty if there is none."""
+    """Read the rows of a two-column CSV or TSV file with a header; empty without the file."""
     if not path.is_file():
         return []
     delimiter = "\t" if path.suffix == ".tsv" else ","
@@ -122,7 +122,7 @@ def read_series(path: Path) -> list[tuple[float, float]]:
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """The rows of a CSV file of numbers by the names in its header; empty if there is none."""
+    """Read the rows of a CSV file of numbers by the names in its header; empty without the file."""
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:
@@ -130,12 +130,12 @@ def read_rows(path: Path) -> list[dict[str, float]]:
 
 
 def read_corpus(folder: Path) -> dict[str, list[dict[str, float]]]:
-    """The plots of the filter stage, by name."""
+    """Read the plots of the filter stage, by name."""
     return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
 
 
 def read_curves(folder: Path) -> dict[str, list[tuple[float, float]]]:
-    """The training curves as DVCLive wrote them; a missing one is empty."""
+    """Read the training curves written by DVCLive; a missing curve is empty."""
     files = {
         "train_loss": "train/loss_nats",
         "val_loss": "val/loss_nats",

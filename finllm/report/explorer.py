@@ -1,4 +1,4 @@
-"""The explorer of examples: every metric's scores for the page's script, and the script's hash."""
+"""Example explorer: scores for the page's script, and the script with its hash."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ NO_SCORE = "-"
 
 @dataclass(frozen=True)
 class Explorer:
-    """What the page's script sorts and filters by.
+    """Data by which the page's script sorts and filters.
 
-    ``metrics`` are names, labels, and labels within a sentence, the primary one first.
+    ``metrics`` holds names, labels, and labels within a sentence, with the primary metric first.
     """
 
     metrics: Sequence[tuple[str, str, str]]
     templates: Sequence[str]
     companies: Sequence[str]
-    base: dict[str, str]  # example id: its scores in the order of ``metrics``
+    base: dict[str, str]  # scores in the order of ``metrics``, by example id
     tuned: dict[str, str]
 
 
 def explorer(scores: Sequence[Score], *, primary: str) -> Explorer:
-    """The test scores of both models, by example, to six decimals and without any text."""
+    """Return the test scores of both models by example, to six digits and without any text."""
     names = [primary, *(name for name in METRICS if name != primary)]
     rows = [row for row in scores if row.split == "test"]
     by_model = {
@@ -50,14 +50,14 @@ def explorer(scores: Sequence[Score], *, primary: str) -> Explorer:
 
 
 def script() -> str:
-    """The one script of the page, as it stands between its tags."""
+    """Return the text of the page's only script."""
     folder = Path(__file__).parent
     parts = [(folder / name).read_text(encoding="utf-8") for name in ("page.js", "explorer.js")]
     return "".join(parts)
 
 
 def script_source(text: str) -> str:
-    """The script's name in a Content-Security-Policy: no other script runs on the page.
+    """Return the script's hash for a Content-Security-Policy, which permits no other script.
 
     >>> script_source("")
     'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='

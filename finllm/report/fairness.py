@@ -13,7 +13,7 @@ PHASES = ("reading", "generation")  # of an answer, as metrics/details/predict_*
 
 
 def fairness_tables(metrics: Mapping[str, Mapping]) -> list[Table]:
-    """The tables for which the stages left figures, in the order of the page."""
+    """Return the tables that have figures, in the order of the page."""
     scored = metrics["evaluate"]
     found = [answers(metrics), efficiency(metrics), reference_loss(metrics["train"])]
     found[2:2] = [table for table in [latency(metrics)] if table.rows]
@@ -27,7 +27,10 @@ def fairness_tables(metrics: Mapping[str, Mapping]) -> list[Table]:
 
 
 def answers(metrics: Mapping[str, Mapping]) -> Table:
-    """How the answers ended, by model; an empty one scores 0 and stays in every mean."""
+    """Return a table of cut and empty answers by model.
+
+    Empty answers score 0 and count in every mean.
+    """
     rows = []
     for model in asked_models(metrics):
         found = metrics[f"predict_{model}"]
@@ -49,7 +52,7 @@ def answers(metrics: Mapping[str, Mapping]) -> Table:
 
 
 def efficiency(metrics: Mapping[str, Mapping]) -> Table:
-    """What an answer took, by model; without speeds where a killed run was taken up again."""
+    """Return a table of speed and memory by model; the speeds of a resumed run are left out."""
     rows = []
     for model in asked_models(metrics):
         found = metrics[f"predict_{model}"]
@@ -75,10 +78,10 @@ def efficiency(metrics: Mapping[str, Mapping]) -> Table:
 
 
 def latency(metrics: Mapping[str, Mapping]) -> Table:
-    """Waiting times and the speeds of reading and generation, where they were measured.
+    """Return a table of latencies and of reading and generation speeds, if measured.
 
-    In its batch: from the start of a prompt's reading to its answer's end, others decoded with it.
-    Alone: a few prompts asked one at a time.
+    "In its batch" is the time from the start of reading a prompt to the end of its answer, while
+    others are decoded with it. "Alone" is the same time for a few prompts sent one by one.
     """
     rows = []
     for model in asked_models(metrics):
@@ -101,7 +104,7 @@ def latency(metrics: Mapping[str, Mapping]) -> Table:
 
 
 def reference_perplexity(found: Mapping[str, Mapping]) -> Table:
-    """Perplexity of the test references, and tuned minus base in log-likelihood a token."""
+    """Return a table of test perplexity; the caption has the log-likelihood gain per token."""
     rows = [
         [
             model,
@@ -120,7 +123,7 @@ def reference_perplexity(found: Mapping[str, Mapping]) -> Table:
 
 
 def reference_loss(train: Mapping[str, float]) -> Table:
-    """Perplexity of the validation references before training and at the adapter that is kept."""
+    """Return a table of validation perplexity before training and at the chosen checkpoint."""
     losses = {"base": train["initial_val_loss_nats"], "tuned": train["best_val_loss_nats"]}
     rows = [
         [model, wording.score(loss), f"{math.exp(loss):.2f}" if loss < 100 else wording.MISSING]
@@ -131,7 +134,7 @@ def reference_loss(train: Mapping[str, float]) -> Table:
 
 
 def cross_domain(rows: list[Mapping], *, primary: str) -> Table:
-    """Tuned minus base on test and on transfer, and the change from one to the other."""
+    """Return a table of tuned minus base on test and transfer, and the change between them."""
     ordered = sorted(rows, key=lambda row: row["metric"] != primary)
     cells = [
         [
@@ -148,7 +151,7 @@ def cross_domain(rows: list[Mapping], *, primary: str) -> Table:
 
 
 def by_language(rows: list[Mapping]) -> Table:
-    """The transfer set by the language of the call, each compared with the calls in English."""
+    """Return a table of the transfer set by language of the call, compared with English calls."""
     cells = [
         [
             wording.metric_label(row["metric"]),
@@ -169,7 +172,7 @@ def by_language(rows: list[Mapping]) -> Table:
 
 
 def memorisation(found: Mapping[str, Mapping]) -> Table:
-    """The figures that are in training answers and not in the excerpt, by model."""
+    """Return a table of figures that are in training answers but not in the excerpt, by model."""
     rows = []
     for model in (model for model in TESTED if model in found):
         f = found[model]
@@ -190,7 +193,7 @@ def memorisation(found: Mapping[str, Mapping]) -> Table:
 
 
 def ceilings(found: Mapping[str, Mapping]) -> Table:
-    """How many of the test references' figures can be read at all, by template."""
+    """Return a table of the share of reference figures that can be read at all, by template."""
     rows = [
         [
             template,

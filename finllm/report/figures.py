@@ -1,6 +1,6 @@
-"""The geometry of the figures, in percent of their width; the templates draw them as SVG.
+"""Geometry of the figures in percent of their size, for templates that draw them as SVG.
 
-Percent, so that a figure is as wide as the screen while its text keeps its size.
+With percentages a figure can fill the width of the screen while its text keeps its size.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from finllm.report.axis import Axis, axis
 
-ROUNDING = 1e-12  # a mean difference below this is none
-MAX_POINTS = 400  # of a curve; more cannot be seen
-MAX_COMPANIES = 20  # that are drawn with their names; of more, the two ends
-N_BINS = 24  # of a histogram, about
+ROUNDING = 1e-12  # a smaller difference counts as zero
+MAX_POINTS = 400  # of a curve; more are indistinguishable
+MAX_COMPANIES = 20  # drawn with their names; of more companies only the two ends are drawn
+N_BINS = 24  # approximate number of bins of a histogram
 
 
 @dataclass(frozen=True)
 class PosteriorFigure:
-    """The posterior's outline as ``x,y`` points in a square of 100 by 100."""
+    """Outline of the posterior as ``x,y`` points in a square of 100 by 100."""
 
     x: Axis
     outline: str
@@ -28,7 +28,7 @@ class PosteriorFigure:
 
 @dataclass(frozen=True)
 class CompanyBar:
-    """A company's mean paired difference and its bar, from zero to the left or to the right."""
+    """Mean paired difference of a company, with its bar from zero to the left or right."""
 
     company: str
     n_examples: int
@@ -39,9 +39,9 @@ class CompanyBar:
 
 @dataclass(frozen=True)
 class CompanyFigure:
-    """All companies, from the largest loss to the largest gain.
+    """Bars of all companies, from the largest loss to the largest gain.
 
-    Of more than ``MAX_COMPANIES`` only the ends are drawn, ``n_between`` are left out.
+    With more than ``MAX_COMPANIES``, only both ends are drawn; ``n_between`` are not shown.
     """
 
     x: Axis
@@ -53,18 +53,18 @@ class CompanyFigure:
 
     @property
     def first(self) -> Sequence[CompanyBar]:
-        """The bars that are drawn above the gap; all of them where there is none."""
+        """Bars drawn above the gap; all bars if there is no gap."""
         return self.bars[: MAX_COMPANIES // 2] if self.n_between else self.bars
 
     @property
     def last(self) -> Sequence[CompanyBar]:
-        """The bars that are drawn below the gap."""
+        """Bars drawn below the gap."""
         return self.bars[-MAX_COMPANIES // 2 :] if self.n_between else ()
 
 
 @dataclass(frozen=True)
 class HistogramBar:
-    """The examples whose difference is at least ``low`` and below ``high``."""
+    """Bar of the examples whose difference is at least ``low`` and below ``high``."""
 
     low: float
     high: float
@@ -77,7 +77,7 @@ class HistogramBar:
 
 @dataclass(frozen=True)
 class HistogramFigure:
-    """How many examples gained and lost how much; unchanged ones are a count and no bar."""
+    """Histogram of the gains and losses of examples; unchanged ones are only counted."""
 
     x: Axis
     y: Axis
@@ -89,7 +89,7 @@ class HistogramFigure:
 
 @dataclass(frozen=True)
 class Curve:
-    """One line: its points in a square of 100 by 100, and its values (step, value)."""
+    """Line of a figure: its points in a square of 100 by 100, and its values (step, value)."""
 
     name: str
     points: str
@@ -108,7 +108,7 @@ class CurveFigure:
 def posterior_figure(
     histogram: Sequence[tuple[float, float]], *, also: Sequence[float]
 ) -> PosteriorFigure | None:
-    """The histogram (bin centre, density) as steps; ``also`` are values that the axis must hold.
+    """Return the histogram (bin centre, density) as steps, with an axis that includes ``also``.
 
     None if there is no posterior.
     """
@@ -127,7 +127,7 @@ def posterior_figure(
 
 
 def company_figure(differences: Mapping[str, Sequence[float]]) -> CompanyFigure:
-    """Bars from zero, one a company, in the order of their mean difference."""
+    """Return one bar per company, from zero, in the order of their mean difference."""
     means = {company: math.fsum(d) / len(d) for company, d in differences.items()}
     ordered = sorted(means, key=lambda company: (means[company], company))
     x = axis([*means.values(), 0.0], 4)
@@ -149,10 +149,10 @@ def company_figure(differences: Mapping[str, Sequence[float]]) -> CompanyFigure:
 
 
 def histogram_figure(differences: Sequence[float]) -> HistogramFigure | None:
-    """The paired differences of examples in bins of equal width, of which zero is an edge.
+    """Return a histogram of paired differences in bins of equal width, with an edge at zero.
 
-    Exact ties are left out of the bars, since they would tower over them, and counted. None if
-    nothing changed.
+    Exact ties are counted separately, since their bar would dwarf the others. None if nothing
+    changed.
     """
     changed = [d for d in differences if abs(d) > ROUNDING]
     if not changed:
@@ -184,7 +184,7 @@ def histogram_figure(differences: Sequence[float]) -> HistogramFigure | None:
 
 
 def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]]) -> CurveFigure | None:
-    """Lines over a common axis of steps; None if all are empty."""
+    """Return lines over a common axis of steps; None if all curves are empty."""
     rows = {name: thin(points) for name, points in curves.items() if points}
     if not rows:
         return None
@@ -201,7 +201,7 @@ def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]]) -> CurveFi
 
 
 def thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most about ``MAX_POINTS`` of a curve's points, evenly spaced, with the first and last."""
+    """Return about ``MAX_POINTS`` evenly spaced points of a curve, with the first and last."""
     stride = -(-len(points) // MAX_POINTS)
     kept = list(points[::stride])
     return kept if kept[-1] == points[-1] else [*kept, points[-1]]

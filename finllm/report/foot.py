@@ -1,4 +1,4 @@
-"""The last paragraphs of the report: provenance and reproducibility."""
+"""Last paragraphs of the report: provenance and reproducibility."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from finllm.runtime import provenance
 
 
 def foot(made_with: str) -> list[str]:
-    """The paragraphs at the foot of the page; `commands` stand in backticks.
+    """Return the paragraphs at the foot of the page, with `commands` in backticks.
 
     ``made_with`` is ``finllm.runtime.provenance.line`` of the run, or empty if it was not recorded.
     """

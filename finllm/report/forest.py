@@ -1,4 +1,4 @@
-"""The forest plot: every metric's difference with its interval, the primary one first."""
+"""Forest plot: the difference of each metric with its interval, the primary metric first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from finllm.report.axis import Axis, axis
 
 @dataclass(frozen=True)
 class ForestRow:
-    """One metric, tuned minus base; None if nothing could be computed."""
+    """Results of one metric, tuned minus base; None for values that could not be computed."""
 
     metric: str
     is_primary: bool
@@ -27,7 +27,7 @@ class ForestRow:
 
 
 def forest_rows(significance: Mapping, bayes_stats: Mapping, *, alpha: float) -> list[ForestRow]:
-    """A row per metric, the primary one first, the others in the order of ``METRICS``.
+    """Return one row per metric, the primary first and the others in the order of ``METRICS``.
 
     ``p_better`` is None if the sampler's diagnostics failed.
     """
@@ -58,12 +58,12 @@ def forest_rows(significance: Mapping, bayes_stats: Mapping, *, alpha: float) ->
 
 
 def forest_axis(rows: Sequence[ForestRow], *, rope: float) -> Axis:
-    """An axis that holds every interval, zero and the region of equivalence."""
+    """Return an axis that includes all intervals, zero and the region of equivalence."""
     ends = [end for r in rows for end in (r.difference, r.low, r.high) if end is not None]
     return axis([*ends, 0.0, -rope, rope], 4)
 
 
 def forest_csv(rows: Sequence[ForestRow]) -> str:
-    """The plot as a table: metric, difference, low, high; an empty field where there is none."""
+    """Return the plot as CSV: metric, difference, low, high; missing bounds are empty."""
     fields = ((row.metric, row.difference, row.low, row.high) for row in rows)
     return csv_text(["metric", "difference", "low", "high"], fields)

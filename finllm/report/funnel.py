@@ -1,4 +1,4 @@
-"""The corpus funnel: records in, kept and removed at each stage, with reasons."""
+"""Corpus funnel: records read, kept and removed at each stage, with reasons."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from finllm.report.wording import reason
 
 @dataclass(frozen=True)
 class FunnelStep:
-    """One stage's counts; ``n_read`` = ``n_kept`` + the sum of ``removed`` + ``n_unexplained``."""
+    """Counts of a stage; ``n_read`` = ``n_kept`` + the sum of ``removed`` + ``n_unexplained``."""
 
     stage: str
     unit: str
     n_read: int
     n_kept: int
-    removed: tuple[tuple[str, int], ...]  # reason, count; the most frequent first
-    n_unexplained: int  # anything but 0 is a defect, and shown as one
+    removed: tuple[tuple[str, int], ...]  # (reason, count), most frequent first
+    n_unexplained: int  # a value other than 0 is a defect, and shown as one
 
     @property
     def kept_share(self) -> float:
-        """The share that stayed, in percent."""
+        """Share of records kept, in percent."""
         return round(100 * self.n_kept / self.n_read, 2) if self.n_read else 0.0
 
 
 def funnel(clean: Mapping, filtered: Mapping, templatize: Mapping, split: Mapping) -> list:
-    """The four steps, from the stages' metrics."""
+    """Return the four steps from the metrics of the stages."""
     return [
         _step("clean", "calls", clean["records_read"], clean["kept"], clean["rejected_by_reason"]),
         _step(

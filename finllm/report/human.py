@@ -1,4 +1,4 @@
-"""Human ratings as tables and sentences."""
+"""Presentation of human ratings in tables and sentences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOBODY = "No human ratings yet: run `python -m finllm rate`, then `dvc repro`."
 
 
 def summary(found: Mapping, *, confidence: str) -> str:
-    """One or two sentences; says so where nobody rated."""
+    """Summarise the ratings in one to three sentences, or say that there are none."""
     stale = ""
     if found["n_of_other_answers"]:
         clicks = wording.count(found["n_of_other_answers"])
@@ -42,7 +42,7 @@ def summary(found: Mapping, *, confidence: str) -> str:
 
 
 def tables(found: Mapping) -> list[Table]:
-    """Criteria, agreement, and the metrics against people: those for which there is anything."""
+    """Return the tables of criteria, agreement, and metrics against preference that have data."""
     if not found["n_examples"]:
         return []
     made = [_criteria(found["criteria"])]
@@ -54,7 +54,7 @@ def tables(found: Mapping) -> list[Table]:
 
 
 def details(found: Mapping) -> list[Table]:
-    """The metrics against every criterion; none where nothing could be correlated."""
+    """Return the table of metrics against each criterion in a list, empty without correlations."""
     by_criterion = {
         name: rows for name, rows in found.get("correlation", {}).items() if name != "preference"
     }
@@ -62,7 +62,7 @@ def details(found: Mapping) -> list[Table]:
 
 
 def closest(found: Mapping) -> str:
-    """Which metric follows the preference best, and how sure that is; empty if unknown."""
+    """Say which metric follows the preference best, and how certain that is; empty if unknown."""
     rows = found.get("correlation", {}).get("preference", {})
     if not rows:
         return ""

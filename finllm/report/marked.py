@@ -1,4 +1,4 @@
-"""Mark the figures of a text as supported, contradicted or invented."""
+"""Marking of the figures of a text as supported, contradicted or invented."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from finllm.languages.quantities import quantities_in
 from finllm.numbers import Quantity, ends, extract_quantities, is_stated
 
 SUPPORTED, CONTRADICTED, INVENTED = "supported", "contradicted", "invented"
-FACTORS = (1e-6, 1e-3, 0.01, 1.0, 100.0, 1e3, 1e6)  # slips of unit
+FACTORS = (1e-6, 1e-3, 0.01, 1.0, 100.0, 1e3, 1e6)  # mistaken units; 1 for a wrong sign
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a text; ``mark`` is empty if it is no figure."""
+    """Piece of a text; ``mark`` is empty if it is not a figure."""
 
     text: str
     mark: str
 
 
 def marked(text: str, known: Sequence[str]) -> list[Piece]:
-    """The text in pieces that join to it again, its figures marked against the ``known`` texts.
+    """Split a text into pieces, with its figures marked by comparison with the ``known`` texts.
 
-    - supported: a known text states it, rounded alike, alone or as the end of a range
+    - supported: a known text states it within rounding, alone or as the end of a range
       (``is_stated``);
-    - contradicted: none does, and one states it with the other sign or another magnitude;
+    - contradicted: no known text states it, but one has it with another sign or magnitude;
     - invented: neither.
 
-    A mark for the eye: a figure that follows by arithmetic counts as invented, and a supported one
-    may belong to another item of the accounts.
+    The pieces joined give the text again. The marks are only visual aids: a figure that follows by
+    arithmetic counts as invented, and a supported one may belong to another item of the accounts.
 
     >>> [(p.text, p.mark) for p in marked("$2 billion, up 7%", ["sales of $2 million"])]
     [('$2 billion', 'contradicted'), (', up ', ''), ('7%', 'invented')]
@@ -55,7 +55,7 @@ def _mark(quantity: Quantity, stated: Sequence[Quantity]) -> str:
 
 
 def _slipped(a: Quantity, b: Quantity) -> bool:
-    """Whether the digits are the same and the sign or the magnitude is another."""
+    """Return whether two quantities have the same digits but differ in sign or magnitude."""
     if a.kind != b.kind or a.kind in ("year", "period") or not (a.value and b.value):
         return False
     ratio = abs(a.value / b.value)

@@ -1,4 +1,4 @@
-"""The verdict on the primary metric with its figures, as stored in verdict.json."""
+"""Verdict on the primary metric with its figures, as stored in verdict.json."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BEATS, LOSES, UNCLEAR = "yes", "no", "unclear"  # whether tuned is better than c
 
 @dataclass(frozen=True)
 class Copying:
-    """Tuned minus the baseline without a model that was best on validation; None for no number."""
+    """Tuned minus the model-free baseline that was best on validation; None for missing numbers."""
 
     answer: str  # BEATS, LOSES or UNCLEAR
     baseline: str  # one of finllm.scoring.baselines.BASELINES
@@ -28,7 +28,7 @@ class Copying:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict and its figures; None if the data do not give one."""
+    """Verdict with its figures; None for values that the data do not give."""
 
     primary_metric: str
     verdict: str  # one of finllm.stats.verdict.VERDICTS
@@ -55,8 +55,8 @@ class Outcome:
     hdi_high: float | None = None
     bf10: float | None = None
     log_bf10: float | None = None
-    copying: Copying | None = None  # None where no baseline was compared
-    candidate: str | None = None  # "preferred" where that is the model in the tuned one's place
+    copying: Copying | None = None  # None if no baseline was compared
+    candidate: str | None = None  # "preferred" if that model replaces the tuned one
 
 
 def outcome(
@@ -68,16 +68,15 @@ def outcome(
     rope: float,
     candidate: str = "tuned",
 ) -> Outcome:
-    """The verdict on the ``primary`` metric, from what the two statistics stages wrote.
+    """Return the verdict on the ``primary`` metric from the results of both statistics stages.
 
-    The region of practical equivalence is ``[-rope, rope]``. Do not read the Bayesian figures where
+    The region of practical equivalence is ``[-rope, rope]``. Do not use the Bayesian figures if
     ``bayes_usable`` is false: the sampler's diagnostics failed, or nothing varied.
 
     Raises
     ------
     ValueError
-        If one of the two was written for another primary metric: its correction is not for
-        this one.
+        If either stage was run for another primary metric: its correction is not valid for this.
     """
     for name, row in (("significance", significance), ("bayes_stats", bayes_stats)):
         if row["primary_metric"] != primary:
@@ -122,10 +121,10 @@ def outcome(
 
 
 def _copying(tests: Mapping, *, alpha: float, rope: float) -> Copying | None:
-    """Whether tuned beats copying, by the rule of the verdict.
+    """Decide by the rule of the verdict whether tuned beats copying.
 
-    A yes needs the primary's gate open; a no (worse, or no further apart than the ROPE) is no claim
-    of a gain, and needs none.
+    The answer "yes" requires that the primary test is significant. "No" (worse, or equivalent
+    within the ROPE) claims no gain and does not require it.
     """
     if not tests:
         return None
@@ -158,18 +157,18 @@ def _copying(tests: Mapping, *, alpha: float, rope: float) -> Copying | None:
 
 
 def to_metrics(found: Outcome) -> dict[str, object]:
-    """What verdict.json holds: what does not exist is left out."""
+    """Return the contents of verdict.json, without missing values."""
     fields = dataclasses.asdict(found)
     return {key: value for key, value in fields.items() if value is not None and value != ""}
 
 
 def from_metrics(row: Mapping) -> Outcome:
-    """The inverse of ``to_metrics``.
+    """Return the Outcome of the contents of verdict.json, the inverse of ``to_metrics``.
 
     Raises
     ------
     ValueError
-        If a key is missing or unknown: the file is another version's.
+        If a key is missing or unknown, as in a file of another version.
     """
     try:
         copying = Copying(**row["copying"]) if row.get("copying") else None

@@ -1,4 +1,4 @@
-"""Render the HTML report and the Markdown summary."""
+"""Rendering of the HTML report and the Markdown summary."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def html(
     n_examples: int,
     include_text: bool,
 ) -> str:
-    """The page: one file that loads nothing, with every figure as a table as well.
+    """Render the report as one self-contained HTML page, with every figure also as a table.
 
-    Its one script sorts and filters the examples and unfolds the tables for printing; the page's
-    policy names it by its hash and allows no other.
+    Its only script sorts and filters the examples and unfolds the tables for printing. The page's
+    Content-Security-Policy names the script by its hash and allows no other.
 
-    ``parameters`` are sections of params.yaml to show, ``data`` and ``model`` among them. The same
-    evidence gives the same bytes. Without ``include_text`` the page holds no word of the calls, the
-    references and the answers.
+    ``parameters`` are the sections of params.yaml to show, including ``data`` and ``model``. The
+    same evidence gives the same bytes. Without ``include_text`` the page contains no text of the
+    calls, references and answers.
     """
     pairs = paired_scores(evidence.scores, found.primary_metric)
     shown = showcase(
@@ -87,7 +87,7 @@ def html(
 
 
 def _made_with(evidence: Evidence) -> str:
-    """Commit, day and processor of the tuned model's answers; empty if nobody noted them."""
+    """Return commit, day and processor of the tuned model's answers; empty if not recorded."""
     found = provenance.from_costs(evidence.metrics["predict_tuned"], file="costs of predict_tuned")
     return provenance.line(found) if found else ""
 
@@ -99,7 +99,10 @@ def markdown(
     *,
     parameters: Mapping[str, Mapping[str, object]],
 ) -> str:
-    """One screen for a pull request; no times, no memory: the same run reads the same."""
+    """Render one screen of Markdown for a pull request.
+
+    It leaves out times and memory, so that repeated runs give the same text.
+    """
     return (
         _environment()
         .get_template("report.md.j2")
@@ -111,7 +114,7 @@ def markdown(
 
 
 def plots(found: Outcome, forest: Sequence[ForestRow], evidence: Evidence) -> dict[str, str]:
-    """The two plots of the pull request's comment as SVG files: ``forest`` and ``posterior``."""
+    """Render the two plots of the pull request's comment as SVG: ``forest`` and ``posterior``."""
     environment = _environment()
     return {
         "forest": environment.get_template("forest.svg.j2").render(
@@ -256,12 +259,12 @@ def _tables(
 
 
 def _named(found: Outcome) -> str:
-    """Which model stands in the tuned one's place; empty where it is the tuned one."""
+    """Name the model that replaces the tuned one; empty if it is the tuned one."""
     if not found.candidate:
         return ""
     return (
-        f"The model that is compared with the base is the {found.candidate} one "
-        "(verdict.candidate); where a comparison says “tuned”, it is meant."
+        f"The model compared with the base is the {found.candidate} one (verdict.candidate); "
+        "“tuned” in the comparisons refers to it."
     )
 
 

@@ -1,4 +1,4 @@
-"""Excerpts for display: figures that the answers state are marked and never cut."""
+"""Excerpts for display, with the figures that the answers state marked and never cut."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from finllm.numbers import extract_quantities, quantities_agree
 from finllm.report.marked import Piece
 
 QUOTED = "quoted"
-AROUND = 160  # characters kept on either side of a figure in a text that is too long
+AROUND = 160  # characters to keep on either side of a figure in a text that is too long
 GAP = " … "
 
 
 def passages(text: str, answers: Sequence[str], *, n_characters: int) -> list[Piece]:
-    """The text in pieces, the figures that an answer states marked as ``quoted``.
+    """Split a text into pieces, with the figures that an answer states marked as ``quoted``.
 
-    A text of at most ``n_characters`` is whole. Of a longer one stay its first half of them and
-    every marked figure with ``AROUND`` characters on either side, cut at words; an ellipsis stands
-    for the rest. The result can be longer than ``n_characters`` where many figures are quoted.
+    A text of at most ``n_characters`` is kept whole. Of a longer text, the beginning is kept (half
+    of ``n_characters``), and each marked figure with ``AROUND`` characters on either side, cut at
+    words; ellipses replace the rest. The result can be longer than ``n_characters`` if many figures
+    are quoted.
 
     >>> [(p.text, p.mark) for p in passages("Up 7% to $2 million.", ["Rose 7%"], n_characters=99)]
     [('Up ', ''), ('7%', 'quoted'), (' to $2 million.', '')]
@@ -42,7 +43,7 @@ def passages(text: str, answers: Sequence[str], *, n_characters: int) -> list[Pi
 def _windows(
     text: str, spans: Sequence[tuple[int, int]], n_characters: int
 ) -> list[tuple[int, int]]:
-    """The stretches of the text that stay, in order and apart from each other."""
+    """Return the spans of the text to keep, in order and without overlap."""
     if len(text) <= n_characters:
         return [(0, len(text))] if text else []
     wanted = [(0, n_characters // 2)] + [(a - AROUND, b + AROUND) for a, b in spans]

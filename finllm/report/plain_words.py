@@ -1,4 +1,4 @@
-"""The verdict in one paragraph, for readers without a statistics background."""
+"""Verdict in one paragraph, for readers without a background in statistics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from finllm.report import wording
 from finllm.report.outcome import Outcome
 
 _REFERENCE = "the reference answer"
-MEANINGS = {  # metric: what it measures, to follow its name
+MEANINGS = {  # explanation of each metric, to follow its name
     "rouge1": f"the words that an answer shares with {_REFERENCE}",
     "rouge2": f"the pairs of words that an answer shares with {_REFERENCE}",
     "rougeL": f"the longest run of words in common with {_REFERENCE}, gaps allowed",
@@ -28,12 +28,12 @@ MEANINGS = {  # metric: what it measures, to follow its name
 
 
 def plain_words(found: Outcome) -> str:
-    """What was asked and what came out."""
+    """Describe the question and the result."""
     return f"{_question(found)} {_answer(found)}"
 
 
 def odds(p: float) -> str:
-    """A p-value as odds, two digits at most, never rounded up to certainty.
+    """Express a p-value as odds, with at most two digits and a limit for very small values.
 
     >>> odds(0.00107), odds(0.03), odds(1e-9)
     ('about 1 in 930', 'about 1 in 33', 'less than 1 in 10,000')

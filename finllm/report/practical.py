@@ -19,10 +19,11 @@ PART_LABELS = {
 
 
 def detectable_difference(n_companies: int, company_sd: float, *, alpha: float) -> float | None:
-    """The smallest true difference that so many companies show with power 0.8, in metric units.
+    """Return the smallest true difference that this many companies detect with power 0.8.
 
-    ``minimum_detectable_effect`` times the standard deviation of the company means. None if that
-    is zero or unknown. Do not read it as the smallest *observed* difference that is significant.
+    It is ``minimum_detectable_effect`` times the standard deviation of the company means, in units
+    of the metric. None if that is zero or unknown. Do not mistake it for the smallest *observed*
+    difference that is significant.
     """
     if n_companies < 2 or not (math.isfinite(company_sd) and company_sd > 0):
         return None
@@ -30,7 +31,7 @@ def detectable_difference(n_companies: int, company_sd: float, *, alpha: float) 
 
 
 def gain(found: Outcome, company_sd: float) -> Table:
-    """The observed difference beside the smallest relevant and the smallest detectable one."""
+    """Return a table of the observed, smallest relevant and smallest detectable differences."""
     shows = detectable_difference(found.n_companies, company_sd, alpha=found.alpha)
     needed, smallest = found.n_clusters_needed, wording.as_set(found.rope)
     rows = [
@@ -54,7 +55,7 @@ def gain(found: Outcome, company_sd: float) -> Table:
 
 
 def parts_table(rows: Sequence[Mapping], *, primary: str) -> Table | None:
-    """What tuning, the rules of decoding, and both give; None if nothing was measured."""
+    """Return a table of the gains from tuning, decoding rules and both; None if not measured."""
     chosen = [row for row in rows if row["metric"] == primary]
     if not chosen:
         return None
@@ -76,7 +77,7 @@ def parts_table(rows: Sequence[Mapping], *, primary: str) -> Table | None:
 
 
 def price(metrics: Mapping[str, Mapping]) -> Table:
-    """What the gain costs: training once, and every answer after it."""
+    """Return a table of the cost of the gain: training once, then each answer."""
     train, rows = metrics["train"], []
     cost = train.get("cost", {})
     if "seconds" in cost:
@@ -109,9 +110,9 @@ def price(metrics: Mapping[str, Mapping]) -> Table:
 
 
 def seconds_per_answer(predict: Mapping) -> float | None:
-    """Seconds an answer over the whole stage; None if the run was resumed or not counted.
+    """Return the stage's seconds per answer; None if the run was resumed or not measured.
 
-    Batches decode together, so that it is a share of throughput and no latency.
+    Answers are decoded in batches, so that this is a measure of throughput, not latency.
     """
     cost, answers = predict.get("cost", {}), predict.get("answers", 0)
     if not answers or "seconds" not in cost or cost.get("answers_before_a_kill"):
@@ -120,7 +121,7 @@ def seconds_per_answer(predict: Mapping) -> float | None:
 
 
 def power_sentence(found: Outcome, company_sd: float) -> str:
-    """Whether this test could have detected the smallest relevant difference."""
+    """Say whether this test could have detected the smallest relevant difference."""
     shows = detectable_difference(found.n_companies, company_sd, alpha=found.alpha)
     if shows is None:
         return "The companies do not differ, so the power of the test is unknown."

@@ -1,4 +1,4 @@
-"""The effect of reworded questions and noisy excerpts on the scores."""
+"""Effect of reworded questions and noisy excerpts on the scores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_MEASURED = (
 
 
 def robustness_summary(rows: Sequence[Mapping], *, primary: str) -> str:
-    """One sentence per changed set on the primary metric; says so where nothing was measured."""
+    """Summarise the primary metric in a sentence per changed set, or say that none was measured."""
     if not rows:
         return NOT_MEASURED
     said = []
@@ -37,7 +37,7 @@ def robustness_summary(rows: Sequence[Mapping], *, primary: str) -> str:
 
 
 def robustness_table(rows: Sequence[Mapping], *, metrics: Sequence[str], what: str) -> Table:
-    """Original, changed and the change with its interval, by set, metric and model."""
+    """Return a table of original and changed scores with the change, by set, metric and model."""
     order = {name: i for i, name in enumerate(metrics)}
     chosen = sorted((row for row in rows if row["metric"] in order), key=lambda r: _place(r, order))
     cells = [
@@ -56,7 +56,7 @@ def robustness_table(rows: Sequence[Mapping], *, metrics: Sequence[str], what: s
 
 
 def robustness_tables(rows: Sequence[Mapping], *, primary: str) -> tuple[Table, Table] | None:
-    """The primary metric, and all others; None if nothing was measured."""
+    """Return a table of the primary metric and one of all others; None if nothing was measured."""
     if not rows:
         return None
     others = [name for name in METRICS if name != primary]

@@ -1,4 +1,4 @@
-"""The examples shown side by side: the largest regressions first, then the largest gains."""
+"""Examples shown side by side: the largest regressions first, then the largest gains."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from finllm.records import Example, Prediction, Score
 from finllm.report.marked import CONTRADICTED, INVENTED, Piece, marked
 from finllm.report.passages import passages
 
-EXCERPT_CHARACTERS = 6000  # of a longer excerpt only the passages with the judged figures stay
+EXCERPT_CHARACTERS = 6000  # of a longer excerpt, only passages with judged figures are shown
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Both models' scores on the primary metric, for one test example; NaN for no score."""
+    """Scores of both models on the primary metric for one test example; NaN for no score."""
 
     example_id: str
     company: str
@@ -34,7 +34,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Texts:
-    """What was asked, what should have been answered, and both answers, their figures marked."""
+    """Question, excerpt, reference and both answers, with their figures marked."""
 
     instruction: str
     excerpt: Sequence[Piece]
@@ -47,23 +47,23 @@ class Texts:
 
 @dataclass(frozen=True)
 class Shown:
-    """A pair with what the page shows of it."""
+    """Pair with the contents that the page shows."""
 
     pair: Pair
     anchor: str  # the element's id, to link to it
     n_unsupported_base: int  # figures of the answer that are in neither excerpt nor reference
     n_unsupported_tuned: int
-    note: str  # why an answer without figures scores 1; empty where none does
-    texts: Texts | None  # None where the report must not hold any text
+    note: str  # why an answer without figures scores 1; empty if no answer does
+    texts: Texts | None  # None if the report must not contain any text
 
 
 def paired_scores(scores: Sequence[Score], metric: str) -> list[Pair]:
-    """The test examples for which the metric is defined, in the order of the base's scores."""
+    """Return the test examples with a defined metric, in the order of the base's scores."""
     return [p for p in all_pairs(scores, metric) if math.isfinite(p.difference)]
 
 
 def all_pairs(scores: Sequence[Score], metric: str) -> list[Pair]:
-    """Every test example that both models answered, in the order of the base's scores."""
+    """Return each test example that both models answered, in the order of the base's scores."""
     values: dict[str, dict[str, float | None]] = {"base": {}, "tuned": {}}
     for row in scores:
         if row.split == "test" and row.model in values:
@@ -80,10 +80,10 @@ def all_pairs(scores: Sequence[Score], metric: str) -> list[Pair]:
 
 
 def extremes(pairs: Sequence[Pair], n: int) -> list[Pair]:
-    """At most ``n`` pairs: regressions from the largest, then gains from the largest.
+    """Return at most ``n`` pairs: regressions, then gains, each from the largest.
 
-    Half of ``n`` each, and more of one where the other has too few; where all of them fit, the
-    examples on which nothing changed come last, and then those without a score.
+    Half of ``n`` are of each kind, and more of one if the other has too few. If all of them fit,
+    unchanged examples follow, and then those without a score.
     """
     down = [pair for pair in pairs if pair.difference < 0]
     up = [pair for pair in pairs if pair.difference > 0]
@@ -105,7 +105,7 @@ def showcase(
     include_text: bool,
     metric: str,
 ) -> list[Shown]:
-    """The chosen pairs, scored by ``metric``, with what the page shows of them.
+    """Return the chosen pairs, scored by ``metric``, with the contents that the page shows.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def showcase(
     for pair in extremes(pairs, n):
         i = pair.example_id
         if not (i in asked and i in by_base and i in by_tuned):
-            raise ValueError(f"{i} was scored, and its text is not there; run `dvc repro`")
+            raise ValueError(f"{i} was scored, but its text is missing; run `dvc repro`")
         name = anchor(i, taken)
         taken.add(name)
         shown.append(_shown(pair, name, asked[i], by_base[i], by_tuned[i], include_text, metric))
@@ -128,7 +128,7 @@ def showcase(
 
 
 def anchor(example_id: str, taken: Container[str]) -> str:
-    """An id for the example's element that a link can name as it stands.
+    """Return an id for the example's element that links can use without escaping.
 
     >>> anchor("FNEI_q3 2019:completion", ()), anchor("a b", {"example-a-b"})
     ('example-FNEI_q3-2019-completion', 'example-a-b-2')
@@ -171,7 +171,7 @@ def _n_unsupported(pieces: Sequence[Piece]) -> int:
 
 
 def _note(pair: Pair, base: Sequence[Piece], tuned: Sequence[Piece]) -> str:
-    """Which answers score 1 because neither they nor the reference state any figure."""
+    """Explain which answers score 1 because neither they nor the reference state any figure."""
     scores = (("base", pair.base, base), ("tuned", pair.tuned, tuned))
     full = [
         model

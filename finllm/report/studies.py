@@ -1,4 +1,4 @@
-"""The studies of the repository: what was claimed, what came of it, every run as a dot."""
+"""Studies of the repository: their claims, results and pictures."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ MEND = "run the study again"
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A row of the index; figures and picture where the study has run."""
+    """Row of the index of studies, with figures and picture if the study has run."""
 
     row: Mapping[str, object]
     result: Mapping[str, object] | None
-    picture: str  # SVG; empty where it has not run
+    picture: str  # SVG; empty if the study has not run
 
 
 def read_studies(folder: Path) -> list[StudyResult]:
-    """The studies in a folder of results; none where there is no index.
+    """Read the studies in a folder of results; empty without an index.
 
     Raises
     ------
     ValueError
-        If a file is not what the command writes; names it.
+        If a file is not JSON; the message names it.
     """
     index = folder / INDEX
     if not index.is_file():
@@ -47,7 +47,7 @@ def read_studies(folder: Path) -> list[StudyResult]:
 
 
 def claims_table(studies: Sequence[StudyResult]) -> Table:
-    """A row a claim: confirmed, refuted, undecided or not run yet, with its figure and file."""
+    """Return a table of claims: confirmed, refuted, undecided or not run, with figure and file."""
     rows = []
     for one in studies:
         row = one.row
@@ -55,13 +55,11 @@ def claims_table(studies: Sequence[StudyResult]) -> Table:
         file = f"docs/studies/{row['study']}" if ran else f"studies/{row['study']}.yaml"
         figures = str(row["sentence"]).partition(": ")[2] or rounding.MISSING
         rows.append([str(row["claim"]), str(row["verdict"]), figures, file])
-    return Table(
-        "Claims put to the test by studies", ["claim", "answer", "in figures", "file"], rows
-    )
+    return Table("Claims put to the test by studies", ["claim", "answer", "result", "file"], rows)
 
 
 def comparisons(one: StudyResult) -> Table:
-    """The comparisons of a study that has run."""
+    """Return a table of the comparisons of a study that has run."""
     result = one.result
     of = "ratio" if result["ratio"] else "difference"
     rows = [
@@ -74,5 +72,5 @@ def comparisons(one: StudyResult) -> Table:
         ]
         for row in result["findings"]
     ]
-    columns = ["comparison", of, "interval over all comparisons", "p (Holm)", "shown"]
+    columns = ["comparison", of, "interval over all comparisons", "p (Holm)", "conclusion"]
     return Table(f"{one.row['study']}: {one.row['claim']}", columns, rows)

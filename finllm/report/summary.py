@@ -1,9 +1,9 @@
-"""The numbers for reviewers, as stored in ``metrics/summary.json``.
+"""Numbers for reviewers, as stored in ``metrics/summary.json``.
 
 They are the only DVC metrics. DVC lists the files of a difference in no fixed order, so there is
-one file, and sorts its keys by character: capitals before small letters. The verdict's own numbers
-therefore begin with a capital, and the bare ``Answer`` stands first. A slash marks what one looks
-at second: ``dvc exp show --drop '.*/'`` hides those, and every file, at once.
+only one file. It sorts the keys by character, capitals before small letters: the verdict's own
+numbers therefore begin with a capital, and ``Answer`` comes first. A slash marks numbers of second
+rank: ``dvc exp show --drop '.*/'`` hides all of them, and all files.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import Mapping, Sequence
 from finllm.report.outcome import BEATS, LOSES, UNCLEAR, Copying, Outcome
 
 SHOWN = ("rouge1", "rougeL", "bertscore", "similarity", "term_recall", "coherence")
-IN_A_WORD = {BEATS: "beaten", LOSES: "unbeaten", UNCLEAR: "unclear"}  # what copying is
+IN_A_WORD = {BEATS: "beaten", LOSES: "unbeaten", UNCLEAR: "unclear"}  # of copying
 
 
 def summary(found: Outcome, metrics: Mapping[str, Mapping]) -> dict[str, float | str]:
-    """The verdict, then the other scores, what training did, and the sizes of corpus and sets.
+    """Return the verdict, other scores, results of training, and sizes of the corpus and the sets.
 
-    A number that the data do not give is left out.
+    Numbers that the data do not give are left out.
 
     Parameters
     ----------
     found
         The verdict.
     metrics
-        What the stages found, as ``finllm.report.evidence.read_metrics`` gives it.
+        Metrics by stage, as returned by ``finllm.report.evidence.read_metrics``.
     """
     train, compared = metrics["train"], metrics["significance"]["metrics"]
     sets = metrics["split"]["sets"]
@@ -50,7 +50,7 @@ def summary(found: Outcome, metrics: Mapping[str, Mapping]) -> dict[str, float |
 
 
 def verdict(found: Outcome) -> dict[str, float | str | None]:
-    """The verdict's own numbers on the primary metric; every mean is one of company means."""
+    """Return the numbers of the verdict on the primary metric; means are of company means."""
     return {
         "Answer": found.verdict,
         "Base": found.base_mean,
@@ -67,7 +67,7 @@ def verdict(found: Outcome) -> dict[str, float | str | None]:
 
 
 def copying(found: Copying | None) -> dict[str, float | str | None]:
-    """The second question's numbers: tuned against the best baseline without a model."""
+    """Return the numbers of tuned against the best model-free baseline."""
     if found is None:
         return {}
     return {
@@ -81,7 +81,7 @@ def copying(found: Copying | None) -> dict[str, float | str | None]:
 
 
 def preferred(steps: Sequence[Mapping]) -> dict[str, float | None]:
-    """The preferred model against the tuned one; empty where there is none."""
+    """Return the numbers of preferred against tuned; empty without a preferred model."""
     if not steps:
         return {}
     last = steps[-1]

@@ -1,4 +1,4 @@
-"""Tables of the report as plain rows of text: rounded, labelled, and not yet marked up."""
+"""Tables of the report as plain rows of text, rounded and labelled, without markup."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ PROVENANCE_MEANING = {
 
 @dataclass(frozen=True)
 class Table:
-    """A caption, the columns' names, and rows of text whose first cell names the row."""
+    """Caption, column names, and rows of text whose first cell names the row."""
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    strong: int = -1  # the row that is the primary metric's; -1 for none
+    strong: int = -1  # index of the primary metric's row; -1 without one
 
 
 def asked_models(metrics: Mapping[str, Mapping]) -> list[str]:
-    """The models that answered in this run; one that is switched off is none."""
+    """Return the models that answered in this run, without those switched off."""
     return [model for model in ASKED if metrics[f"predict_{model}"].get("answers") != 0]
 
 
 def chain(steps: Sequence[Mapping], *, metric: str) -> Table | None:
-    """What each step from base to preferred changed; None where there is no preferred model."""
+    """Return a table of each step from base to preferred, or None without a preferred model."""
     if not steps:
         return None
     rows = [
@@ -68,12 +68,12 @@ def chain(steps: Sequence[Mapping], *, metric: str) -> Table | None:
 
 
 def model_label(model: str) -> str:
-    """A model's name in a table."""
+    """Return the name of a model in a table."""
     return MODEL_LABELS.get(model, model)
 
 
 def by_model(means: Mapping[str, Mapping[str, float]], *, caption: str, primary: str) -> Table:
-    """Metrics in rows, base, tuned, baselines and oracles in columns, the primary first."""
+    """Return a table with metrics in rows (the primary first) and models in columns."""
     models = [model for model in MODELS if model in means]
     names = [primary, *(name for name in METRICS if name != primary)]
     rows = [
@@ -84,7 +84,7 @@ def by_model(means: Mapping[str, Mapping[str, float]], *, caption: str, primary:
 
 
 def by_set(sets: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric: str) -> Table:
-    """One metric: the sets that have scores in rows, the models in columns."""
+    """Return a table of one metric with the sets that have scores in rows and models in columns."""
     models = [model for model in MODELS if any(model in means for means in sets.values())]
     rows = [
         [f"{name} set", *(wording.score(means.get(m, {}).get(metric)) for m in models)]
@@ -96,7 +96,7 @@ def by_set(sets: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric: str
 
 
 def provenance_note(found: Container[str]) -> str:
-    """Where the references come from, for the provenances that were ``found``."""
+    """Explain the origin of the references, for the provenances ``found``."""
     said = [f"{name}: {said}" for name, said in PROVENANCE_MEANING.items() if name in found]
     end = "Learning a rule is not learning finance."
     return f"Where the reference comes from. {'; '.join(said)}. {end}"
@@ -109,9 +109,9 @@ def by_group(
     group: str,
     metric: str,
 ) -> Table:
-    """Groups of examples in rows: the mean of one metric for every model, and tuned minus base.
+    """Return a table of one metric's means by group of examples and model, with tuned minus base.
 
-    ``sizes`` is the number of test examples by group; a group without any has no row.
+    ``sizes`` is the number of test examples by group; a group without examples has no row.
     """
     rows = []
     for name in sorted(name for name in groups if sizes.get(name)):
@@ -132,7 +132,7 @@ def by_group(
 
 
 def comparison(rows: Sequence[ForestRow], *, confidence: str) -> Table:
-    """The forest plot as a table: means of company means, and what they say."""
+    """Return the forest plot as a table, with means of company means."""
     cells = [
         [
             wording.metric_label(row.metric),
@@ -150,7 +150,7 @@ def comparison(rows: Sequence[ForestRow], *, confidence: str) -> Table:
 
 
 def classical_tests(tests: Mapping[str, Mapping[str, float]]) -> Table:
-    """The tests that stand beside the one that decides, uncorrected, and the effect sizes."""
+    """Return a table of the tests that do not decide, uncorrected, and the effect sizes."""
     rows = []
     for name in (name for name in METRICS if name in tests):
         t = tests[name]
@@ -172,7 +172,7 @@ def classical_tests(tests: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def posteriors(found: Mapping[str, Mapping]) -> Table:
-    """The Bayesian model of every metric, with what says whether to believe it."""
+    """Return a table of the Bayesian model of each metric, with its diagnostics."""
     rows = []
     for name in (name for name in METRICS if name in found):
         p = found[name]
@@ -195,11 +195,12 @@ def posteriors(found: Mapping[str, Mapping]) -> Table:
 
 
 def model_checks(found: Mapping[str, float]) -> Table:
-    """What the model of one metric rests on: other priors, predictive checks, the sampler.
+    """Return a table of checks of one metric's model: other priors, predictive checks, sampler.
 
-    The factors under other priors are the closed-form ones of the company means, so that they
-    compare with each other rather than with the model's own. A predictive p-value is the share of
-    data sets made by the model that are as skewed, or have as large a difference, as the real one.
+    The factors under other priors are the closed-form ones of the company means: compare them with
+    each other, not with the model's own. A predictive p-value is the share of data sets generated
+    by the model that are at least as skewed, or have at least as large a difference, as the real
+    one.
     """
     priors = {
         "log_bf10_medium": "Bayes factor of the company means, Cauchy prior r = 0.5",
@@ -223,7 +224,7 @@ def model_checks(found: Mapping[str, float]) -> Table:
             rows.append([label, wording.share(found[key])])
     if "prior_low" in found:
         reach = wording.interval(found["prior_low"], found["prior_high"])
-        rows.append(["middle 95% of the difference before the data", reach])
+        rows.append(["central 95% of the prior of the difference", reach])
     rows += [[label, wording.score(found[key])] for key, label in checks.items() if key in found]
     if "n_divergences" in found:
         rows.append(["divergent transitions", wording.count(found["n_divergences"])])
@@ -231,7 +232,7 @@ def model_checks(found: Mapping[str, float]) -> Table:
 
 
 def agreement(scored: Mapping[str, Mapping], *, primary: str) -> Table:
-    """Each metric's rank correlation with the primary one and the composite, and its stability."""
+    """Return a table of each metric's correlation with primary and composite, and its stability."""
     stability = {row["metric"]: row for row in scored["rank_stability"]}
     correlations = {row["pair"]: row for row in scored["correlations"]}
     rows = []
@@ -263,7 +264,7 @@ def agreement(scored: Mapping[str, Mapping], *, primary: str) -> Table:
 
 
 def subgroups(found: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric: str) -> Table:
-    """The difference in every group with its interval; a dash where companies are too few."""
+    """Return a table of the difference by group; the interval is a dash with too few companies."""
     rows = [
         [
             f"{grouping}: {level}",
@@ -283,7 +284,7 @@ def subgroups(found: Mapping[str, Mapping[str, Mapping[str, float]]], *, metric:
 
 
 def costs(metrics: Mapping[str, Mapping]) -> Table:
-    """Seconds, tokens per second and peak memory, where a stage measured them."""
+    """Return a table of time, tokens per second and peak memory by stage, where measured."""
     rows = []
     labels = {f"predict_{model}": f"predict {model_label(model)}" for model in ASKED}
     for stage in ("train", *labels, "evaluate", "bayes_stats"):
@@ -306,7 +307,7 @@ def costs(metrics: Mapping[str, Mapping]) -> Table:
 
 
 def sets(split: Mapping[str, Mapping]) -> Table:
-    """The sizes of the four sets."""
+    """Return a table of the sizes of the four sets."""
     names = [name for name in ("train", "val", "test", "transfer") if name in split]
     keys = ("examples", "transcripts", "companies")
     rows = [[name, *(wording.count(split[name][key]) for key in keys)] for name in names]
@@ -315,7 +316,7 @@ def sets(split: Mapping[str, Mapping]) -> Table:
 
 
 def parameters(sections: Mapping[str, Mapping[str, object]]) -> Table:
-    """The run's parameters as in params.yaml."""
+    """Return a table of the run's parameters as in params.yaml."""
     rows = [
         [f"{section}.{key}", _plain(value)]
         for section, values in sections.items()
@@ -325,7 +326,7 @@ def parameters(sections: Mapping[str, Mapping[str, object]]) -> Table:
 
 
 def _rank(level: str) -> tuple[int, str]:
-    """Lengths in their order, everything else by name."""
+    """Return a sort key: lengths in their order, everything else by name."""
     return (LENGTHS.index(level), "") if level in LENGTHS else (0, level)
 
 

@@ -1,4 +1,4 @@
-"""The verdict in words: one sentence, and the lines that ``python -m finllm verdict`` prints."""
+"""Verdict in words: one sentence, and the lines that ``python -m finllm verdict`` prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finllm.report.outcome import BEATS, LOSES, UNCLEAR, Outcome
 from finllm.stats.rounding import PLAIN, equals
 
 COLUMNS = 100  # of a line on the terminal
-COPIES = {  # what each baseline without a model writes
+COPIES = {  # the answers of each model-free baseline
     "lead": "the excerpt’s first sentences",
     "dense": "the excerpt’s sentences with most figures",
     "random": "a training answer drawn at random",
@@ -19,7 +19,7 @@ COPIES = {  # what each baseline without a model writes
 
 
 def sentence(found: Outcome) -> str:
-    """The verdict in one sentence, with its figures; a gain that copying beats says so first."""
+    """Return the verdict in one sentence, which first says if tuning does not beat copying."""
     metric = wording.metric_in_sentence(found.primary_metric)
     reach = "" if found.low is None else f" {wording.interval(found.low, found.high)}"
     change = f"{wording.signed(found.difference)}{reach}"
@@ -42,13 +42,13 @@ def sentence(found: Outcome) -> str:
             f"within ±{wording.as_set(found.rope)}, the region of practical equivalence."
         )
     return (
-        f"Inconclusive: {companies} do not settle whether {tuning} helped; "
+        f"Inconclusive: {companies} do not show whether {tuning} helped; "
         f"{metric} moved by {change}."
     )
 
 
 def copying_sentence(found: Outcome) -> str:
-    """The second question: is tuned better than copying? Empty if nothing was compared."""
+    """Answer in a sentence whether tuned is better than copying; empty if not compared."""
     one = found.copying
     if one is None:
         return ""
@@ -68,18 +68,16 @@ def copying_sentence(found: Outcome) -> str:
 
 
 def terminal(found: Outcome, report: str) -> str:
-    """The verdict as a few lines of plain ASCII.
-
-    ``report`` is where the page lies.
-    """
+    """Return the verdict as a few lines of plain ASCII; ``report`` is the path of the page."""
     return "\n".join([*_lines(found), f"The report: {report}"]).translate(PLAIN)
 
 
 def pooled(found: Outcome, *, n_folds: int) -> str:
-    """The verdict over all folds of a cross-validation, as a few lines of plain ASCII."""
+    """Return the verdict over all folds of a cross-validation as a few lines of plain ASCII."""
     note = (
         f"Over {n_folds} folds: every company was tested once, by a model that never saw it. The "
-        "folds share\ntraining data, so the interval is of the recipe and somewhat too narrow."
+        "folds share\ntraining data, so the interval describes the recipe, and it is somewhat "
+        "too narrow."
     )
     return "\n".join([*_lines(found), note]).translate(PLAIN)
 

@@ -29,7 +29,7 @@ BF_LABELS = ((3, "anecdotal"), (10, "moderate"), (30, "strong"), (100, "very str
 
 
 def estimate(row: Mapping) -> str:
-    """A difference with its interval, from a row that may have none.
+    """Format a difference with its interval, from a row that may have no interval.
 
     >>> estimate({"estimate": 0.05, "low": 0.01, "high": 0.09})
     '+0.050 [0.010, 0.090]'
@@ -38,17 +38,17 @@ def estimate(row: Mapping) -> str:
 
 
 def tuning(candidate: str | None) -> str:
-    """What made the model that the verdict is about; None is the tuned one."""
+    """Name the training of the verdict's candidate; None is the tuned model."""
     return "fine-tuning with preferences" if candidate else "fine-tuning"
 
 
 def metric_label(name: str) -> str:
-    """A metric's name in a table."""
+    """Return the name of a metric in a table."""
     return METRIC_LABELS[name]
 
 
 def metric_in_sentence(name: str) -> str:
-    """A metric's name in the middle of a sentence.
+    """Return the name of a metric in the middle of a sentence.
 
     >>> metric_in_sentence("number_accuracy"), metric_in_sentence("bertscore")
     ('number accuracy', 'BERTScore')
@@ -58,7 +58,7 @@ def metric_in_sentence(name: str) -> str:
 
 
 def bayes_factor(log_bf10: float | None) -> str:
-    """A Bayes factor from its natural log; in powers of ten beyond ten thousand.
+    """Format a Bayes factor from its natural log, as a power of ten if very large or very small.
 
     >>> bayes_factor(math.log(12.34)), bayes_factor(math.log(2149)), bayes_factor(math.log(2e9))
     ('12.3', '2,149', '10^9.3')
@@ -72,7 +72,7 @@ def bayes_factor(log_bf10: float | None) -> str:
 
 
 def evidence_label(log_bf10: float | None) -> str:
-    """What a Bayes factor says, in the words of Lee and Wagenmakers (2013), table 7.1.
+    """Describe a Bayes factor in the words of Lee and Wagenmakers (2013), table 7.1.
 
     >>> evidence_label(math.log(1 / 12))
     'strong evidence for no difference'
@@ -84,7 +84,7 @@ def evidence_label(log_bf10: float | None) -> str:
 
 
 def effect_label(d: float | None) -> str:
-    """Cohen's own words for the size of d; they know nothing of what matters in finance.
+    """Describe the size of d in Cohen's words, which do not consider what matters in finance.
 
     >>> effect_label(-0.6)
     'medium'
@@ -93,7 +93,7 @@ def effect_label(d: float | None) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number with thousands separated.
+    """Format a whole number with thousands separators.
 
     >>> count(134515008)
     '134,515,008'
@@ -102,7 +102,7 @@ def count(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, in three digits at most.
+    """Format a duration in seconds, minutes or hours, with at most three digits.
 
     >>> duration(0.64), duration(41.23), duration(754), duration(7300)
     ('0.640 s', '41 s', '12.6 min', '2.03 h')
@@ -113,7 +113,7 @@ def duration(seconds: float) -> str:
 
 
 def reason(code: str) -> str:
-    """The code of a rejection as words.
+    """Return the code of a rejection in words.
 
     >>> reason("too_short")
     'too short'

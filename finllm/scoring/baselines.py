@@ -19,10 +19,10 @@ N_SENTENCES = 3  # of lead and of dense
 def baseline_answers(
     examples: Sequence[Example], train: Sequence[Example], *, rng: np.random.Generator
 ) -> dict[str, dict[str, str]]:
-    """The answers of every baseline, by the names in ``BASELINES`` and by example id.
+    """Return the answers of each baseline, by name (``BASELINES``) and example id.
 
-    ``nearest_company`` is left out where no example's company is in the training set: a split by
-    company leaves none, and the baseline would be ``nearest`` under another name.
+    ``nearest_company`` is left out if no example's company is in the training set, as after a split
+    by company: the baseline would equal ``nearest``.
     """
     nearest = nearest_training_answers(examples, train)
     found = {
@@ -38,15 +38,15 @@ def baseline_answers(
 
 
 def lead(example: Example) -> str:
-    """The first three sentences of the excerpt (lead-3)."""
+    """Return the first three sentences of the excerpt (lead-3)."""
     return " ".join(sentences(example.excerpt)[:N_SENTENCES])
 
 
 def number_dense_lead(example: Example) -> str:
-    """The three sentences of the excerpt that state most figures, in the excerpt's order.
+    """Return the three sentences of the excerpt that state the most figures, in excerpt order.
 
-    The earlier first among equals, so that an excerpt without figures gives its lead. Periods and
-    years are no figures.
+    Ties go to the earlier sentence, so that an excerpt without figures gives its lead. Periods and
+    years do not count as figures.
     """
     told, language = sentences(example.excerpt), spoken_in(example.excerpt)
     by_figures = sorted(range(len(told)), key=lambda i: -len(stated_figures(told[i], language)))
@@ -56,10 +56,10 @@ def number_dense_lead(example: Example) -> str:
 def random_training_answers(
     examples: Sequence[Example], train: Sequence[Example], *, rng: np.random.Generator
 ) -> dict[str, str]:
-    """For each example, the answer of a training example of its template, drawn evenly.
+    """Draw for each example the answer of a random training example of the same template.
 
-    What a model scores that knows the form of an answer and nothing of the call. Empty if the
-    template has no training example.
+    Its score is that of a model that knows the form of an answer but not the call. The answer is
+    empty if the template has no training example.
     """
     by_template: dict[str, list[str]] = {}
     for other in train:
@@ -74,11 +74,11 @@ def random_training_answers(
 def nearest_training_answers(
     examples: Sequence[Example], train: Sequence[Example]
 ) -> dict[str, str]:
-    """For each example, the answer of the training example of its template that is most alike.
+    """Return for each example the answer of the most similar training example of its template.
 
-    Alike by the Jaccard similarity of the excerpts' lower-case words; the first among equals; empty
-    where the template has no training example. On ECTSum's own split, where companies recur, such
-    a copy ties published models on ROUGE.
+    Similarity is the Jaccard similarity of the excerpts' lower-case words; ties go to the first.
+    The answer is empty if the template has no training example. On ECTSum's own split, where
+    companies recur, this baseline equals published models in ROUGE.
     """
     bags: dict[str, list[tuple[frozenset[str], str]]] = {}
     for other in train:
@@ -89,7 +89,7 @@ def nearest_training_answers(
 def nearest_company_answers(
     examples: Sequence[Example], train: Sequence[Example]
 ) -> dict[str, str]:
-    """As ``nearest_training_answers`` among the example's own company; only where it has one."""
+    """Return ``nearest_training_answers`` within each example's own company, if it has answers."""
     bags: dict[tuple[str, str], list[tuple[frozenset[str], str]]] = {}
     asked = {(example.company, example.template) for example in examples}
     for other in train:

@@ -1,8 +1,8 @@
-"""Business context coherence: whether the statements of an answer hold.
+"""Business context coherence: whether the statements of an answer are right.
 
-Every statement of the answer (``finllm.scoring.statements``) is compared with those of the
-reference, of the source, and of the answer itself, and is then supported, contradicted ("revenue
-fell 12 %" where the call says that it rose 12 %) or unverifiable.
+Each statement of the answer (``finllm.scoring.statements``) is compared with those of the
+reference, the source and the answer itself. It is then supported, contradicted ("revenue fell
+12 %" if the call says that it rose 12 %) or unverifiable.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from finllm.scoring.statements import (
 )
 
 VERDICTS = ("supported", "contradicted", "unverifiable")
-UNVERIFIABLE_WORTH = 0.5  # between a statement that holds and one that is contradicted
+UNVERIFIABLE_WORTH = 0.5  # halfway between supported and contradicted
 _SCALES = (1e3, 1e6, 1e9)
 
 
 @dataclass(frozen=True)
 class Coherence:
-    """The shares of the answer's statements, and how much of the reference they cover."""
+    """Shares of the answer's statements by verdict, and their coverage of the reference."""
 
     n_statements: int
     supported: float
@@ -35,14 +35,14 @@ class Coherence:
 
     @property
     def consistency(self) -> float:
-        """Supported plus half of unverifiable, in 0 to 1."""
+        """Share of supported statements plus half the share of unverifiable ones, in 0 to 1."""
         return self.supported + UNVERIFIABLE_WORTH * self.unverifiable
 
     @property
     def score(self) -> float:
-        """The harmonic mean of consistency and coverage; consistency where there is no reference.
+        """Harmonic mean of consistency and coverage, or consistency without a reference.
 
-        An answer without a statement scores 0, unless the reference has none either.
+        An answer without statements scores 0, unless the reference has none either.
         """
         if self.coverage is None:
             return self.consistency
@@ -51,12 +51,13 @@ class Coherence:
 
 
 def coherence(candidate: str, reference: str, source: str) -> Coherence:
-    """The verdicts on a candidate's statements.
+    """Judge the statements of a candidate by the reference and the source.
 
-    Against the reference one to one: a statement with the same value (or, without a value, the
-    same item) is supported where nothing conflicts, contradicted where direction or period do. What
-    the reference does not settle is looked up in the source. A different value for the same item,
-    period and comparison as the reference's contradicts it, unless the source states it.
+    Statements are paired one to one with those of the reference that have the same value or,
+    without a value, the same item. A paired statement is supported if nothing conflicts, and
+    contradicted if direction or period do. The source decides on statements that the reference
+    does not settle. A value that differs from the reference's for the same item, period and
+    comparison is contradicted, unless the source states it.
     """
     said, wanted, known = statements(candidate), statements(reference), statements(source)
     if not candidate.strip():
@@ -79,9 +80,9 @@ def coherence(candidate: str, reference: str, source: str) -> Coherence:
 
 
 def credit(said: Statement, wanted: Statement) -> float:
-    """How much of a statement another one makes: 0 if they conflict, 1 if all is the same.
+    """Return the agreement of two statements, from 0 if they conflict to 1 if they are equal.
 
-    The share of the fields that either fills in which they are equal.
+    It is the share of fields with equal contents among the fields that either statement fills.
     """
     if not _same_subject(said, wanted) or _conflict(said, wanted) or _items_differ(said, wanted):
         return 0.0
@@ -97,12 +98,12 @@ def credit(said: Statement, wanted: Statement) -> float:
     filled = [a == b for a, b in fields if a or b]
     if said.value and wanted.value:
         same = said.value.text == wanted.value.text
-        filled += [True, same]  # a value within rounding is right, its last digits are not
+        filled += [True, same]  # a value equal within rounding earns one of the two fields
     return sum(filled) / len(filled) if filled else 0.0
 
 
 def _same_subject(a: Statement, b: Statement) -> bool:
-    """Whether two statements speak of the same: of one value, or, both without, of one thing."""
+    """Return whether two statements share a value or, if neither has one, a subject."""
     if a.value or b.value:
         return a.value is not None and b.value is not None and values_agree(a.value, b.value)
     if a.item or b.item:
@@ -111,7 +112,7 @@ def _same_subject(a: Statement, b: Statement) -> bool:
 
 
 def _conflict(a: Statement, b: Statement) -> bool:
-    """Whether direction or period of two statements on one subject exclude each other."""
+    """Return whether the directions or the periods of two statements exclude each other."""
     return directions_conflict(a.direction, b.direction) or periods_conflict(a.period, b.period)
 
 
@@ -120,7 +121,7 @@ def _items_differ(a: Statement, b: Statement) -> bool:
 
 
 def _align(said: Sequence[Statement], wanted: Sequence[Statement]) -> dict[int, int]:
-    """Pairs of statements on one subject, one to one, those that share the most first."""
+    """Pair statements on one subject one to one, those that agree most first."""
     options = []
     for i, a in enumerate(said):
         for j, b in enumerate(wanted):
@@ -143,7 +144,11 @@ def _verdict(
     known: Sequence[Statement],
     said: Sequence[Statement],
 ) -> str:
-    """One of VERDICTS: by the reference, the answer itself, the source, and what is left."""
+    """Return the verdict on a statement, one of VERDICTS.
+
+    The reference decides first, then the answer itself, the source, and the statements of the
+    reference that are ``left`` without a partner.
+    """
     if match is not None and credit(statement, match) == 1:
         return "supported"
     if any(_opposed(statement, other) for other in said):
@@ -161,7 +166,7 @@ def _verdict(
 
 
 def _opposed(a: Statement, b: Statement) -> bool:
-    """Whether an answer contradicts itself: one item and period, the same value, up and down."""
+    """Return whether two statements give one item, period and value opposite directions."""
     if not a.item or a.item != b.item or not directions_conflict(a.direction, b.direction):
         return False
     if a.period is None or b.period is None or periods_conflict(a.period, b.period):
@@ -170,7 +175,7 @@ def _opposed(a: Statement, b: Statement) -> bool:
 
 
 def _revised(a: Statement, b: Statement) -> bool:
-    """Whether two statements give one item of one period different values of one kind."""
+    """Return whether two statements give one item and period different values of one kind."""
     if not (a.value and b.value and a.item and a.item == b.item and a.period and b.period):
         return False
     same_kind = a.value.text.split()[0] == b.value.text.split()[0]
@@ -178,11 +183,12 @@ def _revised(a: Statement, b: Statement) -> bool:
 
 
 def _in_source(statement: Statement, known: Sequence[Statement]) -> str:
-    """The verdict of the source alone.
+    """Return the verdict of the source alone.
 
-    A value is supported where the source has it with no other item, direction or period;
-    contradicted where the source has it for that item in the other direction, in another period,
-    with the other sign, or a thousandfold. Without a value: the direction of the item.
+    A value is supported if the source has it without a different item, direction or period. It is
+    contradicted if the source has it for the same item with the opposite direction or sign, in
+    another period, or a power of a thousand larger or smaller. Without a value, the direction of
+    the item decides.
     """
     if statement.value is None:
         return _claim_in_source(statement, known)
@@ -197,7 +203,7 @@ def _in_source(statement: Statement, known: Sequence[Statement]) -> str:
 
 
 def _claim_in_source(statement: Statement, known: Sequence[Statement]) -> str:
-    """The verdict on a statement without a value."""
+    """Return the verdict of the source on a statement without a value."""
     about = [
         k
         for k in known
@@ -217,7 +223,7 @@ def _claim_in_source(statement: Statement, known: Sequence[Statement]) -> str:
 
 
 def _misstated(a: Statement, b: Statement) -> bool:
-    """Whether one item has a value that is the other's with another sign or magnitude."""
+    """Return whether two values of one item differ only in sign or by a power of a thousand."""
     if not (a.item and a.item == b.item and a.value and b.value):
         return False
     x, y = a.value.quantity, b.value.quantity

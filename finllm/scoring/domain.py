@@ -20,18 +20,18 @@ WEIGHTS = {"number_accuracy": 0.3, "coherence": 0.3, "fidelity": 0.3, "items": 0
 
 
 def term_recall(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> float | None:
-    """The share of the reference's financial terms that the candidate names.
+    """Return the share of the reference's financial terms that the candidate names.
 
-    By canonical term, so that a synonym counts. None if the reference names no term. It rewards
-    length: an answer that names every term scores 1.
+    Terms are compared in canonical form, so that synonyms count. None if the reference names no
+    term. The metric rewards length: an answer that names every term scores 1.
     """
     return _share(_terms(candidate, lexicon), _terms(reference, lexicon))
 
 
 def term_precision(candidate: str, reference: str, lexicon: Lexicon | Lexicons) -> float | None:
-    """The share of the candidate's financial terms that the reference names.
+    """Return the share of the candidate's financial terms that the reference names.
 
-    0 if the candidate names none, None if neither does. It rewards saying little.
+    0 if the candidate names no term, None if neither text does. The metric rewards saying little.
     """
     said, wanted = _terms(candidate, lexicon), _terms(reference, lexicon)
     if not said:
@@ -40,19 +40,20 @@ def term_precision(candidate: str, reference: str, lexicon: Lexicon | Lexicons) 
 
 
 def number_accuracy(candidate: str, reference: str, source: str) -> float:
-    """How far the candidate states the reference's figures, and no figure that was never said.
+    """Return how well the candidate states the reference's figures without unsupported ones.
 
-    The harmonic mean of *recall*, the share of the reference's figures that the candidate states,
-    and *support*, the share of the candidate's figures that the source or the reference states.
-    Figures agree in kind, value, sign and unit, allowing for rounding (``match_quantities``), and
-    where both are called a change, up is not down. In recall each figure counts once, and half
-    where its sentence names another item or another period (``finllm.scoring.figures.worth``).
+    It is the harmonic mean of *recall*, the share of the reference's figures that the candidate
+    states, and *support*, the share of the candidate's figures that the source or the reference
+    states. Figures agree if kind, value, sign and unit do, allowing for rounding
+    (``quantities_agree``), and if they are not changes in opposite directions. In recall each
+    figure counts once, and half if its sentence names another item or another period
+    (``finllm.scoring.figures.worth``).
 
-    Where the reference has no figure, the score is the support alone, which is 1 for a candidate
-    without figures: nothing false was said. An empty candidate scores 0, and so does one without
-    figures where the reference has some. Of a range each end is a figure, so that one of them is
-    half of it. Do not believe it on a handful of examples, and not across templates: a
-    continuation cannot be known.
+    If the reference has no figure, the score is the support, which is 1 for a candidate without
+    figures, since it says nothing false. An empty candidate scores 0, and so does a candidate
+    without figures if the reference has some. Each end of a range is a figure, so that one end is
+    half of it. Do not trust the metric on a handful of examples or across templates: the figures
+    of a continuation cannot be known.
     """
     if not candidate.strip():
         return 0.0
@@ -62,12 +63,12 @@ def number_accuracy(candidate: str, reference: str, source: str) -> float:
 
 
 def fidelity(candidate: str, reference: str) -> float:
-    """How far the candidate says the reference in its order, whatever the wording.
+    """Return how closely the candidate follows the reference's contents in order, in any wording.
 
-    The mean of two F-measures over the tokens of ``finllm.scoring.reading``, in which figures,
-    periods, items and directions are canonical: of the longest common subsequence (as ROUGE-L) and
-    of pairs of neighbours (as ROUGE-2). The order of a summary's bullets counts, so do not trust it
-    on answers of another form than the reference.
+    It is the mean of two F-measures over the tokens of ``finllm.scoring.reading``, in which
+    figures, periods, items and directions are canonical: that of the longest common subsequence
+    (as ROUGE-L) and that of pairs of neighbours (as ROUGE-2). The order of a summary's bullets
+    counts, so do not trust it on answers whose form differs from that of the reference.
     """
     said, wanted = _texts(candidate), _texts(reference)
     if not said or not wanted:
@@ -78,13 +79,14 @@ def fidelity(candidate: str, reference: str) -> float:
 
 
 def composite(candidate: str, reference: str, source: str) -> float:
-    """The weighted mean of number accuracy, coherence, fidelity and the F-measure of items.
+    """Return the weighted mean of number accuracy, coherence, fidelity and the F-measure of items.
 
-    Weights: .3, .3, .3 and .1 (``WEIGHTS``), chosen before anything was measured. A part falls out
-    where neither text has figures, statements or items to compare, so that two texts that say
-    nothing do not agree on it; with nothing left the score is 0. Without a reference, what the
-    source can tell: number support, coherence with the source, and the share of the candidate's
-    items that the source names. It hides which part moved: read the parts.
+    The weights 0.3, 0.3, 0.3 and 0.1 (``WEIGHTS``) were chosen before anything was measured. A
+    part is left out if neither text has figures, statements or items for it, so that two texts
+    without any are not credited with agreement; without any part the score is 0. Without a
+    reference, the parts are those that the source can judge: number support, coherence with the
+    source, and the share of the candidate's items that the source names. The composite hides which
+    part changed, so read the parts as well.
     """
     if not candidate.strip():
         return 0.0
@@ -113,23 +115,23 @@ def _share(said: tuple[str, ...], wanted: tuple[str, ...]) -> float | None:
 
 
 def _terms(text: str, lexicon: Lexicon | Lexicons) -> tuple[str, ...]:
-    """The canonical terms of a text; none across the end of a sentence, a bullet or a cell."""
+    """Return the canonical terms of a text, none of them across sentences, bullets or cells."""
     lines = statement_lines(text).replace("\n", "\n; ").replace(" | ", " ; ")
     return lexicon.named_in_any_case(lines)
 
 
 def _texts(text: str) -> list[str]:
-    """The canonical tokens of a text; punctuation is none."""
+    """Return the canonical tokens of a text, without punctuation."""
     return [token.text for token in read(text) if token.kind not in ("comma", "end")]
 
 
 def _items(text: str) -> set[str]:
-    """The items that a text names."""
+    """Return the items that a text names."""
     return {token.text for token in read(text) if token.kind == "item"}
 
 
 def lcs_length(a: list[str], b: list[str]) -> int:
-    """The length of the longest common subsequence, by bits (Hyyro 2004)."""
+    """Return the length of the longest common subsequence, computed bit-parallel (Hyyro 2004)."""
     places: dict[str, int] = {}
     for i, token in enumerate(a):
         places[token] = places.get(token, 0) | 1 << i

@@ -1,4 +1,4 @@
-"""All metrics of one answer that need no neural model."""
+"""Metrics of one answer that need no neural model."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SIGNATURES = {"lexical": lexical.SIGNATURE, "domain": domain.SIGNATURE}
 def light_scores(
     candidate: str, reference: str, source: str, lexicon: Lexicons, *, cut: bool = False
 ) -> dict[str, float | None]:
-    """The lexical and the domain metrics; None if one is not defined for the reference.
+    """Return the lexical and domain metrics; None for one that the reference leaves undefined.
 
-    Of a candidate that the length limit ``cut`` the domain metrics leave out the last fragment.
+    If the length limit ``cut`` the candidate, the domain metrics ignore its last fragment.
     """
     words = {
         **lexical.rouge(candidate, reference),
@@ -38,12 +38,12 @@ def light_scores(
 
 
 def score_example(candidate: str, reference: str, source: str) -> dict[str, float]:
-    """``light_scores`` with the built-in lexicon, as numbers in 0 to 1.
+    """Return ``light_scores`` with the built-in lexicon, all as numbers in 0 to 1.
 
     An empty candidate scores 0 throughout. A term metric that the reference leaves undefined is 1
-    where the other text names no term either, else 0. With an empty reference, number accuracy is
-    the support in the source, coherence and composite are those with the source, term precision is
-    against the source, and all else is 0.
+    if the candidate names no term either, else 0. With an empty reference, number accuracy is the
+    support in the source, coherence, composite and term precision are computed against the source,
+    and all other metrics are 0.
     """
     lexicon = _lexicon()
     if not candidate.strip():
@@ -53,7 +53,7 @@ def score_example(candidate: str, reference: str, source: str) -> dict[str, floa
     if not reference.strip():
         scores["term_recall"] = 0.0
         scores["term_precision"] = domain.term_precision(candidate, source, lexicon)
-    terms = scores["term_precision"] is None  # neither text names one; for term metrics only
+    terms = scores["term_precision"] is None  # neither text names a term
     known = {name: float(terms) if value is None else value for name, value in scores.items()}
     return {name: min(1.0, max(0.0, value)) for name, value in known.items()}
 

@@ -1,4 +1,4 @@
-"""The figures of a text with their context, and their comparison between two texts."""
+"""Figures of a text with their context, and their comparison between two texts."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from finllm.scoring.statements import (
 )
 
 ERRORS = ("wrong_magnitude", "wrong_sign", "wrong_period", "wrong_item", "invented")
-MISATTACHED_WORTH = 0.5  # the right figure of another item or period, or with a doubtful sign
+MISATTACHED_WORTH = 0.5  # for a right figure with another item or period or a doubtful sign
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number and what its sentence says of it."""
+    """One number with the context that its sentence gives."""
 
     quantity: Quantity
     text: str  # canonical
-    direction: str  # up, down, flat; empty where none is said
+    direction: str  # up, down, flat; empty if the text gives no direction
     items: frozenset[str]  # of its sentence
     periods: tuple[Token, ...]  # of its sentence
     basis: str = ""  # "adjusted", "gaap"
@@ -34,23 +34,23 @@ class Figure:
 
 @dataclass(frozen=True)
 class NumberReport:
-    """How the figures of an answer stand to those of the reference and of the source."""
+    """Agreement of an answer's figures with those of the reference and the source."""
 
     n_candidate: int
     n_reference: int
-    recall: float  # against the reference, by worth
-    precision: float  # against the reference, by worth
-    support: float  # of the candidate's figures, those in source or reference
+    recall: float  # against the reference, weighted by ``worth``
+    precision: float  # against the reference, weighted by ``worth``
+    support: float  # share of the candidate's figures that source or reference state
     recall_by_kind: dict[str, float] = field(hash=False)
-    errors: dict[str, int] = field(hash=False)  # how many of each of ERRORS
+    errors: dict[str, int] = field(hash=False)  # counts of each kind in ERRORS
 
 
 @lru_cache(maxsize=1024)
 def figures(text: str) -> tuple[Figure, ...]:
-    """The figures of a text in order: amounts, percentages, counts, years, other digits alone.
+    """Return the figures of a text in order: amounts, percentages, counts, years, other digits.
 
-    A range is two figures, its ends. Quarters are no figures. The year of "q3 2021" is one, and so
-    is the 30 of "june 30".
+    A range counts as two figures, its ends. A quarter is not a figure, but the year of "q3 2021" is
+    one, and so is the 30 of "june 30".
 
     >>> [f.text for f in figures("q3 2021 sales fell 5% to $2.1 billion")]
     ['year 2021', 'percent 5', 'money 2.1e+09 USD']
@@ -78,7 +78,7 @@ def figures(text: str) -> tuple[Figure, ...]:
 
 
 def _quantity(token: Token) -> Quantity | None:
-    """The number of a token, None if it has none."""
+    """Return the number of a token, or None if it has no number."""
     if token.kind == "figure":
         return token.quantity
     if token.kind == "period" and token.quantity is not None and token.quantity.value:
@@ -91,17 +91,17 @@ def _quantity(token: Token) -> Quantity | None:
 
 
 def figures_agree(a: Figure, b: Figure) -> bool:
-    """Whether two figures state the same number: by ``quantities_agree``, and not up for down."""
+    """Return whether two figures agree by ``quantities_agree`` and not in opposite directions."""
     if directions_conflict(a.direction, b.direction):
         return False
     return a.text == b.text or quantities_agree(a.quantity, b.quantity)
 
 
 def worth(a: Figure, b: Figure) -> float:
-    """1 for the same figure, half where it is attached otherwise, 0 if it is another one.
+    """Return 1 for the same figure, 0.5 for the same figure in a different context, 0 otherwise.
 
-    Attached otherwise: both sentences name items and share none, both name periods and share none,
-    or only one of two negative figures has a written sign ("a loss of $-3").
+    The context differs if both sentences name items but none in common, both name periods but none
+    in common, or only one of the figures has a written minus sign ("a loss of $-3").
     """
     if not figures_agree(a, b):
         return 0.0
@@ -111,19 +111,22 @@ def worth(a: Figure, b: Figure) -> float:
 
 
 def wrong_item(a: Figure, b: Figure) -> bool:
-    """Whether the sentences of two figures name items, and none in common."""
+    """Return whether the sentences of two figures both name items, but none in common."""
     return bool(a.items and b.items) and not a.items & b.items
 
 
 def wrong_period(a: Figure, b: Figure) -> bool:
-    """Whether the sentences of two figures name periods, and none in common."""
+    """Return whether the sentences of two figures both name periods, but none in common."""
     if not (a.periods and b.periods):
         return False
     return all(periods_conflict(p, q) for p in a.periods for q in b.periods)
 
 
 def match_figures(said: Sequence[Figure], wanted: Sequence[Figure]) -> list[tuple[int, int, float]]:
-    """Pairs (candidate, reference, worth), one to one, the same sentence and worth first."""
+    """Pair figures one to one, highest worth and most similar context first.
+
+    Return (index in said, index in wanted, worth) of each pair.
+    """
     options = []
     for i, a in enumerate(said):
         for j, b in enumerate(wanted):
@@ -143,16 +146,16 @@ def match_figures(said: Sequence[Figure], wanted: Sequence[Figure]) -> list[tupl
 
 @lru_cache(maxsize=1024)
 def number_report(candidate: str, reference: str, source: str) -> NumberReport:
-    """Recall, precision and support of a candidate's figures, and its errors by name.
+    """Return recall, precision and support of a candidate's figures, and its errors by name.
 
-    An error is counted once for each candidate figure that has no full match in the reference:
+    Candidate figures without a full match in the reference count as these errors:
 
-    - wrong_sign: the figure of an unmatched reference figure with the other sign or direction;
-    - wrong_magnitude: the same by a power of a thousand, or by a hundred;
-    - wrong_period, wrong_item: the figure is right, its sentence names another period or item;
-    - invented: none of these, and neither source nor reference state it.
+    - wrong_sign: equals an unmatched figure of the reference except for sign or direction;
+    - wrong_magnitude: differs from an unmatched figure by a factor of 1e2, 1e3, 1e6 or 1e9;
+    - wrong_period, wrong_item: a right figure whose sentence names another period or item;
+    - invented: none of these, and neither source nor reference states it.
 
-    A figure that only the source states is no error. Shares are 0 if there is nothing to share.
+    A figure that only the source states is not an error. Shares of an empty set are 0.
     """
     said, wanted, known = figures(candidate), figures(reference), figures(source)
     pairs = match_figures(said, wanted)

@@ -22,22 +22,22 @@ def _rouge() -> RougeScorer:
 
 
 def rouge(candidate: str, reference: str) -> dict[str, float]:
-    """ROUGE-1, ROUGE-2, ROUGE-L and ROUGE-Lsum F-measures (Lin 2004), Porter stemmer.
+    """Return the F-measures of ROUGE-1, -2, -L and -Lsum (Lin 2004), with the Porter stemmer.
 
-    ROUGE-Lsum takes the union of the longest common subsequences of lines, one line a bullet; of
-    texts of one line it is ROUGE-L.
+    ROUGE-Lsum takes the union of the longest common subsequences of lines, one bullet per line; for
+    texts of one line it equals ROUGE-L.
 
-    Blind to numbers: "rose 2.5% to $452.2 million" against "fell 2.5% to $452.2 billion" has a
-    ROUGE-L of 0.71. Not comparable with py-rouge.
+    ROUGE is blind to numbers: "rose 2.5% to $452.2 million" against "fell 2.5% to $452.2 billion"
+    has a ROUGE-L of 0.71. The values are not comparable with those of py-rouge.
     """
     scores = _rouge().score(reference, candidate)
     return {name: scores[name].fmeasure for name in ROUGES}
 
 
 def bleu(candidate: str, reference: str) -> float:
-    """Sentence BLEU over 100, effective order (Papineni et al. 2002; Post 2018).
+    """Return sentence BLEU divided by 100, effective order (Papineni et al. 2002; Post 2018).
 
-    Of single sentences it is noisy, and 0 without a shared word; read its mean only.
+    It is noisy for single sentences, and 0 without a shared word; interpret only its mean.
     """
     if not candidate.strip():
         return 0.0
@@ -45,9 +45,10 @@ def bleu(candidate: str, reference: str) -> float:
 
 
 def chrf(candidate: str, reference: str) -> float:
-    """Sentence chrF2 over 100: F-measure of character n-grams to 6, recall twice (Popovic 2015).
+    """Return sentence chrF2 divided by 100 (Popovic 2015).
 
-    It credits parts of words, also of wrong numbers: "$452" against "$453" shares much.
+    chrF2 is the F-measure of character n-grams up to length 6, with recall weighted twice. It
+    credits parts of words, also of wrong numbers: "$452" and "$453" have much in common.
     """
     if not candidate.strip() or not reference.strip():
         return 0.0
@@ -55,6 +56,6 @@ def chrf(candidate: str, reference: str) -> float:
 
 
 def word_overlap(candidate: str, reference: str) -> float:
-    """Jaccard similarity of the two sets of lower-case words; 0 if both are empty."""
+    """Return the Jaccard similarity of the two sets of lower-case words; 0 if both are empty."""
     a, b = set(words(candidate.lower())), set(words(reference.lower()))
     return len(a & b) / len(a | b) if a | b else 0.0

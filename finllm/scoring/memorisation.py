@@ -1,4 +1,4 @@
-"""Figures in answers that come from training answers and not from the excerpt."""
+"""Figures in answers that may come from training answers instead of the excerpt."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ Key = tuple[str, float, str]  # kind, value, unit
 
 @dataclass(frozen=True)
 class Memorisation:
-    """The figures of one model's answers, and where they can come from."""
+    """Counts of the figures in one model's answers, by possible source."""
 
     n_figures: int
     n_not_in_source: int
     n_of_template: int  # of those not in the source: in a training answer of the same template
-    chance: float  # as many as equally many figures of other templates' answers would hold
-    n_of_company: int | None  # as n_of_template, of the same company; None where none is in both
+    chance: float  # expected hits in equally many figures of other templates' answers
+    n_of_company: int | None  # as n_of_template, for the company; None without common companies
 
 
 def memorisation(
     examples: Sequence[Example], texts: Mapping[str, str], train: Sequence[Example]
 ) -> Memorisation:
-    """Count the figures of ``texts`` (by example id) that training answers hold and sources do not.
+    """Count the figures of ``texts`` (by example id) that are in training answers, not the source.
 
-    A figure is in the source where the excerpt states it, allowing for rounding; it is in the
-    training answers only where one has the same kind, value and unit, since a rounder figure is
-    less of a memory.
+    A figure is in the source if the excerpt states it, allowing for rounding. It is in the training
+    answers only if one of them has the same kind, value and unit, since a rounder figure is weaker
+    evidence of memory.
 
-    ``chance`` is the expected number of hits in a set drawn evenly from the distinct figures of the
-    *other* templates' training answers, of the size of the template's own set: with m figures in
-    the own set and M in the others', min(m, M) / M for each figure that is among the M. Round
-    figures ("5 %") are in every list, so only what exceeds chance, and the base model's count,
-    speaks for memory. Where the others have fewer figures than the template (M < m), chance is too
-    low. Templates of the same calls share figures, which makes chance too high.
+    ``chance`` is the expected number of hits in a random set of the same size, drawn from the
+    distinct figures in the training answers of the *other* templates. With m distinct figures of
+    the template itself and M of the others, each figure among the M adds min(m, M) / M. Round
+    figures ("5 %") are in every list, so only an excess over chance and over the base model's count
+    is evidence of memory. If the other templates have fewer figures (M < m), chance is too low.
+    Templates of the same calls share figures, which makes chance too high.
     """
     by_template = _keys(train, lambda other: other.template)
     by_company = _keys(train, lambda other: other.company)
@@ -66,7 +66,7 @@ def memorisation(
 def _keys(
     train: Iterable[Example], group: Callable[[Example], Hashable]
 ) -> dict[Hashable, set[Key]]:
-    """The distinct figures of the training answers, by group."""
+    """Return the distinct figures of the training answers, by group."""
     found: dict[Hashable, set[Key]] = {}
     for other in train:
         found.setdefault(group(other), set()).update(map(_key, stated_figures(other.answer)))

@@ -1,4 +1,4 @@
-"""Extractive oracles, not models: sentences of the excerpt chosen knowing the reference."""
+"""Extractive oracles, which choose sentences of the excerpt with knowledge of the reference."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ORACLES = ("oracle_rougeL", "oracle_numbers")
 
 
 def oracle_answers(examples: Sequence[Example]) -> dict[str, dict[str, str]]:
-    """The answers of every oracle, by the names in ``ORACLES`` and by example id.
+    """Return the answers of each oracle, by name (``ORACLES``) and example id.
 
-    About what an extract can reach at best, and no bound: greedy choice misses some sets of
-    sentences, and a model that writes its own words can score more.
+    Their scores are about the best that an extract can reach, but not a bound: the greedy choice
+    misses some sets of sentences, and a model that writes its own words can score higher.
     """
     makers: dict[str, Callable[[Example], str]] = {
         "oracle_rougeL": rouge_oracle,
@@ -34,10 +34,11 @@ def oracle_answers(examples: Sequence[Example]) -> dict[str, dict[str, str]]:
 
 
 def rouge_oracle(example: Example) -> str:
-    """The sentences that greedily raise the ROUGE-L F-measure against the reference.
+    """Return the sentences that greedily maximise the ROUGE-L F-measure against the reference.
 
-    One sentence at a time, the one that gains most (the earlier among equals), until none gains;
-    in the excerpt's order, as in Nallapati, Zhai and Zhou (2017, arXiv 1611.04230), section 3.3.
+    Sentences are added one at a time, the one with the largest gain first (ties go to the earlier),
+    until no sentence gains, and are returned in the excerpt's order, as in Nallapati, Zhai and Zhou
+    (2017, arXiv 1611.04230), section 3.3.
     """
     told = sentences(example.excerpt)
     tokens, wanted = [_tokens(sentence) for sentence in told], _tokens(example.answer)
@@ -56,11 +57,11 @@ def rouge_oracle(example: Example) -> str:
 
 
 def number_oracle(example: Example) -> str:
-    """The sentences that greedily state the reference's figures, in the excerpt's order.
+    """Return sentences that greedily cover the reference's figures, in the excerpt's order.
 
-    One sentence at a time, the one that states most figures not stated yet (the one of fewer words
-    among equals, then the earlier), until none adds one. Figures are stated by ``is_stated``.
-    Where no sentence states a figure of the reference, the answer is ``rouge_oracle``'s.
+    Sentences are added one at a time, first the one that states the most figures not yet covered
+    (``is_stated``), until none adds a figure. Ties go to the sentence with fewer words, then to the
+    earlier. If no sentence states a figure of the reference, return the ``rouge_oracle``.
     """
     told, language = sentences(example.excerpt), spoken_in(example.excerpt)
     wanted = stated_figures(example.answer)
@@ -82,9 +83,9 @@ def number_oracle(example: Example) -> str:
 def number_recall_ceiling(
     examples: Sequence[Example], calls: Iterable[Transcript]
 ) -> dict[str, dict[str, float]]:
-    """How many of the references' figures the calls and the excerpts state, by template.
+    """Return the shares of the references' figures that calls and excerpts state, by template.
 
-    ``audit_references`` says what the shares mean; ``calls`` may hold others than the examples'.
+    See ``audit_references`` for the shares; ``calls`` may include calls without examples.
     """
     ordered = sorted(examples, key=lambda example: example.transcript_id)
     wanted = {example.transcript_id for example in ordered}

@@ -1,12 +1,12 @@
 """Tokens of the domain metrics: figures, periods, items and directions of a text.
 
-Two texts that differ in wording only ("$452.2 million" and "$0.4522 billion", "rose" and
-"increased", "q3" and "third quarter") have the same tokens, so every metric that is built on them
-is blind to the wording and to nothing else. What counts as the same wording is data: the wording
-files and lexicons of ``finllm/languages``. Each text is read in its own language, and the
-tokens of all are the same, so that English bullets can be checked against a German call. How a
-text is set says nothing either: bullets, list numerals, bold, tables, capitals and wrapped lines
-are gone before anything is read.
+Two texts that differ only in wording ("$452.2 million" and "$0.4522 billion", "rose" and
+"increased", "q3" and "third quarter") have the same tokens, so that the metrics built on them
+ignore differences in wording and nothing else. The wording files and lexicons of
+``finllm/languages`` define which wordings are the same. Each text is read in its own language, and
+all languages share the same tokens, so that English bullets can be checked against a German call.
+Layout does not matter either: bullets, list numerals, bold, tables, capitals and wrapped lines are
+removed before a text is read.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from finllm.numbers import Quantity, ends, extract_quantities, rules_for
 from finllm.numbers.extraction import quantities_of_plain
 from finllm.numbers.markup import Plain, plain
 
-COMPARISONS = ("yoy", "qoq", "mom", "ytd", "qtd", "mtd")  # periods that compare, not that date
-NOT_ITEMS = ("guidance", "reporting")  # categories of the lexicon that no figure belongs to
+COMPARISONS = ("yoy", "qoq", "mom", "ytd", "qtd", "mtd")  # periods that compare and give no date
+NOT_ITEMS = ("guidance", "reporting")  # categories of the lexicon without figures
 _MASK = "\x00"
 _OTHER = (
     rf"{_MASK}+|(?P<digits>\d[\d,.]*\d|\d)|(?P<word>[^\W_\d]+|\w)"
@@ -40,7 +40,7 @@ _SLIPS = re.compile(  # glued words, invisible characters, a plus before a minus
 _SENTENCE = re.compile(  # "$ 1 . 2 billion", as tokenizers write it, is one number
     r"(?<!\W[a-z])(?<!\bvs)(?<!\bno)(?<!\bco)(?<!\binc)(?!(?<=\d )\. \d)([.!?;]) (?=\S)", re.I
 )
-_PARTIAL = "|".join(  # "$452 mil": the rest of the word would say what the number is
+_PARTIAL = "|".join(  # "$452 mil": the cut part of the word would give the magnitude
     word[:n]
     for word in ("thousand", "million", "billion", "trillion", "percent", "percentage", "basis")
     for n in range(len(word) - 1, 1 if word[0] in "tp" else 0, -1)
@@ -70,21 +70,21 @@ _ALONE = re.compile(r"(?<![\w-])\d[\d,.]*(?<![,.])(?![\w-])")
 
 @dataclass(frozen=True)
 class Token:
-    """One thing that a text says."""
+    """Canonical token of a text, with its place."""
 
     kind: str  # figure, period, digits, comma, end, or one of CLASSES
-    text: str  # canonical: equal where the same is said
-    start: int  # in the text of ``statement_lines``; the two ends of a range share it
+    text: str  # canonical: the same for the same meaning
+    start: int  # in the text of ``statement_lines``; the same for both ends of a range
     end: int
     quantity: Quantity | None = None  # of a figure and of a period
 
 
 @lru_cache(maxsize=4096)
 def read(text: str) -> tuple[Token, ...]:
-    """The tokens of a text in order, in the language that it is in; function words are left out.
+    """Return the tokens of a text in order, without function words; the language is detected.
 
-    A range states two figures, its ends: "between 3 and 5%" reads like "3% to 5%", and like a low
-    end of 3% and a high end of 5%.
+    A range gives two figures, its ends: "between 3 and 5%" has the same tokens as "3% to 5%" or as
+    a low end of 3% and a high end of 5%.
 
     >>> [token.text for token in read("Third quarter net sales increased 2.5%.")]
     ['Q3', 'net', 'revenue', 'up', 'percent 2.5']
@@ -98,7 +98,7 @@ def read(text: str) -> tuple[Token, ...]:
         lower = _plain(lower)
         quantities = quantities_of_plain(Plain(f"\n{lower}\n", ()))
     else:
-        # "rose from the year before by 5%" separates nothing; "TEUR" and "Mai" need their capitals
+        # "TEUR" and "Mai" are recognised only with their capitals
         quantities = extract_quantities(_as_cased(lower, _finished(text)), rules_for(language))
     pieces, at = [], 0
     for quantity in quantities:
@@ -107,7 +107,7 @@ def read(text: str) -> tuple[Token, ...]:
     masked = "".join(pieces) + lower[at:]
     pattern, meanings = _forms(language)
     tokens = [t for q in quantities for t in _of_quantity(q, lower[q.start : q.end])]
-    if language != ENGLISH:
+    if language != ENGLISH:  # "rose from the year before by 5%" separates nothing
         compared = [t.kind == "compare" and t.text in COMPARISONS for t in tokens]
         tokens = [
             replace(t, kind="word") if c else t for t, c in zip(tokens, compared, strict=True)
@@ -123,7 +123,7 @@ def read(text: str) -> tuple[Token, ...]:
 
 
 def _without_spare_ends(tokens: Sequence[Token]) -> Iterator[Token]:
-    """The tokens with one end between two sentences, and none around the text."""
+    """Yield the tokens with a single end token between sentences and none at either end."""
     end: Token | None = None
     begun = False
     for token in tokens:
@@ -137,10 +137,10 @@ def _without_spare_ends(tokens: Sequence[Token]) -> Iterator[Token]:
 
 
 def without_fragment(text: str) -> str:
-    """An answer that the length limit cut, without its last word and the number before it.
+    """Return an answer cut by the length limit without its last word and a number before it.
 
-    What the cut left of "$452.2 million" may be "$4", "$452." or "$452.2". An answer that was cut
-    behind a full stop is left as it is, except for the stop of "$452.".
+    The cut may leave "$4", "$452." or "$452.2" of "$452.2 million". An answer that ends in a full
+    stop is returned unchanged, unless the stop belongs to a number, as in "$452.".
 
     >>> without_fragment("Revenue rose 5% to $452.2 mil")
     'Revenue rose 5% to '
@@ -150,7 +150,7 @@ def without_fragment(text: str) -> str:
 
 
 def statement_lines(text: str) -> str:
-    r"""The text in lower case and without markup, a sentence, bullet or row of a table a line.
+    r"""Return the text in lower case and without markup, one sentence, bullet or row per line.
 
     >>> statement_lines("1. **Net sales** rose 5%. Margin fell")
     'net sales rose 5%.\nmargin fell'
@@ -160,10 +160,10 @@ def statement_lines(text: str) -> str:
         text = plain(text).text[1:-1]
     text = _finished(text)
     lower = text.lower()
-    if len(lower) != len(text):  # some letters grow when lowered, and are capitals again
+    if len(lower) != len(text):  # letters that grow when lowered stay capitals
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
-    def end(match: re.Match[str]) -> str:  # what is said of a figure ends with its sentence
+    def end(match: re.Match[str]) -> str:  # the context of a figure ends with its sentence
         before = lower[max(0, match.start() - 20) : match.start()].rpartition(" ")[2]
         behind = lower[match.end() : match.end() + 20].partition(" ")[0]
         stays = language != ENGLISH and match[1] == "."
@@ -179,14 +179,14 @@ def _finished(text: str) -> str:
 
 
 def _as_cased(lines: str, text: str) -> str:
-    """The lines of ``statement_lines`` in the letters of the text that they are of."""
+    """Return the lines of ``statement_lines`` with the capitals of the original text."""
     return "".join("\n" if one == "\n" else other for one, other in zip(lines, text, strict=True))
 
 
 def _plain(text: str) -> str:
-    """The text without slips that would hide a figure, and with one verb for each direction.
+    """Return the text without slips that hide a figure, and with one verb for each direction.
 
-    A verb of direction before an amount says that "$3 million to $5 million" is no range.
+    A verb of direction before an amount shows that "$3 million to $5 million" is not a range.
     """
     text = _SLIPS.sub(lambda match: match[1] + " " if match[1] else match[2] or "", text)
     text = _NTH.sub(lambda match: f"q{match[1] or _ORDINALS[match[2].lower()]}", text)
@@ -201,7 +201,7 @@ def _plain_verb(match: re.Match[str]) -> str:
 
 @cache
 def _verbs() -> re.Pattern[str]:
-    """Verbs of direction that stand before an amount; "increase" and "growth" may be nouns."""
+    """Return the pattern of direction verbs before an amount, without possible nouns ("growth")."""
     forms = [
         form
         for form, (kind, way) in _forms(ENGLISH)[1].items()
@@ -212,7 +212,7 @@ def _verbs() -> re.Pattern[str]:
 
 
 def as_percent(quantity: Quantity) -> Quantity:
-    """Basis points as percentage points; other quantities as they are."""
+    """Convert basis points to percentage points; return other quantities unchanged."""
     if quantity.kind != "basis_points":
         return quantity
     return quantity._replace(
@@ -221,9 +221,9 @@ def as_percent(quantity: Quantity) -> Quantity:
 
 
 def _of_quantity(quantity: Quantity, mention: str) -> list[Token]:
-    """The token of a quantity, two of a range; a year is the full year of that number.
+    """Return the token of a quantity, or two tokens for a range; a year becomes a full-year period.
 
-    A written sign stays visible: "a loss of $-3" may be a loss of 3 or the opposite of one.
+    A written minus sign is marked in the token: "a loss of $-3" may be a loss of 3 or a gain of 3.
     """
     q = _in_order(as_percent(quantity), mention)
     if q.kind == "year":
@@ -241,9 +241,10 @@ def _of_quantity(quantity: Quantity, mention: str) -> list[Token]:
 
 
 def _in_order(quantity: Quantity, mention: str) -> Quantity:
-    """A range with one magnitude, in which both ends have it: "$40 to $0.05 billion" is 40 million.
+    """Apply the magnitude of a range to both ends: "$40 to $0.05 billion" starts at 40 million.
 
-    The same of "$40 to $50,000,000". Only where the ends are a thousandfold apart as they stand.
+    The same holds for "$40 to $50,000,000". Ranges whose ends as written are less than a factor of
+    1000 apart are returned unchanged.
     """
     low, high = quantity.low, quantity.high
     if low is None or high is None or not 0 < low * 1000 <= high:
@@ -258,7 +259,7 @@ def _in_order(quantity: Quantity, mention: str) -> Quantity:
 def _of_match(
     match: re.Match[str], meanings: dict[str, tuple[str, str]], masked: str
 ) -> Token | None:
-    """The token of a form, a word, digits or a sentence's end; None for what says nothing."""
+    """Return the token of a form, word, number or sentence end; None if it has no meaning."""
     start, end = match.span()
     if match.lastgroup is None and masked[start] == _MASK:
         return None
@@ -278,7 +279,7 @@ def _of_match(
 
 
 def sentences(tokens: tuple[Token, ...]) -> list[list[Token]]:
-    """The tokens of each sentence or line, without what ends it."""
+    """Return the tokens of each sentence or line, without the end token."""
     found: list[list[Token]] = [[]]
     for token in tokens:
         if token.kind == "end":
@@ -290,9 +291,9 @@ def sentences(tokens: tuple[Token, ...]) -> list[list[Token]]:
 
 @cache
 def _forms(language: str) -> tuple[re.Pattern[str], dict[str, tuple[str, str]]]:
-    """The pattern of everything that is no quantity, and what each form means.
+    """Return the pattern of everything but quantities, and the meaning of each form.
 
-    Another language's forms go before the English ones, which people mix in.
+    The forms of another language take precedence over the English ones, which people mix in.
     """
     english = wording(wording_file(ENGLISH))
     meanings: dict[str, tuple[str, str]] = {}
@@ -315,7 +316,7 @@ def _add_items(
     *,
     inflect: Callable[[str], Iterable[str]],
 ) -> None:
-    """Add what terms are called to ``meanings``, except for forms that have a meaning already."""
+    """Add the forms of terms to ``meanings``, except for those that already have a meaning."""
     taken = set(meanings)
     spoken = {form for form, (kind, _) in meanings.items() if kind in ("direction", "compare")}
     for term in terms:

@@ -1,4 +1,4 @@
-"""Score predictions: paired, without dropping any."""
+"""Scoring of predictions, paired by example, without dropping any."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from finllm.runtime.parallel import map_batches
 from finllm.scoring.example import light_scores
 from finllm.scoring.semantic import SemanticScores
 
-BATCH = 4  # examples a worker takes at once
+BATCH = 4  # examples per batch of a worker
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A text that is to be scored as an answer to an example."""
+    """Text to be scored as an answer to an example."""
 
     model: str
-    split: str  # "val", "test", "transfer", or what was changed: "reworded", "noise", "free"
+    split: str  # "val", "test", "transfer", or the kind of change: "reworded", "noise", "free"
     example: Example
     text: str
     cut: bool = False  # by the length limit
@@ -34,12 +34,12 @@ def check_paired(
     *,
     same_prompts: bool = True,
 ) -> None:
-    """Every model must have answered the same examples: the very same prompts, decoded alike.
+    """Check that all models answered the same examples, with the same prompts and decoding.
 
     Raises
     ------
     ValueError
-        Names the model and the example where it did not.
+        If they did not; the message names the model and the example or the decodings.
     """
     ids = [example.id for example in examples]
     prompts: dict[str, str] = {}
@@ -71,14 +71,14 @@ def check_models(
     transfer: Sequence[Example],
     predictions: Mapping[str, Sequence[Prediction]],
 ) -> None:
-    """Base and tuned must pair on both sets, and so must a preferred model where there is one.
+    """Check that the base, tuned and, if present, preferred model are paired on both sets.
 
-    A few-shot base, where there is one, must be the base.
+    A few-shot base, if present, must be the base model.
 
     Raises
     ------
     ValueError
-        As ``check_paired`` and ``check_few_shot`` do.
+        As in ``check_paired`` and ``check_few_shot``.
     """
     base, few_shot = predictions["base"], predictions["fewshot"]
     paired = {"base": base, "tuned": predictions["tuned"]}
@@ -96,14 +96,14 @@ def check_few_shot(
     *,
     model: str,
 ) -> None:
-    """A few-shot model must be the base on other prompts: the same examples, weights and decoding.
+    """Check that a few-shot model differs from the base only in its prompts, which show examples.
 
-    Its prompts differ from the base's, since they show examples; nothing else may.
+    Examples, weights and decoding must be the same.
 
     Raises
     ------
     ValueError
-        Names the model and the example where something else differs.
+        If anything else differs; the message names the model and the example.
     """
     asked = {example.id for example in examples}
     plain = {row.example_id: row for row in base if row.example_id in asked}
@@ -119,12 +119,12 @@ def check_few_shot(
 def changed_examples(
     test: Sequence[Example], changed: Mapping[str, Sequence[Prediction]]
 ) -> dict[str, list[Example]]:
-    """By what was changed: the test examples that every model answered to the same changed prompts.
+    """Return for each kind of change the test examples that the models answered in changed form.
 
     Raises
     ------
     ValueError
-        If a changed question belongs to no test example, or the models were asked differently.
+        If a changed question belongs to no test example, or the models got different prompts.
     """
     by_id = {example.id: example for example in test}
     found: dict[str, list[Example]] = {}
@@ -133,7 +133,9 @@ def changed_examples(
         ids = list(dict.fromkeys(row.example_id for rows in sets.values() for row in rows))
         lost = [i for i in ids if i not in by_id]
         if lost:
-            raise ValueError(f"{lost[0]} was asked as {name}, and is no test example; run predict")
+            raise ValueError(
+                f"{lost[0]} was asked as {name} but is not a test example; run predict"
+            )
         found[name] = [by_id[i] for i in ids]
         check_paired(found[name], sets)
     return found
@@ -147,17 +149,17 @@ def score_candidates(
     n_workers: int,
     engine: str = "local",
 ) -> list[Score]:
-    """One Score a candidate, in their order; ``semantic`` has the neural metrics of each.
+    """Return the Score of each candidate, in order; ``semantic`` has their neural metrics.
 
     All answers to one example are scored together, in one of ``n_workers`` processes, so that its
-    excerpt is read once.
+    excerpt is read only once.
 
     Parameters
     ----------
     lexicon
-        A file of further terms, or empty for the built-in ones alone.
+        File of additional terms, or empty to use only the built-in terms.
     engine
-        As ``finllm.runtime.parallel.map_batches`` takes it.
+        Passed to ``finllm.runtime.parallel.map_batches``.
     """
     places: dict[str, list[int]] = {}
     for place, candidate in enumerate(candidates):
@@ -212,7 +214,7 @@ def _score(candidate: Candidate, values: Mapping[str, float | None]) -> Score:
 
 
 def means(rows: Sequence[Score]) -> dict[str, float]:
-    """The mean of each metric over the examples for which it is defined."""
+    """Return the mean of each metric over the examples for which it is defined."""
     found = {}
     for name in METRICS:
         values = [row.values[name] for row in rows if row.values[name] is not None]

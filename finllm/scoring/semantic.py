@@ -1,4 +1,4 @@
-"""Metrics by a neural encoder: BERTScore and sentence similarity, each in 0 to 1."""
+"""Metrics of a neural encoder: BERTScore and sentence similarity, each in 0 to 1."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import numpy as np
 from finllm.model.weights import package_folder
 
 # The last digits of a float32 product depend on batch and memory alignment, which change from run
-# to run (bert_score batches in the order of a set). The encoders run in float64, and this many
-# decimals of what they say are kept: enough for any use, and the same in every run.
+# to run (bert_score batches in the order of a set). The encoders run in float64, and the scores are
+# rounded to this many decimals: enough for any use, and the same in every run.
 N_DECIMALS = 8
-CHUNK = 512  # pairs whose token states are held at once
+CHUNK = 512  # pairs whose token states are in memory at once
 
 Ids = tuple[int, ...]
 States = tuple[Any, Any]  # (n_tokens, n_hidden), (n_tokens,)
@@ -24,26 +24,26 @@ States = tuple[Any, Any]  # (n_tokens, n_hidden), (n_tokens,)
 
 @dataclass(frozen=True)
 class SemanticScores:
-    """One value per pair, and how many texts were longer than the encoder reads."""
+    """Scores of each pair of texts, and the number of texts that the encoder truncated."""
 
     bertscore: list[float]
     similarity: list[float]
     n_truncated: int
 
     def part(self, start: int, n: int) -> SemanticScores:
-        """The values of n pairs; the count stays that of all."""
+        """Return the scores of n pairs; ``n_truncated`` still counts all texts."""
         rows = slice(start, start + n)
         return SemanticScores(self.bertscore[rows], self.similarity[rows], self.n_truncated)
 
 
 def signature(encoder: str, *, layer: int) -> str:
-    """What the semantic scores were made with: libraries, versions, encoder and options."""
+    """Return the libraries, versions, encoder and options of the semantic scores."""
     versions = [f"{name} {version(name)}" for name in ("bert-score", "sentence-transformers")]
     return f"{', '.join(versions)}; {encoder}, layer {layer}, no idf, not rescaled, float64"
 
 
 def encoder_folder(name: str, *, package: str) -> str:
-    """The encoder's folder inside the package that carries it, or the name as it is."""
+    """Return the encoder's folder inside its package, or the name itself without a package."""
     return str(package_folder(package) / "model") if package else name
 
 
@@ -55,11 +55,11 @@ def semantic_scores(
     layer: int,
     batch_size: int,
 ) -> SemanticScores:
-    """BERTScore F1 and the cosine of sentence embeddings; an empty candidate scores 0.
+    """Compute BERTScore F1 and the cosine of sentence embeddings; an empty candidate scores 0.
 
-    BERTScore (Zhang et al. 2020, arXiv 1904.09675): idf off, not rescaled, so random pairs sit
-    far above 0 and only differences mean something. The model and its layer belong to the number.
-    Similarity (Reimers and Gurevych 2019): a negative cosine counts as 0.
+    BERTScore (Zhang et al. 2020, arXiv 1904.09675) is computed without idf and rescaling, so that
+    random pairs score far above 0 and only differences are meaningful. Its values depend on the
+    model and its layer. Similarity (Reimers and Gurevych 2019) counts a negative cosine as 0.
     """
     filled = [i for i, text in enumerate(candidates) if text.strip()]
     f1, cosine = np.zeros(len(candidates)), np.zeros(len(candidates))
@@ -77,15 +77,15 @@ def semantic_scores(
 
 
 def _settled(values: np.ndarray) -> list[float]:
-    """The values in 0 to 1, rounded to what does not depend on the run."""
+    """Return the values clipped to [0, 1] and rounded to digits that do not depend on the run."""
     return np.clip(values, 0, 1).round(N_DECIMALS).tolist()
 
 
 class _Reader:
-    """One encoder in memory, which reads a text once for both metrics.
+    """Encoder in memory that reads each text once for both metrics.
 
-    The texts are cut into tokens, pooled and matched by the two libraries themselves. Only a text
-    that one of them cuts shorter than the other is read twice.
+    The two libraries themselves tokenize, pool and match the texts. A text is read twice only if
+    the libraries truncate it to different lengths.
     """
 
     def __init__(self, encoder: str, layer: int, batch_size: int) -> None:
@@ -101,16 +101,16 @@ class _Reader:
         n_layers = self._model[0].auto_model.config.num_hidden_layers
         if layer > n_layers:
             raise ValueError(
-                f"evaluate.encoder_layer is {layer}; {encoder} has {n_layers} layers, count from 1"
+                f"evaluate.encoder_layer is {layer}; {encoder} has layers 1 to {n_layers}"
             )
 
     def n_truncated(self, texts: Sequence[str]) -> int:
-        """How many texts have more tokens than the sentence encoder reads."""
+        """Count the texts with more tokens than the sentence encoder reads."""
         limit = self._model.max_seq_length
         return sum(len(ids) > limit for ids in self._model.tokenizer(list(texts))["input_ids"])
 
     def compare(self, candidates: list[str], references: list[str]) -> tuple[np.ndarray, ...]:
-        """BERTScore's F1 and the cosine of each pair, float64."""
+        """Return BERTScore's F1 and the cosine of each pair, in float64."""
         import torch
         from bert_score.utils import sent_encode
 
@@ -130,10 +130,10 @@ class _Reader:
         return np.array(f1), (a * b).sum(dim=1).numpy()
 
     def _read(self, rows: set[Ids], of_words: set[Ids]) -> tuple[dict, dict]:
-        """The states at the layer, of ``of_words`` alone, and the sentence embedding of each row.
+        """Return the hidden states of the rows in ``of_words``, and the sentence embeddings of all.
 
-        With the states goes which of the tokens count: not the first and the last one. Both are by
-        the row's ids; rows of like length are read together.
+        Both are keyed by the row's token ids. The states come with a weight for each token: 0 for
+        the first and last, which are special, else 1. Rows of similar length share a batch.
         """
         import torch
 
@@ -163,10 +163,11 @@ class _Reader:
         return states, pooled
 
     def _matched(self, candidate: States, reference: States) -> float:
-        """BERTScore's F1 of one pair.
+        """Return BERTScore's F1 of one pair.
 
-        Alone, since in a batch the library lets the padding, with a similarity of 0, be the best
-        match of a token whose true matches are all below 0: the score would depend on neighbours.
+        Each pair is matched alone: in a batch, the library would match a token whose similarities
+        are all below 0 with padding, whose similarity is 0, so that the score would depend on the
+        other pairs.
         """
         import torch
         from bert_score.utils import greedy_cos_idf

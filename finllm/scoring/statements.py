@@ -3,13 +3,13 @@
 "q3 revenue rose 12 percent to $5 million" states (revenue, up, 12 %, Q3) and (revenue, up,
 $5 million, Q3). Rules over the tokens of ``finllm.scoring.reading``, sentence by sentence:
 
-- every figure is a statement. Its item is the last one named before it in the sentence, or else the
-  first behind it; its period the nearest one; its direction the nearest direction word that no
-  comma or comparison separates from it, before it or up to two tokens behind it;
-- a direction, item or period that no figure took is a statement of its own, so that a claim
-  without a figure ("raises its outlook") can be checked as well.
+- Each figure is a statement. Its item is the last one named before it in the sentence, or else the
+  first one after it. Its period is the nearest one. Its direction is the nearest direction word
+  before it, or up to two tokens after it, without a comma or comparison in between.
+- Each direction, item or period that belongs to no figure is a statement of its own, so that a
+  claim without a figure ("raises its outlook") can be checked as well.
 
-It is a reader of telegrams and plain sentences. Do not trust it on a clause inside another one, on
+The rules suit telegraphic style and plain sentences. Do not trust them on nested clauses, on
 "respectively", or on an item that is named in the sentence before.
 """
 
@@ -23,26 +23,26 @@ from finllm.numbers import quantities_agree
 from finllm.scoring.reading import Token, read, sentences
 
 OPPOSITE = {"up": "down", "down": "up"}
-_BEHIND = 2  # tokens behind a figure in which "increase" still speaks of it
+_BEHIND = 2  # tokens after a figure within which "increase" still belongs to it
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One claim; a field is empty if the text does not say."""
+    """One claim of a text; a field is empty if the text does not give it."""
 
     item: str  # canonical
     direction: str  # up, down, flat
     value: Token | None  # a figure
     period: Token | None
-    basis: str  # "adjusted", "gaap", joined by a blank where several
-    comparison: str  # "vs", "estimate", "yoy", joined by a blank where several
-    outlook: bool  # said of the future: guidance, "expects"
-    negated: bool  # the sentence holds a "not"
+    basis: str  # "adjusted", "gaap", or several joined by blanks
+    comparison: str  # "vs", "estimate", "yoy", or several joined by blanks
+    outlook: bool  # about the future: guidance, "expects"
+    negated: bool  # the sentence contains a negation
 
 
 @lru_cache(maxsize=1024)
 def statements(text: str) -> tuple[Statement, ...]:
-    """The statements of a text, those of each sentence together.
+    """Return the statements of a text, sentence by sentence.
 
     >>> found = statements("q3 revenue rose 12 percent")[0]
     >>> found.item, found.direction, found.value.text, found.period.text
@@ -52,14 +52,14 @@ def statements(text: str) -> tuple[Statement, ...]:
 
 
 def directions_conflict(a: str, b: str) -> bool:
-    """Whether one goes up where the other goes down."""
+    """Return whether one direction is up and the other down."""
     return bool(a) and OPPOSITE.get(a) == b
 
 
 def periods_conflict(a: Token | None, b: Token | None) -> bool:
-    """Whether both are named and not the same; a period without a year fits any year.
+    """Return whether both periods are named and differ; a period without a year fits any year.
 
-    A month conflicts with another month, and with nothing else.
+    A month conflicts only with another month.
     """
     if a is None or b is None or (a.quantity is None) != (b.quantity is None):
         return False
@@ -69,7 +69,7 @@ def periods_conflict(a: Token | None, b: Token | None) -> bool:
 
 
 def values_agree(a: Token, b: Token) -> bool:
-    """Whether two figures are equal within rounding."""
+    """Return whether two figures are equal within rounding."""
     if a.text == b.text:
         return True
     if a.quantity is None or b.quantity is None:
@@ -78,7 +78,7 @@ def values_agree(a: Token, b: Token) -> bool:
 
 
 def direction_of(sentence: Sequence[Token], at: int) -> int | None:
-    """The index of the direction word that speaks of a figure."""
+    """Return the index of the direction word that belongs to a figure, or None."""
     before = behind = None
     for i in range(at - 1, -1, -1):
         if sentence[i].kind in ("comma", "compare"):
@@ -100,23 +100,23 @@ def direction_of(sentence: Sequence[Token], at: int) -> int | None:
 
 
 def of_one_range(sentence: Sequence[Token], first: int, second: int) -> bool:
-    """Whether two tokens of a sentence are the ends of one range."""
+    """Return whether two tokens of a sentence are the ends of one range."""
     if second >= len(sentence) or sentence[second].kind != "figure":
         return False
     return sentence[first].start == sentence[second].start
 
 
 def item_of(sentence: Sequence[Token], at: int) -> int | None:
-    """The index of the item that a figure is of: the last before it, else the first behind it."""
+    """Return the index of a figure's item: the last one before it, else the first after it."""
     before = [i for i in range(at) if sentence[i].kind == "item"]
     behind = [i for i in range(at, len(sentence)) if sentence[i].kind == "item"]
     return before[-1] if before else behind[0] if behind else None
 
 
 def nearest(sentence: Sequence[Token], at: int, kind: str) -> int | None:
-    """The index of the nearest token of a kind, the earlier one of two.
+    """Return the index of the nearest token of a kind; ties go to the earlier one.
 
-    One that a comparison separates ("rose 5% from q2") only where there is no other.
+    A token beyond a comparison ("rose 5% from q2") is chosen only if there is no other.
     """
 
     def distance(i: int) -> tuple[int, int]:
@@ -169,13 +169,16 @@ def _of_sentence(sentence: list[Token]) -> list[Statement]:
 
 
 def between(sentence: list[Token], last_figure: int, at: int, kind: str) -> str:
-    """The tokens of a kind since the figure before a figure; of no figure, of the sentence."""
+    """Return the tokens of a kind between a figure and the previous one, sorted and joined.
+
+    For a token that is not a figure, return those of the whole sentence.
+    """
     span = sentence[last_figure + 1 : at] if sentence[at].kind == "figure" else sentence
     return " ".join(sorted({token.text for token in span if token.kind == kind}))
 
 
 def _comparison(sentence: list[Token], last_figure: int, at: int) -> str:
-    """What a figure is compared with: words since the figure before it, and yoy or qoq behind."""
+    """Return the comparisons of a figure: those since the previous figure, and yoy or qoq after."""
     said = set(between(sentence, last_figure, at, "compare").split())
     for token in sentence[at + 1 + of_one_range(sentence, at, at + 1) :]:
         if token.kind == "figure" or sentence[at].kind != "figure":

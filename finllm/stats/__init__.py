@@ -1,13 +1,14 @@
-"""Numbers to evidence: differences are tuned minus base, and the company is the unit.
+"""Statistics of paired differences, tuned minus base, with the company as the unit of evidence.
 
-The default procedure: ``infer_mean`` on every metric; the primary metric at alpha, the others by
-Bonferroni behind it (``gatekept_bonferroni``); the model of ``fit_paired_model`` beside it;
-``decide`` on both. ``benchmarks/calibration.py`` measures the error rates of exactly this, and
+The default procedure applies ``infer_mean`` to every metric. The primary metric is tested at alpha,
+the others by Bonferroni and only if the primary is significant (``gatekept_bonferroni``).
+``fit_paired_model`` adds a Bayesian model, and ``decide`` draws the verdict from both.
+``benchmarks/calibration.py`` measures the error rates of exactly this procedure, and
 ``docs/statistics.md`` explains them.
 
-``from finllm.stats import paired_t_test`` works for every name below; its module is imported only
-then, so that the command line starts without scipy. Nothing here imports torch, and PyMC is
-imported when a model is fitted.
+All names below can be imported from this package (``from finllm.stats import paired_t_test``).
+Their modules are imported only on use, so that the command line starts without scipy. Nothing here
+imports torch, and PyMC is imported when a model is fitted.
 """
 
 from importlib import import_module
@@ -46,7 +47,7 @@ __all__ = sorted(HOME)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> object:
-    """The function of that name, from its module (PEP 562)."""
+    """Import and return the function of that name (PEP 562)."""
     if name not in HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return vars(import_module(f"{__name__}.{HOME[name]}"))[name]

@@ -17,7 +17,7 @@ WEIGHTS = ("none", "linear", "quadratic")
 
 @dataclass(frozen=True)
 class Agreement:
-    """Chance-corrected agreement, 1 for perfect and 0 for chance, and its interval."""
+    """Chance-corrected agreement, 1 if perfect and 0 at chance level, with its interval."""
 
     estimate: float
     low: float
@@ -33,17 +33,16 @@ def krippendorff_alpha(
     n_bootstrap: int = 10000,
     rng: np.random.Generator | None = None,
 ) -> Agreement:
-    """Krippendorff's alpha of ``ratings``, shape (n_raters, n_units), NaN if none was given.
+    """Compute Krippendorff's alpha of ``ratings``, shape (n_raters, n_units), NaN if missing.
 
     ``1 - D_observed / D_expected`` from the coincidence matrix (Krippendorff 2011, "Computing
     Krippendorff's alpha-reliability", sections C and D), for nominal, ordinal, interval or ratio
     ratings. Units with fewer than two ratings are not counted.
 
-    The interval is a percentile bootstrap over units (Krippendorff's own resamples pairs of
-    ratings; his is narrower); without ``rng`` there is none, and its ends are NaN. The estimate is
-    NaN if all ratings are equal: without variation there is no
-    chance to agree against. Do not believe it below about twenty units. Krippendorff asks for
-    0.8, and 0.667 for tentative conclusions.
+    The interval is a percentile bootstrap over units (Krippendorff's own bootstrap resamples pairs
+    of ratings and is narrower); without ``rng`` its ends are NaN. The estimate is NaN if all
+    ratings are equal, since chance agreement is undefined without variation. Do not trust alpha
+    below about twenty units. Krippendorff requires 0.8, or 0.667 for tentative conclusions.
     """
     if level not in LEVELS:
         raise ValueError(f"level is {level!r}; one of {', '.join(LEVELS)}")
@@ -52,10 +51,10 @@ def krippendorff_alpha(
     if table.ndim != 2 or len(table) < 2:
         raise ValueError(f"ratings has shape {table.shape}; (at least 2 raters, units) needed")
     if np.isinf(table).any():
-        raise ValueError("ratings holds an infinity; finite numbers, or NaN for no rating")
+        raise ValueError("ratings contains an infinity; use finite numbers, or NaN for no rating")
     table = table[:, np.isfinite(table).sum(axis=0) >= 2]
     if table.shape[1] == 0:
-        raise ValueError("no unit has two ratings; agreement needs at least one that has")
+        raise ValueError("no unit has two ratings; agreement needs at least one that does")
     values = np.unique(table[np.isfinite(table)])
     coincidences = _coincidences(table, values)
     estimate = _alpha(coincidences.sum(axis=0)[None], values, level)[0]
@@ -84,16 +83,16 @@ def cohen_kappa(
     weights: str = "none",
     confidence: float = 0.95,
 ) -> Agreement:
-    """Cohen's kappa of two raters, plain or weighted by the distance of labels in ``labels``.
+    """Compute Cohen's kappa of two raters, plain or weighted by the distance within ``labels``.
 
     ``1 - sum(v p_observed) / sum(v p_expected)`` (Cohen 1960, 1968) with disagreement weights v of
-    0/1, ``|i - j|`` or ``(i - j)^2``. ``labels`` is the whole scale in order: a label that nobody
-    used still counts in the weights, so that leaving it out changes the answer. Plain kappa does
-    not depend on the scale, and may go without it.
+    0/1, ``|i - j|`` or ``(i - j)^2``. ``labels`` is the complete scale in order: a label that
+    nobody used still counts in the weights, so leaving it out changes the result. Plain kappa does
+    not depend on the scale, and ``labels`` may be omitted.
 
     The interval uses the large-sample standard error of Fleiss, Cohen and Everitt (1969) and is
-    cut at -1 and 1; do not believe it below about 50 units. NaN if expected agreement is
-    perfect (both raters always say the same one thing).
+    clipped to -1 and 1; do not trust it below about 50 units. NaN if the expected agreement is
+    perfect (both raters always give the same single label).
     """
     if weights not in WEIGHTS:
         raise ValueError(f"weights is {weights!r}; one of {', '.join(WEIGHTS)}")
@@ -115,7 +114,7 @@ def cohen_kappa(
     if np.isclose(expected, 1, rtol=0, atol=1e-12):
         return Agreement(float("nan"), float("nan"), float("nan"), int(n))
     kappa = (observed - expected) / (1 - expected)
-    # Equation 8 of Fleiss, Cohen and Everitt: the mean weights of each row and column.
+    # Mean weights of each row and column, equation 8 of Fleiss, Cohen and Everitt.
     mean_weights = np.add.outer(agreement @ columns, rows @ agreement)
     spread = (p * (agreement - mean_weights * (1 - kappa)) ** 2).sum()
     variance = (spread - (kappa - expected * (1 - kappa)) ** 2) / (n * (1 - expected) ** 2)
@@ -128,10 +127,12 @@ def _cross_table(
     first: Sequence[Hashable], second: Sequence[Hashable], labels: Sequence[Hashable]
 ) -> np.ndarray:
     if len(first) != len(second) or not len(first):
-        raise ValueError(f"{len(first)} and {len(second)} ratings; as many of each, at least one")
+        raise ValueError(
+            f"{len(first)} and {len(second)} ratings; the numbers must be equal and at least 1"
+        )
     position = {label: i for i, label in enumerate(labels)}
     if len(position) != len(labels) or len(labels) < 2:
-        raise ValueError(f"labels is {list(labels)}; at least two, each once")
+        raise ValueError(f"labels is {list(labels)}; at least two distinct labels are needed")
     table = np.zeros((len(labels), len(labels)))
     for a, b in zip(first, second, strict=True):
         for rating in (a, b):
@@ -142,7 +143,7 @@ def _cross_table(
 
 
 def _coincidences(table: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Per unit, how often each ordered pair of values met, over (ratings - 1)."""
+    """Count the ordered pairs of values in each unit, divided by its number of ratings - 1."""
     held = (table[:, :, None] == values).sum(axis=0).astype(np.float64)  # (units, values)
     pairs = held[:, :, None] * held[:, None, :]
     diagonal = np.arange(len(values))
@@ -151,11 +152,11 @@ def _coincidences(table: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _alpha(coincidences: np.ndarray, values: np.ndarray, level: str) -> np.ndarray:
-    """Alpha for each of a stack of coincidence matrices; NaN if only one value occurs."""
+    """Return alpha for each of a stack of coincidence matrices; NaN if only one value occurs."""
     totals = coincidences.sum(axis=2)
     n = totals.sum(axis=1)
     if level == "ordinal":
-        # Squared number of ranks between two values, half of each end counted.
+        # Squared number of ranks between two values, with half of each end.
         middle = np.cumsum(totals, axis=1) - totals / 2
         distance = (middle[:, :, None] - middle[:, None, :]) ** 2
     else:

@@ -1,4 +1,4 @@
-"""Rank correlations with intervals, such as between a metric and human ratings."""
+"""Rank correlations with confidence intervals, for instance of a metric and human ratings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from finllm.stats.clusters import finite_vector, is_constant
 
 @dataclass(frozen=True)
 class Correlation:
-    """A rank correlation, its interval, and the p-value of no association."""
+    """Rank correlation with its interval and the p-value for no association."""
 
     estimate: float
     low: float
@@ -23,14 +23,14 @@ class Correlation:
 
 
 def spearman(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correlation:
-    """Spearman's rho: Pearson's correlation of mid-ranks.
+    """Compute Spearman's rho, Pearson's correlation of mid-ranks.
 
-    The interval is Bonett and Wright's (2000): variance ``(1 + r^2 / 2) / (n - 3)`` on the atanh
-    scale, which covers better than Fisher's 1 / (n - 3) and Fieller's 1.06 / (n - 3). The p-value
-    is scipy's, by t with n - 2 df.
+    The interval is that of Bonett and Wright (2000), with variance ``(1 + r^2 / 2) / (n - 3)`` on
+    the atanh scale. It has better coverage than Fisher's 1 / (n - 3) and Fieller's
+    1.06 / (n - 3). The p-value is scipy's, from t with n - 2 df.
 
-    NaN if one side is constant; no interval below n = 4. Do not believe the interval above
-    0.95 in size, nor when items are not independent (several answers to one call).
+    NaN if one side is constant; no interval below n = 4. Do not trust the interval if rho exceeds
+    0.95 in absolute value or items are not independent (several answers to one call).
     """
     a, b = _paired(x, y)
     if is_constant(a) or is_constant(b):
@@ -42,11 +42,12 @@ def spearman(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correla
 
 
 def kendall(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correlation:
-    """Kendall's tau-b, corrected for ties.
+    """Compute Kendall's tau-b, corrected for ties.
 
-    The interval is Fieller, Hartley and Pearson's (1957): variance ``0.437 / (n - 4)`` on the
-    atanh scale, good for tau below 0.8 in size and few ties. The p-value is scipy's, exact for
-    small samples without ties. NaN if one side is constant; no interval below n = 5.
+    The interval is that of Fieller, Hartley and Pearson (1957), with variance ``0.437 / (n - 4)``
+    on the atanh scale, which suits few ties and tau below 0.8 in absolute value. The p-value is
+    scipy's, exact for small samples without ties. NaN if one side is constant; no interval below
+    n = 5.
     """
     a, b = _paired(x, y)
     if is_constant(a) or is_constant(b):
@@ -58,11 +59,11 @@ def kendall(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Correlat
 
 
 def weighted_spearman(x: ArrayLike, y: ArrayLike, weights: ArrayLike) -> np.ndarray:
-    """Spearman's rho for each row of ``weights``, how often each pair counts.
+    """Compute Spearman's rho for each row of ``weights``, shape (n_resamples, n).
 
-    ``weights`` has shape (n_resamples, n). Pearson's correlation of mid-ranks in the sample that
-    repeats each pair as often as its weight says: how a bootstrap over companies resamples it.
-    NaN if a side is constant.
+    A weight is how often the pair occurs in the sample, as in a bootstrap over companies. Rho is
+    Pearson's correlation of mid-ranks in the sample with these repetitions. NaN if a side is
+    constant.
     """
     a, b = _paired(x, y)
     counts = np.asarray(weights, dtype=np.float64)
@@ -76,7 +77,7 @@ def weighted_spearman(x: ArrayLike, y: ArrayLike, weights: ArrayLike) -> np.ndar
 
 
 def _weighted_midranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The mid-rank of each value among values repeated ``counts`` times, row by row."""
+    """Return the mid-rank of each value among values repeated ``counts`` times, row by row."""
     _, codes, sizes = np.unique(values, return_inverse=True, return_counts=True)
     starts = np.cumsum(sizes) - sizes
     held = np.add.reduceat(counts[:, np.argsort(codes, kind="stable")], starts, axis=1)

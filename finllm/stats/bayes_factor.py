@@ -1,4 +1,4 @@
-"""Bayes factors for a mean paired difference: closed form, by density ratio, and under priors."""
+"""Bayes factors for a mean paired difference: closed form, density ratio, prior sensitivity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCEPTICAL_SCALE = 0.2
 
 @dataclass(frozen=True)
 class BayesFactor:
-    """Evidence for a difference over none; ``bf10`` is infinite where only its log fits."""
+    """Evidence for a difference over no difference; ``bf10`` is infinite if only its log fits."""
 
     bf10: float
     log_bf10: float  # natural
@@ -25,7 +25,7 @@ class BayesFactor:
 
 @dataclass(frozen=True)
 class PriorSensitivity:
-    """The natural log Bayes factor under wider and narrower priors on the effect size."""
+    """Natural log Bayes factors under wider and narrower priors on the effect size."""
 
     log_bf10_medium: float  # Cauchy, r = 0.5
     log_bf10_default: float  # Cauchy, r = 0.707
@@ -36,11 +36,11 @@ class PriorSensitivity:
 def jzs_bayes_factor(
     differences: ArrayLike, r: float = 0.707, clusters: Sequence[Hashable] | None = None
 ) -> BayesFactor:
-    """The two-sided JZS Bayes factor of the (cluster) mean differences: see ``jzs_from_t``.
+    """Compute the two-sided JZS Bayes factor of the (cluster) mean differences.
 
-    With ``clusters`` the K cluster means are the data, and the effect size is their mean over
-    their standard deviation. All differences zero: the factor at t = 0. All equal but not zero:
-    infinite, the limit of a growing t.
+    See ``jzs_from_t``. With ``clusters`` the K cluster means are the data, and the effect size is
+    their mean over their standard deviation. If all differences are zero, the factor is that at
+    t = 0; if they are equal but not zero, it is infinite, the limit of a growing t.
     """
     means = cluster_means(differences, clusters).means
     t, n = _t_of(means), len(means)
@@ -48,7 +48,7 @@ def jzs_bayes_factor(
 
 
 def jzs_from_t(t: float, n: int, *, r: float = 0.707) -> BayesFactor:
-    """The two-sided JZS Bayes factor of a one-sample or paired t over n pairs.
+    """Compute the two-sided JZS Bayes factor of a one-sample or paired t over n pairs.
 
     Rouder et al. (2009, equation 1), with the Cauchy's scale r (r = 1 there; sqrt(2)/2 in R's
     BayesFactor, 0.707 in JASP and pingouin)::
@@ -56,22 +56,23 @@ def jzs_from_t(t: float, n: int, *, r: float = 0.707) -> BayesFactor:
         BF10 = integral (1 + n g)^(-1/2) (1 + t^2 / ((1 + n g) v))^(-(v+1)/2) p(g) dg
                / (1 + t^2 / v)^(-(v+1)/2),     v = n - 1,  g ~ InverseGamma(1/2, r^2 / 2)
 
-    Rouder et al. print BF01, its reciprocal. The integral is a trapezoid sum over log g, in logs:
-    the integrand is smooth and dies off at both ends, so that the sum is accurate to rounding,
-    and no t is too large.
+    Rouder et al. print BF01, its reciprocal. The integral is computed as a trapezoid sum over
+    log g, in logs: the integrand is smooth and vanishes at both ends, so that the sum is accurate
+    to rounding, and no t is too large.
 
-    Assumes independent normal differences. ``bf10 / (1 + bf10)`` is P(H1 | data) only at prior
-    odds of 1, and is neither P(mean > 0) nor 1 - p. Do not quote it without the prior's scale:
-    see ``prior_sensitivity``.
+    Differences are assumed to be independent and normal. ``bf10 / (1 + bf10)`` is P(H1 | data)
+    only at prior odds of 1, and is neither P(mean > 0) nor 1 - p. Always quote the factor with the
+    scale of the prior (see ``prior_sensitivity``).
     """
     _check(t, n, r)
     return _factor(float(log_bf10_given((n - 1) / (n - 1 + t**2), n, n, "cauchy", r)))
 
 
 def normal_prior_bayes_factor(t: float, n: int, *, scale: float) -> BayesFactor:
-    """The same factor with a normal prior of sd ``scale`` on the effect size: g fixed at scale^2.
+    """Compute the Bayes factor of ``jzs_from_t`` with a normal prior on the effect size instead.
 
-    Rouder et al. (2009), the "scaled-information" prior. A small scale is sceptical: it expects
+    The prior has the standard deviation ``scale``, so that g is fixed at scale^2 (the
+    "scaled-information" prior of Rouder et al. 2009). A small scale is sceptical: it expects
     effects of that size, and rewards a large t less.
     """
     _check(t, n, scale)
@@ -81,9 +82,9 @@ def normal_prior_bayes_factor(t: float, n: int, *, scale: float) -> BayesFactor:
 def prior_sensitivity(
     differences: ArrayLike, clusters: Sequence[Hashable] | None = None
 ) -> PriorSensitivity:
-    """The Bayes factor under three Cauchy scales and a sceptical normal prior.
+    """Compute the Bayes factor under three Cauchy scales and a sceptical normal prior.
 
-    Where these disagree about the direction of the evidence, the data do not decide.
+    If these disagree about the direction of the evidence, the data are not decisive.
     """
     means = cluster_means(differences, clusters).means
     t, n = _t_of(means), len(means)
@@ -97,12 +98,12 @@ def prior_sensitivity(
 def savage_dickey(
     posterior_draws: ArrayLike, *, log_prior_at_null: float, null: float = 0.0
 ) -> BayesFactor:
-    """The Savage-Dickey ratio: prior density over posterior density at the null.
+    """Compute the Savage-Dickey ratio: prior density over posterior density at the null.
 
     Dickey (1971); Wagenmakers et al. (2010). The posterior density is a Gaussian kernel estimate
-    with Silverman's bandwidth, in logs. Valid where the nuisance parameters' prior does not
-    depend on the effect. Do not believe it when fewer than about one draw in a hundred lies
-    beyond the null: the tail is then the kernel's and not the posterior's.
+    with Silverman's bandwidth, in logs. It is valid if the prior of the nuisance parameters does
+    not depend on the effect. Do not trust it when fewer than about one draw in a hundred lies
+    beyond the null: the tail is then that of the kernel, not of the posterior.
     """
     draws = finite_vector(posterior_draws, "posterior_draws", at_least=100)
     spread = min(draws.std(ddof=1), np.subtract(*np.percentile(draws, [75, 25])) / 1.349)
@@ -115,12 +116,12 @@ def savage_dickey(
 
 
 def conditional_savage_dickey(log_ratios: ArrayLike) -> BayesFactor:
-    """The Savage-Dickey ratio from conditional densities, one per draw of the other parameters.
+    """Compute the Savage-Dickey ratio from conditional densities given the other parameters.
 
-    ``log_ratios`` holds, per draw, log p(null | rest, data) - log p(null); the factor is one over
-    the mean of their exponentials (Gelfand and Smith 1990 for the density; Verdinelli and
-    Wasserman 1995, section 2). Far more precise than a kernel. The more of the rest is integrated
-    out of each density, the less noise is left.
+    ``log_ratios`` holds log p(null | rest, data) - log p(null) for each draw of the rest. The
+    factor is one over the mean of their exponentials (Gelfand and Smith 1990 for the density;
+    Verdinelli and Wasserman 1995, section 2). It is far more precise than a kernel estimate, and
+    the more parameters are integrated out of each density, the less noise remains.
     """
     ratios = finite_vector(log_ratios, "log_ratios")
     return _factor(float(np.log(len(ratios)) - scipy.special.logsumexp(ratios)))
@@ -129,14 +130,14 @@ def conditional_savage_dickey(log_ratios: ArrayLike) -> BayesFactor:
 def log_bf10_given(
     unexplained: ArrayLike, precision: ArrayLike, n: int, prior: str, scale: float
 ) -> np.ndarray:
-    """The log Bayes factor from least squares: of weighted data as of plain ones.
+    """Compute the log Bayes factor from the least squares of weighted or unweighted data.
 
-    With ``unexplained`` the share of the sum of squares that the mean leaves, ``precision`` the
-    sum of the weights, and a flat prior on the log of the standard deviation, a normal prior of
-    variance g on the effect size gives
+    ``unexplained`` is the share of the sum of squares that the mean does not explain, and
+    ``precision`` the sum of the weights; both may be arrays. With a flat prior on the log of the
+    standard deviation, a normal prior of variance g on the effect size gives
     ``(1 + g precision)^(-1/2) ((1 + g precision unexplained) / (1 + g precision))^(-n/2)``
-    (Liang et al. 2008, equation 6, with one effect). A Cauchy prior is the mean of that over
-    ``g ~ InverseGamma(1/2, scale^2 / 2)``. Takes arrays of ``unexplained`` and ``precision``.
+    (Liang et al. 2008, equation 6, with one effect). A Cauchy prior gives the mean of this over
+    ``g ~ InverseGamma(1/2, scale^2 / 2)``.
     """
     left, weight = np.asarray(unexplained)[..., None], np.asarray(precision)[..., None]
     # The trapezoid sum over log g converges geometrically: the step of 0.05 is exact to rounding.

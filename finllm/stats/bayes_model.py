@@ -1,4 +1,4 @@
-"""The Bayesian model of a mean paired difference: companies, templates, diagnostics, evidence."""
+"""Bayesian model of a mean paired difference, with effects of companies and templates."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ N_DENSITY = 1000
 
 @dataclass(frozen=True)
 class PosteriorSummary:
-    """The posterior of the mean difference ``mu``, and whether to believe it."""
+    """Posterior summary of the mean difference ``mu``, with diagnostics."""
 
     mean: float
     sd: float
@@ -45,7 +45,7 @@ class PosteriorSummary:
     log_bf10_mcse: float  # Monte Carlo standard error
     company_share: float  # posterior mean of the variance share between companies
     nu: float  # posterior median of the degrees of freedom; infinite for the normal
-    prior_low: float  # the middle 95 % of mu under the prior, at the observed sd
+    prior_low: float  # the central 95 % of mu under the prior, at the observed sd
     prior_high: float
     ppc_p_skewness: float  # share of replicated data sets with a skewness as large as observed
     ppc_p_largest: float  # the same for the largest absolute difference
@@ -81,40 +81,47 @@ def fit_paired_model(
 ) -> PosteriorSummary:
     """Sample the posterior of the mean difference, tuned minus base.
 
-    ``d = delta s + a[company] + b[template] + e``: delta, the effect size, has a Cauchy (or
-    normal) prior of scale ``prior_scale`` about zero (Rouder et al. 2009); s, the standard
-    deviation of one example's difference, a flat prior in its log within a factor of e^5 of the
-    observed one; the share of s^2 that lies between companies is uniform on 0 to 1; template
-    effects are normal about zero with a half-normal spread (0.5 observed sd), balanced so that
-    ``mu = delta s`` is the mean over the mix of templates seen. ``mu`` is what to expect of the
-    *next company*, in units of the metric; companies with more examples weigh somewhat more in
-    it, so that it differs from the mean of cluster means where the effect goes with their number.
+    The model is ``d = delta s + a[company] + b[template] + e`` with these priors:
+
+    - delta, the effect size: Cauchy (or normal) with scale ``prior_scale`` about zero (Rouder et
+      al. 2009);
+    - s, the standard deviation of one example's difference: flat in its log, within a factor of
+      e^5 of the observed one;
+    - the share of s^2 that lies between companies: uniform on 0 to 1;
+    - template effects: normal about zero with a half-normal spread (0.5 observed sd), balanced so
+      that ``mu = delta s`` is the mean over the observed mix of templates.
+
+    ``mu`` is the expected difference of the *next company*, in units of the metric. Companies with
+    more examples have somewhat more weight in it, so that it differs from the mean of cluster means
+    if the effect depends on the number of examples.
 
     - ``likelihood="normal"`` (the default): mu is the mean. Company effects are integrated out
       exactly. Without clusters and templates the Bayes factor is the closed-form JZS one.
     - ``likelihood="student_t"``: the residuals are Student's t with ``nu - 1 ~ Exponential(29)``,
-      as in BEST (Kruschke 2013, "Bayesian estimation supersedes the t test"), company effects
-      non-centred. Here mu is the *location*, and s the scale: under skew or many ties mu is not
-      the mean (P(mu > 0) < 0.025 in 35 % of null data sets), so this one is a check on outliers
-      and not what a verdict rests on.
+      as in BEST (Kruschke 2013, "Bayesian estimation supersedes the t test"), and company effects
+      are non-centred. Here mu is the *location*, and s the scale: under skew or many ties mu is
+      not the mean (P(mu > 0) < 0.025 in 35 % of null data sets). Use this likelihood to check for
+      outliers, not for a verdict.
 
-    Do not use it when ``usable`` is false (R-hat above ``max_r_hat``, an effective sample size
-    below ``min_ess``, more than ``max_divergences``). Predictive p-values near 0 or 1 say that
-    real differences are more skewed or more extreme than the model knows: for the normal this
-    leaves mu right but its interval slightly too narrow below 20 companies; compare with
-    ``infer_mean``. Read the Bayes factor with its Monte Carlo error, ``log_bf10_mcse``.
+    Do not use the posterior when ``usable`` is false (R-hat above ``max_r_hat``, an effective
+    sample size below ``min_ess``, more than ``max_divergences``). Predictive p-values near 0 or 1
+    mean that the observed differences are more skewed or more extreme than the model expects: with
+    the normal likelihood, mu is still right, but its interval is slightly too narrow below 20
+    companies; compare it with ``infer_mean``. Read the Bayes factor with its Monte Carlo error,
+    ``log_bf10_mcse``.
 
-    Where the examples of every company are copies of one, each company counts as one example.
+    If the examples within each company are all equal, each company counts as one example.
 
     The same seed gives the same floats on the same machine and versions, whatever the machine's
-    load. The first fit in a process compiles for some ten seconds; later ones reuse it.
+    load. The first fit in a process compiles the model, which takes about ten seconds; later fits
+    reuse it.
 
     Raises
     ------
     ValueError
-        For bad data, fewer than two clusters, differences that are all equal (there is no scale),
-        and for Student's t when more than half of the differences are exactly equal: its scale
-        would shrink to zero on the ties.
+        For bad data, fewer than two clusters, differences that are all equal (they have no scale),
+        and for Student's t if more than half of the differences are exactly equal: its scale would
+        shrink to zero on the ties.
     """
     values = finite_vector(differences, "differences", at_least=2)
     labels, codes = cluster_codes(clusters, len(values))
@@ -127,7 +134,7 @@ def fit_paired_model(
     data = paired_data(values / unit, codes, templates)
     sampled = sample(data, likelihood, prior, prior_scale, n_draws, n_tune, n_chains, seed)
     draws = {name: array.reshape(-1, *array.shape[2:]) for name, array in sampled.items()}
-    if n_clusters == len(values):  # one example each: nothing lies between companies
+    if n_clusters == len(values):  # one example each: no separate company variance
         draws["share"] = np.zeros_like(draws["share"])
     mu = draws["delta"] * draws["scale"] * unit
     log_ratios = _log_density_ratios(data, draws, likelihood, prior, prior_scale)
@@ -175,7 +182,7 @@ def fit_paired_model(
 def _log_density_ratios(
     data: PairedData, draws: dict[str, np.ndarray], likelihood: str, prior: str, prior_scale: float
 ) -> np.ndarray:
-    """Per draw of the rest, log p(delta = 0 | rest, data) - log p(delta = 0)."""
+    """Return log p(delta = 0 | rest, data) - log p(delta = 0) for each draw of the rest."""
     if likelihood == "student_t":
         return _student_density_ratios(data, draws, prior, prior_scale)
     # Given the share and the templates, effect and scale integrate out as in least squares.
@@ -198,7 +205,7 @@ def _log_density_ratios(
 def _student_density_ratios(
     data: PairedData, draws: dict[str, np.ndarray], prior: str, prior_scale: float
 ) -> np.ndarray:
-    """The same by a grid over delta, on a few hundred draws: the likelihood is not normal."""
+    """Return the log density ratios under Student's t, by a grid over delta on some draws."""
     delta = draws["delta"]
     chosen = _thinned(len(delta), N_PREDICTIVE)
     grid = delta.mean() + np.linspace(-10, 10, 201) * delta.std()
@@ -236,7 +243,7 @@ def _prior_quantile(prior: str, scale: float) -> float:
 
 
 def _log_mean_error(log_ratios: np.ndarray) -> float:
-    """The relative standard error of the mean ratio, from the means of twenty runs of draws."""
+    """Return the relative standard error of the mean ratio, from twenty batch means."""
     ratios = np.exp(log_ratios - log_ratios.max())
     means = np.array([run.mean() for run in np.array_split(ratios, 20)])
     return float(means.std(ddof=1) / np.sqrt(20) / means.mean())
@@ -245,7 +252,7 @@ def _log_mean_error(log_ratios: np.ndarray) -> float:
 def _predictive_p_values(
     data: PairedData, draws: dict[str, np.ndarray], likelihood: str, seed: int
 ) -> tuple[float, float]:
-    """How often replicated differences are as skewed, and as extreme, as the observed ones."""
+    """Return the shares of replicated data at least as skewed, and as extreme, as observed."""
     rng = np.random.default_rng([seed, 1])
     n = len(data.rows)
     chosen = _thinned(len(draws["delta"]), N_PREDICTIVE)
@@ -265,7 +272,7 @@ def _predictive_p_values(
 
 
 def _diagnostics(sampled: dict[str, np.ndarray]) -> tuple[float, float, float]:
-    """The worst R-hat and effective sample sizes (Vehtari et al. 2021), over all parameters."""
+    """Return the worst R-hat and effective sample sizes of all parameters (Vehtari et al. 2021)."""
     import_quietly()
     import arviz
 
@@ -284,7 +291,7 @@ def _diagnostics(sampled: dict[str, np.ndarray]) -> tuple[float, float, float]:
 
 
 def _are_copies(values: np.ndarray, codes: np.ndarray) -> bool:
-    """Whether the examples of every company are equal: then nothing is left for a residual."""
+    """Return whether the examples within each company are equal, which leaves no residual."""
     first = values[np.unique(codes, return_index=True)[1]][codes]
     return bool(np.abs(values - first).max() <= 1e-12 * np.abs(values).max())
 

@@ -1,7 +1,6 @@
-"""The PyMC graph of the paired model, and its sampling by nutpie.
+"""PyMC graph of the paired model and its sampling with nutpie.
 
-PyMC is imported when a model is compiled, never before. nutpie's numba backend needs no C
-compiler.
+PyMC is imported only when a model is compiled. nutpie's numba backend needs no C compiler.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ import numpy as np
 
 from finllm.stats.clusters import cluster_codes
 
-# Half the width, in natural logs, of the flat prior on log(scale / observed sd). Bounded, so that
-# the posterior is proper whatever the data.
+# Half the width, in natural logs, of the flat prior on log(scale / observed sd). The bound makes
+# the posterior proper for any data.
 LOG_SCALE_BOUND = 5.0
-# Small steps, for the funnel that a few templates make of their spread.
+# High, for small steps: few templates give the posterior of their spread the shape of a funnel.
 TARGET_ACCEPT = 0.99
 
 
 @dataclass(frozen=True)
 class PairedData:
-    """Standardised rows, and the sufficient statistics of a normal model with random companies."""
+    """Standardised rows with the sufficient statistics of a normal model with random companies."""
 
     rows: np.ndarray
     codes: np.ndarray
@@ -35,15 +34,15 @@ class PairedData:
     sizes: np.ndarray
     within: float  # sum of squares within companies
     shares: np.ndarray  # of each template in each company
-    cross: np.ndarray  # within companies: template indicators times rows
-    gram: np.ndarray  # and times themselves
+    cross: np.ndarray  # template indicators times rows, both centred within companies
+    gram: np.ndarray  # template indicators times themselves, centred within companies
     weights: np.ndarray  # of each template over all rows
 
 
 def paired_data(
     rows: np.ndarray, codes: np.ndarray, templates: Sequence[Hashable] | None
 ) -> PairedData:
-    """Standardised rows with what the likelihoods need of them."""
+    """Compute the statistics of standardised rows that the likelihoods need."""
     one_template = np.zeros(len(rows), dtype=np.int64)
     names, template_codes = (
         cluster_codes(templates, len(rows)) if templates is not None else ((0,), one_template)
@@ -79,9 +78,9 @@ def sample(
     n_chains: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Draws of shape (chain, draw, ...) by parameter, and ``diverging``."""
+    """Sample the posterior; return draws of shape (chain, draw, ...) by name and ``diverging``."""
     nutpie = import_quietly()[1]
-    # Where every company has one example, its effect cannot be told from the residual.
+    # If each company has one example, its effect cannot be distinguished from the residual.
     grouped = likelihood == "student_t" and len(data.sizes) < len(data.rows)
     n_effects = len(data.sizes) if grouped else 0
     compiled = _compiled(likelihood, prior, len(data.weights), n_effects)
@@ -122,10 +121,10 @@ def _model_data(data: PairedData, likelihood: str, prior_scale: float) -> dict[s
 
 @functools.lru_cache(maxsize=8)
 def _compiled(likelihood: str, prior: str, n_templates: int, n_companies: int) -> Any:
-    """The compiled model, for any number of rows; ``n_companies`` effects are sampled."""
+    """Return the model compiled for any number of rows, with ``n_companies`` sampled effects."""
     pm, nutpie = import_quietly()
     k = max(n_companies, 2)
-    n = k + (n_companies > 0)  # any lengths will do, with fewer companies than rows or as many
+    n = k + (n_companies > 0)  # any lengths will do, with at most as many companies as rows
     blank = PairedData(
         np.zeros(n),
         np.zeros(n, dtype=np.int64),
@@ -163,13 +162,13 @@ def _compiled(likelihood: str, prior: str, n_templates: int, n_companies: int) -
             nu = pm.Deterministic("nu", 1 + pm.Exponential("nu_minus_one", 1 / 29))
             pm.StudentT("d", nu=nu, mu=location, sigma=sigma, observed=given["rows"])
     with warnings.catch_warnings():
-        # Of loops that are not fused: slower by milliseconds.
+        # The warnings are about loops that are not fused, which costs milliseconds.
         warnings.simplefilter("ignore", UserWarning)
         return nutpie.compile_pymc_model(model, backend="numba")
 
 
 def _template_effects(pm: Any, given: dict[str, Any], n_templates: int) -> Any:
-    """Effects about zero, balanced by the observed shares; None for a single template."""
+    """Define effects about zero, balanced by the observed shares; None for a single template."""
     if n_templates == 1:
         return None
     spread = pm.HalfNormal("template_spread", 0.5)
@@ -181,7 +180,7 @@ def _template_effects(pm: Any, given: dict[str, Any], n_templates: int) -> Any:
 def _normal_likelihood(
     pm: Any, mu: Any, scale: Any, share: Any, template: Any, given: dict[str, Any]
 ) -> None:
-    """Company means and the squares within companies, the company effects integrated out."""
+    """Add the likelihood of company means and squares, with company effects integrated out."""
     means, within = given["means"], given["within"]
     if template is not None:
         means = means - pm.math.sum(given["shares"] * template, axis=1)
@@ -195,7 +194,7 @@ def _normal_likelihood(
 
 
 def import_quietly() -> tuple[Any, Any]:
-    """PyMC and nutpie; no C compiler is looked for, and ArviZ's notice of its move is dropped."""
+    """Import PyMC and nutpie without looking for a C compiler; hide ArviZ's FutureWarning."""
     os.environ.setdefault("PYTENSOR_FLAGS", "cxx=")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)

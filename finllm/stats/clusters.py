@@ -1,4 +1,4 @@
-"""Companies as clusters of dependent examples: cluster means, robust errors, design effects."""
+"""Companies as clusters of dependent examples: cluster means, robust errors, design effect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True)
 class ClusterMeans:
-    """One mean and one size per cluster, clusters in the order of their sorted labels."""
+    """Mean and size of each cluster, in the order of the sorted labels."""
 
     labels: tuple[Hashable, ...]
     means: np.ndarray
@@ -20,7 +20,7 @@ class ClusterMeans:
 
 @dataclass(frozen=True)
 class RobustMean:
-    """A mean over examples with a standard error that allows for clusters."""
+    """Mean over examples with a cluster-robust standard error."""
 
     estimate: float
     standard_error: float
@@ -30,13 +30,13 @@ class RobustMean:
 
 
 def finite_vector(values: ArrayLike, name: str, *, at_least: int = 1) -> np.ndarray:
-    """``values`` as a one-dimensional float64 array.
+    """Return ``values`` as a one-dimensional float64 array.
 
     Raises
     ------
     ValueError
-        If it is not one-dimensional, too short, or holds NaN or an infinity; names the first
-        bad position. A score that could not be computed is not a zero: the caller decides.
+        If it is not one-dimensional, too short, or contains NaN or an infinity; the message names
+        the first bad position. A missing score is never replaced by zero: the caller decides.
     """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
@@ -55,9 +55,9 @@ def finite_vector(values: ArrayLike, name: str, *, at_least: int = 1) -> np.ndar
 def cluster_codes(
     clusters: Sequence[Hashable] | None, n: int
 ) -> tuple[tuple[Hashable, ...], np.ndarray]:
-    """The sorted labels, and for each example the position of its label among them.
+    """Return the sorted labels, and the position of each example's label among them.
 
-    ``None`` means that every example is a cluster of its own.
+    ``None`` makes each example a cluster of its own.
 
     Raises
     ------
@@ -67,7 +67,9 @@ def cluster_codes(
     if clusters is None:
         return tuple(range(n)), np.arange(n)
     if len(clusters) != n:
-        raise ValueError(f"clusters has {len(clusters)} labels for {n} differences; one each")
+        raise ValueError(
+            f"clusters has {len(clusters)} labels for {n} differences; one each is needed"
+        )
     for position, label in enumerate(clusters):
         if label is None or label != label:
             raise ValueError(f"clusters[{position}] is {label}; every example needs a label")
@@ -78,12 +80,12 @@ def cluster_codes(
 def cluster_means(
     differences: ArrayLike, clusters: Sequence[Hashable] | None = None
 ) -> ClusterMeans:
-    """The mean difference of each cluster.
+    """Compute the mean difference of each cluster.
 
-    The mean of these means is the estimand of this package's default procedure: what to expect
-    of the next *company*, each company weighing the same. The mean over examples is another
-    estimand (see ``cluster_robust_mean``): it weighs a company by how many examples it happens
-    to have. They differ where the effect depends on that number.
+    The mean of these means is the estimand of this package's default procedure: the expected
+    difference of the next *company*, with equal weights of all companies. The mean over examples is
+    a different estimand (see ``cluster_robust_mean``): it weights each company by its number of
+    examples. The two differ if the effect depends on that number.
     """
     values = finite_vector(differences, "differences")
     labels, codes = cluster_codes(clusters, len(values))
@@ -94,21 +96,21 @@ def cluster_means(
 def cluster_robust_mean(
     differences: ArrayLike, clusters: Sequence[Hashable] | None = None
 ) -> RobustMean:
-    """The mean over examples, with the CR2 standard error and Bell-McCaffrey degrees of freedom.
+    """Compute the mean over examples, with CR2 standard error and Bell-McCaffrey df.
 
     With cluster sums of residuals u_k, sizes n_k and N examples,
     ``V = sum(u_k^2 / (1 - n_k / N)) / N^2`` (Bell and McCaffrey 2002, "Bias reduction in standard
     errors for linear regression with multi-stage samples", for a model with an intercept only).
     The degrees of freedom are Satterthwaite's under independent errors; with clusters of equal
-    size they are K - 1, and the t is then that of the cluster means.
+    size they are K - 1, and t is that of the cluster means.
 
-    Do not believe it below about ten clusters, or when one cluster holds most of the examples:
-    the degrees of freedom then fall towards one, and say so.
+    Do not trust the result below about ten clusters, or if one cluster has most of the examples:
+    the degrees of freedom then fall towards one.
 
     Raises
     ------
     ValueError
-        With fewer than two clusters: nothing can be said about variation between them.
+        If there are fewer than two clusters: their variation is then unknown.
     """
     values = finite_vector(differences, "differences")
     labels, codes = cluster_codes(clusters, len(values))
@@ -125,14 +127,14 @@ def cluster_robust_mean(
 
 
 def intraclass_correlation(values: ArrayLike, clusters: Sequence[Hashable]) -> float:
-    """The share of the variance that lies between clusters: the one-way ANOVA estimate, ICC(1).
+    """Estimate the share of the variance that lies between clusters, by one-way ANOVA: ICC(1).
 
     ``(MSB - MSW) / (MSB + (n0 - 1) MSW)`` with ``n0 = (N - sum(n_k^2) / N) / (K - 1)``
     (Donner 1986, "A review of inference procedures for the intraclass correlation coefficient").
-    Negative estimates are returned as they are: they say that clusters differ less than chance.
+    Negative estimates are returned unchanged: clusters then differ less than by chance.
 
-    NaN if no cluster has two examples, or all values are equal. Do not believe it below about
-    twenty clusters: its standard error is then near 0.1 or worse.
+    NaN if no cluster has two examples, or all values are equal. Do not trust the estimate below
+    about twenty clusters: its standard error is then about 0.1 or more.
     """
     array = finite_vector(values, "values")
     labels, codes = cluster_codes(clusters, len(array))
@@ -149,11 +151,11 @@ def intraclass_correlation(values: ArrayLike, clusters: Sequence[Hashable]) -> f
 
 
 def design_effect(clusters: Sequence[Hashable], icc: float) -> float:
-    """By how much clustering multiplies the variance of the mean over examples.
+    """Return the factor by which clustering multiplies the variance of the mean over examples.
 
-    ``1 + (m - 1) icc`` with m the size-weighted mean size ``sum(n_k^2) / sum(n_k)`` (Kish 1965,
-    "Survey Sampling", section 8.2). A negative icc is taken as zero, so that clusters are never
-    counted as a gain; NaN is passed on.
+    It is ``1 + (m - 1) icc`` with m the size-weighted mean size ``sum(n_k^2) / sum(n_k)`` (Kish
+    1965, "Survey Sampling", section 8.2). A negative icc is taken as zero, so that clustering never
+    reduces the variance; NaN is passed on.
     """
     if not (np.isnan(icc) or -1 <= icc <= 1):
         raise ValueError(f"icc is {icc}; a correlation between -1 and 1 is needed")
@@ -164,14 +166,14 @@ def design_effect(clusters: Sequence[Hashable], icc: float) -> float:
 
 
 def is_constant(values: np.ndarray) -> bool:
-    """Whether all values are equal, up to the rounding that averaging leaves."""
+    """Return whether all values are equal, up to the rounding errors of averaging."""
     return bool(np.ptp(values) <= 1e-12 * np.abs(values).max(initial=0.0))
 
 
 def require_clusters(n_clusters: int, *, at_least: int) -> None:
-    """Raise where there are too few clusters to say anything about how they vary."""
+    """Raise an error if there are too few clusters to estimate their variation."""
     if n_clusters < at_least:
         raise ValueError(
-            f"{n_clusters} cluster(s); at least {at_least} are needed: the variation between"
-            " companies is what a conclusion about other companies rests on"
+            f"{n_clusters} cluster(s); at least {at_least} are needed: conclusions"
+            " about other companies require the variation between companies"
         )

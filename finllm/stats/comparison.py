@@ -1,4 +1,4 @@
-"""The whole frequentist procedure: every metric of two models, by company, corrected."""
+"""Frequentist comparison of two models on every metric, by company, with correction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from finllm.stats.resampling import bootstrap_ci
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """Two models on one metric; every mean is a mean of company means."""
+    """Comparison of two models on one metric; means are means of company means."""
 
     base_mean: float
     tuned_mean: float
@@ -59,17 +59,17 @@ def compare(
 ) -> dict[str, MetricComparison]:
     """Compare two models on every metric of ``base``.
 
-    The unit of evidence is the company: means, tests and resampling are over company means
-    (``infer_mean`` gives interval and p-value; the classical tests stand beside them). NaN marks an
-    example for which a metric is not defined; it leaves that metric's comparison only. A metric
-    other than the primary that is defined in fewer than two companies is left out.
+    The unit of evidence is the company: means, tests and resampling use company means.
+    ``infer_mean`` gives the interval and the p-value; the classical tests are reported in addition.
+    NaN marks an example for which a metric is not defined; the example is left out for that metric
+    only. A metric other than the primary is left out if it is defined in fewer than two companies.
 
-    The correction is a fixed sequence: the primary metric, named before the run, is tested alone;
-    the others by Bonferroni among themselves and only once the primary is significant, so that
-    their corrected p-value is never below the primary's (Maurer, Hothorn and Lehmacher 1995). The
-    chance of any false claim in the whole table is then at most 1 - confidence. With
-    ``others_share`` the others have only that share of it, and the rest is for another question
-    behind the same gate.
+    The correction is a fixed sequence: the primary metric, named before the run, is tested alone.
+    The others are tested by Bonferroni among themselves, and only if the primary is significant, so
+    that their corrected p-value is never below the primary's (Maurer, Hothorn and Lehmacher 1995).
+    The chance of any false claim in the whole table is then at most 1 - confidence. With
+    ``others_share`` the others get only that share of it; the rest is left for another question
+    after the same gate.
 
     Raises
     ------
@@ -110,15 +110,15 @@ def compare(
 def _arms(
     base: np.ndarray, tuned: np.ndarray, clusters: Sequence[Hashable], name: str
 ) -> tuple[np.ndarray, np.ndarray, list[Hashable]]:
-    """Tuned, base and companies of the examples for which both have a score."""
+    """Return tuned, base and companies of the examples that have a score in both arms."""
     x, y = np.asarray(tuned, dtype=np.float64), np.asarray(base, dtype=np.float64)
     if not len(x) == len(y) == len(clusters):
         raise ValueError(
             f"{name} has {len(y)} scores of base and {len(x)} of tuned on {len(clusters)} "
-            "examples; one each"
+            "examples; one each is needed"
         )
     if np.isinf(x).any() or np.isinf(y).any():
-        raise ValueError(f"{name} holds an infinity; finite scores, or NaN for no score")
+        raise ValueError(f"{name} contains an infinity; use finite scores, or NaN for no score")
     defined = np.isfinite(x) & np.isfinite(y)
     return x[defined], y[defined], [c for c, keep in zip(clusters, defined, strict=True) if keep]
 

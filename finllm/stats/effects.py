@@ -1,4 +1,4 @@
-"""Effect sizes of tuned over base, each with its own name, sign and interval."""
+"""Effect sizes of tuned over base, with intervals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_GENERATOR = "rng is None; with clusters the interval is a bootstrap and draws
 
 @dataclass(frozen=True)
 class EffectSize:
-    """A signed effect size (positive: tuned is higher) and its interval."""
+    """Signed effect size (positive: tuned is higher) with its interval."""
 
     estimate: float
     low: float
@@ -43,17 +43,16 @@ def cohens_d(
     n_bootstrap: int = 10000,
     rng: np.random.Generator | None = None,
 ) -> EffectSize:
-    """Cohen's d with the pooled standard deviation of the two arms (Cohen 1988, section 2.2).
+    """Compute Cohen's d with the pooled standard deviation of both arms (Cohen 1988, section 2.2).
 
-    ``(mean(tuned) - mean(base)) / sqrt((var(tuned) + var(base)) / 2)``: in units of how much
-    *scores* vary, so that it compares across studies, paired or not. With pairs of equal number
-    this equals d_av by the root mean square.
+    ``(mean(tuned) - mean(base)) / sqrt((var(tuned) + var(base)) / 2)`` is in units of the variation
+    of *scores*, so that it is comparable across studies, paired or not. Since both arms have the
+    same size, it equals a d_av that averages the standard deviations by their root mean square.
 
-    With ``rng`` the interval is a BCa bootstrap over whole clusters (pairs stay together), which
-    covers less than it says below about 30 clusters. Without it, and without ``clusters``, it is
-    Algina and Keselman's (2003) for normal pairs: that of d_z times sd(differences) / pooled sd.
-    The textbook noncentral-t interval assumes independent arms and is wrong here. NaN if neither
-    arm varies.
+    With ``rng`` the interval is a BCa bootstrap over whole clusters (pairs stay together), whose
+    coverage is too low below about 30 clusters. Without ``rng`` and ``clusters`` it is Algina and
+    Keselman's (2003) for normal pairs: that of d_z times sd(differences) / pooled sd. The textbook
+    noncentral-t interval assumes independent arms and is wrong here. NaN if neither arm varies.
     """
     return _of_arms(tuned, base, clusters, _pooled_sd, confidence, n_bootstrap, rng)
 
@@ -67,10 +66,10 @@ def cohens_d_av(
     n_bootstrap: int = 10000,
     rng: np.random.Generator | None = None,
 ) -> EffectSize:
-    """Cohen's d_av: the mean difference over the *average* of the two standard deviations.
+    """Compute Cohen's d_av: the mean difference over the *average* of the standard deviations.
 
     ``mean(tuned - base) / ((sd(tuned) + sd(base)) / 2)`` (Cumming 2012; Lakens 2013, equation 10).
-    Interval and cautions as for ``cohens_d``.
+    For the interval and cautions see ``cohens_d``.
     """
     return _of_arms(tuned, base, clusters, _average_sd, confidence, n_bootstrap, rng)
 
@@ -83,15 +82,14 @@ def cohens_d_z(
     n_bootstrap: int = 10000,
     rng: np.random.Generator | None = None,
 ) -> EffectSize:
-    """Cohen's d_z: the mean difference over the standard deviation of the differences.
+    """Compute Cohen's d_z: the mean difference over the standard deviation of the differences.
 
-    ``t / sqrt(n)`` (Cohen 1988, section 2.3.5; Lakens 2013, equation 7). It is what power
-    depends on; it grows with the correlation of the arms, so do not compare it with a d of
-    independent groups.
+    ``t / sqrt(n)`` (Cohen 1988, section 2.3.5; Lakens 2013, equation 7). Power depends on d_z. It
+    grows with the correlation of the arms, so do not compare it with a d of independent groups.
 
     Without ``clusters`` the interval is exact for normal differences, by the noncentral t. With
-    them it is a BCa bootstrap over whole clusters, needs ``rng``, and covers less than it says
-    below about 30 clusters. NaN if all differences are equal; zero where all are zero.
+    ``clusters`` it is a BCa bootstrap over whole clusters, which needs ``rng`` and whose coverage
+    is too low below about 30 clusters. NaN if all differences are equal; 0 if all are zero.
     """
     values = finite_vector(differences, "differences", at_least=2)
     if clusters is not None:
@@ -117,11 +115,11 @@ def hedges_g(
     n_bootstrap: int = 10000,
     rng: np.random.Generator | None = None,
 ) -> EffectSize:
-    """Hedges' g: d_z without its small-sample bias, estimate and bounds times J.
+    """Compute Hedges' g: d_z without its small-sample bias, estimate and bounds times J.
 
-    ``J = Gamma(df / 2) / (sqrt(df / 2) Gamma((df - 1) / 2))``, the exact factor and not
-    ``1 - 3 / (4 df - 1)`` (Hedges 1981, equation 6e), with the paired df: n - 1, or K - 1 with
-    clusters. Cautions as for ``cohens_d_z``.
+    ``J = Gamma(df / 2) / (sqrt(df / 2) Gamma((df - 1) / 2))`` is the exact factor (Hedges 1981,
+    equation 6e), not ``1 - 3 / (4 df - 1)``, with the paired df: n - 1, or K - 1 with clusters. For
+    cautions see ``cohens_d_z``.
     """
     d = cohens_d_z(differences, clusters, confidence=confidence, n_bootstrap=n_bootstrap, rng=rng)
     factor = hedges_factor(d.n_clusters - 1)
@@ -129,7 +127,7 @@ def hedges_g(
 
 
 def hedges_factor(df: int) -> float:
-    """The exact bias correction J(df); 0 for df = 1, where d has no mean to correct."""
+    """Return the exact bias correction J(df), or 0 for df = 1, where d has no mean to correct."""
     if df < 1:
         raise ValueError(f"df is {df}; at least 1 is needed")
     if df == 1:
@@ -144,15 +142,15 @@ def common_language_effect_size(
     *,
     confidence: float = 0.95,
 ) -> EffectSize:
-    """The chance that tuned beats base on one example, ties counting half.
+    """Estimate the probability that tuned beats base on one example, with ties counted as half.
 
-    The paired form of McGraw and Wong (1992), without their normality: the mean of 1, 1/2 and 0.
-    The interval is Wilson's (1927) with the effective number of examples ``p (1 - p) / se^2``, se
-    being the CR2 cluster-robust one (Korn and Graubard 1998), and t quantiles; where nothing
-    varies, the number of clusters stands for it.
+    This is the paired form of McGraw and Wong (1992) without their normality: the mean of 1, 1/2
+    and 0. The interval is Wilson's (1927) with t quantiles and the effective number of examples
+    ``p (1 - p) / se^2``, where se is the CR2 cluster-robust standard error (Korn and Graubard
+    1998). If nothing varies, the number of clusters takes its place.
 
-    It says how often, not by how much: a model that wins often by little and loses rarely by a
-    lot is above one half.
+    The measure shows how often tuned wins, not by how much: a model that often wins by a little and
+    rarely loses by a lot is above one half.
     """
     values = finite_vector(differences, "differences", at_least=2)
     check_levels(confidence, 10000)
@@ -187,7 +185,7 @@ def _of_arms(
         raise ValueError(f"tuned has {len(x)} scores and base {len(y)}; pairs are needed")
     if rng is None and clusters is not None:
         raise ValueError(NO_GENERATOR)
-    # A common shift changes no effect size and spares the squares their digits.
+    # A common shift changes no effect size and keeps the precision of the squares.
     shift = np.concatenate([x, y]).mean()
     x, y = x - shift, y - shift
     moments = np.column_stack([np.ones(len(x)), x, y, x**2, y**2])
@@ -210,7 +208,7 @@ def _bootstrapped(
     n_bootstrap: int,
     rng: np.random.Generator,
 ) -> EffectSize:
-    """An effect that is a function of summed moments, by resampling whole clusters' sums."""
+    """Bootstrap an effect that is a function of summed moments, by resampling cluster sums."""
     labels, codes = cluster_codes(clusters, len(moments))
     require_clusters(len(labels), at_least=2)
     check_levels(confidence, n_bootstrap)

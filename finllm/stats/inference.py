@@ -1,4 +1,4 @@
-"""The default procedure: one mean difference, its interval and its p-value, by company."""
+"""Default procedure: a mean difference with its interval and p-value, by company."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from finllm.stats.resampling import check_levels, resampling_counts
 
 @dataclass(frozen=True)
 class MeanInference:
-    """What the examples say about the mean difference of the next company."""
+    """Inference about the mean difference of the next company."""
 
     estimate: float
     low: float
@@ -35,22 +35,25 @@ def infer_mean(
     n_bootstrap: int = 10000,
     rng: np.random.Generator,
 ) -> MeanInference:
-    """The mean of cluster means, with the wider of two intervals and the larger of two p-values.
+    """Infer the mean of cluster means by Student's t and the bootstrap-t, whichever is stricter.
 
-    Each bound is the outer one of Student's t on the K cluster means (K - 1 df) and of the
-    bootstrap-t over them (Efron and Tibshirani 1993, section 12.5), each p-value the larger, so
-    that the interval excludes zero exactly when p < 1 - confidence, up to the resampling.
+    Both use the K cluster means: Student's t with K - 1 df, the bootstrap-t as in Efron and
+    Tibshirani (1993, section 12.5). Each bound is the outer one of the two, and the p-value is the
+    larger one, so that the interval excludes zero exactly when p < 1 - confidence, up to resampling
+    error.
 
-    Why both: the t forgives heavy tails and many ties, where the bootstrap-t rejects 6 to 9 % of
-    true nulls at 12 to 40 companies; the bootstrap-t follows skew, where the t rejects up to 11 %.
-    Together they rejected 3.4 to 5.1 % over all of these (``benchmarks/intervals.py``, which also
-    compares them with other intervals), at the price of too much width: 96.6 % coverage at most.
+    Student's t is robust against heavy tails and many ties, for which the bootstrap-t rejects 6 to
+    9 % of true nulls at 12 to 40 companies. The bootstrap-t adapts to skew, for which Student's t
+    rejects up to 11 %. Together they rejected 3.4 to 5.1 % over all of these cases
+    (``benchmarks/intervals.py``, which also compares them with other intervals). The price is
+    intervals that are too wide: a coverage of up to 96.6 %.
 
-    Do not believe it below about ten clusters with strong skew, nor below twenty where a rare
-    event decides: with gains in 15 of 100 examples and ties in the rest it rejects 8 % at twelve.
+    Do not trust the result below about ten clusters with strong skew, nor below twenty if a rare
+    event decides: with gains in 15 of 100 examples and ties in the rest, it rejects 8 % at twelve.
 
-    All differences zero: a p-value of 1 and an interval of width zero. All cluster means equal
-    but not zero: the width is zero as well and the p-value NaN, since nothing varied.
+    If all differences are zero, the p-value is 1 and the interval has width zero. If all cluster
+    means are equal but not zero, the width is zero as well and the p-value NaN, since nothing
+    varied.
 
     Raises
     ------
@@ -84,9 +87,10 @@ def infer_mean(
 
 
 def bootstrap_t(means: np.ndarray, *, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
-    """Student's t of resampled values about their observed mean; resamples without spread left out.
+    """Return Student's t of each resample about the observed mean.
 
-    Where no resample has any spread (two values) the answer is a single zero.
+    Resamples without spread are left out. If no resample has any spread (two values), return a
+    single zero.
     """
     centred = means - means.mean()
     k = len(means)
@@ -102,7 +106,7 @@ def _student_p(t: float, k: int) -> float:
 
 
 def _bootstrap_p(t: float, t_star: np.ndarray) -> float:
-    """Twice the smaller tail, the observed t counted in; a tie except for rounding is a tie."""
+    """Return twice the smaller tail, including the observed t; ties allow for rounding."""
     slack = 1e-9 * (1 + abs(t))
     tail = 1 + min((t_star >= t - slack).sum(), (t_star <= t + slack).sum())
     return min(1.0, 2 * tail / (1 + len(t_star)))

@@ -1,4 +1,4 @@
-"""Corrections for multiple metrics with one family-wise error rate."""
+"""Corrections of p-values for multiple metrics."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 from finllm.stats.clusters import cluster_codes
 from finllm.stats.paired_tests import TIE_TOLERANCE, is_exact, sign_vectors
 
-COPYING_SHARE = 0.5  # of the error rate behind the primary's gate: "better than copying?"
+COPYING_SHARE = 0.5  # of the error rate after the primary's gate, for "better than copying?"
 
 
 @dataclass(frozen=True)
 class MaxTResult:
-    """Per metric, in input order: Student's t, its own p and the family-wise one."""
+    """Student's t, p-value and family-wise p-value of each metric, in input order."""
 
     statistic: np.ndarray
     p_value: np.ndarray
@@ -26,20 +26,22 @@ class MaxTResult:
 
 
 def bonferroni(p_values: ArrayLike) -> np.ndarray:
-    """``min(1, m p)``: below alpha exactly when p is below alpha / m (Bonferroni 1936).
+    """Return ``min(1, m p)``, below alpha exactly when p is below alpha / m (Bonferroni 1936).
 
-    Holds for any dependence. A NaN (a test that could not be made) stays NaN and is not counted
-    in m. Conservative when metrics are alike, as ROUGE-1 and ROUGE-L are: see max_t_permutation.
+    It is valid for any dependence. A NaN (a test that could not be made) stays NaN and is not
+    counted in m. The correction is conservative for similar metrics, such as ROUGE-1 and ROUGE-L:
+    see ``max_t_permutation``.
     """
     p = _checked(p_values)
     return np.minimum(1.0, p * np.isfinite(p).sum())
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
-    """Holm's step-down: the running maximum of ``(m - i + 1) p_(i)``, in input order.
+    """Return Holm's step-down p-values: the running maximum of ``(m - i + 1) p_(i)``.
 
-    Holm (1979), "A simple sequentially rejective multiple test procedure". Holds for any
-    dependence and never rejects less than Bonferroni. NaN stays NaN and is not counted.
+    Holm (1979), "A simple sequentially rejective multiple test procedure". The method is valid for
+    any dependence and never rejects less than Bonferroni. Results are in input order; NaN stays NaN
+    and is not counted.
     """
     p = _checked(p_values)
     adjusted = np.full(len(p), np.nan)
@@ -50,11 +52,12 @@ def holm(p_values: ArrayLike) -> np.ndarray:
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> np.ndarray:
-    """Benjamini and Hochberg's step-up: the running minimum of ``m p_(i) / i`` from the top.
+    """Return the step-up p-values of Benjamini and Hochberg (1995).
 
-    Benjamini and Hochberg (1995). Controls the *false discovery rate*, the expected share of
-    false claims among the claims, for independent or positively dependent tests. Not the chance
-    of any false claim: do not use it for a verdict. NaN stays NaN and is not counted.
+    They are the running minimum of ``m p_(i) / i`` from the largest p down. The method controls the
+    *false discovery rate*, the expected share of false claims among the claims, for independent or
+    positively dependent tests. It does not control the chance of any false claim, so do not use it
+    for a verdict. NaN stays NaN and is not counted.
     """
     p = _checked(p_values)
     adjusted = np.full(len(p), np.nan)
@@ -65,22 +68,22 @@ def benjamini_hochberg(p_values: ArrayLike) -> np.ndarray:
 
 
 def gatekeep(primary_p_value: float, secondary_p_adjusted: ArrayLike) -> np.ndarray:
-    """Secondary p-values that count only once the primary test has rejected.
+    """Return secondary p-values that can be significant only if the primary test is.
 
-    ``max(p_primary, p_adjusted)`` (fixed-sequence testing: Maurer, Hothorn and Lehmacher 1995;
-    Westfall and Krishen 2001). With the primary at alpha and the secondaries adjusted among
-    themselves, the chance of *any* false claim is then at most alpha, not twice that. A primary
-    that is NaN opens no gate: all NaN.
+    They are ``max(p_primary, p_adjusted)`` (fixed-sequence testing: Maurer, Hothorn and Lehmacher
+    1995; Westfall and Krishen 2001). With the primary at alpha and the secondaries adjusted among
+    themselves, the chance of *any* false claim is at most alpha, not twice that. If the primary is
+    NaN, the gate stays closed: all results are NaN.
     """
     p = _checked(secondary_p_adjusted)
     return np.maximum(_checked([primary_p_value])[0], p)
 
 
 def gatekept_share(primary_p_value: float, p_value: float, *, share: float) -> float:
-    """The p-value of one question behind the primary's gate that has a share of the error rate.
+    """Return the p-value of a test after the primary's gate with a share of the error rate.
 
-    ``max(p_primary, min(1, p / share))``: Bonferroni with weights among the families behind a gate
-    (Bretz, Maurer, Brannath and Posch 2009). With shares that add up to one the chance of any false
+    It is ``max(p_primary, min(1, p / share))``: weighted Bonferroni among the families after a gate
+    (Bretz, Maurer, Brannath and Posch 2009). If the shares add up to one, the chance of any false
     claim stays alpha.
     """
     if not 0 < share <= 1:
@@ -91,11 +94,11 @@ def gatekept_share(primary_p_value: float, p_value: float, *, share: float) -> f
 def gatekept_bonferroni(
     primary_p_value: float, secondary_p_values: ArrayLike, *, share: float = 1.0
 ) -> np.ndarray:
-    """The correction of the default procedure: the primary's p-value, then those of the others.
+    """Correct p-values by the default procedure; return the primary's first, then the others'.
 
-    The primary metric, named before the run, is tested alone; the others by Bonferroni among
-    themselves, behind the primary's gate (see ``gatekeep``), with the ``share`` of the error rate
-    that is theirs (see ``gatekept_share``). ``compare`` reports these p-values and
+    The primary metric, named before the run, is tested alone. The others are tested by Bonferroni
+    among themselves, after the primary's gate (see ``gatekeep``), with their ``share`` of the error
+    rate (see ``gatekept_share``). ``compare`` reports these p-values, and
     ``benchmarks/calibration.py`` measures how often one of them falls below alpha by chance.
     """
     if not 0 < share <= 1:
@@ -112,27 +115,28 @@ def max_t_permutation(
     n_permutations: int,
     rng: np.random.Generator,
 ) -> MaxTResult:
-    """Westfall and Young's step-down max-T over metrics, by flipping whole clusters.
+    """Run Westfall and Young's step-down max-T test over metrics, by flipping whole clusters.
 
-    ``differences`` has shape (n_examples, n_metrics). Every flip is one sign per cluster, shared
-    by all metrics, so that their correlation is kept; the statistic is Student's t of the cluster
-    means, so that a metric in points and one in per cent weigh the same (Westfall and Young 1993,
-    algorithm 4.1; Ge, Dudoit and Speed 2003, box 4). P-values count ties as extreme and include
-    the identity.
+    ``differences`` has shape (n_examples, n_metrics). A flip draws one sign per cluster, shared by
+    all metrics, which preserves their correlation. The statistic is Student's t of the cluster
+    means, so that metrics on different scales have equal weight (Westfall and Young 1993, algorithm
+    4.1; Ge, Dudoit and Speed 2003, box 4). P-values count ties as extreme and include the identity.
 
-    NaN means that the metric has no score on that example, and the example is left out for that
-    metric only; a metric with scores in fewer than two clusters gets NaN and takes no part in the
-    maximum; one with scores in a few only costs the others power. All zero gives p = 1.
+    NaN means that the metric has no score on that example; the example is left out for that metric
+    only. A metric with scores in fewer than two clusters gets NaN and does not enter the maximum; a
+    metric with scores in only a few clusters costs the others power. All zero gives p = 1.
 
-    Assumes, as the sign-flip test does, that cluster means are jointly symmetric about zero under
-    the null. Under strong skew it rejects too often (``benchmarks/calibration.py``), where Holm
-    over ``infer_mean`` does not; it is the sharper one when metrics are alike and near symmetric.
+    As in the sign-flip test, cluster means are assumed to be jointly symmetric about zero under the
+    null. With strong skew the test rejects too often (``benchmarks/calibration.py``), unlike Holm
+    over ``infer_mean``; it is more powerful when metrics are similar and nearly symmetric.
     """
     matrix = np.asarray(differences, dtype=np.float64)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"differences has shape {matrix.shape}; (n_examples, n_metrics) needed")
     if np.isinf(matrix).any():
-        raise ValueError("differences holds an infinity; finite numbers, or NaN for no score")
+        raise ValueError(
+            "differences contains an infinity; use finite numbers, or NaN for no score"
+        )
     labels, codes = cluster_codes(clusters, len(matrix))
     means, n_scored = _cluster_mean_matrix(matrix, codes, len(labels))
     undecidable = n_scored < 2
@@ -162,7 +166,7 @@ def _checked(p_values: ArrayLike) -> np.ndarray:
 def _cluster_mean_matrix(
     matrix: np.ndarray, codes: np.ndarray, n_clusters: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cluster means with zeros where a cluster has no score, and how many have one."""
+    """Return cluster means, zero for a cluster without scores, and the number with scores."""
     scored = np.isfinite(matrix)
     sums, sizes = np.zeros((2, n_clusters, matrix.shape[1]))
     np.add.at(sums, codes, np.where(scored, matrix, 0.0))
@@ -171,9 +175,10 @@ def _cluster_mean_matrix(
 
 
 def _t_squared(sums: np.ndarray, means: np.ndarray, n_scored: np.ndarray) -> np.ndarray:
-    """Student's t squared from sums of flipped cluster means; the sum of squares never changes.
+    """Return Student's t squared from sums of flipped cluster means.
 
-    A constant metric has an infinite t at the identity; it is kept finite, for the ordering only.
+    Flips do not change the sum of squares. The infinite t of a constant metric at the identity is
+    replaced by a finite one, which serves only for the ordering.
     """
     squares = (means**2).sum(axis=0)
     n = np.maximum(n_scored, 2)

@@ -1,4 +1,4 @@
-"""The noncentral t distribution, finite in tails where scipy's is not."""
+"""Noncentral t distribution that stays finite in the tails, unlike scipy's."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
 
 
 def noncentral_t_cdf(t: float, df: float, noncentrality: float) -> float:
-    """P(T <= t) for ``T = (Z + noncentrality) / W`` with ``W = sqrt(chi2_df / df)``.
+    """Return P(T <= t) for ``T = (Z + noncentrality) / W`` with ``W = sqrt(chi2_df / df)``.
 
-    ``integral of Phi(t w - noncentrality) f(w) dw`` by Gauss-Legendre over the bulk of W (Johnson,
-    Kotz and Balakrishnan 1995, chapter 31). ``scipy.stats.nct.cdf`` returns NaN in far tails,
-    which breaks root finders; this is finite everywhere and accurate to about 1e-10.
+    It is the ``integral of Phi(t w - noncentrality) f(w) dw``, by Gauss-Legendre quadrature over
+    the bulk of W (Johnson, Kotz and Balakrishnan 1995, chapter 31). ``scipy.stats.nct.cdf`` returns
+    NaN in far tails, which breaks root finders; this function is finite everywhere and accurate to
+    about 1e-10.
     """
     # W has mean near 1 and standard deviation near 1 / sqrt(2 df).
     spread = 1 / np.sqrt(2 * df)
@@ -26,7 +27,7 @@ def noncentral_t_cdf(t: float, df: float, noncentrality: float) -> float:
 
 
 def noncentrality_interval(t: float, df: float, confidence: float) -> tuple[float, float]:
-    """The noncentralities for which t sits at each end of the central ``confidence`` region.
+    """Return the noncentralities that put t at either end of the central ``confidence`` region.
 
     Steiger and Fouladi (1997), "Noncentrality interval estimation and the evaluation of
     statistical models".

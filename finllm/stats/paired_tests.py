@@ -1,4 +1,4 @@
-"""Tests of a mean paired difference, tuned minus base, with whole companies as the unit."""
+"""Tests of a mean paired difference, tuned minus base, with the company as the unit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike
 
 from finllm.stats.clusters import cluster_means, is_constant, require_clusters
 
-# Two sums of the same numbers in another order differ by rounding; a tie must stay a tie.
+# Sums of the same numbers in another order differ by rounding; ties must stay ties.
 TIE_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """A two-sided test: n examples in n_clusters independent clusters."""
+    """Result of a two-sided test of n examples in n_clusters independent clusters."""
 
     __test__ = False  # not a test for pytest to collect
 
@@ -29,7 +29,7 @@ class TestResult:
 
 @dataclass(frozen=True)
 class PermutationResult:
-    """A sign-flip test; ``exact`` where all sign vectors were counted."""
+    """Result of a sign-flip test; ``exact`` if all sign vectors were counted."""
 
     statistic: float
     p_value: float
@@ -41,7 +41,7 @@ class PermutationResult:
 
 @dataclass(frozen=True)
 class TestChoice:
-    """The test that the selection rule names, and why."""
+    """Test chosen by the selection rule, with the reason."""
 
     __test__ = False
 
@@ -53,16 +53,16 @@ class TestChoice:
 
 
 def paired_t_test(differences: ArrayLike, clusters: Sequence[Hashable] | None = None) -> TestResult:
-    """Student's paired t on the cluster means: ``t = mean / (sd / sqrt(K))``, K - 1 df.
+    """Run Student's paired t-test on cluster means: ``t = mean / (sd / sqrt(K))``, K - 1 df.
 
-    Student (1908), "The probable error of a mean". Without ``clusters`` each example counts as
-    one, and this is the usual paired t-test.
+    Student (1908), "The probable error of a mean". Without ``clusters`` each example is a cluster,
+    and this is the usual paired t-test.
 
-    Assumes independent clusters and a mean of cluster means that is near normal. Do not believe
-    it below about ten clusters with skewed differences, nor without ``clusters`` when several
-    examples come from one company: at a nominal 5 % that rejected 21 to 27 % of true nulls.
-    All differences zero: statistic 0 and p 1. All equal but not zero: both NaN, since there is no
-    variation to judge by; the sign-flip test still answers.
+    Clusters are assumed to be independent and the mean of cluster means to be nearly normal. Do not
+    trust the test below about ten clusters with skewed differences, nor without ``clusters`` if
+    several examples come from one company: at a nominal 5 % that rejected 21 to 27 % of true nulls.
+    If all differences are zero, the statistic is 0 and p is 1. If all are equal but not zero, both
+    are NaN, since nothing varies; the sign-flip test still gives a result.
 
     Raises
     ------
@@ -83,18 +83,19 @@ def paired_t_test(differences: ArrayLike, clusters: Sequence[Hashable] | None = 
 def wilcoxon_signed_rank(
     differences: ArrayLike, clusters: Sequence[Hashable] | None = None
 ) -> TestResult:
-    """Wilcoxon's signed-rank test on the cluster means.
+    """Run Wilcoxon's signed-rank test on the cluster means.
 
     Wilcoxon (1945), "Individual comparisons by ranking methods". Conventions: zeros are dropped
-    before ranking (Wilcoxon's; Pratt keeps them); ties take mid-ranks; the statistic is W+, the
+    before ranking (as by Wilcoxon; Pratt keeps them); ties get mid-ranks; the statistic is W+, the
     sum of the positive ranks (R's V; scipy's two-sided statistic is min(W+, W-)). The p-value is
     scipy's two-sided 2 x min(tail): exact up to 50 values without ties, exact by enumeration up
-    to 13 with ties, otherwise normal with the tie correction and *no* continuity correction
-    (R corrects by default: ``correct=FALSE`` gives this one).
+    to 13 with ties, otherwise normal with the tie correction and *without* continuity correction
+    (R corrects by default: ``correct=FALSE`` gives this p-value).
 
-    It tests whether the differences are symmetric about zero, not whether their mean is zero: on
-    skewed differences of mean zero it rejected 65 to 100 % of the time at n = 200. Shown for
-    comparison; do not conclude from it when the differences are skewed. All zero gives p = 1.
+    The test asks whether the differences are symmetric about zero, not whether their mean is zero:
+    on skewed differences with mean zero it rejected 65 to 100 % of the time at n = 200. It is
+    reported for comparison; draw no conclusions from it if the differences are skewed. All zero
+    gives p = 1.
     """
     groups = cluster_means(differences, clusters)
     n, k = int(groups.sizes.sum()), len(groups.means)
@@ -109,9 +110,9 @@ def wilcoxon_signed_rank(
 
 
 def sign_vectors(n_clusters: int, *, n_permutations: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows of +1 and -1: all 2^K where these are no more than asked for, otherwise random ones.
+    """Return rows of +1 and -1: all 2^K if at most ``n_permutations``, otherwise random ones.
 
-    The first row of an enumeration is the identity; random rows do not hold it on purpose.
+    The first row of an enumeration is the identity; random rows contain it only by chance.
     """
     if n_permutations < 1:
         raise ValueError(f"n_permutations is {n_permutations}; at least 1 is needed")
@@ -123,7 +124,7 @@ def sign_vectors(n_clusters: int, *, n_permutations: int, rng: np.random.Generat
 
 
 def is_exact(n_clusters: int, n_permutations: int) -> bool:
-    """Whether all sign vectors are no more than the permutations asked for."""
+    """Return whether the number of all sign vectors is at most ``n_permutations``."""
     return n_clusters < 60 and 2**n_clusters <= n_permutations
 
 
@@ -133,17 +134,18 @@ def sign_flip_permutation_test(
     rng: np.random.Generator,
     clusters: Sequence[Hashable] | None = None,
 ) -> PermutationResult:
-    """Flip the sign of whole clusters, and count how often their mean is as far from zero.
+    """Run the sign-flip test of the mean of cluster means.
 
-    Fisher (1935), "The Design of Experiments", section 21. Two-sided on the absolute mean. Ties
+    Fisher (1935), "The Design of Experiments", section 21. The signs of whole clusters are flipped,
+    and the p-value is the share of flips whose mean is at least as far from zero (two-sided). Ties
     count as extreme (within rounding) and the identity is included: ``(1 + b) / (1 + B)`` for B
     random flips, ``b / 2^K`` over all of them when 2^K is at most ``n_permutations`` (Phipson and
     Smyth 2010, "Permutation p-values should never be zero", equation 2). Since the sum of squares
-    does not change with signs, the mean and Student's t order the flips alike.
+    does not change with signs, the mean and Student's t order the flips in the same way.
 
-    Exact where cluster means are symmetric about zero under the null; for a null of mean zero
-    with skew it is approximate and close to the t-test. With K clusters the smallest possible p
-    is 2 / 2^K, so five clusters can never reach 0.05. All zero, or one cluster, gives p = 1.
+    The test is exact if cluster means are symmetric about zero under the null; for a null of mean
+    zero with skew it is approximate and close to the t-test. With K clusters the smallest possible
+    p is 2 / 2^K, so five clusters can never reach 0.05. All zero, or one cluster, gives p = 1.
     """
     groups = cluster_means(differences, clusters)
     k = len(groups.means)
@@ -159,12 +161,12 @@ def sign_flip_permutation_test(
 
 
 def shapiro_wilk(differences: ArrayLike, clusters: Sequence[Hashable] | None = None) -> TestResult:
-    """Shapiro and Wilk's W for normality of the differences (of their cluster means).
+    """Run the Shapiro-Wilk test of normality on the cluster means of the differences.
 
-    Shapiro and Wilk (1965), by Royston's algorithm AS R94. It belongs on the differences, never
-    on the two arms. It has little power below 20 values and rejects harmless departures above
-    200, and its p-value is unreliable beyond 5,000: describe with it, do not select a test by it.
-    All differences equal: both NaN.
+    Shapiro and Wilk (1965), by Royston's algorithm AS R94. Apply it to the differences, never to
+    the two arms. It has little power below 20 values and rejects harmless departures above 200, and
+    its p-value is unreliable beyond 5,000: use it to describe, not to select a test. If all
+    differences are equal, statistic and p-value are NaN.
 
     Raises
     ------
@@ -176,7 +178,7 @@ def shapiro_wilk(differences: ArrayLike, clusters: Sequence[Hashable] | None = N
     require_clusters(k, at_least=3)
     if is_constant(groups.means):
         return TestResult(float("nan"), float("nan"), n, k)
-    # scipy warns beyond 5,000 values, where its p-value is only roughly right.
+    # Beyond 5,000 values scipy warns that its p-value may be inaccurate.
     result = scipy.stats.shapiro(groups.means[:5000])
     return TestResult(float(result.statistic), float(result.pvalue), n, k)
 
@@ -188,15 +190,15 @@ def choose_test(
     alpha: float = 0.05,
     n_large: int = 30,
 ) -> TestChoice:
-    """The test that sample size, normality and ties suggest, with the reason in words.
+    """Choose a test by sample size, normality and ties, with the reason in words.
 
-    Above ``n_large`` clusters the paired t-test; below it the t-test when Shapiro-Wilk does not
-    reject and few cluster means are tied, otherwise the sign-flip test, which like the t-test asks
-    about the mean. Wilcoxon's test is never chosen: it asks about symmetry, and choosing it by
-    Shapiro-Wilk does not save it.
+    Above ``n_large`` clusters it is the paired t-test. With fewer it is the t-test if Shapiro-Wilk
+    does not reject and at most half of the cluster means are tied, otherwise the sign-flip test,
+    which like the t-test concerns the mean. Wilcoxon's test is never chosen: it concerns symmetry,
+    and selecting it by Shapiro-Wilk would not change that.
 
-    For description. The verdict does not hang on it: a test chosen by looking at the data no
-    longer has the level that it states, and the default procedure uses one test throughout.
+    The choice is descriptive and the verdict does not depend on it: a test chosen after a look at
+    the data no longer has its nominal level. The default procedure uses one test throughout.
     """
     groups = cluster_means(differences, clusters)
     k = len(groups.means)

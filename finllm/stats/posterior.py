@@ -9,11 +9,11 @@ from finllm.stats.clusters import finite_vector
 
 
 def hdi(draws: ArrayLike, prob: float = 0.95) -> tuple[float, float]:
-    """The narrowest interval that holds ``prob`` of the draws (Kruschke 2015, section 25.2.3).
+    """Return the narrowest interval that contains ``prob`` of the draws.
 
-    Not the equal-tailed interval: under skew the two differ. Its ends are single order
-    statistics, so do not read a second digit from fewer than a few thousand draws, and do not use
-    it for a posterior with two modes.
+    See Kruschke (2015), section 25.2.3. Under skew it differs from the equal-tailed interval. Its
+    ends are single order statistics, so do not rely on a second digit with fewer than a few
+    thousand draws, and do not use it for a posterior with two modes.
 
     >>> hdi([0, 1, 2, 3, 4, 5, 6, 7, 8, 90], 0.8)
     (0.0, 8.0)
@@ -27,19 +27,19 @@ def hdi(draws: ArrayLike, prob: float = 0.95) -> tuple[float, float]:
 
 
 def share_above(draws: ArrayLike, bound: float) -> float:
-    """The share of draws above ``bound``: for the mean difference and 0, P(tuned is better).
+    """Return the share of draws above ``bound``: for the mean difference and 0, P(tuned is better).
 
-    Half of the draws that equal the bound count, so that P(better) + P(worse) = 1.
+    Draws equal to the bound count as half, so that P(better) + P(worse) = 1.
     """
     values = finite_vector(draws, "draws")
     return float((values > bound).mean() + (values == bound).mean() / 2)
 
 
 def share_inside(draws: ArrayLike, low: float, high: float) -> float:
-    """The share of *all* draws inside ``[low, high]``: P(practically equivalent) for a ROPE.
+    """Return the share of draws inside ``[low, high]``: P(practically equivalent) for a ROPE.
 
-    Over all draws, not over those inside the 95 % HDI: the two conventions differ (Kruschke 2018
-    compares the HDI; Makowski et al. 2019 recommend all draws).
+    The share is of *all* draws, not of those inside the 95 % HDI: the two conventions differ
+    (Kruschke 2018 compares the HDI; Makowski et al. 2019 recommend all draws).
     """
     if not low <= high:
         raise ValueError(f"the region is [{low}, {high}]; low must not be above high")

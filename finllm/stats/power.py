@@ -1,4 +1,4 @@
-"""Power: the smallest detectable difference, and the number of companies needed for one."""
+"""Power analysis: the smallest detectable difference and the required number of companies."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ LARGEST_N = 10_000_000
 
 
 def power_paired_t(effect_size: float, n: int, *, alpha: float = 0.05) -> float:
-    """The power of a two-sided paired t-test over n pairs, or over n cluster means.
+    """Compute the power of a two-sided paired t-test over n pairs or n cluster means.
 
-    ``P(|T| > t_crit)`` for a noncentral T with n - 1 df and noncentrality ``effect_size sqrt(n)``
-    (Cohen 1988, section 2.3.5), both tails. ``effect_size`` is the true mean over the standard
-    deviation *of what is averaged*: of the differences for pairs, of the cluster means for
-    clusters. n pairs from fewer clusters are worth about ``n / design_effect`` pairs.
+    It is ``P(|T| > t_crit)``, over both tails, for a noncentral T with n - 1 df and noncentrality
+    ``effect_size sqrt(n)`` (Cohen 1988, section 2.3.5). ``effect_size`` is the true mean over the
+    standard deviation *of the averaged values*: of the differences for pairs, of the cluster means
+    for clusters. n pairs from fewer clusters count as about ``n / design_effect`` pairs.
 
-    Assumes normal differences. Do not compute it from the observed effect after a test: that is
-    the p-value again (Hoenig and Heisey 2001).
+    Differences are assumed to be normal. Do not compute power from the observed effect after a
+    test: it only restates the p-value (Hoenig and Heisey 2001).
     """
     _check_alpha(alpha)
     if n < 2:
@@ -38,10 +38,10 @@ def power_paired_t(effect_size: float, n: int, *, alpha: float = 0.05) -> float:
 
 
 def minimum_detectable_effect(n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The smallest effect size that n pairs (or n cluster means) detect with this power.
+    """Compute the smallest effect size that n pairs (or n cluster means) detect with this power.
 
-    In units of the standard deviation of the differences (of the cluster means): multiply by it
-    to get points of the metric.
+    It is in units of the standard deviation of the differences (of the cluster means): multiply by
+    that to get the difference in units of the metric.
     """
     _check_power(alpha, power)
     reach = 1.0
@@ -51,13 +51,13 @@ def minimum_detectable_effect(n: int, *, alpha: float = 0.05, power: float = 0.8
 
 
 def required_n(effect_size: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
-    """The smallest number of pairs (or of clusters) that detects this effect with this power.
+    """Compute the smallest number of pairs (or clusters) that detects this effect with this power.
 
     Raises
     ------
     ValueError
-        For an effect of zero, which no number of pairs detects, or one so small that more than
-        ten million would be needed.
+        If the effect is zero, which no number of pairs detects, or so small that more than ten
+        million pairs would be needed.
     """
     _check_power(alpha, power)
     if effect_size == 0:
@@ -85,13 +85,13 @@ def simulated_power(
     n_simulations: int,
     rng: np.random.Generator,
 ) -> float:
-    """The power to show a true mean of ``effect`` with ``n_clusters`` companies like these.
+    """Estimate by simulation the power to detect a mean of ``effect`` in ``n_clusters`` companies.
 
-    Draws pilot studies from the observed cluster means, moved to have the mean ``effect`` (in
-    units of the metric), and counts how often the paired t-test on cluster means rejects. Keeps
-    the skew, the ties and the cluster sizes that the formula ignores. Its Monte Carlo error is
-    ``sqrt(p (1 - p) / n_simulations)``; the pilot's own smallness, which matters more below 20
-    clusters, is not in it.
+    Studies are drawn from the observed cluster means, shifted to the true mean ``effect`` (in units
+    of the metric). The result is the share in which the paired t-test on cluster means rejects.
+    This keeps the skew, the ties and the cluster sizes, which the formula ignores. The Monte Carlo
+    error is ``sqrt(p (1 - p) / n_simulations)``; it does not include the error from a small pilot,
+    which matters more below 20 clusters.
     """
     _check_alpha(alpha)
     means, errors = _simulate(differences, clusters, n_clusters, n_simulations, rng)
@@ -109,10 +109,10 @@ def simulated_minimum_detectable_effect(
     n_simulations: int,
     rng: np.random.Generator,
 ) -> float:
-    """The smallest positive mean, in units of the metric, detected with this power.
+    """Estimate by simulation the smallest positive mean that is detected with this power.
 
-    The ``power`` quantile of ``t_crit se - mean`` over the simulations of ``simulated_power``: the
-    mean that just suffices in that share of them.
+    It is in units of the metric: the ``power`` quantile of ``t_crit se - mean`` over the
+    simulations of ``simulated_power``, the mean that just suffices in that share of them.
     """
     _check_power(alpha, power)
     means, errors = _simulate(differences, clusters, n_clusters, n_simulations, rng)
@@ -131,9 +131,10 @@ def simulated_required_clusters(
     rng: np.random.Generator,
     at_most: int = 4096,
 ) -> int:
-    """The number of companies like these that shows a mean of ``effect`` with this power.
+    """Estimate by simulation how many companies detect a mean of ``effect`` with this power.
 
-    By doubling, then halving, ``simulated_power``: right to within its Monte Carlo error.
+    The number is found by doubling and then bisection of ``simulated_power``, and is exact up to
+    its Monte Carlo error.
 
     Raises
     ------
@@ -173,13 +174,13 @@ def _simulate(
     n_simulations: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Means and standard errors of studies of ``n_clusters`` centred cluster means."""
+    """Return means and standard errors of studies of ``n_clusters`` centred cluster means."""
     pilot = cluster_means(differences, clusters).means
     require_clusters(len(pilot), at_least=2)
     require_clusters(n_clusters, at_least=2)
     if n_simulations < 1:
         raise ValueError(f"n_simulations is {n_simulations}; at least 1 is needed")
-    # Resampling K values shrinks their variance by (K - 1) / K; this gives it back.
+    # Resampling K values shrinks their variance by (K - 1) / K; this restores it.
     centred = (pilot - pilot.mean()) * np.sqrt(len(pilot) / (len(pilot) - 1))
     studies = centred[rng.integers(0, len(pilot), size=(n_simulations, n_clusters))]
     return studies.mean(axis=1), studies.std(axis=1, ddof=1) / np.sqrt(n_clusters)

@@ -16,7 +16,7 @@ METHODS = ("percentile", "bca", "studentized")
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate between two bounds; n examples in n_clusters independent clusters."""
+    """Confidence interval from n examples in n_clusters independent clusters."""
 
     estimate: float
     low: float
@@ -35,21 +35,21 @@ def bootstrap_ci(
     *,
     rng: np.random.Generator,
 ) -> Interval:
-    """A bootstrap interval for ``statistic`` over the examples, whole clusters resampled.
+    """Compute a bootstrap interval for ``statistic`` of the examples, resampling whole clusters.
 
     - ``percentile``: quantiles of the replicates (Efron 1979).
-    - ``bca``: quantiles moved for bias and acceleration (Efron 1987, equation 2.3), the
+    - ``bca``: quantiles corrected for bias and acceleration (Efron 1987, equation 2.3), with the
       acceleration from a jackknife over clusters.
-    - ``studentized``: ``estimate - t*_q se`` with t* the replicates' own t (Efron and Tibshirani
-      1993, section 12.5), for the mean only; se is the linearised one over clusters.
+    - ``studentized``: ``estimate - t*_q se`` with t* the t of each replicate (Efron and Tibshirani
+      1993, section 12.5), for the mean only; se is linearised over clusters.
 
-    The mean goes through a matrix of resampling counts: ``counts @ cluster_sums`` divided by
+    The mean is computed from a matrix of resampling counts, as ``counts @ cluster_sums`` divided by
     ``counts @ cluster_sizes``. With ``clusters`` this is the mean over *examples*; for the mean
     of cluster means pass ``cluster_means(...).means`` as data.
 
-    Do not believe percentile or BCa below about 30 clusters: they cover 84 to 92 % where 95 % is
-    claimed. Studentised intervals can be very wide below eight. All values equal gives an
-    interval of width zero: the bootstrap knows no values that it did not see.
+    Do not trust percentile or BCa below about 30 clusters: they cover 84 to 92 % instead of 95 %.
+    Studentised intervals can be very wide below eight clusters. If all values are equal, the
+    interval has width zero, since the bootstrap can only draw observed values.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def bootstrap_ci(
 
 
 def resampling_counts(n_clusters: int, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each cluster is drawn in each resample, shape (n_bootstrap, n_clusters)."""
+    """Draw how often each cluster is in each resample, shape (n_bootstrap, n_clusters)."""
     drawn = rng.integers(0, n_clusters, size=(n_bootstrap, n_clusters))
     drawn += np.arange(n_bootstrap)[:, None] * n_clusters
     counts = np.bincount(drawn.ravel(), minlength=n_bootstrap * n_clusters)
@@ -81,7 +81,7 @@ def resampling_counts(n_clusters: int, n_bootstrap: int, rng: np.random.Generato
 
 
 def percentile_interval(replicates: np.ndarray, confidence: float) -> tuple[float, float]:
-    """The equal-tailed quantiles of the replicates."""
+    """Return the equal-tailed quantiles of the replicates."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(replicates, [tail, 1 - tail])
     return float(low), float(high)
@@ -90,17 +90,18 @@ def percentile_interval(replicates: np.ndarray, confidence: float) -> tuple[floa
 def bca_interval(
     estimate: float, replicates: np.ndarray, jackknife: np.ndarray, confidence: float
 ) -> tuple[float, float]:
-    """Efron's (1987) bias-corrected and accelerated quantiles of the replicates.
+    """Return Efron's (1987) bias-corrected and accelerated quantiles of the replicates.
 
-    Ties with the estimate count half for the bias, so that discrete metrics do not shift it.
-    ``jackknife`` holds the statistic without each cluster in turn; where it is defined without none
-    of them (two single values), the interval is that of the percentiles.
+    For the bias, ties with the estimate count as half, so that discrete metrics do not shift it.
+    ``jackknife`` holds the statistic without each cluster in turn. If it is empty, since the
+    statistic is undefined without any one of them (two single values), the result is the percentile
+    interval.
     """
     if not len(jackknife):
         return percentile_interval(replicates, confidence)
     tied = np.abs(replicates - estimate) <= 1e-12 * np.abs(replicates).max()
     below = ((replicates < estimate) & ~tied).mean() + tied.mean() / 2
-    if not 0 < below < 1:  # every replicate on one side: no bias can be estimated
+    if not 0 < below < 1:  # all replicates are on one side: the bias cannot be estimated
         return percentile_interval(replicates, confidence)
     bias = scipy.stats.norm.ppf(below)
     deviation = jackknife.mean() - jackknife
@@ -113,7 +114,7 @@ def bca_interval(
 
 
 def check_levels(confidence: float, n_bootstrap: int) -> None:
-    """Raise where a confidence level or a number of resamples makes no sense."""
+    """Raise an error if the confidence level or the number of resamples is out of range."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; a share between 0 and 1 is needed")
     if n_bootstrap < 100:
@@ -144,7 +145,7 @@ def _mean_interval(
         squares = counts @ sums**2 - 2 * means * (counts @ (sums * sizes))
         squares += means**2 * (counts @ sizes**2)
         errors = np.sqrt(np.maximum(squares, 0.0)) / n_drawn
-        # A resample of one cluster only has no spread, hence no t: it is left out.
+        # A resample of only one cluster has no spread, hence no t, and is left out.
         usable = errors > 1e-9 * errors.max(initial=0.0)
         error = np.sqrt((sums**2).sum()) / sizes.sum()
         if not usable.any():

@@ -1,4 +1,4 @@
-"""Number formats for display: one format per quantity, in text, tables and on the console."""
+"""Number formats for text, tables and the console, one per quantity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEVELS = (0.01, 0.05, 0.1)
 
 
 def score(value: float | None) -> str:
-    """A score or a mean to three decimals; a dash where there is none.
+    """Format a score or mean with three decimals, or as a dash if it is missing.
 
     >>> score(0.12345), score(None)
     ('0.123', '–')
@@ -25,7 +25,7 @@ def score(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """A difference to three decimals, with its sign.
+    """Format a difference with three decimals and its sign.
 
     >>> signed(0.0456), signed(-0.0004)
     ('+0.046', '0.000')
@@ -35,9 +35,10 @@ def signed(value: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """Two ends in brackets; a dash where there is no interval.
+    """Format an interval as two ends in brackets, or as a dash if it is missing.
 
-    An end beside zero keeps its sign, since on it hangs whether zero is inside.
+    An end that would round to zero gets more decimals, so that its sign shows whether the interval
+    includes zero.
 
     >>> interval(0.01, 0.0899), interval(-0.00036, 0.104)
     ('[0.010, 0.090]', '[−0.0004, 0.104]')
@@ -54,7 +55,9 @@ def _end(value: float) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """A p-value to three decimals, never zero; more of them where three would be a usual level.
+    """Format a p-value with three decimals, or more if it would round to a usual level.
+
+    It is never shown as zero.
 
     >>> p_value(0.0004), p_value(0.0123), p_value(0.04987)
     ('<0.001', '0.012', '0.0499')
@@ -70,7 +73,7 @@ def p_value(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share of posterior draws to three decimals; never 0 or 1, since draws are finite.
+    """Format a share of posterior draws with three decimals, never 0 or 1, as draws are finite.
 
     >>> share(1.0), share(0.5)
     ('>0.999', '0.500')
@@ -83,7 +86,7 @@ def share(value: float | None) -> str:
 
 
 def equals(text: str) -> str:
-    """A rounded figure behind its name in a sentence.
+    """Return a rounded figure with "=", "<" or ">" before it, to follow its name in a sentence.
 
     >>> equals("0.012"), equals("<0.001")
     ('= 0.012', '< 0.001')
@@ -92,7 +95,7 @@ def equals(text: str) -> str:
 
 
 def as_set(value: float) -> str:
-    """A setting with the digits that params.yaml gives it.
+    """Format a setting with the digits that it has in params.yaml.
 
     >>> as_set(-0.02), as_set(0.0125)
     ('−0.02', '0.0125')

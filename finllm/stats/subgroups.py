@@ -1,4 +1,4 @@
-"""The difference by template, sector, quarter and length, to find hidden regressions."""
+"""Differences by template, sector, quarter and length, to find hidden regressions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from finllm.stats.clusters import finite_vector
 from finllm.stats.inference import infer_mean
 from finllm.stats.multiplicity import holm
 
-MIN_CLUSTERS = 5  # with fewer an interval by company says next to nothing
+MIN_CLUSTERS = 5  # with fewer, an interval by company is almost uninformative
 
 
 @dataclass(frozen=True)
 class Subgroup:
-    """One metric in one subgroup, tuned minus base; NaN in the interval where companies are few."""
+    """Tuned minus base in one subgroup; the interval is NaN with too few companies."""
 
     estimate: float
     low: float
@@ -27,8 +27,8 @@ class Subgroup:
     p_adjusted: float  # by Holm over all subgroups of all groupings
     n: int
     n_clusters: int
-    n_up: int  # examples that gained
-    n_down: int  # examples that lost; the rest are unchanged
+    n_up: int  # examples that improved
+    n_down: int  # examples that got worse; the rest are unchanged
 
 
 def compare_subgroups(
@@ -40,21 +40,21 @@ def compare_subgroups(
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, dict[str, Subgroup]]:
-    """Every level of every grouping by ``infer_mean``, the p-values corrected over all of them.
+    """Apply ``infer_mean`` to each level of each grouping, and correct all p-values together.
 
-    ``groupings`` maps a name to each example's level. The intervals are each at ``confidence`` and
-    not simultaneous: of twenty subgroups in which nothing happened, one will exclude zero. That is
-    what ``p_adjusted`` is for (Holm 1979, over every subgroup tested, whatever its grouping).
+    ``groupings`` maps a name to the level of each example. The intervals have ``confidence`` each,
+    not simultaneously: of twenty subgroups without an effect, about one excludes zero at 95 %.
+    ``p_adjusted`` accounts for this (Holm 1979, over all subgroups tested, of any grouping).
 
-    Groupings are looked at after the fact and are not the verdict: a subgroup is a lead, not a
+    Subgroups are explored after the fact and do not enter the verdict: a subgroup is a lead, not a
     finding (Assmann et al. 2000, Lancet 355:1064). A level with fewer than ``MIN_CLUSTERS``
-    companies has counts and an estimate only. A difference between two subgroups is not tested by
-    one of them being significant and the other not.
+    companies has only counts and an estimate. That one subgroup is significant and another is not
+    does not show a difference between them.
 
     Raises
     ------
     ValueError
-        For values that are not finite or a grouping of another length.
+        If values are not finite or a grouping has another length.
     """
     values = finite_vector(differences, "differences", at_least=0)
     companies = np.asarray(clusters)
@@ -63,7 +63,7 @@ def compare_subgroups(
         if not len(levels) == len(companies) == len(values):
             raise ValueError(
                 f"{grouping} has {len(levels)} levels for {len(values)} differences of "
-                f"{len(companies)} companies' examples; one each"
+                f"{len(companies)} companies' examples; one each is needed"
             )
         codes = np.asarray(levels)
         rng = np.random.default_rng([seed, position])
@@ -78,10 +78,10 @@ def compare_subgroups(
 def hidden_regressions(
     found: Mapping[str, Mapping[str, Mapping[str, float]]], *, average_high: float
 ) -> list[tuple[str, str, Mapping[str, float]]]:
-    """Subgroups whose interval lies wholly below zero while the average's does not.
+    """Return subgroups whose interval is entirely below zero while that of the average is not.
 
-    ``found`` has the fields of ``Subgroup`` by grouping and level; what is NaN may be missing. As
-    (grouping, level, fields), the lowest estimate first.
+    ``found`` has the fields of ``Subgroup`` by grouping and level; fields that are NaN may be
+    missing. The result is a list of (grouping, level, fields), the lowest estimate first.
     """
     if average_high < 0:
         return []

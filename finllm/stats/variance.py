@@ -1,4 +1,4 @@
-"""Variance between seeds: pooled trainings that differ only in their seed."""
+"""Variance between seeds, from trainings that differ only in their seed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from finllm.stats.rounding import score, signed
 
 @dataclass(frozen=True)
 class SeedComponents:
-    """Variances of a difference between two models; a method-of-moments one may be negative."""
+    """Variances of the difference between two models; the estimates may be negative."""
 
     seed: float
     company: float
-    seed_by_company: float  # how much more one seed helps in one company; NaN where no residual
-    example: float  # within a company, the same in every seed; NaN where no company has two
-    residual: float  # example by seed; NaN where no company has two
+    seed_by_company: float  # interaction of seed and company; NaN if the residual is
+    example: float  # within companies, common to all seeds; NaN if no company has two examples
+    residual: float  # example by seed; NaN if no company has two examples
 
 
 @dataclass(frozen=True)
 class SeedPool:
-    """The mean difference over seeds and companies, and what each seed said."""
+    """Mean difference over seeds and companies, with the mean of each seed."""
 
     estimate: float
     low: float
@@ -48,33 +48,33 @@ class SeedPool:
 def pool_seeds(
     differences: ArrayLike, clusters: Sequence[Hashable], *, confidence: float
 ) -> SeedPool:
-    """The mean difference of a *new* seed on a *new* company, with both in its interval.
+    """Infer the mean difference of a *new* seed on a *new* company, allowing for both variances.
 
-    ``differences`` has shape (n_seeds, n_examples): every seed's adapter on the same examples. Over
-    company means m_sc the model is crossed, ``m_sc = mu + A_s + B_c + R_sc``, seeds and companies
-    both drawn at random, with the mean squares
+    ``differences`` has shape (n_seeds, n_examples): each seed's adapter on the same examples. The
+    model of the company means m_sc is crossed, ``m_sc = mu + A_s + B_c + R_sc``, with random seeds
+    and companies and the mean squares
 
         E[MS_A] = C var(A) + var(R),  E[MS_B] = S var(B) + var(R),  E[MS_R] = var(R)
 
     so that ``(MS_A + MS_B - MS_R) / (S C)`` estimates the variance of the mean (Searle, Casella and
     McCulloch 1992, *Variance Components*, sections 4.2 and 4.7). The degrees of freedom of that sum
-    are Satterthwaite's (1946): ``(MS_A + MS_B - MS_R)^2 / sum(MS^2 / df)``. The sum is never taken
-    below its larger term, which keeps the interval from being too narrow where a variance comes out
-    negative; the df are then that term's (as Hillis 2007, Statistics in Medicine 26:596, for
-    readers and cases).
+    are Satterthwaite's (1946): ``(MS_A + MS_B - MS_R)^2 / sum(MS^2 / df)``. The sum is bounded
+    below by its larger term, so that the interval is not too narrow when a variance estimate is
+    negative; the df are then those of that term (as in Hillis 2007, Statistics in Medicine 26:596,
+    for readers and cases).
 
-    ``share_of_seeds_above`` counts the seeds with a positive mean. ``p_next_seed_above`` is the
-    chance that a further training has a positive mean on these same companies: Student's t with
-    S - 1 df at ``mean / (sd sqrt(1 + 1 / S))``, sd that of the observed seed means.
+    ``share_of_seeds_above`` is the share of seeds with a positive mean. ``p_next_seed_above`` is
+    the probability that another training has a positive mean on these same companies: Student's t
+    with S - 1 df at ``mean / (sd sqrt(1 + 1 / S))``, where sd is that of the observed seed means.
 
-    Do not believe the seed's part below about five seeds: with two there is one degree of freedom,
-    and the interval says so by its width. Assumes near-normal company means; the skew that
-    ``infer_mean`` allows for is not allowed for here.
+    Do not trust the variance between seeds below about five seeds: with two there is one degree of
+    freedom, and the interval is accordingly wide. Company means are assumed to be nearly normal;
+    unlike ``infer_mean``, this function does not allow for skew.
 
     Raises
     ------
     ValueError
-        For fewer than two seeds or companies, values that are not finite, or another shape.
+        If there are fewer than two seeds or companies, a value is not finite, or shapes are wrong.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; a share between 0 and 1 is needed")
@@ -108,25 +108,26 @@ def pool_seeds(
 
 
 def seed_components(differences: ArrayLike, clusters: Sequence[Hashable]) -> SeedComponents:
-    """The variances between seeds, companies and examples, by the method of moments.
+    """Estimate the variances between seeds, companies and examples, by the method of moments.
 
-    Model: ``d_sce = mu + A_s + B_c + (AB)_sc + E_ce + e_sce``, examples within companies, seeds
-    crossed with both. Analysis of the *unweighted* company means (Yates 1934; Searle, Casella and
-    McCulloch 1992, section 4.5), unbiased whatever the companies' sizes n_c; with h the mean of
-    1 / n_c:
+    The model is ``d_sce = mu + A_s + B_c + (AB)_sc + E_ce + e_sce``, with examples within companies
+    and seeds crossed with both. The analysis uses the *unweighted* company means (Yates 1934;
+    Searle, Casella and McCulloch 1992, section 4.5) and is unbiased for any company sizes n_c. With
+    h the mean of 1 / n_c:
 
     - residual: the mean square of examples by seeds within companies;
     - example: ``(MS_examples within companies - residual) / S``;
     - seed_by_company: ``MS_R - h residual``, seed: ``(MS_A - MS_R) / C``;
-    - company: ``(MS_B - MS_R) / S - h example``; with the examples in it where none can be told
+    - company: ``(MS_B - MS_R) / S - h example``; without the last term, and so including the
+      variance of examples, if no company has two examples
 
-    Negative estimates are returned as they are: they say that the variance is small against its
-    error. ``reml_variances`` gives the ones that cannot be negative.
+    Negative estimates are returned unchanged: they show that the variance is small compared with
+    its error. ``reml_variances`` gives estimates that cannot be negative.
 
     Raises
     ------
     ValueError
-        As ``pool_seeds``.
+        As in ``pool_seeds``.
     """
     matrix, codes = _checked(differences, clusters)
     means, sizes = _company_means(matrix, codes)
@@ -150,12 +151,13 @@ def seed_components(differences: ArrayLike, clusters: Sequence[Hashable]) -> See
 
 
 def reml_variances(means: ArrayLike) -> tuple[float, float, float]:
-    """Variances of rows, columns and the rest of a complete two-way table, by REML.
+    """Estimate the variances of rows, columns and residual of a complete two-way table, by REML.
 
-    With the expected mean squares ``C a + r``, ``S b + r`` and ``r`` the restricted likelihood of a
-    balanced table factorises into three chi-squares, so that its maximum under a, b >= 0 is the
-    mean squares themselves, a smaller one pooled with the rest (Thompson 1962, Annals of
-    Mathematical Statistics 33:273). Where none is negative it is the analysis of variance.
+    With the expected mean squares ``C a + r``, ``S b + r`` and ``r``, the restricted likelihood of
+    a balanced table factorises into three chi-squares. Its maximum under a, b >= 0 is therefore at
+    the mean squares, pooling with the residual any that is smaller (Thompson 1962, Annals of
+    Mathematical Statistics 33:273). If no estimate is negative, the result is that of the analysis
+    of variance.
     """
     table = np.asarray(means, dtype=np.float64)
     if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():
@@ -176,9 +178,9 @@ def reml_variances(means: ArrayLike) -> tuple[float, float, float]:
 
 
 def in_words(pool: SeedPool, n_alone: int, *, alpha: float) -> str:
-    """Whether the trainings agree, in a sentence or two; a win of lucky seeds is called so.
+    """Say in a sentence or two whether the trainings agree or only lucky seeds win.
 
-    ``n_alone`` is how many single trainings would have been called better, each by its own test.
+    ``n_alone`` is the number of trainings that would have been called better by their own test.
     """
     above = round(pool.share_of_seeds_above * pool.n_seeds)
     counted = f"{above} of {pool.n_seeds} seeds have a positive mean difference"
@@ -192,7 +194,9 @@ def in_words(pool: SeedPool, n_alone: int, *, alpha: float) -> str:
         said += " lies below zero"
     elif n_alone:
         said = f"The gain does not hold across seeds: {n_alone} of {pool.n_seeds} trainings would "
-        said += "have been called better alone, but over all seeds the interval includes zero"
+        said += (
+            "have been called better on their own, but over all seeds the interval includes zero"
+        )
     else:
         said = "Inconclusive: over all seeds the interval includes zero, and no single training"
         said += " would have been called better"
@@ -223,7 +227,7 @@ def _company_means(matrix: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _mean_squares(table: np.ndarray) -> tuple[float, float, float]:
-    """Of rows, columns and the rest of a two-way table."""
+    """Return the mean squares of rows, columns and residual of a two-way table."""
     n_rows, n_columns = table.shape
     rows, columns, all_of_it = table.mean(axis=1), table.mean(axis=0), table.mean()
     rest = table - rows[:, None] - columns + all_of_it

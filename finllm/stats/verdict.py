@@ -1,4 +1,4 @@
-"""The verdict: better, worse, equivalent or inconclusive, with its reasons."""
+"""Verdict of a comparison: better, worse, equivalent or inconclusive, with its reasons."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ VERDICTS = ("better", "worse", "equivalent", "inconclusive")
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer, what each school says, and the sentences that explain it."""
+    """Verdict with the frequentist and Bayesian answers and their explanation in sentences."""
 
     verdict: str  # one of VERDICTS
     frequentist: str  # one of VERDICTS
     bayesian: str  # one of VERDICTS, or "not usable"
     reason: str
-    disagreement: str  # empty where both schools say the same
-    n_clusters_needed: int | None  # in all, where the verdict is inconclusive and it can be said
+    disagreement: str  # empty if both answers are the same
+    n_clusters_needed: int | None  # in total; None unless inconclusive and computable
 
 
 def decide(
@@ -39,27 +39,27 @@ def decide(
     cluster_sd: float,
     power: float = 0.8,
 ) -> Verdict:
-    """The verdict on the primary metric, from its interval, p-value, ROPE and posterior.
+    """Decide on the primary metric by its interval, p-value, ROPE and posterior.
 
-    The frequentist answer is the verdict, since its error rate is the one that was measured
+    The frequentist answer is the verdict, since its error rate was measured
     (``benchmarks/calibration.py``):
 
-    - equivalent: the interval lies wholly inside the ROPE, significant or not. With a 95 %
-      interval this is two one-sided tests at 2.5 % each, stricter than the usual 5 % (Schuirmann
-      1987; Kruschke 2018).
-    - better, worse: p below ``alpha`` and the interval on one side of zero.
-    - inconclusive: anything else. *Not* evidence of no difference.
+    - equivalent: the interval is entirely inside the ROPE, significant or not. With a 95 % interval
+      this equals two one-sided tests at 2.5 % each, stricter than the usual 5 % (Schuirmann 1987;
+      Kruschke 2018).
+    - better, worse: p is below ``alpha`` and the interval on one side of zero.
+    - inconclusive: anything else. This is *not* evidence of no difference.
 
-    The Bayesian answer: equivalent where P(in ROPE) is at least 1 - alpha, better or worse where
-    P(better) is above 1 - alpha / 2 or below alpha / 2. A disagreement is explained, and does not
+    The Bayesian answer is equivalent if P(in ROPE) is at least 1 - alpha, and better or worse if
+    P(better) is above 1 - alpha / 2 or below alpha / 2. A disagreement is explained but does not
     change the verdict, except that better against worse is inconclusive.
 
-    An inconclusive verdict says how many clusters would detect, with this ``power``, a true
-    difference as large as the nearer edge of the ROPE (the smallest that matters; the observed
-    estimate where the ROPE has no width), given the observed spread of cluster means. That
-    spread is itself uncertain: below 20 clusters read it as an order of magnitude.
+    An inconclusive verdict gives the number of clusters that would detect, with this ``power``, a
+    true difference as large as the nearer edge of the ROPE (the smallest that matters; the observed
+    estimate if the ROPE has no width), given the observed spread of cluster means. That spread is
+    itself uncertain: below 20 clusters, read the number as an order of magnitude.
 
-    NaN in the interval or the p-value (nothing to judge by) is inconclusive.
+    A NaN interval is inconclusive, and so is a NaN p-value unless the interval is inside the ROPE.
     """
     _check_shares(alpha, p_better, p_rope)
     if not rope_low <= 0 <= rope_high:
@@ -89,10 +89,10 @@ def clusters_needed(
     alpha: float,
     power: float,
 ) -> int | None:
-    """How many clusters detect the smallest difference that matters; None if none can be named.
+    """Return the number of clusters that detects the smallest difference that matters.
 
-    None for a spread of zero or NaN, a ROPE without width around an estimate of zero, or more
-    than ten million.
+    Return None if the spread is zero or not finite, the ROPE has no width and the estimate is zero,
+    or more than ten million clusters would be needed.
     """
     smallest = _smallest_that_matters(estimate, rope_low, rope_high)
     if not (math.isfinite(cluster_sd) and cluster_sd > 0 and smallest > 0):
@@ -152,7 +152,7 @@ def _reason(
         )
     if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(p_value)):
         return "There is no interval or no p-value to judge by: nothing varied between clusters."
-    crosses = "holds zero" if low <= 0 <= high else f"excludes zero, but p {p}"
+    crosses = "includes zero" if low <= 0 <= high else f"excludes zero, but p {p}"
     return f"The interval {interval} {crosses} and reaches outside {region}."
 
 
@@ -164,7 +164,7 @@ def _needed_sentence(
     if needed <= n_clusters:
         return (
             f" {n_clusters} companies are enough to detect a difference of {size} with"
-            f" power {rounding.as_set(power)}; the truth may lie between zero and that."
+            f" power {rounding.as_set(power)}; the true difference may lie between zero and that."
         )
     return (
         f" About {needed} companies (here {n_clusters}) would detect a difference of"
@@ -195,7 +195,7 @@ def _why(frequentist: str, bayesian: str) -> str:
             "the interval allows for skew and the number of companies, which the model's"
             " normal errors do not"
         )
-    return "the prior draws the estimate towards zero, and what is left does not reach the bar"
+    return "the prior draws the estimate towards zero, so that the posterior misses its threshold"
 
 
 def _check_shares(alpha: float, p_better: float, p_rope: float) -> None:

@@ -1,4 +1,4 @@
-"""Business context coherence as a module of Hugging Face's evaluate, over finllm.scoring."""
+"""Business context coherence of finllm.scoring as a module of Hugging Face's evaluate."""
 
 import datasets
 import evaluate
@@ -12,7 +12,7 @@ source alone. Load it with evaluate.load("<this folder>") where finllm can be im
 
 
 class Coherence(evaluate.Metric):
-    """compute(predictions=, references=, sources=) with texts."""
+    """Business context coherence, by ``compute(predictions=, references=, sources=)`` of texts."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -28,7 +28,7 @@ class Coherence(evaluate.Metric):
         )
 
     def _compute(self, predictions: list, references: list, sources: list) -> dict:
-        """The mean, the score of each prediction, and the mean share of each verdict."""
+        """Return the mean, the score of each prediction, and the mean share of each verdict."""
         rows = zip(predictions, references, sources, strict=True)
         found = [coherence(*row) for row in rows]
         shares = {name: sum(vars(f)[name] for f in found) / len(found) for name in VERDICTS}

@@ -1,4 +1,4 @@
-"""Number accuracy as a module of Hugging Face's evaluate, over finllm.scoring."""
+"""Number accuracy of finllm.scoring as a module of Hugging Face's evaluate."""
 
 import datasets
 import evaluate
@@ -13,7 +13,7 @@ Load it with evaluate.load("<this folder>") where finllm can be imported.
 
 
 class NumberAccuracy(evaluate.Metric):
-    """compute(predictions=, references=, sources=) with texts."""
+    """Number accuracy, by ``compute(predictions=, references=, sources=)`` of texts."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -29,7 +29,7 @@ class NumberAccuracy(evaluate.Metric):
         )
 
     def _compute(self, predictions: list, references: list, sources: list) -> dict:
-        """The mean, the score of each prediction, and how many errors of each kind there are."""
+        """Return the mean, the score of each prediction, and the number of errors of each kind."""
         rows = list(zip(predictions, references, sources, strict=True))
         scores = [number_accuracy(*row) for row in rows]
         errors = [number_report(*row).errors for row in rows]

@@ -1,4 +1,4 @@
-"""Financial term recall and precision as a module of Hugging Face's evaluate."""
+"""Financial term recall and precision of finllm.scoring as a module of Hugging Face's evaluate."""
 
 import datasets
 import evaluate
@@ -13,7 +13,10 @@ its mean. Load it with evaluate.load("<this folder>") where finllm can be import
 
 
 class TermRecall(evaluate.Metric):
-    """compute(predictions=, references=) with texts; lexicon_path= for further terms."""
+    """Term recall and precision, by ``compute(predictions=, references=)`` of texts.
+
+    ``compute`` also takes ``lexicon_path``, a file of additional terms.
+    """
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -26,7 +29,7 @@ class TermRecall(evaluate.Metric):
         )
 
     def _compute(self, predictions: list, references: list, lexicon_path: str = "") -> dict:
-        """The means of recall and precision, and the recall of each prediction."""
+        """Return the means of recall and precision, and the recall of each prediction."""
         lexicon = Lexicons(lexicon_path)
         rows = list(zip(predictions, references, strict=True))
         recalls = [term_recall(*row, lexicon) for row in rows]
