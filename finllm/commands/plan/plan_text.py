@@ -65,7 +65,7 @@ def _device(plan: Plan) -> str:
     s = plan.setting
     rows = [(words, _gb(vars(plan.memory)[part])) for part, words in PARTS.items()]
     rows.append(("peak in training", _gb(plan.memory.peak)))
-    rows.append(("peak until the model is loaded", _gb(plan.loading)))
+    rows.append(("peak while loading the model", _gb(plan.loading)))
     head = f"On each device: {plan.launcher}, {plan.devices} x {s.device}"
     note = (
         f"batch_size {s.batch_size} x {s.length} tokens, {s.labelled} of them labelled; "
