@@ -17,7 +17,6 @@ import argparse
 import csv
 import json
 import re
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -186,7 +185,7 @@ def main() -> None:
     rows.sort(key=lambda row: row[0])
     for row in rows:
         print("|".join(row))
-    print(json.dumps(Counter(row[0] for row in rows)), file=sys.stdout)
+    print(json.dumps(Counter(row[0] for row in rows)))
 
 
 if __name__ == "__main__":

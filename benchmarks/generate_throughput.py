@@ -1,4 +1,4 @@
-"""Generation speed in new tokens per second: finllm, transformers, llama.cpp and OpenVINO.
+"""Generation speed in new tokens per second: finllm, transformers, llama.cpp, OpenVINO, vLLM.
 
 All methods get the same prompts and stop tokens, and prompt processing is included. They take turns
 over several rounds, and the median counts, so that a busy machine slows all of them. ``generate``
@@ -189,7 +189,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--examples", type=Path, help="an examples file of the split stage")
     parser.add_argument("--adapter", type=Path)
     parser.add_argument("--gguf", type=Path, help="llama.cpp's weights; the packaged Q4_1 if none")
-    parser.add_argument("--llama-cpp", action="store_true", help="ask it too; see the log first")
+    parser.add_argument(
+        "--llama-cpp",
+        action="store_true",
+        help="also measure llama.cpp (first read docs/experiments.md)",
+    )
     parser.add_argument("--openvino", nargs=2, metavar=("PYTHON", "FOLDER"))
     parser.add_argument("--vllm", nargs=1, metavar="PYTHON")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 16, 32])
@@ -264,9 +268,11 @@ def print_table(
     )
     length = np.mean([len(prompt) for prompt in ids])
     load = os.getloadavg()[0]
-    print(f"{len(ids)} prompts of {length:.0f} tokens, up to {flags.new} new, reading included;")
+    print(
+        f"{len(ids)} prompts of {length:.0f} tokens, up to {flags.new} new; with prompt processing;"
+    )
     print(f"median of {flags.rounds}, {torch.get_num_threads()} threads, load {load:.0f}")
-    heads = ("new tokens/s", "of the best generate", "a CPU second", "same tokens", "same answers")
+    heads = "new tokens/s", "of the best generate", "per CPU second", "same tokens", "same answers"
     print(f"{'':<20}" + "".join(f"{head:>{len(head) + 3}}" for head in heads))
     for name, row in found.items():
         cells = (

@@ -42,7 +42,8 @@ COLUMNS = (
     ("tokens/s", "new_tokens_per_second", ".1f"),
 )
 LEGEND = """accuracy: number accuracy; support: share of the figures that the excerpt states;
-unsupported: share of answers with another figure; figures and words of an answer; new tokens/s"""
+unsupported: share of answers with an unsupported figure; figures and words of an answer;
+new tokens/s"""
 
 
 def scores(examples: Sequence[Example], said: Sequence[tuple[str, bool]]) -> dict[str, float]:
@@ -99,7 +100,9 @@ def main() -> None:
     parser.add_argument("--examples", type=Path, default=Path("data/split/val.jsonl"))
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--prompts", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=1, help="the median speed of so many")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="rounds; the median speed is reported"
+    )
     parser.add_argument("--texts", type=Path, help="write the answers there, as JSON")
     flags = parser.parse_args()
     params = load_params(flags.params)

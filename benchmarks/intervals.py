@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     started, cells = time.process_time(), []
-    print(f"false claims in {args.n_studies} studies each, per cent; coverage is what is left")
+    print(f"false claims in {args.n_studies} studies each, per cent; coverage is 100 minus this")
     print(f"{'differences':<16}{'companies':>10}" + "".join(f"{name:>11}" for name in CANDIDATES))
     for i, (shape, table) in enumerate((quantile_tables() | further_tables()).items()):
         for k in args.companies:

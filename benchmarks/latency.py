@@ -85,7 +85,7 @@ def main() -> None:
             f"{one['median_seconds_to_first_token']:>11.2f} s{many['median_seconds']:>13.2f} s"
             f"{many['p95_seconds']:>6.2f} s"
         )
-    print(f"answers that merging leaves the same: {sum(same)} of {len(same)}")
+    print(f"answers unchanged by merging: {sum(same)} of {len(same)}")
     print(json.dumps(found))
 
 

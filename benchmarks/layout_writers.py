@@ -50,7 +50,6 @@ def paragraphs(text: str) -> str:
 
 def motley_fool(call: Call, dash: str) -> str:
     """Write ``Name -- Title`` and ``Name -- Firm -- Analyst`` on lines of their own."""
-    dash = dash if len(dash) > 1 else f"{dash}"
 
     def line(person: Person) -> str:
         if person.role == "operator":

@@ -381,12 +381,13 @@ def main() -> None:
         megabytes = args.megabytes if own else 0.02
         scores["mb_per_second"] = megabytes_per_second(extract, folder, megabytes)
         figures[name] = {key: round(value, 4) for key, value in scores.items()}
+    measured = list(figures["finllm"])
     if args.notation:
         for key, value in notation_changes(args.data / "ectsum").items():
             print(f"{key:32}{value:14}")
             figures["finllm"][key] = value
     print(f"{'':32}" + "".join(f"{name:>14}" for name in figures))
-    for key in scores:
+    for key in measured:
         print(f"{key:32}" + "".join(f"{said[key]:14.4g}" for said in figures.values()))
     print(json.dumps(figures | {"world": world}))
 

@@ -93,9 +93,11 @@ def main() -> None:
     """Generate under every kind and type, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=Path, help="an examples file of the split stage")
-    parser.add_argument("--adapter", type=Path, help="the tuned model in the place of the base")
-    parser.add_argument("--prompts", type=int, default=16, help="the first so many")
-    parser.add_argument("--new", type=int, default=96, help="tokens an answer at most")
+    parser.add_argument(
+        "--adapter", type=Path, help="adapter of the tuned model; default: the base"
+    )
+    parser.add_argument("--prompts", type=int, default=16, help="number of prompts")
+    parser.add_argument("--new", type=int, default=96, help="maximum new tokens per answer")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
     parser.add_argument("--child", choices=DTYPES, help=argparse.SUPPRESS)
@@ -136,8 +138,8 @@ def main() -> None:
             f"{to_exact.exact_share:8.0%} {to_exact.token_share:7.1%}  {run['processor']}"
         )
     print(
-        f"The same as {flags.kinds[0]} in that type, and as {flags.kinds[0]} in float32; "
-        f"{flags.prompts} prompts, {flags.new} tokens at most."
+        f"Share equal to {flags.kinds[0]} in the same type, then to {flags.kinds[0]} in float32; "
+        f"{flags.prompts} prompts, at most {flags.new} new tokens."
     )
     print(json.dumps({"prompts": flags.prompts, "new": flags.new, "rows": rows}))
 

@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=495)
     parser.add_argument("--alone", action="store_true", help="no baselines")
     parser.add_argument("--no-semantic", action="store_true")
-    parser.add_argument("--profile", type=int, default=0, help="print so many slowest functions")
+    parser.add_argument(
+        "--profile", type=int, default=0, help="number of slowest functions to print"
+    )
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         n = gather(flags.data, flags.pairs, Path(name))

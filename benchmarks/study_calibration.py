@@ -118,7 +118,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 5])
     parser.add_argument("--companies", type=int, nargs="+", default=[12, 30])
     parser.add_argument("--shapes", nargs="+", default=["normal", "skewed, ties"])
-    parser.add_argument("--uneven", action="store_true", help="one level scatters three times")
+    parser.add_argument(
+        "--uneven", action="store_true", help="one level has three times the spread between seeds"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()

@@ -100,7 +100,9 @@ def main() -> None:
     parser.add_argument("metrics", choices=(*GROUPS, *METRICS), metavar="METRIC_OR_GROUP")
     parser.add_argument("seed", type=int)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--calls", type=int, default=30, help="calls, one a company")
+    parser.add_argument(
+        "--calls", type=int, default=30, help="maximum number of calls, one per company"
+    )
     args = parser.parse_args()
     texts, companies = read_calls(args.calls)
     metrics = list(GROUPS.get(args.metrics, (args.metrics,)))

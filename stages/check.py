@@ -6,7 +6,7 @@ from finllm.checking import check
 from finllm.records import write_text
 from stages import adapter
 
-SAID = "params.yaml and what it names were looked at\n"  # constant, so that no stage reruns
+SAID = "params.yaml and the files it names were checked\n"  # constant, so that no stage reruns
 
 
 def main() -> str:

@@ -91,7 +91,7 @@ def test_a_value_out_of_range_is_named_with_its_bounds(workspace):
 
 def test_a_broken_params_file_is_named(workspace):
     (workspace / "params.yaml").write_text("lora: [")
-    assert_refuses(workspace, "sample", "params.yaml", "not YAML")
+    assert_refuses(workspace, "sample", "params.yaml", "not valid YAML")
 
 
 def test_a_missing_source_folder_is_named(workspace):

@@ -47,10 +47,10 @@ REFUSED = {
     "execution.engine=spark": ("execution.engine is 'spark'", "one of local, ray"),
     "predict.backend=vllm": ("predict.backend is vllm", "set predict.grounding to none"),
     "split.test_share=0.05": ("2 of 30 companies", "Set split.test_share to 0.34"),
-    "split.min_test_companies=60": ("No share can help", "about 150 companies"),
+    "split.min_test_companies=60": ("No test share is large enough", "about 150 companies"),
     "split.transfer_sectors=[whaling]": ("'whaling'", "banking"),
     "model.gguf_file=none.gguf": ("'none.gguf'", "SmolLM2-135M-Instruct.Q4_1.gguf"),
-    "model.gguf_package=none": ("package none is not installed",),
+    "model.gguf_package=none": ("package none, which contains the model, is not installed",),
     "evaluate.encoder_layer=12": ("evaluate.encoder_layer is 12", "6 layers"),
     "templatize.max_tokens=20000": ("templatize.max_tokens is 20000", "8192"),
     "templatize.max_answer_tokens=300": ("at most half",),
@@ -164,7 +164,7 @@ def test_a_source_of_one_s_own_with_too_few_companies_is_told_what_helps(own):
     sections = {"data": {"source": "mine"}, "templatize": {"weights": weights}}
     with pytest.raises(ValueError, match=r"5 of 12 companies.*about 25 companies.*crossvalidate"):
         check(params_with(**sections, split={"transfer_sectors": ()}), own)
-    with pytest.raises(ValueError, match=r"names no sectors; set split.transfer_sectors to \[\]"):
+    with pytest.raises(ValueError, match=r"has no sectors; set split.transfer_sectors to \[\]"):
         check(params_with(**sections), own)
     check(params_with(**sections, split={"transfer_sectors": (), "min_test_companies": 5}), own)
 

@@ -183,7 +183,7 @@ BAD = {
     "word.docx": ("unreadable", "save it as text, HTML or PDF"),
     "rows.csv": ("unreadable", "not read with `format: text`"),
     "api.json": ("unreadable", "keep them in another folder"),
-    "menu.html": ("html", "words outside its menus and scripts"),
+    "menu.html": ("html", "words outside menus and scripts; not a transcript"),
     "deep.html": ("bad_html", "nested too deeply"),
     "cp1252.txt": ("bad_encoding", "source.yaml can set `encoding`"),
     "nul.txt": ("binary", "NUL"),

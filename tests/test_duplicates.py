@@ -125,7 +125,7 @@ def test_values_out_of_range_are_errors(change, said):
 
 
 def test_repeated_ids_are_errors_and_nothing_gives_nothing():
-    with pytest.raises(ValueError, match="'a' is there twice"):
+    with pytest.raises(ValueError, match="duplicate id 'a'"):
         group_texts([("a", "x"), ("a", "y")], 0.7, seed=1)
     assert group_texts([], 0.7, seed=1) == {}
 

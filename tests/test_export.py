@@ -129,6 +129,16 @@ def test_a_folder_that_holds_something_is_kept(project):
     assert [path.name for path in (project / "adapter-kept").iterdir()] == ["new.txt"]
 
 
+def test_a_file_is_never_replaced(tmp_path):
+    (tmp_path / "kept.txt").write_text("mine")
+    with (
+        pytest.raises(ValueError, match="kept.txt is a file; name a folder"),
+        new_folder(tmp_path / "kept.txt", force=True),
+    ):
+        pass
+    assert (tmp_path / "kept.txt").read_text() == "mine"
+
+
 def test_an_export_that_fails_leaves_nothing(project):
     with pytest.raises(RuntimeError), new_folder(project / "half", force=False) as folder:
         (folder / "part").write_text("part")

@@ -77,7 +77,9 @@ def test_a_shot_that_is_too_long_is_passed_over(chatml):
 
 
 def test_a_question_over_the_budget_and_a_negative_k_are_refused(chatml):
-    with pytest.raises(ValueError, match="t: the prompt has .* tokens .* max_tokens is 5"):
+    with pytest.raises(
+        ValueError, match="t: the prompt without examples has .* tokens; max_tokens is 5"
+    ):
         prompt(chatml, k=1, max_tokens=5)
     with pytest.raises(ValueError, match="k is -1"):
         prompt(chatml, k=-1)

@@ -289,7 +289,7 @@ def test_a_column_can_state_the_language(tmp_path):
     german, finnish = read_source(source(tmp_path / "mine", fields, rows))
     assert german.language == "de"
     assert isinstance(finnish, Reject) and finnish.reason == "unknown_language"
-    assert f"'fi'; allowed are {ALLOWED}" in finnish.detail
+    assert f"'fi'; allowed: {ALLOWED}" in finnish.detail
 
 
 def test_an_unknown_language_code_is_refused_with_those_that_exist(tmp_path):
@@ -303,11 +303,11 @@ def test_an_unknown_language_code_is_refused_with_those_that_exist(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("umsatz\tumsatz\t", "line 2: 'umsatz' is no canonical term"),
+        ("umsatz\tumsatz\t", "line 2: 'umsatz' is not a canonical term"),
         ("revenue\tumsatz{,es\t", "line 2: .*every brace closed"),
         ("revenue\t\t", "line 2: 'revenue' has no form"),
         ("revenue\tumsatz\t\tmore", "line 2: .*must have the cells"),
-        ("revenue\tumsatz\nrevenue\terlös", "line 3: 'revenue' is there twice"),
+        ("revenue\tumsatz\nrevenue\terlös", "line 3: 'revenue' occurs twice"),
         ("revenue\tumsatz\nsales\tumsatz", "line 3: 'umsatz' belongs to both"),
     ],
 )

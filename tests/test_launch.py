@@ -286,7 +286,10 @@ def test_deepspeed_writes_no_checkpoints_and_says_so(monkeypatch, capsys):
         made = run._checkpointer(dataclasses.replace(params, train=train), "folder", sets)
         assert made is None if expected is None else isinstance(made, expected)
     said = capsys.readouterr().out
-    assert said.count("no checkpoints under deepspeed-zero2") == 1 and "starts again" in said
+    assert (
+        said.count("no checkpoints under deepspeed-zero2") == 1
+        and "restarts from its first step" in said
+    )
 
 
 def main() -> None:

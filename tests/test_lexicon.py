@@ -120,7 +120,7 @@ def test_a_user_extends_the_lexicon_with_a_file(tmp_path):
     ("rows", "header", "said"),
     [
         (["a\tx\tb", "c\tx\tb"], None, "'b' belongs to both 'a' and 'c'"),
-        (["a\tx", "a\ty"], None, "'a' is there twice"),
+        (["a\tx", "a\ty"], None, "'a' occurs twice"),
         (["a"], None, "must have the cells"),
         (["a\tx\t\t\tmore"], None, "must have the cells"),
         (["a\tx"], "term\tkind", "header"),

@@ -118,7 +118,7 @@ def test_alarms_sound_for_explosion_and_vanishing():
     assert kinds(9e-4, layers, USUAL, near_zero=0.0) == ["vanishing"]
     assert kinds(1.0, layers, USUAL, near_zero=0.995) == ["vanishing"]
     (kind, text), *rest = alarms_of(1.0, {**layers, "1": 1e-4}, USUAL, near_zero=0.0)
-    assert kind == "vanishing" and "layer 1 gets less than a thousandth" in text and not rest
+    assert kind == "vanishing" and "norm in layer 1 is below 1/1000 of" in text and not rest
 
 
 def test_a_layer_that_no_gradient_reaches_is_named(chatml, tmp_path, capsys):
@@ -129,7 +129,7 @@ def test_a_layer_that_no_gradient_reaches_is_named(chatml, tmp_path, capsys):
     assert monitor.alarms["vanishing"] == 4
     said = capsys.readouterr().err
     assert said.count("alarm") == 1
-    assert "alarm at step 1: the gradient vanishes: layer 0 gets less than a thousandth" in said
+    assert "alarm at step 1: the gradient vanishes: its norm in layer 0 is below 1/1000" in said
 
 
 def test_convergence_is_the_share_of_the_first_fifth():

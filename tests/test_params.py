@@ -67,7 +67,7 @@ def test_a_missing_key_is_named(tmp_path):
 
 
 def test_a_key_that_stands_twice_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="params.yaml: not YAML"):
+    with pytest.raises(ValueError, match="params.yaml: not valid YAML"):
         load_text(tmp_path, SHIPPED + "\nlora: {}\n")
 
 
@@ -93,8 +93,8 @@ def test_a_missing_file_is_an_error_in_words(tmp_path):
         ("train", "learning_rate", "'1e-3'", "a number"),
         ("clean", "infer_turns", "1", "true or false"),
         ("model", "name", "7", "text"),
-        ("split", "transfer_sectors", "Energy", "a list of text"),
-        ("split", "transfer_sectors", "[1]", "a list of text"),
+        ("split", "transfer_sectors", "Energy", "a list of strings"),
+        ("split", "transfer_sectors", "[1]", "a list of strings"),
         ("lora", "r", "0", "at least 1 and at most 1024"),
         ("lora", "alpha", "0", "above 0"),
         ("lora", "dropout", "1.5", "at least 0 and at most 0.9"),

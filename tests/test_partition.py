@@ -75,5 +75,5 @@ def test_the_gate_stops_a_test_that_is_not_later_than_training():
     sets, _ = cut(dated(), embargo=1)
     assert gate(sets, embargo=1).leaks == 0
     early = replace(sets["test"][0], period="2020Q1")
-    with pytest.raises(ValueError, match="1 tested too early"):
+    with pytest.raises(ValueError, match="1 test examples are too early"):
         gate(sets | {"test": [early, *sets["test"][1:]]}, embargo=1)

@@ -209,7 +209,7 @@ def test_a_model_that_no_device_loads_says_so():
     )
     small = dataclasses.replace(params, plan=dataclasses.replace(params.plan, device_gb=40.0))
     text = page(planned(small, launcher="fsdp"))
-    assert "Does not fit 4 x 40 GB (fsdp): 50.76 GB planned per device until the model" in text
+    assert "Does not fit 4 x 40 GB (fsdp): 50.76 GB planned per device while loading" in text
     assert max(map(len, text.splitlines()[:-1])) <= 100
 
 

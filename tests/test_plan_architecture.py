@@ -105,9 +105,9 @@ def test_an_unknown_model_names_those_that_are_known():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model_type": "gpt2"}, "model_type is 'gpt2'; counted are llama, mistral"),
+        ({"model_type": "gpt2"}, "model_type is 'gpt2'; supported: llama, mistral"),
         ({"attention_bias": True}, "attention_bias is true"),
-        ({"hidden_size": None}, "no key 'hidden_size'"),
+        ({"hidden_size": None}, "key 'hidden_size' is missing"),
     ],
 )
 def test_what_cannot_be_counted_is_an_error_that_names_the_file(tmp_path, change, words):

@@ -89,7 +89,7 @@ def test_the_bytes_are_those_that_bitsandbytes_holds():
 
 
 def test_an_unknown_quantization_is_an_error_in_words():
-    with pytest.raises(ValueError, match="quantization is 'nf3'; planned are nf4"):
+    with pytest.raises(ValueError, match="quantization is 'nf3'; supported: nf4"):
         held(SMOLLM2, "nf3")
 
 
@@ -197,7 +197,7 @@ def test_the_largest_batch_fits_and_one_more_does_not():
 
 
 def test_an_unknown_launcher_names_those_that_are_planned():
-    with pytest.raises(ValueError, match="launcher is 'tpu'; planned are single, ddp"):
+    with pytest.raises(ValueError, match="launcher is 'tpu'; supported: single, ddp"):
         on("tpu", 2)
 
 

@@ -182,7 +182,7 @@ def test_kto_without_a_reference_is_refused_with_what_to_set(tmp_path):
 
 def test_kto_trains_on_the_same_pairs(run):
     only = {"corrupted": 1.0, "sampled": 0.0, "rated": 0.0}
-    with pytest.raises(ValueError, match="answers to other prompts, and the 18 preference pairs"):
+    with pytest.raises(ValueError, match="answers to other prompts, but all 18 preference pairs"):
         run(method="kto", weights=only)
     rows = [an_example("train", i, more=" Good morning." * i) for i in range(3)]
     write_jsonl(Path("train.jsonl"), rows)
@@ -194,9 +194,7 @@ def test_kto_trains_on_the_same_pairs(run):
 
 
 def test_a_preference_of_nobody_is_one_message(run):
-    with pytest.raises(
-        ValueError, match=r"prefer\.weights\.rated is 1, and no preference of a per"
-    ):
+    with pytest.raises(ValueError, match=r"prefer\.weights\.rated is 1, and no human preference"):
         run(weights={"corrupted": 0.0, "sampled": 0.0, "rated": 1.0})
     assert not Path("preferred").exists()
 

@@ -108,7 +108,7 @@ def test_bounds_that_exclude_everything_are_errors(change, said):
 
 
 def test_two_calls_with_one_id_are_an_error():
-    with pytest.raises(ValueError, match="1 calls have an id that another has"):
+    with pytest.raises(ValueError, match="1 calls have duplicate ids"):
         quality.judge([NORMAL, NORMAL], **BOUNDS)
 
 

@@ -68,7 +68,7 @@ def test_a_block_that_ends_every_device_stops_the_stage(cluster, run, monkeypatc
     run("base")
     answerer = ray_answerer.ray_answerer(load_params(Path("params.yaml")), weights=Path("none.txt"))
     monkeypatch.setattr(ray_answerer, "MAX_TRIES", 1)
-    with pytest.raises(OSError, match="a block of prompts ended its device 1 times") as caught:
+    with pytest.raises(OSError, match="a block of prompts killed its device 1 times") as caught:
         list(answerer.crew.work([("losses", (Killing(),))]))
     assert "\n" not in str(caught.value)
 

@@ -147,7 +147,7 @@ def test_an_error_of_the_work_is_raised_as_it_is(cluster):  # noqa: F811
 
 
 def test_a_worker_without_the_lexicon_is_one_sentence_that_names_node_and_file(cluster):  # noqa: F811
-    with pytest.raises(ValueError, match=r"^on node [\d.]+: .*missing\.tsv.*every node has$"):
+    with pytest.raises(ValueError, match=r"^on node [\d.]+: .*missing\.tsv.*exists on every node$"):
         on_ray(partial(terms_of, "missing.tsv"), range(100))
 
 

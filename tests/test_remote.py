@@ -75,7 +75,7 @@ def test_one_file_is_a_source_and_nothing_is_left_of_its_copy(store, tmp_path, m
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("memory://bucket/nothing", "memory://bucket/nothing: there is no file"),
+        ("memory://bucket/nothing", "memory://bucket/nothing: no files found"),
         ("s4://bucket", "s4://bucket: cannot be read .*s4"),
     ],
 )

@@ -52,13 +52,13 @@ def test_a_range_is_whole_where_the_parameter_is(tmp_path):
         ("lora.dropout: {low: 0, high: 0.5, log: true}", "low must be above 0 and below high"),
         ("lora.dropout: {low: 0, high: 0.5, log: 1}", "lora.dropout.log is 1"),
         ("lora.dropout: {low: 0, high: 1.5}", "lora.dropout is 1.5; it must be at least 0 and at"),
-        ("lora.targets: {low: 0, high: 1}", "'all-linear' in params.yaml, no number"),
-        ("train.seed: {values: [1, 2]}", "the best of several seeds is luck"),
+        ("lora.targets: {low: 0, high: 1}", "'all-linear' in params.yaml, not a number"),
+        ("train.seed: {values: [1, 2]}", "the best of several seeds is better only by chance"),
         ("model.name: {values: [a]}", "of one tokenizer is not that of another"),
-        ("split.val_share: {low: 0.1, high: 0.3}", "of one set of examples"),
+        ("split.val_share: {low: 0.1, high: 0.3}", "only for the same examples and base model"),
         ("evaluate.encoder_layer: {values: [4]}", "evaluate.encoder_layer cannot be searched"),
         ("[lora.r]", "it must be a mapping of parameters"),
-        ("lora.r: {values: [4", "not YAML"),
+        ("lora.r: {values: [4", "not valid YAML"),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused_in_words(tmp_path, text, words):

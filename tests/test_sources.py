@@ -343,7 +343,7 @@ def test_a_truncated_json_file_gives_what_stands_before_the_break(tmp_path):
     kept, rejects = read(mapped(tmp_path, "json", "a.json", whole[:-30]))
     assert [call.id for call in kept] == ["a", "b"]
     assert [r.reason for r in rejects] == ["bad_json", "bad_json"]
-    assert "the rest of the file is lost" in rejects[1].detail
+    assert "the rest of the file was skipped" in rejects[1].detail
     assert [r.line for r in rejects] == [14, 15]
 
 
@@ -352,7 +352,7 @@ def test_csv_without_a_mapped_column_says_which_is_missing(tmp_path):
     kept, (reject,) = read(folder)
     assert not kept
     assert reject.reason == "missing_column"
-    assert "no column quarter; there are call_id, transcript, ticker" in reject.detail
+    assert "missing column quarter; available: call_id, transcript, ticker" in reject.detail
 
 
 def test_a_bad_csv_row_costs_that_row(tmp_path, monkeypatch):
@@ -460,18 +460,18 @@ def test_a_missing_folder_and_a_missing_description_are_errors(tmp_path):
     with pytest.raises(ValueError, match="source.yaml: missing"):
         read(tmp_path)
     (tmp_path / "source.yaml").write_text("format: [")
-    with pytest.raises(ValueError, match="not YAML"):
+    with pytest.raises(ValueError, match="not valid YAML"):
         read(tmp_path)
 
 
 def test_too_many_rejects_stop_the_run_and_few_do_not():
     html = Reject("a", "a.csv", 0, "html", "an HTML page, not transcripts")
-    column = Reject("b", "b.csv", 1, "missing_column", "no column words; there are id, text")
+    column = Reject("b", "b.csv", 1, "missing_column", "missing column words; available: id, text")
     sources.check_reject_share([html], 10, 0.1)
     with pytest.raises(ValueError, match=r"3 of 10 records are bad \(30.0%\)") as error:
         sources.check_reject_share([html, column, column], 10, 0.1, where="rejects.jsonl")
     assert "2 missing_column (and 1 of other kinds), such as b.csv, line 1" in str(error.value)
-    assert "no column words; there are id, text. All are in rejects.jsonl" in str(error.value)
+    assert "missing column words; available: id, text. All are in rejects.jsonl" in str(error.value)
     with pytest.raises(ValueError, match="nothing was read"):
         sources.check_reject_share([], 0, 0.1)
 

@@ -160,7 +160,7 @@ def test_a_killed_study_goes_on_past_a_failed_run_to_the_right_answer(project):
     rest = running.stderr.read()
     running.stderr.close()
     assert running.wait(60) == 130, said + [rest]
-    assert "the same command goes on" in rest
+    assert "run the same command to resume" in rest
     assert any(" left" in line for line in said)
     done = study(project, "studies/rank.yaml")
     assert done.returncode == 0, done.stderr
@@ -347,7 +347,7 @@ def test_the_dry_run_prints_minutes_and_power_and_runs_nothing(folder, capsys):
         (("question: best", "question: bset"), "question is 'bset'; it must be one of better"),
         (("hours: 1", "hour: 1"), "unknown key hour; did you mean hours?"),
         (("hours: 1", "hours: 0"), "hours is 0; it must be above 0"),
-        (("claim: Rank 16 is best.", "claim: [}"), "not YAML"),
+        (("claim: Rank 16 is best.", "claim: [}"), "not valid YAML"),
     ],
 )
 def test_what_cannot_be_a_study_is_one_line(tmp_path, monkeypatch, edit, words):
@@ -370,5 +370,5 @@ def test_levels_that_are_the_same_settings_are_refused(tmp_path, monkeypatch):
     text = STUDY.replace("levels: [8, 16]", levels).replace("factor: lora.r\n", "")
     (tmp_path / "one.yaml").write_text(text.replace("reference: 16", "reference: as it is"))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="as it is and written out are the same settings"):
+    with pytest.raises(SystemExit, match="as it is and written out have equal settings"):
         cli.main(["study", "one.yaml"])

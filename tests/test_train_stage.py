@@ -208,6 +208,6 @@ def test_an_adapter_that_is_not_what_was_chosen_is_an_error_and_checkpoints_stay
         save(model, folder, weights=wrong, **names)
 
     monkeypatch.setattr(training, "save_adapter", damaged)
-    assert "when it is read again" in refusal(monkeypatch, capsys)
+    assert "when reloaded" in refusal(monkeypatch, capsys)
     assert list((workspace / ".checkpoints").glob("*/step-*"))
     assert not Path("metrics/details/train.json").exists()

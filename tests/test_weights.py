@@ -82,7 +82,7 @@ def test_other_bytes_under_the_same_name_are_converted_anew(package, conversions
 
 
 def test_a_file_that_the_package_lacks_is_named_with_those_it_has(package):
-    with pytest.raises(ValueError, match=r"'big.gguf'; .*holds: tiny.gguf"):
+    with pytest.raises(ValueError, match=r"'big.gguf'; .*contains: tiny.gguf"):
         model_folder("x", gguf_package="fake_model_package", gguf_file="big.gguf")
 
 

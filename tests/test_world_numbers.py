@@ -134,7 +134,9 @@ def test_every_language_file_is_read_whole(code):
 
 
 def test_an_unknown_language_is_an_error_that_names_the_file_and_the_known_ones():
-    with pytest.raises(ValueError, match=r"'xx' has no .*xx\.tsv; there are en, de, es, fr, pt"):
+    with pytest.raises(
+        ValueError, match=r"'xx' \(.*xx\.tsv is missing\); available: en, de, es, fr, pt"
+    ):
         extract_quantities("5 %", "xx")
 
 

@@ -120,7 +120,9 @@ class Crew:
         if not node:
             self._n_lost += 1
             if self._n_lost == MAX_TRIES * self.n:
-                raise OSError(f"loading the model ended {self._n_lost} devices; {in_words(error)}")
+                raise OSError(
+                    f"{self._n_lost} devices died while loading the model; {in_words(error)}"
+                )
         gone = [one for one in self._idle if self._node_of[one] not in alive]
         self._idle = [one for one in self._idle if one not in gone]
         for _ in (actor, *gone):
@@ -150,8 +152,8 @@ class Crew:
                     n_tries[place] += bool(why)
                     if n_tries[place] == MAX_TRIES:
                         raise OSError(
-                            f"a block of prompts ended its device {MAX_TRIES} times; the last "
-                            f"time Ray said: {why}"
+                            f"a block of prompts killed its device {MAX_TRIES} times; "
+                            f"Ray's last error: {why}"
                         )
                     left.appendleft((place, blocks[place]))
         finally:
@@ -165,7 +167,7 @@ class Crew:
         ready, _ = self._ray.wait(refs, timeout=None if running else SECONDS_TO_START)
         if not ready:
             raise OSError(
-                f"no node of the Ray cluster had a place for the model within "
+                f"no node of the Ray cluster had room for the model within "
                 f"{SECONDS_TO_START // 60} minutes; it needs {self._needs}"
             )
         found = []
@@ -196,7 +198,7 @@ class Crew:
         if differing := [key for key in mine if mine[key] != theirs.get(key)]:
             raise ValueError(
                 f"nodes {self.facts.node} and {facts.node} differ in {', '.join(differing)}, so "
-                "their answers could differ; use nodes of one kind"
+                "their answers could differ; use nodes of the same kind"
             )
 
 

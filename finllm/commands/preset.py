@@ -17,8 +17,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         summary="write the values of a preset into params.yaml",
         description=(
             "A preset is a complete setting: the model, its quantization, the batch, the "
-            "sizes of the sets. Write its values into params.yaml and keeps comments and "
-            "order. Run `git diff params.yaml` to see the changes and `git checkout "
+            "sizes of the sets. The command writes its values into params.yaml and keeps "
+            "comments and order. Run `git diff params.yaml` to see the changes and `git checkout "
             "params.yaml` to undo them."
         ),
         example="preset gpu-llama3-8b-qlora",

@@ -154,7 +154,7 @@ def clean_transcript(
         counts.update(removed)
     counts["words_after"] = sum(len(turn.text.split()) for turn in cleaned)
     if not counts["words_after"]:
-        detail = f"{counts['words_before']} words before boilerplate, none after"
+        detail = f"{counts['words_before']} words before boilerplate removal, none after"
         return Reject(transcript.id, transcript.source, 0, "empty_text", detail), counts
     summary = transcript.summary and clean_text(transcript.summary) or None
     period = normalise_period(transcript.period)

@@ -66,7 +66,7 @@ def describe_source(folder: Path) -> Description:
     try:
         raw = YAML(typ="safe").load(file)
     except (YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: not YAML ({error})") from None
+        raise ValueError(f"{file}: not valid YAML ({error})") from None
     if not isinstance(raw, dict):
         raise ValueError(f"{file}: must be a mapping with the keys {', '.join(KEYS)}")
     if unknown := sorted(set(map(str, raw)) - set(KEYS)):
@@ -138,8 +138,7 @@ def _fields(file: Path, form: str, fields: object) -> dict[str, str]:
     if not isinstance(fields, dict) or not set(SPOKEN) & set(fields):
         raise ValueError(
             f"{file}: fields {fields!r}; must map at least `text` to a column, or `turns` (a "
-            f"list of "
-            "speaker and text), or `prepared` and `questions` where they are apart"
+            "list of speaker and text), or `prepared` and `questions` if they are separate"
         )
     if unknown := sorted(set(map(str, fields)) - set(FIELDS)):
         raise ValueError(f"{file}: fields: {unknown[0]!r}; allowed: {', '.join(FIELDS)}")

@@ -58,7 +58,7 @@ def read_document(path: Path, *, encoding: str) -> str | Reject:
     if b"%PDF-" in start[:1024]:
         return _pdf_text(path)
     if suffix == ".pdf":
-        return Reject(path.stem, str(path), 0, "bad_pdf", "no PDF: it does not begin with %PDF-")
+        return Reject(path.stem, str(path), 0, "bad_pdf", "not a PDF: it does not begin with %PDF-")
     if _HTML.match(start.removeprefix(b"\xef\xbb\xbf")) or suffix in (".html", ".htm", ".xhtml"):
         return _html_file(path, encoding=encoding)
     return readers.read_text_file(path, encoding=encoding)
@@ -84,7 +84,9 @@ def _html_file(path: Path, *, encoding: str) -> str | Reject:
         return Reject(path.stem, str(path), 0, "bad_html", str(error))
     n_words = len(text.split())
     if n_words < MIN_WORDS:
-        detail = f"an HTML page with {n_words} words outside its menus and scripts, no transcript"
+        detail = (
+            f"an HTML page with only {n_words} words outside menus and scripts; not a transcript"
+        )
         return Reject(path.stem, str(path), 0, "html", detail)
     return text
 
@@ -206,7 +208,7 @@ def _pdf_text(path: Path) -> str | Reject:
         detail = f"not read within {PDF_SECONDS} seconds"
         return Reject(path.stem, str(path), 0, "bad_pdf", detail)
     except ValueError:
-        detail = "damaged, or more memory than a call's PDF needs"
+        detail = "damaged, or needs more memory than allowed"
         return Reject(path.stem, str(path), 0, "bad_pdf", detail)
     if "reason" in found:
         return Reject(path.stem, str(path), 0, found["reason"], found["detail"])

@@ -96,7 +96,7 @@ def shingle_hashes(tokens: Sequence[str]) -> list[int]:
 
 def _claim(seen: dict[str, object], text_id: str) -> None:
     if text_id in seen:
-        raise ValueError(f"id {text_id!r} is there twice; ids must be unique")
+        raise ValueError(f"duplicate id {text_id!r}; ids must be unique")
 
 
 def _buckets(signatures: np.ndarray, threshold: float) -> Iterator[list[int]]:

@@ -114,7 +114,7 @@ def judge(
         raise ValueError(f"max_outlier_z {max_outlier_z}: must be above 0 (.inf turns it off)")
     reasons: dict[str, list[tuple[str, str]]] = {call.id: [] for call in measures}
     if len(reasons) != len(measures):
-        raise ValueError(f"{len(measures) - len(reasons)} calls have an id that another has")
+        raise ValueError(f"{len(measures) - len(reasons)} calls have duplicate ids")
     for call in measures:
         why = reasons[call.id]
         if call.n_words < min_words:

@@ -192,7 +192,9 @@ def json_rows(path: Path, *, encoding: str, wanted: Sequence[str] = ()) -> Itera
         try:
             row, position = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            yield Reject("", str(path), line, "bad_json", f"{error}; the rest of the file is lost")
+            yield Reject(
+                "", str(path), line, "bad_json", f"{error}; the rest of the file was skipped"
+            )
             return
         if isinstance(row, dict):
             yield row, path, line
@@ -231,7 +233,7 @@ def csv_rows(path: Path, *, encoding: str, columns: set[str]) -> Iterator[Row | 
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            detail = f"{error}; lines {line} to {reader.line_num} are lost"
+            detail = f"{error}; lines {line} to {reader.line_num} were skipped"
             yield Reject("", str(path), line, "bad_csv", detail)
             continue
         if cells is None:
@@ -240,7 +242,7 @@ def csv_rows(path: Path, *, encoding: str, columns: set[str]) -> Iterator[Row | 
         if not reason and header is None:
             header = [cell.strip() for cell in cells]
             if missing := sorted(columns - set(header)):
-                detail = f"no column {', '.join(missing)}; there are {', '.join(header)}"
+                detail = f"missing column {', '.join(missing)}; available: {', '.join(header)}"
                 yield Reject("", str(path), line, "missing_column", detail)
                 return
             continue
@@ -283,7 +285,7 @@ def parquet_rows(path: Path) -> Iterator[Row | Reject]:
         for number, row in enumerate(rows, 1):
             yield row, path, number
     except Exception as error:  # whatever Arrow raises for a damaged file
-        detail = f"{type(error).__name__}: {error}"[:400] + "; the rest of the file is lost"
+        detail = f"{type(error).__name__}: {error}"[:400] + "; the rest of the file was skipped"
         yield Reject("", str(path), number + 1, "unreadable", detail)
     else:
         if not number:

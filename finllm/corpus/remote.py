@@ -31,7 +31,7 @@ def list_urls(url: str, suffixes: tuple[str, ...] = ("",)) -> list[str]:
     except Exception as error:  # whatever the store's client raises
         raise _unreachable(url, error) from None
     if not found:
-        raise ValueError(f"{url}: there is no file")
+        raise ValueError(f"{url}: no files found")
     paths = [PurePosixPath(path).relative_to(top) for path in found]
     kept = [
         path

@@ -64,7 +64,7 @@ def _turns(
     lines = text.splitlines()
     header = lines[0].strip().split("|")
     if missing := [column for column in COLUMNS if column not in header]:
-        detail = f"no column {', '.join(missing)}; there are {', '.join(header)}"
+        detail = f"missing column {', '.join(missing)}; available: {', '.join(header)}"
         return Reject(path.stem, str(path), 1, "missing_column", detail)
     turns: list[Turn] = []
     speaker, parts = "", []

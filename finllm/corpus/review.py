@@ -117,7 +117,9 @@ def read_ratings(path: Path) -> list[Rating]:
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         if missing := sorted({"id", "rater", *QUESTIONS} - set(reader.fieldnames or ())):
-            raise ValueError(f"{path}: no column {missing[0]!r}; must have {', '.join(COLUMNS)}")
+            raise ValueError(
+                f"{path}: missing column {missing[0]!r}; must have {', '.join(COLUMNS)}"
+            )
         for row in reader:
             answers = {question: (row[question] or "").strip().lower() for question in QUESTIONS}
             if not any(answers.values()):
@@ -127,7 +129,7 @@ def read_ratings(path: Path) -> list[Rating]:
                 if answer not in ANSWERS:
                     raise ValueError(f"{where}: {question} {answer!r}; allowed are yes and no")
             if not (row["rater"] or "").strip():
-                raise ValueError(f"{where}: no rater; write who answered")
+                raise ValueError(f"{where}: no rater; enter the rater's name")
             ratings.append(Rating(row["id"], row["rater"].strip(), answers))
     return ratings
 

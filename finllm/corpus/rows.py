@@ -41,7 +41,7 @@ def transcript_from_row(
     values, missing = _mapped(row, fields)
     call_id = _plain(values.get("id")) or f"{file.stem}-{line}"
     if missing:
-        detail = f"no {', '.join(missing)}; there are {', '.join(map(str, row))}"[:500]
+        detail = f"missing {', '.join(missing)}; available: {', '.join(map(str, row))}"[:500]
         return Reject(call_id, str(file), line, "missing_field", detail)
     try:
         found = _turns(values, fields)
@@ -53,7 +53,7 @@ def transcript_from_row(
         return Reject(call_id, str(file), line, "empty_text", detail)
     language = _plain(values.get("language")).lower()[:2]
     if language and language not in known_languages():
-        detail = f"{values['language']!r}; allowed are {', '.join(known_languages())}, or nothing"
+        detail = f"{values['language']!r}; allowed: {', '.join(known_languages())}, or empty"
         return Reject(call_id, str(file), line, "unknown_language", detail)
     summary = values.get("summary")
     if isinstance(summary, list):

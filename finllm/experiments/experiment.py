@@ -112,7 +112,7 @@ def repro_data(project: Path) -> None:
         command, cwd=project, env=own_environment(), stdout=sys.stderr, check=False
     )
     if done.returncode:
-        raise ValueError("`dvc repro split` failed; it makes the sets that the trials train on")
+        raise ValueError("`dvc repro split` failed; it creates the training and validation sets")
 
 
 def read_loss(project: Path, name: str) -> float:

@@ -18,12 +18,12 @@ ALLOWED = (
     "model.attention, model.backend"
 )
 REFUSED = {  # by key: why trials that differ in it are not comparable
-    "train.seed": "the best of several seeds is luck",
+    "train.seed": "the best of several seeds is better only by chance",
     "train.evals_per_run": "the best of more evaluations is lower by chance",
     "train.launcher": "it changes where a training runs, not what it learns",
     "train.devices": "it changes where a training runs, not what it learns",
     "train.checkpoint_every": "it does not change what is learned",
-    "model.name": "a loss in nats a token of one tokenizer is not that of another",
+    "model.name": "a loss in nats per token of one tokenizer is not that of another",
 }
 OF_MODEL = ("quantization", "double_quantization", "compute_dtype", "attention", "backend")
 
@@ -108,7 +108,7 @@ def _dimension(key: str, spec: object, params: Mapping[str, object]) -> Dimensio
         return Dimension(key, values=tuple(values))
     low, high, log = spec["low"], spec["high"], spec.get("log", False)
     if isinstance(current, bool) or not isinstance(current, int | float):
-        raise ValueError(f"{key} is {current!r} in params.yaml, no number; give it values")
+        raise ValueError(f"{key} is {current!r} in params.yaml, not a number; list values instead")
     _check_values(key, [low, high], params)
     if not isinstance(log, bool):
         raise ValueError(f"{key}.log is {log!r}; it must be true or false")
@@ -128,8 +128,8 @@ def _check_key(key: str, params: Mapping[str, object]) -> None:
     section, name = key.split(".")
     if section not in ("lora", "train") and not (section == "model" and name in OF_MODEL):
         raise ValueError(
-            f"{key} cannot be searched: the validation loss must be of one set of examples and "
-            f"one base model (allowed: {ALLOWED})"
+            f"{key} cannot be searched: validation losses are comparable only for the same "
+            f"examples and base model (allowed: {ALLOWED})"
         )
 
 
@@ -140,7 +140,9 @@ def _check_values(key: str, values: Sequence[object], params: Mapping[str, objec
         except ValueError as error:
             raise ValueError(str(error).removeprefix("params.yaml: ")) from None
         except TypeError:
-            raise ValueError(f"{key} has the value {value!r}; it must be plain") from None
+            raise ValueError(
+                f"{key} has the value {value!r}; it must be a number, text or boolean"
+            ) from None
 
 
 def _is_whole(key: str, low: object, params: Mapping[str, object]) -> bool:

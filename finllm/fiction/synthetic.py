@@ -80,7 +80,7 @@ def iter_calls(
     if not 1 <= n_companies <= n_calls <= MAX_CALLS_PER_COMPANY * n_companies:
         raise ValueError(
             f"n_calls={n_calls} for n_companies={n_companies}: needs at least one company and "
-            f"1 to {MAX_CALLS_PER_COMPANY} calls a company"
+            f"1 to {MAX_CALLS_PER_COMPANY} calls per company"
         )
     if min(n_short, n_offtopic, n_duplicates) < 0 or n_duplicates > n_calls:
         raise ValueError(

@@ -105,7 +105,7 @@ def question(
         until = call.n_prepared or None if template == templates.QUESTIONS else None
         chosen = _dense(call, room - budget.max_answer_tokens, until)
     if not chosen:
-        detail = f"none of {len(call.sentences)} sentences fits the budget of tokens"
+        detail = f"none of {len(call.sentences)} sentences fits the token budget"
         return Reject(transcript.id, "", 0, "too_little_text", detail)
     instruction, excerpt = templates.wordings(template)[0], " ".join(chosen)
     return example_of(

@@ -50,13 +50,13 @@ def few_shot_prompt(
         If ``k`` is negative, or the prompt without shots is longer than ``max_tokens``.
     """
     if k < 0:
-        raise ValueError(f"k is {k}; 0 or more examples can be shown")
+        raise ValueError(f"k is {k}; it must be 0 or more")
     shots: list[Example] = []
     text = render_few_shot(tokenizer, example, shots, system_prompt)
     n_tokens = len(chat.encode_prompt(tokenizer, text))
     if n_tokens > max_tokens:
         raise ValueError(
-            f"{example.id}: the prompt has {n_tokens} tokens before any example is shown; "
+            f"{example.id}: the prompt without examples has {n_tokens} tokens; "
             f"max_tokens is {max_tokens}"
         )
     fitting = [o for o in train if o.template == example.template and o.company != example.company]

@@ -145,7 +145,9 @@ def gate(
     if embargo_quarters is not None:
         n_early = chronology.n_too_early(sets, embargo_quarters=embargo_quarters)
     if audit.leaks or n_early:
-        raise ValueError(f"the sets leak into each other: {audit}, {n_early} tested too early")
+        raise ValueError(
+            f"the sets leak into each other: {audit}, {n_early} test examples are too early"
+        )
     return audit
 
 

@@ -125,7 +125,7 @@ def check_transfer_sectors(wanted: Iterable[str], sectors: Iterable[str]) -> Non
         if sector not in found:
             if not found:
                 raise ValueError(
-                    f"split.transfer_sectors names {sector!r}, and this source names no sectors; "
+                    f"split.transfer_sectors names {sector!r}, but this source has no sectors; "
                     "set split.transfer_sectors to []"
                 )
             raise ValueError(
@@ -166,7 +166,9 @@ def _companies_of(examples: Sequence[Example], transfer_source: str) -> set[str]
         return set()
     found = {example.company for example in examples if example.source == transfer_source}
     if not found:
-        raise ValueError(f"data.transfer_source is {transfer_source!r}; no example is from it")
+        raise ValueError(
+            f"data.transfer_source is {transfer_source!r}, but no example comes from it"
+        )
     return found
 
 
@@ -255,18 +257,18 @@ def _too_few(n_test: int, n: int, minimum: int, *, val_share: float, test_share:
     helps = n - n_val - round(wanted * n) >= TRAIN_SHARE * n
     needed = math.ceil(minimum / test_share)
     if round(test_share * n) >= minimum:
-        remedy = "Their examples are too few, or split.max_test_examples is"
+        remedy = "They have too few examples, or split.max_test_examples is too low"
     elif helps:
         remedy = f"Set split.test_share to {wanted:g} (now {test_share:g}){_by_folds(n, minimum)}"
     else:
         remedy = (
-            f"No share can help: at split.test_share {test_share:g} it takes about {needed} "
+            f"No test share is large enough: split.test_share {test_share:g} needs about {needed} "
             f"companies. Use a source with more{_by_folds(n, minimum)}"
         )
     return (
         f"{n_test} of {n} companies are in the test set, and split.min_test_companies is "
-        f"{minimum}: too few for statistics. {remedy}. (Or lower split.min_test_companies, to 2 at "
-        "least; the verdict then says little.)"
+        f"{minimum}: too few for statistics. {remedy}. (Or lower split.min_test_companies to no "
+        "less than 2; the verdict is then weak.)"
     )
 
 

@@ -46,7 +46,7 @@ def read_terms(path: Path) -> list[Term]:
         if len(cells) != len(HEADER) or not cells[0] or not cells[1]:
             raise ValueError(f"{path}, line {number}: {line!r} must have the cells {HEADER}")
         if cells[0] in terms:
-            raise ValueError(f"{path}, line {number}: {cells[0]!r} is there twice")
+            raise ValueError(f"{path}, line {number}: {cells[0]!r} occurs twice")
         synonyms, cased = (tuple(form for form in cell.split("|") if form) for cell in cells[2:])
         terms[cells[0]] = Term(cells[0], cells[1], synonyms, cased)
     if not terms:

@@ -26,9 +26,9 @@ def read_language_terms(path: Path) -> tuple[Term, ...]:
     owners: dict[str, str] = {}
     for where, (canonical, forms, cased) in read_rows(path, HEADER):
         if canonical not in categories:
-            raise ValueError(f"{where}: {canonical!r} is no canonical term of {BUILTIN.name}")
+            raise ValueError(f"{where}: {canonical!r} is not a canonical term of {BUILTIN.name}")
         if canonical in terms:
-            raise ValueError(f"{where}: {canonical!r} is there twice")
+            raise ValueError(f"{where}: {canonical!r} occurs twice")
         term = Term(canonical, categories[canonical], forms_of(forms), forms_of(cased))
         if not term.synonyms and not term.cased:
             raise ValueError(f"{where}: {canonical!r} has no form")

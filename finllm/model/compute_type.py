@@ -67,8 +67,8 @@ def cpu_multiplies_bfloat16() -> bool:
 def _warn_once() -> None:
     where = "the GPU" if torch.cuda.is_available() else "the processor"
     print(
-        f"warning: model.compute_dtype is bfloat16, and {where} has no products of bfloat16, which "
-        "are then many times slower than those of float32; set model.compute_dtype to auto or "
-        "float32",
+        f"warning: model.compute_dtype is bfloat16, but {where} has no hardware support for "
+        "bfloat16, which is then many times slower than float32; set model.compute_dtype to "
+        "auto or float32",
         file=sys.stderr,
     )

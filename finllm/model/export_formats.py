@@ -101,7 +101,9 @@ def new_folder(output: Path, *, force: bool) -> Iterator[Path]:
     ValueError
         If ``output`` is a file, or a folder that is not empty and ``force`` is false.
     """
-    if output.is_file() or (output.is_dir() and any(output.iterdir()) and not force):
+    if output.is_file():
+        raise ValueError(f"{output} is a file; name a folder")
+    if output.is_dir() and any(output.iterdir()) and not force:
         raise ValueError(f"{output} is not empty; --force replaces it, or name another folder")
     temporary = output.with_name(output.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -27,19 +27,19 @@ DTYPES = (torch.bfloat16, torch.float32)
 def why_not_fused(model: torch.nn.Module) -> str:
     """Return why ``FusedLlama`` cannot run the model, or "" if it can."""
     if not isinstance(model, PeftModel) or not isinstance(model.get_base_model(), LlamaForCausalLM):
-        return "only a Llama with a LoRA adapter has fused layers"
+        return "fused layers support only a Llama with a LoRA adapter"
     base, config = model.get_base_model(), model.get_base_model().config
     if base.device.type != "cpu" or base.dtype not in DTYPES:
-        return "fused layers are for bfloat16 or float32 on a CPU"
+        return "fused layers support only bfloat16 or float32 on a CPU"
     if config._attn_implementation != attention.NAME:
-        return "fused layers have an attention of their own, and model.attention asks for another"
+        return "fused layers use their own attention, but model.attention selects another"
     if config.hidden_act != "silu" or config.attention_bias or config.mlp_bias:
-        return "fused layers have SiLU gates and no biases"
+        return "fused layers support only SiLU gates without biases"
     if any(isinstance(module, Linear8bitLt) for module in base.modules()):
-        return "fused layers hold weights of four bits or of sixteen, not of eight"
+        return "fused layers do not support 8-bit weights"
     lora = model.peft_config["default"]
     if lora.use_dora or lora.bias != "none" or model.active_adapters != ["default"]:
-        return "fused layers have one plain LoRA adapter"
+        return "fused layers support only one plain LoRA adapter"
     return ""
 
 

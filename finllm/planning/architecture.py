@@ -107,14 +107,14 @@ def from_config(config: Mapping, where: str) -> Architecture:
     >>> from_config({"model_type": "gpt2"}, "config.json")
     Traceback (most recent call last):
     ...
-    ValueError: config.json: model_type is 'gpt2'; counted are llama, mistral
+    ValueError: config.json: model_type is 'gpt2'; supported: llama, mistral
     """
     family = config.get("model_type", "llama")
     if family not in FAMILIES:
-        raise ValueError(f"{where}: model_type is {family!r}; counted are {', '.join(FAMILIES)}")
+        raise ValueError(f"{where}: model_type is {family!r}; supported: {', '.join(FAMILIES)}")
     for key in ("attention_bias", "mlp_bias"):
         if config.get(key):
-            raise ValueError(f"{where}: {key} is true; only layers without a bias are counted")
+            raise ValueError(f"{where}: {key} is true; only layers without a bias are supported")
     try:
         hidden, heads = config["hidden_size"], config["num_attention_heads"]
         return Architecture(
@@ -129,7 +129,7 @@ def from_config(config: Mapping, where: str) -> Architecture:
             tied=config.get("tie_word_embeddings", False),
         )
     except KeyError as error:
-        raise ValueError(f"{where}: no key {error}, which says how large the model is") from None
+        raise ValueError(f"{where}: key {error} is missing") from None
 
 
 def linear_shapes(model: Architecture) -> dict[str, tuple[int, int]]:

@@ -136,7 +136,7 @@ def weight_bytes(
     elif quantization == "none":
         linear = b * n
     else:
-        raise ValueError(f"quantization is {quantization!r}; planned are nf4, fp4, int8, none")
+        raise ValueError(f"quantization is {quantization!r}; supported: nf4, fp4, int8, none")
     return Weights(linear, constants, b * embedding_parameters(model), b * norm_parameters(model))
 
 
@@ -195,7 +195,7 @@ def device_memory(model: Architecture, setting: Setting, *, launcher: str, devic
     not depend on the launcher, because ``batch_size`` is per device.
     """
     if launcher not in LAUNCHERS:
-        raise ValueError(f"launcher is {launcher!r}; planned are {', '.join(LAUNCHERS)}")
+        raise ValueError(f"launcher is {launcher!r}; supported: {', '.join(LAUNCHERS)}")
     weights = setting_weights(model, setting)
     trained = lora_parameters(model, r=setting.r, targets=setting.targets)
     adapter = gradients = FLOAT32 * trained

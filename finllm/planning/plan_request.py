@@ -98,9 +98,7 @@ def answer_settings(
     lengths = {"their own prompts": own}
     if p.few_shot:
         room = model.context - p.max_new_tokens
-        lengths[f"prompts behind {p.few_shot} examples"] = min(
-            room, own + p.few_shot * t.max_tokens
-        )
+        lengths[f"prompts with {p.few_shot} examples"] = min(room, own + p.few_shot * t.max_tokens)
     return {
         prompts: AnswerSetting(
             quantization=p.quantization,

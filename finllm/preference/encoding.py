@@ -68,8 +68,8 @@ def with_other_answers(rows: Sequence[EncodedPair]) -> list[EncodedPair]:
         )
         if other is None:
             raise ValueError(
-                f"prefer.method is kto, which compares with answers to other prompts, and the "
-                f"{len(rows)} preference pairs have one prompt; raise prefer.max_pairs"
+                f"prefer.method is kto, which needs answers to other prompts, but all "
+                f"{len(rows)} preference pairs have the same prompt; raise prefer.max_pairs"
             )
         found.append(EncodedPair(row.prompt, (*row.answers, other.answers[i % 2])))
     return found

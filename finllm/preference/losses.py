@@ -166,6 +166,6 @@ def check_method(method: str) -> None:
     except (ValueError, AttributeError, KeyError, TypeError, NameError) as error:
         raise ValueError(
             f"prefer.method is {method}, and TRL {trl.__version__} has no loss "
-            f"{TRL_NAMES[method]!r} that can be used here ({str(error).splitlines()[0]}); install "
+            f"{TRL_NAMES[method]!r} that works here ({str(error).splitlines()[0]}); install "
             "the version of requirements.txt"
         ) from None

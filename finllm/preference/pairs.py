@@ -185,7 +185,7 @@ _REASONS = {
     f"{' or '.join(WRITTEN)}); set it to 0",
     SAMPLED: "no pair is left after ranking: the samples of every prompt rank the same; raise "
     "prefer.samples, prefer.temperature or prefer.max_prompts, or set it to 0",
-    RATED: "no preference of a person is about answers to a training example; rate some with "
+    RATED: "no human preference refers to a training example; rate some with "
     "`python -m finllm rate --split train`, or set it to 0",
 }
 
@@ -201,8 +201,8 @@ def with_parts(pairs: Sequence[Pair], *, val_share: float, rng: np.random.Genera
     companies = sorted({pair.company for pair in pairs})
     if len(companies) < 2:
         raise ValueError(
-            f"{len(pairs)} preference pairs of {len(companies)} companies are left, and it takes "
-            "two companies, one of them to choose the best step by; raise prefer.max_pairs, "
+            f"{len(pairs)} preference pairs of {len(companies)} companies are left, but at "
+            "least two companies are needed, one of them for validation; raise prefer.max_pairs, "
             "prefer.samples or split.max_train_examples"
         )
     n = min(max(1, round(val_share * len(companies))), len(companies) - 1)

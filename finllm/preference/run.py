@@ -169,14 +169,14 @@ def check_adapter(adapter: Path, *, name: str, revision: str) -> None:
     """
     file = adapter / "adapter_config.json"
     if not file.is_file():
-        raise ValueError(f"{adapter} holds no adapter; run `dvc repro train` first")
+        raise ValueError(f"{adapter} does not contain an adapter; run `dvc repro train` first")
     config = json.loads(file.read_text(encoding="utf-8"))
     found = config["base_model_name_or_path"], config.get("revision") or ""
     if found != (name, revision):
         there, wanted = (" at ".join(filter(None, base)) for base in (found, (name, revision)))
         raise ValueError(
-            f"the tuned adapter in {adapter} is of the base model {there}, and model.name is "
-            f"{wanted}; run `dvc repro train` again"
+            f"the tuned adapter in {adapter} was trained on the base model {there}, but "
+            f"model.name is {wanted}; run `dvc repro train` again"
         )
 
 
@@ -252,7 +252,7 @@ def alarms(result: PreferenceFit) -> list[tuple[str, str]]:
             (
                 "chosen_fell",
                 "the chosen answers have become less probable too, by "
-                f"{-after.chosen_nats:.3f} nats a token; lower prefer.learning_rate or raise "
+                f"{-after.chosen_nats:.3f} nats per token; lower prefer.learning_rate or raise "
                 "prefer.beta",
             )
         )
@@ -260,8 +260,8 @@ def alarms(result: PreferenceFit) -> list[tuple[str, str]]:
         found.append(
             (
                 "drift",
-                f"the model is {after.drift_nats:.2f} nats a token from where it started; lower "
-                "prefer.learning_rate or prefer.epochs",
+                f"the model has drifted {after.drift_nats:.2f} nats per token from its start; "
+                "lower prefer.learning_rate or prefer.epochs",
             )
         )
     return found

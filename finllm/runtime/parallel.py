@@ -97,7 +97,7 @@ def map_batches(
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool:
-        raise OSError("a worker process was killed, perhaps for want of memory") from None
+        raise OSError("a worker process was killed, possibly because memory ran out") from None
     finally:
         pool.shutdown(cancel_futures=True)
 

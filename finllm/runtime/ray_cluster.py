@@ -23,7 +23,7 @@ SECONDS_TO_ANSWER = 30  # timeout for a connection to a cluster
 OBJECT_STORE_BYTES = 256 * 2**20  # for a local cluster; batches are small, and few at a time
 MAX_RETRIES = 3  # for a batch whose worker or node died
 IN_FLIGHT = 3  # batches per core that are waiting or finished: this bounds the driver's memory
-SHARE = "; what a stage reads must be on a path that every node has"
+SHARE = "; a stage's inputs must be at a path that exists on every node"
 INSTALL = "install it with: pip install -r requirements-ray.txt"
 _PROBE = """
 import logging, sys
@@ -99,8 +99,8 @@ def check_answers(address: str) -> None:
     """
     if "://" in address:
         raise ValueError(
-            f"RAY_ADDRESS is {address}; it must be HOST:PORT or auto, and this machine a node of "
-            "that cluster (ray start --address=HOST:PORT)"
+            f"RAY_ADDRESS is {address}; it must be HOST:PORT or auto, and this machine must be a "
+            "node of that cluster (ray start --address=HOST:PORT)"
         )
     probe = [sys.executable, "-c", _PROBE, address]
     try:

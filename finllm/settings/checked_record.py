@@ -84,7 +84,7 @@ def parsed_yaml(text: str, where: str) -> typing.Any:
     try:
         return YAML(typ="safe").load(text)
     except YAMLError as error:
-        raise ValueError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def _value(kind: typing.Any, raw: object, key: str, metadata: typing.Mapping) -> object:
@@ -92,7 +92,7 @@ def _value(kind: typing.Any, raw: object, key: str, metadata: typing.Mapping) ->
         return checked_record(kind, raw, f"{key}.")
     if kind == tuple[str, ...]:
         if not isinstance(raw, list) or not all(isinstance(item, str) for item in raw):
-            raise ValueError(f"{key} is {raw!r}; it must be a list of text")
+            raise ValueError(f"{key} is {raw!r}; it must be a list of strings")
         return tuple(raw)
     wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
     if kind is float and isinstance(raw, int) and not isinstance(raw, bool):

@@ -225,8 +225,8 @@ class Predict:
         for key, value in {**without, "stop_penalty": 0}.items():
             if self.backend == "vllm" and vars(self)[key] != value:
                 raise ValueError(
-                    f"predict.backend is vllm and predict.{key} is {vars(self)[key]}, which vLLM "
-                    f"does not do as predict.backend auto does; set predict.{key} to {value}"
+                    f"predict.backend is vllm and predict.{key} is {vars(self)[key]}, which "
+                    f"only predict.backend auto supports; set predict.{key} to {value}"
                 )
 
 
@@ -349,13 +349,13 @@ class Params:
             )
         if self.prefer.method != "none" and self.train.method == "full":
             raise ValueError(
-                f"prefer.method is {self.prefer.method} and train.method is full; preferences are "
-                "trained on with an adapter: set train.method to lora or prefer.method to none"
+                f"prefer.method is {self.prefer.method} and train.method is full; preference "
+                "tuning needs an adapter: set train.method to lora or prefer.method to none"
             )
         if self.verdict.candidate == "preferred" and self.prefer.method == "none":
             raise ValueError(
-                "verdict.candidate is preferred and prefer.method is none: there is no such model; "
-                "set prefer.method to dpo, ipo, simpo or kto, or verdict.candidate to tuned"
+                "verdict.candidate is preferred and prefer.method is none: there is no preferred "
+                "model; set prefer.method to dpo, ipo, simpo or kto, or verdict.candidate to tuned"
             )
 
 
@@ -369,7 +369,7 @@ def load_params(path: Path) -> Params:
         the key, the value and the allowed values.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: no such file; it holds every parameter of the pipeline")
+        raise ValueError(f"{path}: no such file; it must contain every parameter of the pipeline")
     return check_params(path.read_text(encoding="utf-8"), str(path))
 
 

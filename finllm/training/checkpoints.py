@@ -186,8 +186,8 @@ def on_other_devices(run: Path) -> str:
         if newest is not None:
             was = other.name.rpartition("-")[2]
             return (
-                f"a checkpoint of this training on {was} devices is at {newest}, and now there are "
-                f"{n}: this run starts from its first step; make {was} visible to go on from there"
+                f"a checkpoint of this training on {was} devices is at {newest}, but now there are "
+                f"{n}: this run starts from its first step; make {was} visible to resume from it"
             )
     return ""
 

@@ -105,7 +105,7 @@ def put_weights(model: PeftModel, weights: dict[str, torch.Tensor]) -> None:
     trained = _trained(model)
     if trained.keys() != weights.keys():
         odd = sorted(trained.keys() ^ weights.keys())[0]
-        raise ValueError(f"the weights are not this adapter's: {odd} is in one of the two only")
+        raise ValueError(f"the weights are not this adapter's: {odd} is in only one of the two")
     with torch.no_grad(), _gathered(trained.values(), write=True):
         for name, parameter in trained.items():
             value = weights[name].to(parameter.device, parameter.dtype)

@@ -39,8 +39,8 @@ def n_processes(launcher: str, devices: int) -> int:
     if launcher == SINGLE:
         if devices > 1:
             raise ValueError(
-                f"train.devices is {devices} and train.launcher is {SINGLE}, which trains on one; "
-                f"use one of {', '.join(LAUNCHERS[1:])}"
+                f"train.devices is {devices} and train.launcher is {SINGLE}, which uses one "
+                f"device; use one of {', '.join(LAUNCHERS[1:])}"
             )
         return 1
     if visible and devices > visible:
@@ -49,7 +49,7 @@ def n_processes(launcher: str, devices: int) -> int:
     if n > 1 and launcher.startswith("deepspeed") and not importlib.util.find_spec("deepspeed"):
         raise ValueError(
             f"train.launcher is {launcher}, and DeepSpeed is not installed (pip install deepspeed);"
-            " fsdp shards as ZeRO-3 does and needs nothing more"
+            " fsdp shards like ZeRO-3 and needs no further package"
         )
     return n
 
@@ -95,7 +95,9 @@ def launch(module: str, arguments: Sequence[str], *, config: Path, n: int) -> No
         If the file is missing, or a process failed (with that process's message, if it left one).
     """
     if not config.is_file():
-        raise ValueError(f"{config}: no such file; it says how Accelerate launches the training")
+        raise ValueError(
+            f"{config}: no such file; it configures how Accelerate launches the training"
+        )
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the agent's notices about ports
     import logging
 

@@ -30,7 +30,7 @@ def check_loss(trainer: Trainer, loss: torch.Tensor, inputs: Mapping[str, torch.
     raise ValueError(
         f"training diverged: the loss is {loss.item()} at step {trainer.state.global_step + 1}, "
         f"on {_examples(trainer, [inputs])}; "
-        f"the first layer whose output is not finite: {layer or 'none in a second pass'}; "
+        f"first layer whose output is not finite: {layer or 'not reproduced in a second pass'}; "
         f"gradients not finite: {_names(_gradients(trainer.model))}; {REMEDY}"
     )
 

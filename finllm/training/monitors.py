@@ -249,7 +249,7 @@ def alarms_of(
         text = f"its norm is {norm:.3g} and {near_zero:.0%} of it is below {NEAR_ZERO:g}"
         found.append(("vanishing", f"the gradient vanishes: {text}; raise train.learning_rate"))
     elif starved:
-        text = f"layer {', '.join(starved)} gets less than a thousandth of the median layer's"
+        text = f"its norm in layer {', '.join(starved)} is below 1/1000 of the median layer's"
         found.append(("vanishing", f"the gradient vanishes: {text}"))
     return found
 

@@ -232,7 +232,7 @@ def _checkpointer(params: Params, folder: str, sets: Sets) -> Checkpointer | Non
         if p.checkpoint_every:
             screen.say(
                 f"train: no checkpoints under {p.launcher}, which stores them as pickles: a killed "
-                "training starts again; fsdp also shards and can resume"
+                "training restarts from its first step; use fsdp to shard and resume"
             )
         return None
     settings = {

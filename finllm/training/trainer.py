@@ -202,7 +202,7 @@ def fit(
     if not train or not val:
         empty = "training" if not train else "validation"
         raise ValueError(
-            f"the {empty} set is empty; see metrics/details/split.json for where examples went"
+            f"the {empty} set is empty; see metrics/details/split.json for the reasons"
         )
     context = model.config.max_position_embeddings
     for name, rows in (("training", train), ("validation", val)):
@@ -288,8 +288,8 @@ def reloaded_val_loss(
     loss = trainer.evaluate()["eval_loss"]
     if not math.isclose(loss, expected, rel_tol=1e-4):
         raise ValueError(
-            f"the adapter in {folder} has a validation loss of {loss} nats when it is read again, "
-            f"and had {expected} when it was chosen; the file is damaged or incomplete: run the "
+            f"the adapter in {folder} has a validation loss of {loss} nats when reloaded, "
+            f"but had {expected} when it was saved; the file is damaged or incomplete: run the "
             "training again, from the last checkpoint"
         )
     return loss

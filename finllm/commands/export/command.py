@@ -68,13 +68,13 @@ def run(parsed: argparse.Namespace) -> None:
     print(f"{parsed.output}: the {model} model as {parsed.format}, with its card in README.md")
     if agreement:
         print(
-            f"greedy answers to {agreement.n_prompts} test prompts, exported against evaluated: "
-            f"{agreement.exact_share:.0%} the same, {agreement.token_share:.0%} of the tokens "
-            "before the first that differs"
+            f"greedy answers of the exported and the evaluated model to {agreement.n_prompts} test "
+            f"prompts: {agreement.exact_share:.0%} identical, {agreement.token_share:.0%} of the "
+            "tokens before the first difference"
         )
         if agreement.lead_at_differences:
             leads = ", ".join(f"{lead:.2f}" for lead in sorted(agreement.lead_at_differences))
             print(
-                f"where they part, the evaluated model's token led in logits by {leads}; its usual "
-                f"lead is {agreement.usual_lead:.2f}"
+                "at the first difference, the evaluated model's token had a lead in logits of "
+                f"{leads}; its usual lead is {agreement.usual_lead:.2f}"
             )

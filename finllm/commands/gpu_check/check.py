@@ -41,7 +41,7 @@ def run(*, minutes: float, packaged: bool = True) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as scratch:
         for name, check in checks(Path(scratch), packaged=packaged):
             if time.monotonic() - started > 60 * minutes:
-                yield Finding(name, NOT_RUN, note=f"{minutes:g} minutes are over")
+                yield Finding(name, NOT_RUN, note=f"time limit of {minutes:g} minutes reached")
                 continue
             yield from _findings(name, check)
 

@@ -15,26 +15,26 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         run,
         summary="check what a GPU computes, and the memory and speed of an 8B model",
         description=(
-            "A small model goes through what CUDA alone reaches: four-bit weights, the 8-bit and "
-            "the paged optimizer, float16 with loss scaling, fused attention, recomputed layers, "
-            "answers, merging, export. Each is held against the CPU's float32 result, within a "
-            "bound by the type's precision. Then a model of Llama-3-8B's shape with random weights "
-            "is trained and asked: the memory planned and measured, at most 15 % apart, and tokens "
-            "a second beside SFTTrainer and generate. No network is needed. Without a GPU the "
-            "layers that a GPU would run are run on the CPU. The exit code is 1 where a bound is "
-            "missed or a check fails."
+            "With a small model, test what only CUDA uses: four-bit weights, the 8-bit and the "
+            "paged optimizer, float16 with loss scaling, fused attention, recomputed layers, "
+            "answers, merging, export. Each result must agree with the CPU's in float32, within "
+            "the type's precision. Then train a model of Llama-3-8B's shape with random weights, "
+            "and let it answer: the planned memory must be within 15 % of the measured memory, and "
+            "tokens per second are compared with SFTTrainer and generate. No network is needed. "
+            "Without a GPU, the layers that a GPU would run are run on the CPU. The exit code is 1 "
+            "if a bound is missed or a check fails."
         ),
         example="gpu-check\ngpu-check --minutes 5 --output h100.json",
-        reads="the packaged model, where it is installed",
+        reads="the packaged model, if installed",
         writes="the findings as JSON, to attach to an issue",
     )
     command.add_argument(
         "--minutes",
         type=float,
         default=10.0,
-        help="begin no check after so many (default: %(default)g)",
+        help="minutes after which no new check starts (default: %(default)g)",
     )
-    add_path(command, "--output", "gpu-check.json", "where the findings are written")
+    add_path(command, "--output", "gpu-check.json", "JSON file for the findings")
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -55,5 +55,5 @@ def run(parsed: argparse.Namespace) -> int:
     findings = list(bar)
     print(table(findings, head=check.head()))
     write_text(parsed.output, check.record(findings, seconds=time.monotonic() - started))
-    print(f"{parsed.output}: the findings, to attach to an issue")
+    print(f"{parsed.output}: findings written; attach this file to an issue")
     return 0 if check.passed(findings) else 1

@@ -96,7 +96,7 @@ def training(
     seconds = _our_steps(base, rows, batch, optimizer)
     yield _measured_memory(f"{name}, training: memory off plan", planned, device)
     ours = batch * length / seconds
-    yield _speed(f"{name}, training: tokens a second", ours, _stock(base, rows, batch, optimizer))
+    yield _speed(f"{name}, training: tokens per second", ours, _stock(base, rows, batch, optimizer))
 
 
 def answering(
@@ -138,7 +138,7 @@ def answering(
     model.config._attn_implementation = "sdpa"
     started = _now()
     stock = generated(model, ids, new_tokens).numel() / (_now() - started)
-    yield _speed(f"{name}, answers: tokens a second", ours, (stock, batch))
+    yield _speed(f"{name}, answers: tokens per second", ours, (stock, batch))
 
 
 def _our_steps(base: PreTrainedModel, rows: list[Encoded], batch: int, optimizer: str) -> float:
@@ -230,7 +230,7 @@ def _as_dataset(rows: Sequence[Encoded]) -> Dataset:
 
 def _measured_memory(name: str, planned: int, device: torch.device) -> Finding:
     if device.type == "cpu":
-        return Finding(name, NOT_RUN, note="the plan is of a GPU")
+        return Finding(name, NOT_RUN, note="memory is planned only for a GPU")
     measured = cuda_peak_bytes()
     note = f"{measured / GB:.2f} GB, {planned / GB:.2f} planned"
     return bounded(name, abs(measured / planned - 1), BAR, note)
@@ -238,7 +238,9 @@ def _measured_memory(name: str, planned: int, device: torch.device) -> Finding:
 
 def _speed(name: str, ours: float, stock: tuple[float, int]) -> Finding:
     speed, batch = stock
-    note = f"stock {speed:,.0f} with a batch of {batch}" if batch else "stock lacks the memory"
+    note = (
+        f"stock {speed:,.0f} with a batch of {batch}" if batch else "SFTTrainer ran out of memory"
+    )
     return Finding(name, MEASURED, ours, note=note)
 
 

@@ -65,7 +65,7 @@ def _device(plan: Plan) -> str:
     s = plan.setting
     rows = [(words, _gb(vars(plan.memory)[part])) for part, words in PARTS.items()]
     rows.append(("peak in training", _gb(plan.memory.peak)))
-    rows.append(("peak until the model is loaded", _gb(plan.loading)))
+    rows.append(("peak while loading the model", _gb(plan.loading)))
     head = f"On each device: {plan.launcher}, {plan.devices} x {s.device}"
     note = (
         f"batch_size {s.batch_size} x {s.length} tokens, {s.labelled} of them labelled; "
@@ -155,8 +155,8 @@ def _verdict(plan: Plan) -> str:
         )
     if plan.memory.peak <= plan.device_gb * GB < plan.loading:
         return (
-            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned per device until the model "
-            "is loaded, whole and in shards; use larger devices, or a smaller model."
+            f"Does not fit {where}: {plan.loading / GB:.2f} GB planned per device while loading "
+            "(whole model and shards); use larger devices, or a smaller model."
         )
     advice = "lower train.batch_size or templatize.max_tokens"
     if plan.preferred and plan.preferred.peak > plan.memory.peak:

@@ -53,7 +53,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--examples", type=Path, help="file of the examples (default: data/split/SPLIT.jsonl)"
     )
     add_path(command, "--base", "data/predict/base.jsonl", "answers of the base to the test set")
-    add_path(command, "--tuned", "data/predict/tuned.jsonl", "answers of the tuned model to it")
+    add_path(
+        command, "--tuned", "data/predict/tuned.jsonl", "answers of the tuned model to the test set"
+    )
     command.add_argument(
         "--ratings",
         type=Path,

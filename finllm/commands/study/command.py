@@ -20,27 +20,27 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         commands,
         "study",
         run,
-        summary="put a claim to the test: levels, seeds, an answer with error bars",
+        summary="test a claim by an ablation with several seeds",
         description=(
-            "Runs every level of a factor with every seed, each a DVC experiment in a copy of the "
-            "project, and answers the file's question over companies and seeds: confirmed, "
-            "refuted, or undecided with the runs that would settle it. With --dry it runs nothing "
-            "and prints the runs, their minutes and the power. Ctrl-C loses nothing: the same "
-            "command goes on where it was. The working folder does not change but for the result."
+            "Run every level of a factor with every seed, each as a DVC experiment in a copy of "
+            "the project, and answer the file's question over companies and seeds: confirmed, "
+            "refuted, or undecided with the runs that would settle it. With --dry, run nothing "
+            "and print the runs, their minutes and the power. After Ctrl-C, run the same command "
+            "again to resume. The working folder does not change except for the result."
         ),
         example="study studies/rank.yaml --dry\nstudy studies/rank.yaml\n"
         "study studies/*.yaml --dry",
         reads="the study files, params.yaml, dvc.yaml and the source",
-        writes="an experiment a run, see `dvc exp show`; docs/studies/NAME; docs/claims.md; what "
+        writes="an experiment per run, see `dvc exp show`; docs/studies/NAME; docs/claims.md; what "
         "it remembers in .search",
     )
     command.add_argument("files", type=Path, nargs="+", metavar="FILE", help="study files")
     command.add_argument("--dry", action="store_true", help="print the plan, run nothing")
     command.add_argument(
-        "--retry", action="store_true", help="run again what failed in an earlier call"
+        "--retry", action="store_true", help="rerun runs that failed in an earlier call"
     )
-    add_path(command, "--results", "docs/studies", "a folder a study goes here")
-    add_path(command, "--claims", "docs/claims.md", "the page of all studies")
+    add_path(command, "--results", "docs/studies", "folder for results, with one folder per study")
+    add_path(command, "--claims", "docs/claims.md", "page that lists all studies")
     add_path(command, "--folder", ".search", "runs, logs and checkpoints")
     add_json(command, "the plan or the results")
 
@@ -70,7 +70,7 @@ def run(parsed: argparse.Namespace) -> int:
         with interruptible():
             found = [_conducted(file, study, parsed) for file, study in studies]
     except KeyboardInterrupt:
-        _say("study: interrupted; the same command goes on where it was")
+        _say("study: interrupted; run the same command to resume")
         return 130
     if parsed.json:
         _print_json(found)
@@ -99,9 +99,9 @@ def _check_results(file: Path, study: Study, results: Path) -> None:
     found = read_json(kept)
     if (found["yaml_sha256"], found["fixed"]) != (study.digest, study.fixed):
         raise ValueError(
-            f"{file} is not what {kept.parent} was made with (study.yaml there), or its calls are "
-            "others; another file is another study, and results are never mixed: give it another "
-            "name, or remove the folder"
+            f"{file} is not what {kept.parent} was made with (study.yaml there), or its calls "
+            "differ from those that it used; another file is another study, and results are never "
+            "mixed: give it another name, or remove the folder"
         )
 
 

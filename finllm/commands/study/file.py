@@ -176,8 +176,8 @@ def _check_distinct(levels: tuple[Level, ...], resolved: list[dict]) -> None:
         for j in range(i):
             if one == resolved[j]:
                 raise ValueError(
-                    f"levels {levels[j].name} and {levels[i].name} are the same settings; "
-                    "a study compares different ones"
+                    f"levels {levels[j].name} and {levels[i].name} have equal settings; "
+                    "levels must differ"
                 )
 
 
@@ -198,11 +198,11 @@ def _levels(raw: Mapping) -> tuple[Level, ...]:
     if len(found) < 2:
         raise ValueError(f"levels has {len(found)}; a comparison needs at least 2")
     if any("train.seed" in level.settings for level in found):
-        raise ValueError("train.seed is no factor: the seeds are set by seeds")
+        raise ValueError("train.seed cannot be a factor; use the key seeds")
     names = [level.name for level in found]
     twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
-        raise ValueError(f"levels has {twice} twice; a study compares different ones")
+        raise ValueError(f"levels has {twice} twice; levels must differ")
     return found
 
 
@@ -219,7 +219,7 @@ def _fixed(raw: Mapping) -> dict[str, Value]:
     if where and Path(where["path"]).exists():
         found |= where["fixed"]
     if "train.seed" in found:
-        raise ValueError("train.seed is no factor: the seeds are set by seeds")
+        raise ValueError("train.seed cannot be fixed; use the key seeds")
     return found
 
 
@@ -234,7 +234,7 @@ def _reference(raw: Mapping, levels: tuple[Level, ...]) -> int:
 def _seeds(raw: Mapping, exact: bool) -> tuple[int, ...]:
     if exact:
         if "seeds" in raw or raw.get("stop"):
-            raise ValueError("exact: what is counted has no seeds and no stop")
+            raise ValueError("exact: remove seeds and stop; counted values need neither")
         return (0,)
     seeds = raw.get("seeds")
     if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
@@ -250,7 +250,7 @@ def _seeds(raw: Mapping, exact: bool) -> tuple[int, ...]:
 def _margin(raw: Mapping, question: str) -> tuple[float, bool]:
     if question not in MARGIN:
         if "margin" in raw:
-            raise ValueError(f"margin: the question {question} has none")
+            raise ValueError(f"margin: not allowed for the question {question}")
         return float("nan"), False
     value = raw.get("margin")
     relative = isinstance(value, str) and value.rstrip().endswith("%")
@@ -273,7 +273,7 @@ def _bounds(raw: Mapping, question: str) -> tuple[float, float]:
     wanted = {"at_least": ("times",), "between": ("low", "high")}.get(question, ())
     for key in ("times", "low", "high"):
         if key in raw and key not in wanted:
-            raise ValueError(f"{key}: the question {question} has none")
+            raise ValueError(f"{key}: not allowed for the question {question}")
     found = [_number(raw, key, low=0, high=1e12) for key in wanted]
     if question == "between" and found[0] >= found[1]:
         raise ValueError(f"low is {found[0]:g} and high is {found[1]:g}; low must be below high")

@@ -103,7 +103,7 @@ def check_figure(measure: Measure, metrics: Path) -> None:
             key for one in found for key, x in leaves(one).items() if isinstance(x, int | float)
         )
         hint = did_you_mean(".".join(measure.keys), known, prefix=f"{measure.stage}.", cutoff=0.3)
-        raise ValueError(f"metric is {measure.text!r}: {files[0]} and {files[1]} have none{hint}")
+        raise ValueError(f"metric is {measure.text!r}: not found in {files[0]} or {files[1]}{hint}")
 
 
 def figure_values(measure: Measure, texts: Iterable[str]) -> Values:
@@ -118,7 +118,7 @@ def figure_values(measure: Measure, texts: Iterable[str]) -> Values:
         found = _figure(json.loads(text), measure.keys)
         if found:
             return {RUN: (RUN, found[0])}
-    raise ValueError(f"{measure.text}: the run has written no such number")
+    raise ValueError(f"{measure.text}: the run's files do not contain this number")
 
 
 def score_values(measure: Measure, scores: Iterable[Score], *, candidate: str = "tuned") -> Values:

@@ -68,14 +68,14 @@ def _total(one: dict) -> str:
         return f"{runs} of a command, whose time is not known; limit {one['limit_hours']:g} hours"
     at_most = "at most about" if one["sequential"] else "about"
     over = one["minutes"] > 60 * one["limit_hours"]
-    limit = f"limit {one['limit_hours']:g} hours{': too few' if over else ''}"
+    limit = f"limit {one['limit_hours']:g} hours{', not enough' if over else ''}"
     return f"{runs}, {at_most} {duration(60 * one['minutes'])}; {limit}"
 
 
 def _power(one: dict) -> str:
     found = one["chances"]
     if not found:
-        return "  power: the file assumes nothing to compute it from"
+        return "  power: not computed (no power section, or exact)"
     said = ", ".join(f"{found[key]:.2f} {key}" for key in ("confirmed", "refuted", "undecided"))
     seeds = f"after {found['mean_seeds']:.1f} seeds on average"
     return f"  power, under its assumptions: {said}; {seeds} ({found['n_simulations']} simulations)"

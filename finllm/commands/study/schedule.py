@@ -157,4 +157,5 @@ class _Times:
     def _answered(self) -> int:
         """Return the same number for the last run's tuned model; 0 if there was no run."""
         answers = self.found["predict_tuned"].get("answers", 0)
-        return answers + 3 * 32 if answers else 0  # 32: default of changed questions
+        changed = [row["n_examples"] for row in self.found["evaluate"].get("robustness", ())]
+        return answers + 3 * max(changed, default=0) if answers else 0
