@@ -31,8 +31,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         example="study studies/rank.yaml --dry\nstudy studies/rank.yaml\n"
         "study studies/*.yaml --dry",
         reads="the study files, params.yaml, dvc.yaml and the source",
-        writes="an experiment per run, see `dvc exp show`; docs/studies/NAME; docs/claims.md; what "
-        "it remembers in .search",
+        writes="an experiment per run, see `dvc exp show`; docs/studies/NAME; docs/claims.md; "
+        "runs, logs and checkpoints in .search",
     )
     command.add_argument("files", type=Path, nargs="+", metavar="FILE", help="study files")
     command.add_argument("--dry", action="store_true", help="print the plan, run nothing")
