@@ -2,10 +2,13 @@
 
 import json
 import re
+import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
 from conftest import tiny_llama
+from peft import PeftModel
 
 from finllm import cli
 from finllm.answering import generate
@@ -37,6 +40,7 @@ def test_without_a_gpu_all_that_a_cpu_can_run_is_within_its_bounds(monkeypatch, 
     not_run = {name for name, state in states.items() if state == "not run"}
     assert not_run == {
         "bfloat16, flash attention 2: logits",
+        "vLLM in bfloat16, LoRA: lead of another token",
         "NF4 in bfloat16, paged AdamW of 8 bits: fall",
         "NF4 in float16 with a scaler, AdamW: fall",
         "tiny, training: memory off plan",
@@ -94,6 +98,49 @@ def test_the_bound_grows_with_epsilon_and_layers_and_the_gradients_is_wider():
 def test_another_set_of_tensors_is_no_distance():
     with pytest.raises(ValueError, match="only one of the two has b"):
         distance({"a": torch.ones(1)}, {"a": torch.ones(1), "b": torch.ones(1)})
+
+
+@pytest.fixture
+def vllm(monkeypatch):
+    """A stand-in for the package, which answers with the exact model and the given adapter."""
+    module, request = ModuleType("vllm"), ModuleType("vllm.lora.request")
+    module.mistake = 0
+
+    class LLM:
+        def __init__(self, **options):
+            assert options["enable_lora"] and options["skip_tokenizer_init"]
+            self.folder = options["model"]
+
+        def generate(self, asked, settings, *, lora_request, use_tqdm):
+            name, _, adapter = lora_request
+            model = PeftModel.from_pretrained(models.exact(self.folder), adapter).eval()
+            for one in asked:
+                ids = torch.tensor([one["prompt_token_ids"]])
+                ids = writing.generated(model, ids, settings["max_tokens"])[0].tolist()
+                ids[0] = (ids[0] + module.mistake) % model.config.vocab_size
+                yield SimpleNamespace(outputs=[SimpleNamespace(token_ids=tuple(ids))])
+
+    module.LLM, module.SamplingParams = LLM, lambda **settings: settings
+    request.LoRARequest = lambda *args: args
+    for name, each in {"vllm": module, "vllm.lora.request": request}.items():
+        monkeypatch.setitem(sys.modules, name, each)
+    monkeypatch.setitem(sys.modules, "vllm.lora", ModuleType("vllm.lora"))
+    return module
+
+
+def test_vllm_is_compared_with_the_exact_model_and_its_adapter(tiny, vllm, tmp_path):
+    found = writing.vllm_agrees("right", tiny, "float32", tmp_path / "adapter")
+    assert (found.state, found.found) == (OK, 0.0)
+    vllm.mistake = 1
+    assert writing.vllm_agrees("wrong", tiny, "bfloat16", tmp_path / "adapter").state == MISSED
+
+
+def test_vllm_is_checked_where_it_is_installed(tiny, monkeypatch, tmp_path):
+    name, skipped = check._vllm(tiny, tmp_path, on_gpu=True)
+    assert skipped().note == "package vllm is not installed"
+    monkeypatch.setattr(check.importlib.util, "find_spec", lambda name: name == "vllm")
+    _, made = check._vllm(tiny, tmp_path, on_gpu=True)
+    assert made.func is writing.vllm_agrees and made.args == (name, tiny, "bfloat16", tmp_path)
 
 
 def test_an_attention_that_sees_the_future_is_missed(tiny, monkeypatch):

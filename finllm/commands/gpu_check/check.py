@@ -78,6 +78,7 @@ def checks(scratch: Path, *, packaged: bool) -> Iterator[Check]:
         name = f"{dtype}, answers: lead of another token"
         yield name, partial(writing.answers_agree, name, tiny, dtype)
     yield "answers as generate's", partial(writing.as_generate, tiny)
+    yield _vllm(tiny, scratch / "adapter", on_gpu=on_gpu)
     yield "merge, export", partial(layers.merged_and_exported, tiny, "bfloat16", scratch / "merged")
     if packaged:
         yield from _packaged()
@@ -90,6 +91,14 @@ def _flash(tiny: str, *, on_gpu: bool) -> Check:
     if on_gpu and importlib.util.find_spec("flash_attn") is not None:
         return name, partial(layers.logits_agree, name, tiny, "bfloat16", kernel=kernel)
     why = "package flash-attn is not installed" if on_gpu else "needs a GPU"
+    return _skipped(name, why)
+
+
+def _vllm(tiny: str, adapter: Path, *, on_gpu: bool) -> Check:
+    name = "vLLM in bfloat16, LoRA: lead of another token"
+    if on_gpu and importlib.util.find_spec("vllm") is not None:
+        return name, partial(writing.vllm_agrees, name, tiny, "bfloat16", adapter)
+    why = "package vllm is not installed" if on_gpu else "needs a GPU"
     return _skipped(name, why)
 
 

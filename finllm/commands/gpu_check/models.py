@@ -23,6 +23,7 @@ from finllm.model import attention
 from finllm.model.loading import add_lora, keep_differentiable, load_base
 
 SEED = 7
+RANK = 8  # of the adapters, unless a check names another
 
 
 def tiny_config() -> LlamaConfig:
@@ -77,7 +78,7 @@ def loaded(
 
 
 def with_lora(
-    model: PreTrainedModel, *, r: int = 8, dropout: float = 0.0, checkpoint_layers: int = 0
+    model: PreTrainedModel, *, r: int = RANK, dropout: float = 0.0, checkpoint_layers: int = 0
 ) -> PeftModel:
     """Add an adapter whose A and B are nonzero and the same on every device."""
     tuned = add_lora(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
@@ -11,6 +12,7 @@ from finllm.answering.generate import greedy_batch
 from finllm.commands.gpu_check import models
 from finllm.commands.gpu_check.bounds import allowed
 from finllm.commands.gpu_check.finding import Finding, bounded
+from finllm.model.compute_type import DTYPES
 
 N_NEW = 24
 LENGTHS = (5, 33, 64)  # of the prompts of a batch
@@ -73,6 +75,39 @@ def answers_agree(name: str, folder: str, dtype: str) -> Finding:
     # for two logits, each with an error relative to the size of all
     bound = 2 * allowed(reference.config, n_tokens, model.dtype)
     return bounded(name, max(leads), bound)
+
+
+def vllm_agrees(name: str, folder: str, dtype: str, adapter: Path) -> Finding:
+    """Check that each token of vLLM with an adapter is the exact model's, up to rounding.
+
+    The adapter is written to the folder ``adapter``, and vLLM loads it as a LoRA request, as
+    ``predict.backend: vllm`` does.
+    """
+    import vllm
+    from vllm.lora.request import LoRARequest
+
+    reference = models.with_lora(models.exact(folder)).eval()
+    reference.save_pretrained(adapter)
+    engine = vllm.LLM(
+        model=folder, dtype=dtype, enable_lora=True, max_lora_rank=models.RANK, enforce_eager=True,
+        skip_tokenizer_init=True, gpu_memory_utilization=0.3, seed=models.SEED,
+    )  # fmt: skip
+    settings = vllm.SamplingParams(
+        temperature=0.0, max_tokens=N_NEW, ignore_eos=True, detokenize=False
+    )
+    config = reference.config
+    asked = prompts(config.vocab_size)
+    found = engine.generate(
+        [{"prompt_token_ids": prompt} for prompt in asked],
+        settings,
+        lora_request=LoRARequest("tuned", 1, str(adapter)),
+        use_tqdm=False,
+    )
+    leads = [
+        largest_lead(reference, prompt, list(output.outputs[0].token_ids))
+        for prompt, output in zip(asked, found, strict=True)
+    ]
+    return bounded(name, max(leads), 2 * allowed(config, max(LENGTHS) + N_NEW, DTYPES[dtype]))
 
 
 def as_generate(folder: str) -> Finding:
