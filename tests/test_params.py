@@ -82,6 +82,17 @@ def test_a_missing_file_is_an_error_in_words(tmp_path):
         load_params(tmp_path / "nowhere.yaml")
 
 
+@pytest.mark.parametrize("name", ["summaries", "questions"])
+def test_a_template_to_train_on_must_have_a_weight(tmp_path, name):
+    text = SHIPPED.replace("train_templates: []", f"train_templates: [completion, {name}]")
+    text = text.replace("summarization: 0.2", "summarization: 0.3").replace(
+        "questions: 0.1", "questions: 0.0"
+    )
+    message = f"split.train_templates has '{name}'; the templates with a weight are understanding"
+    with pytest.raises(ValueError, match=f"{message}, completion, summarization"):
+        load_text(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value", "wanted"),
     [

@@ -43,6 +43,28 @@ def test_what_was_read_is_kept_or_rejected_and_copies_are_no_examples_read():
     assert found["audit"]["shared_companies"] == 0
 
 
+def test_a_template_that_is_not_trained_on_stays_in_the_test_set():
+    examples = corpus()
+    split_of = assign(examples, sectors=("Health",))
+    templates = sorted({e.template for e in examples})
+    assert len(templates) > 1
+    reasons = partition.left_out(
+        examples, {}, split_of, transfer_source="none", embargo_quarters=None,
+        train_templates=templates[:1],
+    )  # fmt: skip
+    no_limits = dict.fromkeys(LIMITS, 0)
+    rng = np.random.default_rng(3)
+    sets = partition.capped_sets(examples, split_of, reasons, limits=no_limits, rng=rng)
+    for name, rows in sets.items():
+        expected = templates[:1] if name in ("train", "val") else templates
+        assert sorted({e.template for e in rows}) == expected
+    rejects = partition.rejected(examples, sets, split_of, reasons)
+    assert {(r.reason, r.detail) for r in rejects} == {
+        ("held_out_template", "train"), ("held_out_template", "val"),
+    }  # fmt: skip
+    assert sum(map(len, sets.values())) + len(rejects) == len(examples)
+
+
 def test_drawn_ids_are_within_the_limit_and_none_for_no_limit():
     examples, rng = corpus(), np.random.default_rng(3)
     assert len(partition.drawn(examples, 5, rng) & {e.id for e in examples}) == 5

@@ -217,6 +217,24 @@ def test_a_gain_is_tuned_minus_base_and_the_set_is_the_one_that_is_named():
         score_values(read_measure("rougeL on noise", with_command=False), rows)
 
 
+def test_a_metric_for_a_template_takes_its_examples_alone():
+    def score(template, value):
+        values = dict.fromkeys(METRICS, value)
+        return Score(template, "tuned", "test", "c", "", "", template, "human", values)
+
+    rows = [score("summarization", 0.5), score("understanding", 0.1)]
+    measure = read_measure("rougeL for summarization", with_command=False)
+    assert score_values(measure, rows) == {"summarization": ("c", 0.5)}
+    with pytest.raises(ValueError, match="no such scores"):
+        score_values(
+            read_measure("rougeL of tuned on test for questions", with_command=False), rows
+        )
+    with pytest.raises(ValueError, match="no summarisation; did you mean summarization"):
+        read_measure("rougeL for summarisation", with_command=False)
+    with pytest.raises(ValueError, match=r"METRIC \[of MODEL\] \[on SET\] \[for TEMPLATE\]"):
+        read_measure("rougeL in summarization", with_command=False)
+
+
 def test_the_candidate_is_the_levels_own():
     def score(model, value):
         values = dict.fromkeys(METRICS, value)

@@ -58,6 +58,7 @@ def parted(
         transfer_source=transfer_source,
         embargo_quarters=embargo,
         transfer_sectors=p.transfer_sectors,
+        train_templates=p.train_templates,
     )
     limits = {
         "train": p.max_train_examples,
@@ -85,6 +86,7 @@ def left_out(
     transfer_source: str,
     embargo_quarters: int | None,
     transfer_sectors: Sequence[str] = (),
+    train_templates: Sequence[str] = (),
 ) -> dict[str, str]:
     """Return the reasons, by example id, why examples can be in no set.
 
@@ -92,16 +94,31 @@ def left_out(
     ----------
     embargo_quarters
         None if the split is not by time.
+    train_templates
+        Templates of the training and validation sets; empty for all.
     """
     reasons = splits.shared_with_source(
         examples, groups, transfer_source=transfer_source, transfer_sectors=transfer_sectors
     )
+    if train_templates:
+        reasons |= held_out(examples, split_of, train_templates)
     if embargo_quarters is None:
         return reasons
     cutoff = chronology.choose_cutoff(examples, split_of, embargo_quarters=embargo_quarters)
     return reasons | chronology.out_of_time(
         examples, split_of, cutoff=cutoff, embargo_quarters=embargo_quarters
     )
+
+
+def held_out(
+    examples: Sequence[Example], split_of: Mapping[str, str], train_templates: Sequence[str]
+) -> dict[str, str]:
+    """Return the reason, by example id, for training examples of a template that is held out."""
+    return {
+        example.id: "held_out_template"
+        for example in examples
+        if split_of[example.company] in ("train", "val") and example.template not in train_templates
+    }
 
 
 def capped_sets(

@@ -125,6 +125,7 @@ class Split:
     val_share: float = within(0, 0.9, above_low=True)
     test_share: float = within(0, 0.9, above_low=True)
     transfer_sectors: tuple[str, ...]
+    train_templates: tuple[str, ...]
     augment_share: float = within(0, 1)
     max_train_examples: int = within(0)
     max_val_examples: int = within(0)
@@ -335,6 +336,13 @@ class Params:
     search: Search
 
     def __post_init__(self) -> None:
+        weights = dataclasses.asdict(self.templatize.weights)
+        if unknown := [name for name in self.split.train_templates if not weights.get(name)]:
+            raise ValueError(
+                f"split.train_templates has {unknown[0]!r}; the templates with a weight are "
+                f"{', '.join(name for name, weight in weights.items() if weight)} "
+                "(templatize.weights)"
+            )
         if self.train.method == "full" and self.model.quantization != "none":
             raise ValueError(
                 f"train.method is full and model.quantization is {self.model.quantization}; "

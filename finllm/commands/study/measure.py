@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from finllm.records import METRICS, Score, read_json
 from finllm.settings.checked_record import did_you_mean
+from finllm.settings.params import Weights
 
 SETS = ("test", "transfer", "reworded", "noise", "free")
 CHANGED = ("reworded", "noise", "free")  # scored separately, in another file
@@ -18,6 +20,7 @@ STAGES = (
     *("split", "train", "prefer", "predict_base", "predict_tuned", "predict_preferred"),
     "evaluate",
 )
+TEMPLATES = tuple(field.name for field in dataclasses.fields(Weights))
 RUN = "run"  # the only "company" of a figure of the whole run
 
 
@@ -29,6 +32,7 @@ class Measure:
     metric: str = ""  # one of records.METRICS; empty for a figure or a command
     set: str = ""
     whose: str = ""
+    template: str = ""  # only its examples count; empty for all
     stage: str = ""  # the stage that wrote the figure
     keys: tuple[str, ...] = ()  # path of the figure in the stage's file
 
@@ -56,8 +60,9 @@ Values = dict[str, tuple[str, float]]  # by example: company and value
 def read_measure(text: str, *, with_command: bool) -> Measure:
     """Parse the ``metric`` of a study file.
 
-    ``number_accuracy``, ``number_accuracy of base`` or ``number_accuracy of gain on reworded``
-    names a metric, the model (default: tuned) and the set (default: test).
+    ``number_accuracy``, ``number_accuracy of base`` or ``number_accuracy of gain on reworded for
+    summarization`` names a metric, the model (default: tuned), the set (default: test) and the
+    template (default: all).
     ``train.forgetting.ratio`` names a figure that a stage wrote. With a command, the measure is
     the value that the command writes, and its name is free.
 
@@ -75,17 +80,22 @@ def read_measure(text: str, *, with_command: bool) -> Measure:
             raise ValueError(f"metric is {text!r}; a figure is STAGE.KEY, of {', '.join(STAGES)}")
         return Measure(text, stage=stage, keys=tuple(keys))
     rest = dict(zip(words[1::2], words[2::2], strict=False))
-    said = {"of": rest.get("of", "tuned"), "on": rest.get("on", "test")}
-    if set(rest) - set(said) or len(words) % 2 == 0:
-        raise ValueError(f"metric is {text!r}; it must be METRIC [of MODEL] [on SET]")
-    for what, allowed in ((words[0], METRICS), (said["of"], WHOSE), (said["on"], SETS)):
+    said = {"of": "tuned", "on": "test", "for": ""} | rest
+    if len(said) > 3 or len(words) % 2 == 0:
+        raise ValueError(
+            f"metric is {text!r}; it must be METRIC [of MODEL] [on SET] [for TEMPLATE]"
+        )
+    allowed_words = [(words[0], METRICS), (said["of"], WHOSE), (said["on"], SETS)]
+    if said["for"]:
+        allowed_words.append((said["for"], TEMPLATES))
+    for what, allowed in allowed_words:
         if what not in allowed:
             hint = did_you_mean(what, allowed)
             raise ValueError(
                 f"metric is {text!r}: there is no {what}{hint} (allowed: {', '.join(allowed)}, "
                 "or a figure such as train.best_val_loss_nats)"
             )
-    return Measure(text, metric=words[0], set=said["on"], whose=said["of"])
+    return Measure(text, metric=words[0], set=said["on"], whose=said["of"], template=said["for"])
 
 
 def check_figure(measure: Measure, metrics: Path) -> None:
@@ -133,6 +143,8 @@ def score_values(measure: Measure, scores: Iterable[Score], *, candidate: str = 
     """
     by_model: dict[str, dict[str, tuple[str, float]]] = {"base": {}, "tuned": {}, "preferred": {}}
     for score in scores:
+        if measure.template not in ("", score.template):
+            continue
         value = score.values.get(measure.metric)
         if score.split == measure.set and score.model in by_model and value is not None:
             by_model[score.model][score.example_id] = score.company, float(value)
