@@ -109,8 +109,8 @@ def stated_period(text: str) -> str:
 def parted_by_period(text: str) -> tuple[str, str, str]:
     """Split a text at the first period it names: the text before, the period, and the text after.
 
-    The parts are returned with the words of the period in English and with plain dashes; if the
-    text names no period, all of it is the first part.
+    A quarter goes before a full year. The parts are returned with the words of the period in
+    English and with plain dashes; if the text names no period, all of it is the first part.
 
     >>> parted_by_period("Acme SE Nine Months 2024 Results")
     ('Acme SE ', '2024Q3', ' Results')

@@ -127,7 +127,7 @@ def read_vocabulary(path: Path) -> dict[str, int]:
     Raises
     ------
     ValueError
-        If a line is not a word, a tab and a whole number.
+        If a line is not a word, a tab and a whole number, or the file has no words.
     """
     frequencies: dict[str, int] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -143,7 +143,7 @@ def read_vocabulary(path: Path) -> dict[str, int]:
 
 
 def vocabulary_overlap(counts: Counter[str], reference: dict[str, int]) -> dict[str, float]:
-    """Measure how much of the reference vocabulary a corpus uses.
+    """Measure how far the vocabulary of a corpus and that of the reference overlap.
 
     Parameters
     ----------

@@ -206,7 +206,7 @@ class Cleaned:
     kept_by_source: Counter[str] = field(default_factory=Counter)
     by_layout: Counter[str] = field(default_factory=Counter)
     kept_by_language: Counter[str] = field(default_factory=Counter)
-    tickers: list[str] = field(default_factory=list)  # one per line; "" unless taken from a head
+    tickers: list[str] = field(default_factory=list)  # one per line; "" if the head gave no company
     disclaimers: list[disclaimers.Candidate] = field(default_factory=list)
 
 

@@ -42,7 +42,11 @@ _CAPITAL = re.compile(r"[\"“‘(]?[A-Z]")
 
 
 def read_document(path: Path, *, encoding: str) -> str | Reject:
-    """Return the text of a file, whose format is judged by content before name; or a reject."""
+    """Return the text of a file, or a reject.
+
+    Files with a suffix in ``UNREADABLE`` or ``ROWS`` are rejected unread. The format of any other
+    file is judged by its content first, and by its suffix only if that does not tell.
+    """
     suffix = path.suffix.lower()
     if suffix in UNREADABLE:
         detail = f"{suffix} files are not read; save it as text, HTML or PDF"
@@ -117,7 +121,7 @@ def html_text(page: str) -> str:
 
 
 def _main_part(root: etree._Element) -> etree._Element:
-    """Return the article of a page if it has most of the page's words, else the whole page."""
+    """Return the ``article`` or ``main`` with over half of a page's text, else the whole page."""
     whole = len("".join(root.itertext()))
     for tag in ("article", "main"):
         parts = root.findall(f".//{tag}")
@@ -151,9 +155,9 @@ def _lines(root: etree._Element) -> str:
 
 
 def _break_before(element: etree._Element, tag: str, parts: list[str]) -> str:
-    """Return what separates an element's words from those before: a line break, ": " or "".
+    """Return what separates an element's words from those before: a line break, ": ", " " or "".
 
-    A name in the first of two cells is announced by a colon. Inline elements that only a style
+    A name in the first of two cells is followed by a colon, once. Inline elements that only a style
     separates ("Operator" "Good day") get a line break; pieces of one word ("Reve" "nue") do not.
     """
     before = element.getprevious()

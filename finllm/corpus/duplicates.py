@@ -78,7 +78,7 @@ def group_signatures(
 
 
 def shingle_hashes(tokens: Sequence[str]) -> list[int]:
-    """Return the distinct 32-bit hashes of word 5-grams; a shorter text gives one hash.
+    """Return the distinct 32-bit hashes of word 5-grams, or the one hash of a shorter text.
 
     Vectorised: words are hashed once, and 5-grams are combined as polynomials in arithmetic mod
     2^64.

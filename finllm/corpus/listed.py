@@ -61,7 +61,7 @@ def turns(value: object, *, section: str, field: str) -> list[Turn]:
 
 
 def _parsed(value: object) -> object:
-    """Parse a list in a cell of a CSV file, written as JSON or as a Python literal."""
+    """Parse a list or object in a cell of a CSV file, written as JSON or as a Python literal."""
     if isinstance(value, str) and re.match(r"\s*(?:\[\s*[\[{]|\{\s*[\"'])", value):
         for parse in (partial(json.loads, strict=False), ast.literal_eval):
             with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):

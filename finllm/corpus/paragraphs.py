@@ -62,7 +62,7 @@ def near_groups(rows: np.ndarray) -> np.ndarray:
     """Return a group number for each sketch, shape (n,); near-duplicates (and chains) share one.
 
     Sketches that agree on a whole band (four cells) are each compared with the first of them and
-    with the neighbouring one. Two sketches of similarity 0.7 share a band nine times in ten, of 0.8
+    with the one before. Two sketches of similarity 0.7 share a band nine times in ten, of 0.8
     ninety-nine times in a hundred; time is n log n. If many sketches agree on a band, two that are
     alike only to each other may be missed.
     """

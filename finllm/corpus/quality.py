@@ -98,8 +98,9 @@ def judge(
 ) -> dict[str, Reject]:
     """Return the rejects by call id; a call that is not among the keys is kept.
 
-    Outliers are sought among the calls of a source inside the bounds (``outlier_scores``); for
-    repetition only high values count. The reason is the first that applies, the detail lists all.
+    Outliers are sought among the calls inside the bounds of each source and language
+    (``outlier_scores``); for repetition only high values count. The reason is the first that
+    applies, the detail lists all.
 
     Raises
     ------

@@ -74,7 +74,7 @@ def decode_file(raw: bytes, *, encoding: str) -> tuple[str, str, str]:
 
 
 def _unmarked_utf16(raw: bytes) -> str:
-    """Return which UTF-16 text without a byte order mark looks like, or "" for neither."""
+    """Return which UTF-16 the text looks like without a byte order mark, or "" for neither."""
     start = raw[:4096]
     for name, own, other in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
         if 5 * start[own::2].count(0) > 2 * len(start) and not start[other::2].count(0):
@@ -205,7 +205,7 @@ def json_rows(path: Path, *, encoding: str, wanted: Sequence[str] = ()) -> Itera
 
 
 def _whole_record(text: str, wanted: Sequence[str]) -> dict | None:
-    """Return the object in a text if it has one of these fields, or paths of fields; else None."""
+    """Return the object that a text is if it has one of these fields or field paths, else None."""
     try:
         row = json.loads(text, strict=False)
     except (ValueError, RecursionError):
@@ -276,7 +276,7 @@ class _CsvFeed:
 
 
 def parquet_rows(path: Path) -> Iterator[Row | Reject]:
-    """Yield the rows of a Parquet file, streamed by ``datasets``; damage loses its remainder."""
+    """Yield the rows of a Parquet file, streamed by ``datasets``; damage ends it with a reject."""
     from datasets import load_dataset
 
     number = 0

@@ -30,7 +30,8 @@ def read(
 
     ``base`` is a folder as published (the files in ``transcripts/nlp_references``) or any folder
     with such files below it. The tables of calls and speakers are read if present. They give no
-    year: it is the first year that the call names with its quarter; without one the period is "".
+    year: the first year that the opening names with that quarter is taken, or the first quarter
+    that it names if the table gives none; without either the period is "".
     """
     metadata = {row.get("file_id", ""): row for row in _rows(base, METADATA)}
     speakers = _speaker_names(_rows(base, SPEAKERS))

@@ -142,9 +142,10 @@ def inter_rater_agreement(ratings: Sequence[Rating], question: str) -> dict[str,
     dict
         ``n_pairs`` of ratings, ``observed`` agreement, ``kappa`` = (observed - expected) /
         (1 - expected) with the expected agreement from each rater's own share of yes (Cohen 1960),
-        averaged over pairs of raters, weighted by their number of shared calls. Pairs whose
-        answers are always the same leave no room for chance and are left out of kappa. A value
-        without any pair is None. Kappa is unreliable if nearly all answers are equal.
+        averaged over pairs of raters, weighted by their number of shared calls. Pairs in
+        which both raters give one and the same answer throughout leave no room for chance and are
+        left out of kappa. A value without any pair is None. Kappa is unreliable if nearly all
+        answers are equal.
     """
     by_rater: defaultdict[str, dict[str, bool]] = defaultdict(dict)
     for rating in ratings:

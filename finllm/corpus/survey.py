@@ -80,7 +80,7 @@ class Survey:
         return self._periods
 
     def _paragraphs(self) -> dict[str, float]:
-        """Count paragraphs that several calls share: verbatim, and up to a few words (``near``).
+        """Count paragraphs that several calls share: verbatim, and but for a few words (``near``).
 
         Verbatim repetitions within a call count once.
         """

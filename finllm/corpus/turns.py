@@ -86,9 +86,10 @@ def _is_brief(turns: Sequence[Turn], name: str) -> bool:
 def boundary(turns: Sequence[Turn]) -> int | None:
     """Return the index of the turn with which the questions begin, or None if none is found.
 
-    It is the first turn that the source marks as Q&A; else the first hand-over by an operator, or
-    the turn after the floor was opened long before it; else the turn after the first that ends by
-    opening the floor; else the first turn of an analyst, if the source says who is one.
+    It is the first turn that the source marks as Q&A; else the first in which an operator begins
+    the questions, or the turn after the floor was opened long before that; else the turn after the
+    first that ends by opening the floor; else the first turn of an analyst, if the source says who
+    is one.
     """
     for index, turn in enumerate(turns):
         if turn.section == "qa":
@@ -121,10 +122,11 @@ def _opened_before(turns: Sequence[Turn], hand_over: int) -> int | None:
 def speaker_roles(turns: Sequence[Turn], start: int | None) -> dict[str, str]:
     """Return a role for each speaker; ``start`` is the turn with which the questions begin.
 
-    Operators are recognised by their phrases. Executives have spoken before ``start``. An analyst
-    speaks first after a hand-over in at least half of the exchanges they take part in; hand-overs
-    divide the call into exchanges. All others are judged by whether most of their turns ask
-    something.
+    Roles that the source gave are kept. Operators are recognised by name or by their phrases.
+    Executives have said at least ``MIN_PREPARED_WORDS`` words before ``start``. An analyst speaks
+    first after a hand-over in at least half of the exchanges they take part in; hand-overs divide
+    the call into exchanges. A speaker who does so in fewer is an executive. All others are judged
+    by whether most of their turns ask something.
     """
     roles = {turn.speaker: turn.role for turn in turns if turn.role != "unknown"}
     speaking = operators(turns)

@@ -160,7 +160,7 @@ def _settled_firms(found: dict[int, Heading]) -> dict[int, Heading]:
 def _first_speech(
     lines: Sequence[str], headings: dict[int, Heading], people: roster.Roster
 ) -> int | None:
-    """Return the first heading that is followed by words and not by another entry of a list."""
+    """Return the index of the first heading followed by words, not by a list entry; or None."""
     for index, heading in headings.items():
         below = index + heading.n_lines
         if heading.text or (
