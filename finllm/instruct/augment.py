@@ -58,7 +58,7 @@ def augment(
 
 
 def perturb(example: Example, names: Sequence[str], rng: np.random.Generator) -> Example | None:
-    """Rename the company and scale the amounts of an example; None if no factor is consistent."""
+    """Rename the company, redraw the wording and scale the amounts; None if no factor fits."""
     shorter = [name for name in names if len(name) <= len(example.company)]
     name = shorter[int(rng.integers(len(shorter)))] if shorter else example.company
     asked = [w for w in wordings(example.template) if len(w) <= len(example.instruction)]
@@ -105,7 +105,7 @@ def scale_money(text: str, factor: Decimal, language: str = "") -> str:
 
 
 def agreements(excerpt: str, answer: str, language: str = "") -> list[tuple[str, tuple[bool, ...]]]:
-    """Return the kind of each figure in the answer, and the figures of the excerpt it agrees with.
+    """Return each answer figure's kind, and whether it agrees with each figure of the excerpt.
 
     The last entry has the kinds of the excerpt's figures and the signs of all figures. ``language``
     is the excerpt's, as ``extract_quantities`` takes it; answers are in English.

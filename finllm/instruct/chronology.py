@@ -31,7 +31,7 @@ def quarter_number(period: str) -> int | None:
 def choose_cutoff(
     examples: Iterable[Example], split_of: Mapping[str, str], *, embargo_quarters: int
 ) -> int:
-    """Choose the first quarter of the test set, as a number, to keep as many examples as possible.
+    """Choose the first quarter of the test set, as a number, so that both sides keep most examples.
 
     It maximises the product of the numbers of training and of test examples that remain.
 
@@ -79,7 +79,11 @@ def out_of_time(
 
 
 def n_too_early(sets: Mapping[str, Sequence[Example]], *, embargo_quarters: int) -> int:
-    """Count test and transfer examples not later than all training examples plus the embargo."""
+    """Count test and transfer examples not later than all training examples plus the embargo.
+
+    Training examples include those for validation. An example of any set without a known period
+    counts too.
+    """
     dates = [quarter_number(e.period) for name in ("train", "val") for e in sets[name]]
     latest = max((date for date in dates if date is not None), default=0)
     later = [quarter_number(e.period) for name in LATER for e in sets[name]]

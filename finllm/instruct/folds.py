@@ -14,7 +14,7 @@ from finllm.records import Example
 def deal(
     units: Sequence[Sequence[str]], examples: Sequence[Example], n_folds: int
 ) -> list[list[Sequence[str]]]:
-    """Divide the units of companies into ``n_folds`` parts with similar shares of templates.
+    """Divide the units of companies into ``n_folds`` parts with similar counts by template.
 
     The algorithm is greedy, the largest unit first (ties in the order given): each unit goes to the
     part in which the sum of squared counts by template, relative to the template's total, grows

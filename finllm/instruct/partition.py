@@ -113,7 +113,7 @@ def left_out(
 def held_out(
     examples: Sequence[Example], split_of: Mapping[str, str], train_templates: Sequence[str]
 ) -> dict[str, str]:
-    """Return the reason, by example id, for training examples of a template that is held out."""
+    """Return the reason, by id, for training and validation examples of held-out templates."""
     return {
         example.id: "held_out_template"
         for example in examples

@@ -112,9 +112,10 @@ def words(sentence: str) -> set[str]:
 
 
 def log_odds(rows: Sequence[dict[str, float] | None], company: str) -> list[float | None]:
-    """Return the log-odds that each sentence of a company's call is quoted, up to ``MOST_LIKELY``.
+    """Return the log-odds, at most ``MOST_LIKELY``, that each sentence of a call is quoted.
 
-    ``rows`` come from ``inputs``; the result is None for a sentence without a figure.
+    ``rows`` come from ``inputs``; ``company`` selects the weights. The result is None for a
+    sentence without a figure.
     """
     weights, fold = load_weights(), fold_of(company)
     found: list[float | None] = []

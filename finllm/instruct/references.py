@@ -37,7 +37,7 @@ class KeyFigure:
 
 
 def key_figure(sentence: str, lexicon: Lexicon) -> KeyFigure | None:
-    """Return the first figure of a sentence with the nearest financial term before it, if any."""
+    """Return the first figure with a financial term shortly before it, and that term, or None."""
     terms = [
         term
         for term in lexicon.find(sentence)
@@ -84,7 +84,7 @@ def analysis(sentences: Sequence[str], lexicon: Lexicon) -> str:
     """Derive an analysis of an excerpt by rule: key figures, themes, outlook and tone.
 
     It repeats the excerpt and adds nothing; to learn it is to learn a rule. Empty if the excerpt
-    has no key figure.
+    has no key figure outside its guidance.
     """
     results: dict[tuple[str, str], str] = {}
     outlook: dict[tuple[str, str], str] = {}
@@ -115,7 +115,11 @@ def analysis(sentences: Sequence[str], lexicon: Lexicon) -> str:
 
 
 def analyst_questions(transcript: Transcript) -> list[str]:
-    """Return the questions that analysts asked: their sentences that end in a question mark."""
+    """Return the questions that analysts asked: their sentences that end in a question mark.
+
+    Those of a turn are one text; turns of the prepared remarks, and texts of fewer than eight
+    words, are left out.
+    """
     found = []
     for turn in transcript.turns:
         if turn.role == "analyst" and turn.section != "prepared":

@@ -41,10 +41,10 @@ class Audit:
 
 
 def company_units(examples: Sequence[Example], groups: Mapping[str, str]) -> list[list[str]]:
-    """Return groups of companies that must stay together, joined by near-duplicate calls.
+    """Return the units of companies that must stay together.
 
-    Most groups are of one company. ``groups`` maps the ids of transcripts to their near-duplicate
-    groups, for those that are in one.
+    A unit is one company, or several that near-duplicate calls join. ``groups`` maps the ids of
+    transcripts to their near-duplicate groups, for those that are in one.
     """
     parent = {example.company: example.company for example in examples}
 

@@ -89,8 +89,8 @@ def most_telling(contents: Sequence[Content], costs: Sequence[int], budget: int)
     Greedy by value over the square root of the cost, within ``budget`` tokens; of equal sentences
     the earlier comes first. The value of a sentence is that of its headline terms, its guidance and
     the figures not yet in a chosen sentence; at the end of the call it is half that at the start.
-    A sentence without a new figure only fills the rest. Sentences of value 0 are left out
-    unless there are no others. The reference is not used.
+    A sentence without a new figure only fills the rest. Sentences of value 0 are left out; if
+    there are no others, one of them is chosen. The reference is not used.
 
     The weights were chosen on training calls: docs/experiments.md reports what they gain.
     """
