@@ -50,7 +50,7 @@ _OF_OURS = re.compile(
 
 
 def counted_unit(text: str, end: int, reach: int = 4) -> str:
-    """Return the noun that a number counts, or "" if none is found within `reach` words.
+    """Return the noun that a number counts, the first plural of the next `reach` words, or "".
 
     >>> counted_unit("51 gennext stores", 2)
     'stores'

@@ -129,7 +129,10 @@ def is_address(cased: str, text: str, atom: Atom) -> bool:
 
 
 def is_day(cased: str, text: str, atom: Atom, window: str) -> bool:
-    """Return whether a number is the day of a date; "may" must be written "May"."""
+    """Return whether a number is the day of a date.
+
+    "may" counts right before the number, and elsewhere only if written "May".
+    """
     if atom.number > 31 or atom.number % 1:
         return False
     before = _DAY_BEFORE.search(window)

@@ -64,7 +64,7 @@ def numbers_in(text: str) -> Iterator[re.Match[str]]:
 
 
 def digit_atom(text: str, match: re.Match[str], reach: int) -> Atom | None:
-    """Return the atom of a match of `NUMBER`, or None if the digits are part of a word.
+    """Return the atom of a match of `NUMBER`, or None if the digits are part of a word or a code.
 
     `reach` is the end of the previous atom: the "rupees" of "5 rupees 3" belong to the 5.
     """

@@ -139,7 +139,11 @@ def _digit_edits(text: str, language: str) -> Iterator[Edit]:
 
 
 def _is_grouped(match: re.Match[str], language: str) -> bool:
-    """Return whether "816 000" is one number: it ends in 000, has three groups, or has a unit."""
+    """Return whether "816 000" is one number.
+
+    It is if it ends in 000, has three groups or a unit next to it, or if the text is not English;
+    but not after another group of digits, nor as a telephone number.
+    """
     text, start = match.string, match.start()
     if text[start - 2 : start - 1].isdigit() and text[start - 1] == " " or text[start] == "0":
         return False

@@ -22,7 +22,7 @@ _IDIOMS = re.compile(
     r"|a million (?:thanks|times (?:over|no|better)|reasons|ways|questions|things|apologies)"
     r"|thanks? (?:you )?a (?:million|thousand|hundred))\b"
 )
-_WORDS_BEFORE = 5  # "ten out of ten" has up to four words before the number
+_WORDS_BEFORE = 5  # starts tried: the number, and up to four words before it
 _QUESTION = re.compile(r"[ -]questions?\b")
 
 

@@ -91,8 +91,8 @@ class Plain:
 def plain(text: str, language: str = "") -> Plain:
     r"""Return the text without markup, list numerals and footnote marks, its wrapped lines joined.
 
-    Numbers in other formats are rewritten in the English format (``foreign``), and the words of
-    ``language`` for and next to numbers become English.
+    Numbers in other formats are rewritten in the English format (``foreign``). The ``language``'s
+    words for numbers, units, magnitudes, periods and directions become English.
 
     >>> plain("1. **Revenue** rose 5%[1]").text
     '\nRevenue rose 5%\n'

@@ -27,7 +27,8 @@ def quantities_agree(a: Quantity, b: Quantity) -> bool:
     may differ by half of the coarser last digit shown, and by 10 % at most: 1.2 billion agrees with
     1.2314 billion, but 2 billion does not agree with 2.4 billion. A range agrees only with a range,
     end by end, never with a single amount; ``is_stated`` compares the one with the other.
-    A period without a year agrees with the same period of any year.
+    A period without a year agrees with the same period of any year, and a year with the full
+    fiscal year of the same number.
     """
     if a.kind != b.kind:
         return _is_same_year(a, b)

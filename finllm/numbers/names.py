@@ -358,7 +358,7 @@ def _is_known_name(cased: str, text: str, atom: Atom) -> bool:
 
 
 def _is_after_capital(cased: str, text: str, atom: Atom, previous: str) -> bool:
-    """Return whether an integer follows a capitalised word, as in "Crosstrek 5", without a noun."""
+    """Return whether a number forms a name with the capitalised word before it: "Crosstrek 5"."""
     at = atom.start - len(previous) - 1
     word = cased[at : atom.start - 1]  # with a capital, as in "Boeing" and "iOS"
     if not (word[:1].isalpha() and word[-1].isalpha()) or word.islower():

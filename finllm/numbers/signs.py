@@ -95,7 +95,10 @@ def mark_signs(text: str, atoms: list[Atom]) -> None:
 
 
 def without_conversions(text: str, atoms: list[Atom]) -> None:
-    """Make a converted amount in parentheses positive, as in "€3 billion ($3.7 billion)"."""
+    """Take the sign off converted amounts in parentheses, as in "€3 billion ($3.7 billion)".
+
+    They stay negative if the amount before is negative without parentheses of its own.
+    """
     for first, second in zip(atoms, atoms[1:], strict=False):
         if not second.negative or second.kind != "money" or first.kind != "money":
             continue

@@ -68,7 +68,8 @@ def language_of(code: str) -> Language:
     Raises
     ------
     ValueError
-        If there is no file, or one of its lines is not a form and its words.
+        If there is no file, if one of its lines is not a form and its words, or if a "numeral"
+        names neither a number nor a connective.
     """
     path = FOLDER / f"{code}.tsv"
     if not path.is_file():
@@ -217,7 +218,10 @@ def magnitude_words() -> str:
 
 
 def word_edits(text: str, language: str) -> list[Edit]:
-    """Return the edits that put a language's words next to numbers into English."""
+    """Return the edits that put a language's words around numbers into English.
+
+    They are its dates, and its words for units, magnitudes, periods and directions.
+    """
     if language in ("", "en"):
         return []
     known = language_of(language)

@@ -47,9 +47,10 @@ def wrapped(lines: list[str], fresh: list[bool]) -> list[bool]:
 
 
 def _mark_block(block: list[str], goes_on: list[bool], first: int, *, item: bool) -> None:
-    """Mark in ``goes_on`` the breaks inside a block of lines without a bullet or an empty line.
+    """Mark in ``goes_on`` the breaks of a block of lines that are inside a sentence.
 
-    ``first`` is the index of its first line; ``item`` tells whether that line is a list item.
+    Only its first line may have a bullet; ``first`` is the index of that line, and ``item`` tells
+    whether it is a list item.
     """
     unended = [
         nth
