@@ -51,7 +51,7 @@ class Transcript:
     provenance: str = "human"  # who wrote the words: "human", or "synthetic" for a generator
     ticker: str = ""  # empty if unknown, as are the next three
     date: str = ""  # of the call: "2023-10-25"
-    layout: str = ""  # how the text names its speakers; empty if the source itself gives turns
+    layout: str = ""  # how the text names its speakers; if the source gives turns, "turns" or empty
     language: str = ""  # ISO 639 code; before cleaning, empty if the source does not give it
 
     @property

@@ -139,7 +139,7 @@ class Books:
 
 
 def add_up(quarters: tuple[Quarter, ...]) -> Quarter:
-    """Combine quarters to a year: sum flows, average shares, keep the last debt and indicators."""
+    """Combine quarters into a year: sum flows, average shares, keep last debt and indicators."""
     last = quarters[-1]
     flow = {
         field.name: sum(vars(quarter)[field.name] for quarter in quarters)
@@ -163,8 +163,8 @@ def simulate(
 ) -> Books:
     """Draw the accounts of one company from the start of ``first_year - 2``.
 
-    Index ``N_HISTORY`` is the first quarter of ``first_year``; at least ``n_quarters`` follow it,
-    and after those at least one more full year, so that guidance can look ahead.
+    Index ``N_HISTORY`` is the first quarter of ``first_year``. From it on there are at least
+    ``n_quarters``, and after those at least one more full year, so that guidance can look ahead.
     """
     n = N_HISTORY + 4 * (-(-n_quarters // 4) + 1)
     trend, segments = _revenue(economics, n_segments, n, rng)

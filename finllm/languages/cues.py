@@ -1,4 +1,4 @@
-"""Find the phrases of other languages than English with which questions begin."""
+"""Find phrases in languages other than English that mark the start of the questions in a call."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cue_patterns(path: Path) -> dict[str, list[str]]:
 
 
 def says(cue: str, text: str) -> bool:
-    """Return whether a text in another language than English has one of the phrases of a cue."""
+    """Return whether a text in a language other than English has one of the phrases of a cue."""
     codes = (code for code in maybe_spoken_in(text) if code != ENGLISH)
     return any(_compiled(code)[cue].search(text) for code in codes)
 

@@ -68,7 +68,7 @@ def said_in(text: str) -> str:
 
 
 def maybe_spoken_in(text: str) -> tuple[str, ...]:
-    """Return all languages of ``spoken_in`` that share the highest word count, or English alone.
+    """Return the languages of ``spoken_in`` with the highest word count; only English if it has it.
 
     >>> maybe_spoken_in("La premi\u00e8re question vient de Paul.")
     ('es', 'fr')

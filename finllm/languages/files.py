@@ -29,7 +29,7 @@ def check_language(code: str, where: str) -> str:
     Raises
     ------
     ValueError
-        If it has none; ``where`` says where the code was found, the message lists those allowed.
+        If it has none. The message lists the allowed codes; ``where`` is the code's place.
     """
     if code not in known_languages():
         raise ValueError(

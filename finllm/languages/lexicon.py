@@ -28,8 +28,8 @@ def read_terms(path: Path) -> list[Term]:
     Raises
     ------
     ValueError
-        If a line has the wrong number of cells, or an empty first or second one, or a canonical
-        term repeats; or if the file has no terms.
+        If the first row is not the header; if a line has too many cells, or an empty first or
+        second one; if a canonical term repeats; or if the file has no terms.
     """
     terms: dict[str, Term] = {}
     header_seen = False
@@ -84,7 +84,7 @@ def fold(form: str) -> str:
 
 
 def trie_pattern(forms: Iterable[str]) -> str:
-    """Return a regular expression for any of the forms, longest first, with shared prefixes."""
+    """Return a regular expression for any of the forms, longest first, shared prefixes factored."""
     root: dict = {}
     for form in forms:
         node = root

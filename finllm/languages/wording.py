@@ -38,8 +38,8 @@ def wording_rows(path: Path) -> list[tuple[str, str, tuple[str, ...]]]:
     Raises
     ------
     ValueError
-        If the header is missing, or a line has the wrong number of cells, an unknown class or an
-        unclosed brace.
+        If the first row is not the header, or a line has the wrong number of cells, an unknown
+        class or an unclosed brace.
     """
     rows = []
     header_seen = False

@@ -26,8 +26,8 @@ def apply_preset(name: str, *, folder: Path, params: Path) -> list[str]:
     Raises
     ------
     ValueError
-        If there is no such preset, it names a key that params.yaml does not have, or the result is
-        not allowed.
+        If there is no such preset, if the preset names a key that params.yaml does not have, or if
+        the result is not allowed.
     """
     text, changed = _with_preset(name, folder, params)
     write_text(params, text)
