@@ -52,6 +52,11 @@ def draw_sample(strata: dict[str, str], *, n_sample: int, rng: np.random.Generat
     ----------
     strata
         Call id to stratum ("kept", or the reason of the reject).
+
+    Raises
+    ------
+    ValueError
+        If ``n_sample`` is below 1.
     """
     if n_sample < 1:
         raise ValueError(f"n_sample {n_sample}: must be at least 1")
@@ -146,6 +151,11 @@ def inter_rater_agreement(ratings: Sequence[Rating], question: str) -> dict[str,
         which both raters give one and the same answer throughout leave no room for chance and are
         left out of kappa. A value without any pair is None. Kappa is unreliable if nearly all
         answers are equal.
+
+    Raises
+    ------
+    ValueError
+        If a rater rated one call twice.
     """
     by_rater: defaultdict[str, dict[str, bool]] = defaultdict(dict)
     for rating in ratings:
@@ -175,6 +185,11 @@ def inter_rater_agreement(ratings: Sequence[Rating], question: str) -> dict[str,
 
 def wilson_interval(n_hits: int, n: int, *, confidence: float) -> tuple[float, float]:
     """Compute Wilson's score interval for a share (Wilson 1927), without continuity correction.
+
+    Raises
+    ------
+    ValueError
+        If ``n_hits`` is not in 0 to ``n``, ``n`` is below 1, or ``confidence`` is not in (0, 1).
 
     >>> [round(x, 4) for x in wilson_interval(2, 20, confidence=0.95)]
     [0.0279, 0.301]

@@ -57,7 +57,13 @@ def read_source(folder: Path) -> Iterator[Transcript | Reject]:
 
 
 def read_described(source: Description, name: Path | None = None) -> Iterator[Transcript | Reject]:
-    """Yield the records of a source whose description is known; ``name`` is used in messages."""
+    """Yield the records of a source whose description is known; ``name`` is used in messages.
+
+    Raises
+    ------
+    ValueError
+        If the source has no records, or cannot be read as a whole.
+    """
     first_seen: dict[str, str] = {}
     n_records = 0
     for record in _remote_records(source) if source.url else _records(source):

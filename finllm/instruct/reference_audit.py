@@ -47,7 +47,7 @@ def audit_references(
 def auditor() -> Callable[[Sequence[tuple[Line, list[Line]]]], Totals]:
     """Build a function that counts a batch of calls with their examples; add up its results.
 
-    An example of another call is an error, as in ``audit_references``.
+    An example of another call raises a ValueError, as in ``audit_references``.
     """
 
     def audit(batch: Sequence[tuple[Line, list[Line]]]) -> Totals:

@@ -382,7 +382,13 @@ def load_params(path: Path) -> Params:
 
 
 def check_params(text: str, where: str) -> Params:
-    """Check the text of a params.yaml and return its parameters; ``where`` names it in messages."""
+    """Check the text of a params.yaml and return its parameters; ``where`` names it in messages.
+
+    Raises
+    ------
+    ValueError
+        As ``load_params``, except for a missing file.
+    """
     raw = parsed_yaml(text, where)
     try:
         return checked_record(Params, raw)
