@@ -68,8 +68,7 @@ def language_of(code: str) -> Language:
     Raises
     ------
     ValueError
-        If there is no file, if one of its lines is not a form and its words, or if a "numeral"
-        names neither a number nor a connective.
+        If there is no file, or a line is not a form and its words, or has an invalid numeral.
     """
     path = FOLDER / f"{code}.tsv"
     if not path.is_file():
