@@ -175,7 +175,7 @@ class FusedDecoder:
     def _read(
         self, qkv: torch.Tensor, keys: np.ndarray, values: np.ndarray, *, last: bool
     ) -> torch.Tensor:
-        """Compute a prompt's attention, or its last token's, and write its keys and values."""
+        """Compute causal attention of a prompt or its last token, and cache all keys and values."""
         n = len(qkv)
         q = qkv.new_empty(self.kv, n, self.group, self.dim)
         k, v = qkv.new_empty(2, self.kv, n, self.dim)
