@@ -119,9 +119,9 @@ def fit_paired_model(
     Raises
     ------
     ValueError
-        For bad data, fewer than two clusters, differences that are all equal (they have no scale),
-        and for Student's t if more than half of the differences are exactly equal: its scale would
-        shrink to zero on the ties.
+        For bad data or settings, fewer than two clusters, differences that are all equal (they
+        have no scale), and for Student's t if more than half of the differences are exactly equal:
+        its scale would shrink to zero on the ties.
     """
     values = finite_vector(differences, "differences", at_least=2)
     labels, codes = cluster_codes(clusters, len(values))

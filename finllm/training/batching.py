@@ -47,7 +47,7 @@ class Batching:
         return f"{self.n_examples} example{'s' if self.n_examples > 1 else ''}"
 
     def effective(self, lengths: Sequence[int], accumulation: int) -> float:
-        """Return the number of examples per optimizer step; the average, if their number varies."""
+        """Return a process's examples per optimizer step; the average, if their number varies."""
         if not self.by_tokens:
             return self.n_examples * accumulation
         return len(lengths) / max(1, self.count(lengths)) * accumulation
