@@ -41,12 +41,12 @@ class Asked:
 
     @property
     def own(self) -> list[Prediction]:
-        """Answers to the unchanged examples."""
+        """Answers to the unchanged examples, under the rules of the answerer."""
         return [row for row in self.predictions if not row.asked]
 
     @property
     def changed(self) -> list[Prediction]:
-        """Answers to the changed examples."""
+        """All other answers: to changed prompts, or without the decoding rules."""
         return [row for row in self.predictions if row.asked]
 
 
@@ -163,7 +163,7 @@ def summary(answerer: Answering, asked: Asked, *, n_alone: int) -> dict[str, obj
 
     ``n_alone`` prompts are asked again, one at a time, for the latency of a single request. The
     other latency is that of an answer in its batch, from the start of reading its prompt. Costs
-    cover all answers, the other values only those to the unchanged examples.
+    cover all answers, the other values only ``asked.own``.
     """
     rows = asked.own
     prompt_tokens = [row.n_prompt_tokens for row in asked.predictions]

@@ -16,7 +16,7 @@ from finllm.answering.rules import Rules
 class Stopwatch:
     """Seconds of reading prompts, and of each answer from the start of reading its prompt.
 
-    If several workers read at the same time, the seconds of each are divided by their number.
+    If several workers read at the same time, their reading seconds are divided by their number.
     """
 
     def __init__(self) -> None:

@@ -113,7 +113,7 @@ class Crew:
         Raises
         ------
         OSError
-            If no device survives loading the model.
+            If ``MAX_TRIES`` devices per actor died while loading the model.
         """
         alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
         node = self._node_of.pop(actor, "")

@@ -153,7 +153,10 @@ class Rules:
         return weighed
 
     def _best(self, answer: _Open, ids: Sequence[int], logits: np.ndarray) -> int:
-        """Return the most probable token that may follow, or one that ends the answer."""
+        """Return the most probable token that may follow, or one that ends the answer.
+
+        After ``MOST_ASKED`` tokens, only the known rest of an incomplete figure is tried.
+        """
         for token in most_probable(logits, MOST_ASKED):
             if self._may_follow(answer, ids, token):
                 return token

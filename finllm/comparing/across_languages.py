@@ -26,7 +26,7 @@ class LanguageRow:
     base: float  # means over the examples
     tuned: float
     gain: Gain | None  # tuned minus base, mean of company means; None for fewer than two companies
-    change: Gain | None  # this gain minus the English one; None if either is missing
+    change: Gain | None  # minus the English gain; None for English or if either is missing
 
 
 def by_language(

@@ -27,7 +27,7 @@ class Run:
     transfer: list[Example]
     calls: list[Transcript]  # at least those of the test and transfer examples
     said: Mapping[str, Sequence[Prediction]]  # by model; empty for a model that was not asked
-    changed: Mapping[str, Sequence[Prediction]]  # answers to changed questions, by model
+    changed: Mapping[str, Sequence[Prediction]]  # by model; to changed questions, or without rules
     losses: Mapping[str, Sequence[ReferenceLoss]]  # of the test references, by model
 
     @property

@@ -48,7 +48,8 @@ def pair(scores: Sequence[Score], *, split: str, base: str = "base", tuned: str 
     ------
     ValueError
         If only one of the two models has an example, a model has an example twice, there are no
-        examples, or a score is infinite. NaN is allowed: it marks a score that is not defined.
+        examples, a metric is missing, or a score is infinite. NaN is allowed: it marks a score that
+        is not defined.
     """
     seen: set[tuple[str, str]] = set()
     for score in (score for score in scores if score.split == split):

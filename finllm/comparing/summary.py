@@ -70,7 +70,7 @@ def candidates(
 def changed_candidates(
     sets: Mapping[str, Sequence[Example]], changed: Mapping[str, Sequence[Prediction]]
 ) -> list[Candidate]:
-    """Return the answers to the changed questions as answers to the original examples."""
+    """Return the answers to changed questions or without rules, each for its original example."""
     said = {(m, r.asked, r.example_id): r for m, rows in changed.items() for r in rows}
     return [
         Candidate(model, name, example, row.text, row.hit_limit)

@@ -106,7 +106,8 @@ def onednn_isa(capabilities: dict[str, object] | None = None) -> str:
     """Return the instruction set that oneDNN uses for products, within the limit set for it.
 
     Examples are ``AVX2``, ``AVX512_CORE``, ``AVX512_CORE_BF16`` and ``AVX512_CORE_AMX``. The result
-    is the limit itself if that is below AVX2, and the architecture if the processor is not x86-64.
+    is the limit itself if that is below AVX2 or a variant of it, and the architecture if the
+    processor is not x86-64 or lacks AVX2.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ def load_trained(model: PeftModel | PreTrainedModel, folder: Path) -> None:
     Raises
     ------
     KeyError
-        If a weight is missing on disk.
+        If a weight of a whole model is missing on disk; for an adapter nothing is raised.
     """
     if isinstance(model, PeftModel):
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))

@@ -95,7 +95,7 @@ def _blocks(
 
 
 def _rows(x: torch.Tensor, seen: Sequence[slice]) -> torch.Tensor:
-    """Return some rows of x (kv, n, dim), copied only if they are not contiguous."""
+    """Return some rows of x (kv, n, dim), copied only if there are several slices."""
     parts = [x[:, rows] for rows in seen]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 

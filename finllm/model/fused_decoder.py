@@ -45,7 +45,7 @@ DRAFTED_ROWS = 32  # in float32; measured, docs/experiments.md
 CACHE_BYTES = 3 * 10**9  # limit for keys and values; answers beyond it wait, with the same result
 
 Logits = Callable[[], np.ndarray]  # returns the logits of the whole vocabulary, in float32
-# Arguments: the prompt's index, the answer's ids so far, the most probable next id and its logits.
+# Arguments: the prompt's index, the answer's ids so far, the most probable next id, and ``Logits``.
 # Result: the new ids of the answer, which are a prefix of the ids so far and at most one more.
 Write = Callable[[int, Sequence[int], int, Logits], list[int]]
 
@@ -175,7 +175,7 @@ class FusedDecoder:
     def _read(
         self, qkv: torch.Tensor, keys: np.ndarray, values: np.ndarray, *, last: bool
     ) -> torch.Tensor:
-        """Compute a prompt's attention, or its last token's, and write its keys and values."""
+        """Compute causal attention of a prompt or its last token, and cache all keys and values."""
         n = len(qkv)
         q = qkv.new_empty(self.kv, n, self.group, self.dim)
         k, v = qkv.new_empty(2, self.kv, n, self.dim)

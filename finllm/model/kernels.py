@@ -105,7 +105,7 @@ def _drop(row, i, seed, threshold, dropped):
 
 @njit(inline="always")
 def _add_kept(grad, adapter, i, seed, threshold, total):
-    """Add the adapter's gradient to grad where its input was kept, in float32."""
+    """Write to total grad plus the adapter's gradient where its input was kept, in float32."""
     first = _U32(i * len(grad))
     for j in range(len(grad)):
         more = _wide(adapter[j]) if _kept(seed, first + _U32(j), threshold) else _F32(0)
@@ -127,7 +127,10 @@ def _norm(row, weight, eps, normed):
 
 @_IN_PARALLEL
 def norm(x, weight, eps, seed, threshold, out, dropped):
-    """Compute the RMS norm of the rows of x (n, d), and the same after dropout (unscaled)."""
+    """Compute the RMS norm of the rows of x (n, d), and the same after dropout for the adapters.
+
+    The elements that dropout keeps are not scaled.
+    """
     for i in prange(len(x)):
         _norm(x[i], weight, eps, out[i])
         _drop(out[i], i, seed, threshold, dropped[i])

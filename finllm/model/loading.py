@@ -171,7 +171,8 @@ def add_lora(
     Raises
     ------
     ValueError
-        If ``dora`` is combined with int8 weights on a CPU.
+        If ``dora`` is combined with int8 weights on a CPU, or ``unsloth`` with
+        ``checkpoint_layers`` above 1.
     """
     if backend == "unsloth":
         return backends.unsloth_lora(

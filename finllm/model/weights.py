@@ -13,7 +13,7 @@ from finllm.settings.params import Model
 
 
 def cache_folder() -> Path:
-    """Return the folder for converted weights: ``FINLLM_CACHE``, or ``~/.cache/finllm``."""
+    """Return the cache folder of weights and kernels: ``FINLLM_CACHE``, or ``~/.cache/finllm``."""
     return Path(os.environ.get("FINLLM_CACHE", Path.home() / ".cache" / "finllm"))
 
 
@@ -101,8 +101,9 @@ def _convert(file: Path, folder: Path) -> None:
 def checkpoint_root() -> Path:
     """Return the folder of unfinished work: ``FINLLM_CHECKPOINTS``, or ``.checkpoints``.
 
-    DVC removes the copy in which a queued or temporary experiment runs, even after a kill, so its
-    unfinished work is saved in the original project, where the same experiment finds it again.
+    The default is a folder of the project. DVC removes the copy in which a queued or temporary
+    experiment runs, even after a kill, so its unfinished work is saved in the original project,
+    where the same experiment finds it again.
     """
     if "FINLLM_CHECKPOINTS" in os.environ:
         return Path(os.environ["FINLLM_CHECKPOINTS"])

@@ -105,7 +105,7 @@ class _Kto(KTOTrainer):
         self._total_train_tokens, self._tp_size = 0, 1
 
     def of_reference(self, nats: torch.Tensor, reference: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the reference's log-probabilities, the labels, and those of the answers for kl."""
+        """Return the reference's log-probabilities, the labels, and both models' values for kl."""
         return {
             "ref_logps": reference[:, :2].T.reshape(-1),
             "label": torch.arange(2, device=nats.device).repeat_interleave(len(nats)) == 0,

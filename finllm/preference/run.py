@@ -165,7 +165,7 @@ def check_adapter(adapter: Path, *, name: str, revision: str) -> None:
     Raises
     ------
     ValueError
-        With the names of both base models.
+        If either is the case; for another base model, the message names both.
     """
     file = adapter / "adapter_config.json"
     if not file.is_file():

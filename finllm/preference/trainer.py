@@ -37,7 +37,7 @@ class Standing:
     accuracy: float  # share of pairs in which the chosen answer leads
     lead_nats: float  # mean lead of the chosen answer, as the loss defines it
     chosen_nats: float  # change of the chosen answer's log-probability per token since the start
-    drift_nats: float  # mean absolute change of an answer's log-probability per token
+    drift_nats: float  # the same in absolute value, as the mean over both answers
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class PreferenceTrainer(LabelledLossTrainer):
     _seen: tuple[torch.Tensor, ...] = ()  # of this step, one row per pair
 
     def pair_nats(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Return the log-probability of each answer, shape (pairs, answers)."""
+        """Return the log-probability of each answer, summed over its tokens: (pairs, answers)."""
         base = self.accelerator.unwrap_model(self.model).get_base_model()
         ids = inputs["input_ids"][inputs["attention_mask"].bool()]
         laid_out = _laid_out(inputs["n_prompt"].tolist(), inputs["n_answers"].tolist())

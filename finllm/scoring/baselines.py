@@ -89,7 +89,10 @@ def nearest_training_answers(
 def nearest_company_answers(
     examples: Sequence[Example], train: Sequence[Example]
 ) -> dict[str, str]:
-    """Return ``nearest_training_answers`` within each example's own company, if it has answers."""
+    """Return ``nearest_training_answers`` within each example's own company.
+
+    Examples without a training example of their company and template are left out.
+    """
     bags: dict[tuple[str, str], list[tuple[frozenset[str], str]]] = {}
     asked = {(example.company, example.template) for example in examples}
     for other in train:

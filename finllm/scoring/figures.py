@@ -101,7 +101,7 @@ def worth(a: Figure, b: Figure) -> float:
     """Return 1 for the same figure, 0.5 for the same figure in a different context, 0 otherwise.
 
     The context differs if both sentences name items but none in common, both name periods but none
-    in common, or only one of the figures has a written minus sign ("a loss of $-3").
+    in common, or only one of two negative figures has a written minus sign ("a loss of $-3").
     """
     if not figures_agree(a, b):
         return 0.0

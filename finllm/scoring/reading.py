@@ -40,7 +40,7 @@ _SLIPS = re.compile(  # glued words, invisible characters, a plus before a minus
 _SENTENCE = re.compile(  # "$ 1 . 2 billion", as tokenizers write it, is one number
     r"(?<!\W[a-z])(?<!\bvs)(?<!\bno)(?<!\bco)(?<!\binc)(?!(?<=\d )\. \d)([.!?;]) (?=\S)", re.I
 )
-_PARTIAL = "|".join(  # "$452 mil": the cut part of the word would give the magnitude
+_PARTIAL = "|".join(  # "$452 mil": the rest of the word would tell what the number is
     word[:n]
     for word in ("thousand", "million", "billion", "trillion", "percent", "percentage", "basis")
     for n in range(len(word) - 1, 1 if word[0] in "tp" else 0, -1)
@@ -72,7 +72,7 @@ _ALONE = re.compile(r"(?<![\w-])\d[\d,.]*(?<![,.])(?![\w-])")
 class Token:
     """Canonical token of a text, with its place."""
 
-    kind: str  # figure, period, digits, comma, end, or one of CLASSES
+    kind: str  # figure, period, digits, comma, end, or a class of ``finllm.languages.wording``
     text: str  # canonical: the same for the same meaning
     start: int  # in the text of ``statement_lines``; the same for both ends of a range
     end: int
@@ -140,7 +140,8 @@ def without_fragment(text: str) -> str:
     """Return an answer cut by the length limit without its last word and a number before it.
 
     The cut may leave "$4", "$452." or "$452.2" of "$452.2 million". An answer that ends in a full
-    stop is returned unchanged, unless the stop belongs to a number, as in "$452.".
+    stop, "!", "?", "%" or a word such as "million" is returned unchanged, unless the stop belongs
+    to a number, as in "$452.".
 
     >>> without_fragment("Revenue rose 5% to $452.2 mil")
     'Revenue rose 5% to '
@@ -244,7 +245,7 @@ def _in_order(quantity: Quantity, mention: str) -> Quantity:
     """Apply the magnitude of a range to both ends: "$40 to $0.05 billion" starts at 40 million.
 
     The same holds for "$40 to $50,000,000". Ranges whose ends as written are less than a factor of
-    1000 apart are returned unchanged.
+    1000 apart, or state a magnitude each, are returned unchanged.
     """
     low, high = quantity.low, quantity.high
     if low is None or high is None or not 0 < low * 1000 <= high:

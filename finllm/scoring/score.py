@@ -119,7 +119,7 @@ def check_few_shot(
 def changed_examples(
     test: Sequence[Example], changed: Mapping[str, Sequence[Prediction]]
 ) -> dict[str, list[Example]]:
-    """Return for each kind of change the test examples that the models answered in changed form.
+    """Return for each kind of change the test examples that every model answered in that form.
 
     Raises
     ------

@@ -60,6 +60,11 @@ def semantic_scores(
     BERTScore (Zhang et al. 2020, arXiv 1904.09675) is computed without idf and rescaling, so that
     random pairs score far above 0 and only differences are meaningful. Its values depend on the
     model and its layer. Similarity (Reimers and Gurevych 2019) counts a negative cosine as 0.
+
+    Raises
+    ------
+    ValueError
+        If the encoder has fewer layers than ``layer``.
     """
     filled = [i for i, text in enumerate(candidates) if text.strip()]
     f1, cosine = np.zeros(len(candidates)), np.zeros(len(candidates))

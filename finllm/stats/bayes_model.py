@@ -100,8 +100,8 @@ def fit_paired_model(
     - ``likelihood="student_t"``: the residuals are Student's t with ``nu - 1 ~ Exponential(29)``,
       as in BEST (Kruschke 2013, "Bayesian estimation supersedes the t test"), and company effects
       are non-centred. Here mu is the *location*, and s the scale: under skew or many ties mu is
-      not the mean (P(mu > 0) < 0.025 in 35 % of null data sets). Use this likelihood to check for
-      outliers, not for a verdict.
+      not the mean (P(mu > 0) < 0.025 in 35 % of null data sets). Use this likelihood to check
+      the influence of outliers, not for a verdict.
 
     Do not use the posterior when ``usable`` is false (R-hat above ``max_r_hat``, an effective
     sample size below ``min_ess``, more than ``max_divergences``). Predictive p-values near 0 or 1
@@ -119,9 +119,9 @@ def fit_paired_model(
     Raises
     ------
     ValueError
-        For bad data, fewer than two clusters, differences that are all equal (they have no scale),
-        and for Student's t if more than half of the differences are exactly equal: its scale would
-        shrink to zero on the ties.
+        For bad data or settings, fewer than two clusters, differences that are all equal (they
+        have no scale), and for Student's t if more than half of the differences are exactly equal:
+        its scale would shrink to zero on the ties.
     """
     values = finite_vector(differences, "differences", at_least=2)
     labels, codes = cluster_codes(clusters, len(values))

@@ -74,7 +74,7 @@ def compare(
     Raises
     ------
     ValueError
-        If the primary metric is defined in fewer than two companies or is not among them, the
+        If the primary metric is not in ``base`` or is defined in fewer than two companies, the
         arms differ in length, or a score is infinite.
     """
     if primary not in base:

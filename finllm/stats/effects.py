@@ -52,7 +52,8 @@ def cohens_d(
     With ``rng`` the interval is a BCa bootstrap over whole clusters (pairs stay together), whose
     coverage is too low below about 30 clusters. Without ``rng`` and ``clusters`` it is Algina and
     Keselman's (2003) for normal pairs: that of d_z times sd(differences) / pooled sd. The textbook
-    noncentral-t interval assumes independent arms and is wrong here. NaN if neither arm varies.
+    noncentral-t interval assumes independent arms and is wrong here. If neither arm varies, d is
+    NaN, or 0 if their means are equal too.
     """
     return _of_arms(tuned, base, clusters, _pooled_sd, confidence, n_bootstrap, rng)
 

@@ -164,9 +164,10 @@ def shapiro_wilk(differences: ArrayLike, clusters: Sequence[Hashable] | None = N
     """Run the Shapiro-Wilk test of normality on the cluster means of the differences.
 
     Shapiro and Wilk (1965), by Royston's algorithm AS R94. Apply it to the differences, never to
-    the two arms. It has little power below 20 values and rejects harmless departures above 200, and
-    its p-value is unreliable beyond 5,000: use it to describe, not to select a test. If all
-    differences are equal, statistic and p-value are NaN.
+    the two arms. It has little power below 20 values and rejects harmless departures above 200: use
+    it to describe, not to select a test. Its p-value is unreliable beyond 5,000 values, so only the
+    first 5,000 cluster means are tested. If all cluster means are equal, statistic and p-value are
+    NaN.
 
     Raises
     ------
@@ -192,10 +193,11 @@ def choose_test(
 ) -> TestChoice:
     """Choose a test by sample size, normality and ties, with the reason in words.
 
-    Above ``n_large`` clusters it is the paired t-test. With fewer it is the t-test if Shapiro-Wilk
-    does not reject and at most half of the cluster means are tied, otherwise the sign-flip test,
-    which like the t-test concerns the mean. Wilcoxon's test is never chosen: it concerns symmetry,
-    and selecting it by Shapiro-Wilk would not change that.
+    With fewer than three clusters or equal cluster means it is the sign-flip test, which like the
+    t-test concerns the mean. Otherwise it is the paired t-test above ``n_large`` clusters. Up to
+    ``n_large`` it is the t-test if Shapiro-Wilk does not reject and at most half of the cluster
+    means are tied, otherwise the sign-flip test. Wilcoxon's test is never chosen: it concerns
+    symmetry, and selecting it by Shapiro-Wilk would not change that.
 
     The choice is descriptive and the verdict does not depend on it: a test chosen after a look at
     the data no longer has its nominal level. The default procedure uses one test throughout.

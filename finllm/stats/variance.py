@@ -16,7 +16,7 @@ from finllm.stats.rounding import score, signed
 
 @dataclass(frozen=True)
 class SeedComponents:
-    """Variances of the difference between two models; the estimates may be negative."""
+    """Variances of the difference between two models; all but the residual may be negative."""
 
     seed: float
     company: float
@@ -74,7 +74,8 @@ def pool_seeds(
     Raises
     ------
     ValueError
-        If there are fewer than two seeds or companies, a value is not finite, or shapes are wrong.
+        If there are fewer than two seeds or companies, a value is not finite, shapes are wrong, or
+        the confidence is not between 0 and 1.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; a share between 0 and 1 is needed")
@@ -127,7 +128,7 @@ def seed_components(differences: ArrayLike, clusters: Sequence[Hashable]) -> See
     Raises
     ------
     ValueError
-        As in ``pool_seeds``.
+        As in ``pool_seeds``, except for the confidence.
     """
     matrix, codes = _checked(differences, clusters)
     means, sizes = _company_means(matrix, codes)
@@ -155,9 +156,9 @@ def reml_variances(means: ArrayLike) -> tuple[float, float, float]:
 
     With the expected mean squares ``C a + r``, ``S b + r`` and ``r``, the restricted likelihood of
     a balanced table factorises into three chi-squares. Its maximum under a, b >= 0 is therefore at
-    the mean squares, pooling with the residual any that is smaller (Thompson 1962, Annals of
-    Mathematical Statistics 33:273). If no estimate is negative, the result is that of the analysis
-    of variance.
+    the mean squares, after any that is smaller than the residual's has been pooled with it
+    (Thompson 1962, Annals of Mathematical Statistics 33:273). If no estimate is negative, the
+    result is that of the analysis of variance.
     """
     table = np.asarray(means, dtype=np.float64)
     if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():

@@ -107,7 +107,7 @@ def training_arguments(
         bf16=on_gpu and bfloat16 and deepspeed,
         fp16=on_gpu and float16,
         use_cpu=not on_gpu,
-        activation_checkpointing=False,  # enabled with the adapter, if at all
+        activation_checkpointing=False,  # ``recompute_layers`` enables it, if at all
         ddp_find_unused_parameters=False,  # every step uses every adapter weight
         eval_strategy="steps",
         eval_steps=math.ceil(n_steps / evals_per_run),

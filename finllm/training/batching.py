@@ -47,7 +47,7 @@ class Batching:
         return f"{self.n_examples} example{'s' if self.n_examples > 1 else ''}"
 
     def effective(self, lengths: Sequence[int], accumulation: int) -> float:
-        """Return the number of examples per optimizer step; the average, if their number varies."""
+        """Return a process's examples per optimizer step; the average, if their number varies."""
         if not self.by_tokens:
             return self.n_examples * accumulation
         return len(lengths) / max(1, self.count(lengths)) * accumulation
@@ -122,9 +122,9 @@ def _alike(order: Sequence[int], lengths: Sequence[int], budget: int) -> list[li
 class TokenBatches(BatchRebalanceSampler):
     """Batches with a token budget, planned anew for every epoch from seed and epoch alone.
 
-    Transformers' trainer hands only this kind of batch sampler to its data loader unchanged, with
-    the share of each process already taken: process r of n takes every n-th batch. If the last
-    round is not full, it is completed with the first batches.
+    The base class is the only batch sampler that Transformers' trainer hands to its data loader
+    unchanged, with the share of each process already taken: process r of n takes every n-th batch.
+    If the last round is not full, it is completed with the first batches.
     """
 
     def __init__(
@@ -192,7 +192,10 @@ class PlannedTrainer(SFTTrainer):
     _positions: torch.Tensor | None = None
 
     def get_train_dataloader(self) -> DataLoader:
-        """Return the training batches, each packed into one row if ``batching`` says so."""
+        """Return the training batches; with packing, each is one row.
+
+        Fused layers concatenate the examples themselves, so their batches are not packed here.
+        """
         packing = self.batching is not None and self.batching.kind == "packing"
         if not packing or self.fused is not None:
             return super().get_train_dataloader()

@@ -1,8 +1,8 @@
 """Atomic checkpoints on disk, in one folder per run.
 
-A run is defined by its parameters, encoded examples, base weights, code, libraries and kind of
-processor (which decides how numbers are rounded). Their hash names the folder, so that a run never
-finds the checkpoint of another one. Files are safetensors and JSON only.
+A run is defined by its parameters, encoded examples, base weights, code and libraries, and by the
+kind of processor and number of threads, on which rounding depends. Their hash names the folder, so
+that a run never finds the checkpoint of another one. Files are safetensors and JSON only.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def held(run: Path, *, wait: bool = False) -> Iterator[None]:
     Raises
     ------
     ValueError
-        If another process is training the same run, such as one whose parent was killed.
+        If another process is training the same run, such as one whose parent was killed, and
+        ``wait`` is false.
     """
     if os.environ.get("RANK", "0") != "0":
         yield

@@ -28,7 +28,7 @@ def open_live(folder: str) -> Live:
 
 
 class LiveCurves(TrainerCallback):
-    """Callback that logs the curves to DVCLive, and the cost of each step to a CSV."""
+    """Callback that logs the curves to DVCLive by optimizer step, and a step's costs to a CSV."""
 
     def __init__(self, live: Live, costs: Path) -> None:
         self.live = live

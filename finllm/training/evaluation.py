@@ -41,7 +41,7 @@ def without_repeats(
 
 @torch.no_grad()
 def mean_nats(trainer: Trainer, dataloader: DataLoader) -> float:
-    """Return the mean loss per labelled token over the whole set, for any batch size and devices.
+    """Return the mean loss per labelled token of the set, the same for any batch size and devices.
 
     Parameters
     ----------

@@ -31,7 +31,8 @@ def n_processes(launcher: str, devices: int) -> int:
     Raises
     ------
     ValueError
-        If more devices are asked for than there are, or DeepSpeed is asked for and missing.
+        If more devices are asked for than there are or than ``single`` uses, or DeepSpeed is asked
+        for and missing.
     """
     import torch
 

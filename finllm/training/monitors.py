@@ -37,9 +37,10 @@ COPIED = 5_000_000  # weights copied to measure an update; in a larger adapter, 
 
 
 class Monitor(Remembering):
-    """Callback for gradient norms, near-zero gradients, update sizes, speed and memory.
+    """Callback that records gradient norms, near-zero gradients, update sizes, speed and memory.
 
-    Put it before the callback that writes curves: it adds its values to the trainer's log.
+    Norms are recorded in total and by layer. Put it before the callback that writes curves: it adds
+    its values to the trainer's log.
 
     Parameters
     ----------

@@ -131,7 +131,7 @@ class Checkpointer(Remembering):
         self._saved = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the training time, the number of resumes and the epoch's first random states."""
+        """Return seconds of training, number of resumes, and random states at the epoch's start."""
         return {
             "seconds": self.seconds_before + time.monotonic() - self._started,
             "n_resumes": self.n_resumes,

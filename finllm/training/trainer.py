@@ -109,7 +109,7 @@ class LabelledLossTrainer(PlannedTrainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
-        """Return the mean loss over all answer tokens of the set, for any batches and processes."""
+        """Return the mean loss over all answer tokens of a set, however batched and distributed."""
         loss = evaluation.mean_nats(self, dataloader)
         n = len(dataloader.dataset)
         return EvalLoopOutput(None, None, {f"{metric_key_prefix}_loss": loss}, n)
