@@ -39,6 +39,20 @@ def test_without_colour_a_line_marks_the_loss_and_with_colour_the_text_is_the_sa
     assert bare == plain.replace("\n--- loss starts here ---\n", "")
 
 
+def test_a_figure_that_the_training_masks_is_shown_without_loss(chatml):
+    prompt, _ = encode(chatml, ROWS[0])
+    start = ROWS[0].answer.index(" ")
+    encoded = chat.encode_example(chatml, prompt, ROWS[0].answer, silent=[(0, start)])
+    word, rest = ROWS[0].answer[:start], ROWS[0].answer[start:]
+    plain = inspection.show(chatml, ROWS[0], encoded, colour=False)
+    n_masked = len(encoded.silent)
+    assert n_masked and f"of answer with loss, {n_masked} of unstated figures without" in plain
+    assert f"--- loss starts here ---\n[without loss:{word}]{rest}" in plain
+    assert plain.count("loss starts here") == 1
+    coloured = inspection.show(chatml, ROWS[0], encoded, colour=True)
+    assert f"{word}{inspection.RESET}{inspection.ANSWER}{rest}" in coloured
+
+
 def test_an_example_is_picked_by_template_and_index():
     assert inspection.pick(ROWS, template="", index=1) is ROWS[1]
     assert inspection.pick(ROWS, template="questions", index=0) is ROWS[1]

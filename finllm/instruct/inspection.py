@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from finllm.instruct.chat import Encoded
 from finllm.records import Example
 
+IGNORED = -100  # label of a token without loss
 PROMPT, ANSWER, SPECIAL, RESET = "\x1b[2m", "\x1b[32m", "\x1b[35;1m", "\x1b[0m"
 
 
@@ -37,16 +38,16 @@ def segments(
     They are decoded run by run, so that characters made of several tokens stay whole.
     """
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    runs: list[tuple[list[int], bool, bool]] = []
-    for position, token in enumerate(encoded.input_ids):
-        kind = (token in special, position >= encoded.n_prompt)
+    runs: list[tuple[list[int], bool, bool, bool]] = []
+    for position, (token, label) in enumerate(zip(encoded.input_ids, encoded.labels, strict=True)):
+        kind = (token in special, label != IGNORED, position >= encoded.n_prompt)
         if runs and runs[-1][1:] == kind:
             runs[-1][0].append(token)
         else:
             runs.append(([token], *kind))
     return [
         (tokenizer.decode(ids, skip_special_tokens=False), is_special, has_loss, len(ids))
-        for ids, is_special, has_loss in runs
+        for ids, is_special, has_loss, _ in runs
     ]
 
 
@@ -56,18 +57,24 @@ def show(
     """Return the example's facts, its text as encoded, and where the loss begins.
 
     With ``colour`` the prompt is dim, text that carries loss is green and special tokens are
-    magenta; without, a marker line precedes the text at which the loss begins.
+    magenta; without, a marker line precedes the text at which the loss begins. Figures that
+    ``train.unstated_figures`` masks are dim in the answer, or in square brackets.
     """
-    n_answer = len(encoded.input_ids) - encoded.n_prompt
+    n_masked = len(encoded.silent)
+    n_answer = len(encoded.input_ids) - encoded.n_prompt - n_masked
+    masked = f", {n_masked} of unstated figures without" if n_masked else ""
     head = (
         f"{example.id}  template {example.template}, reference {example.provenance}\n"
-        f"{encoded.n_prompt} tokens of prompt without loss, {n_answer} of answer with loss\n"
+        f"{encoded.n_prompt} tokens of prompt without loss, {n_answer} of answer with loss"
+        f"{masked}\n"
     )
-    parts, marked = [], False
-    for text, is_special, has_loss, _ in segments(tokenizer, encoded):
-        if has_loss and not marked and not colour:
+    parts, n_shown = [], 0
+    for text, is_special, has_loss, n_tokens in segments(tokenizer, encoded):
+        if n_shown == encoded.n_prompt and not colour:
             parts.append("\n--- loss starts here ---\n")
-        marked |= has_loss
+        if n_shown >= encoded.n_prompt and not has_loss and not colour:
+            text = f"[without loss:{text}]"
+        n_shown += n_tokens
         tint = SPECIAL if is_special else ANSWER if has_loss else PROMPT
         parts.append(f"{tint}{text}{RESET}" if colour else text)
     return head + "\n" + "".join(parts)

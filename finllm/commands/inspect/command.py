@@ -80,7 +80,8 @@ def run(parsed: argparse.Namespace) -> None:
     example = inspection.pick(rows, template=parsed.template, index=parsed.index)
     tokenizer = load_tokenizer(base_folder(params.model), revision=params.model.revision)
     prompt = chat.render_example(tokenizer, example, params.templatize.system_prompt)
-    encoded = chat.encode_example(tokenizer, prompt, example.answer)
+    silent = example.unstated if params.train.unstated_figures == "mask" else ()
+    encoded = chat.encode_example(tokenizer, prompt, example.answer, silent=silent)
     print(inspection.show(tokenizer, example, encoded, colour=has_colour(sys.stdout)))
 
 
