@@ -119,7 +119,11 @@ _BFLOAT16 = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX", "svebf16": "SVE-BF
 
 
 def threads(cores: int, torch_threads: int, omp: str) -> Finding:
-    """Check whether torch uses all available cores; ``omp`` is the value of OMP_NUM_THREADS."""
+    """Check whether the number of torch threads suits the cores that this process may use.
+
+    More threads than cores, or at most half as many, give a warning. ``omp`` is the value of
+    OMP_NUM_THREADS.
+    """
     asked = f", OMP_NUM_THREADS is {omp}" if omp else ""
     says = f"{torch_threads} torch threads on {cores} cores{asked}"
     if torch_threads > cores:
