@@ -1,7 +1,7 @@
 """Memory of training on one device: weights, adapter, gradients, optimizer state, activations.
 
-All can be sharded over several devices. GB is 10^9 bytes. The memory of the process without tensors
-and the waste of its allocator follow from no formula: on a CPU both were measured
+The first four can be sharded over several devices. GB is 10^9 bytes. The memory of the process
+without tensors and the waste of its allocator follow from no formula: on a CPU both were measured
 (benchmarks/plan_memory.py), on CUDA both are assumed, because this repository has not been run on a
 GPU yet.
 """
