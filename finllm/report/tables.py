@@ -111,7 +111,8 @@ def by_group(
 ) -> Table:
     """Return a table of one metric's means by group of examples and model, with tuned minus base.
 
-    ``sizes`` is the number of test examples by group; a group without examples has no row.
+    The models are base, tuned, and the baselines lead and nearest. ``sizes`` is the number of test
+    examples by group; a group without examples has no row.
     """
     rows = []
     for name in sorted(name for name in groups if sizes.get(name)):

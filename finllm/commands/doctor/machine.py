@@ -59,7 +59,7 @@ def needs_gpu(optimizer: str, compute_dtype: str, n_gpus: int) -> Finding:
 
 
 def memory_gb() -> float:
-    """Return the main memory in GB that this process may use, at most its container's limit."""
+    """Return the main memory that this process or its container may use, in GB of 10^9 bytes."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = CGROUP.read_text(encoding="ascii").strip() if CGROUP.is_file() else "max"
     return min(total, int(limit) if limit.isdigit() else total) / GB

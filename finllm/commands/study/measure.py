@@ -60,10 +60,11 @@ Values = dict[str, tuple[str, float]]  # by example: company and value
 def read_measure(text: str, *, with_command: bool) -> Measure:
     """Parse the ``metric`` of a study file.
 
-    ``number_accuracy``, ``number_accuracy of base`` or ``number_accuracy of gain on reworded for
-    summarization`` names a metric, the model (default: tuned), the set (default: test) and the
-    template (default: all). ``train.forgetting.ratio`` names a figure that a stage wrote. With a
-    command, the measure is the value that the command writes, and its name is free.
+    ``number_accuracy``, ``number_accuracy of base`` or
+    ``number_accuracy of gain on reworded for summarization`` names a metric, the model (default:
+    tuned), the set (default: test) and the template (default: all). ``train.forgetting.ratio``
+    names a figure that a stage wrote. With a command, the measure is the value that the command
+    writes, and its name is free.
 
     Raises
     ------
