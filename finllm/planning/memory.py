@@ -119,6 +119,11 @@ def weight_bytes(
     quantization reduces each constant to a byte, with a float32 per 256 constants (Dettmers et al.
     2023, arXiv 2305.14314, section 3). int8 has a float32 per row (Dettmers et al. 2022, arXiv
     2208.07339).
+
+    Raises
+    ------
+    ValueError
+        If the quantization is unknown.
     """
     b = DTYPE_BYTES[compute_dtype]
     n = linear_parameters(model)
@@ -193,6 +198,11 @@ def device_memory(model: Architecture, setting: Setting, *, launcher: str, devic
 
     The constants of the quantization are not parameters, so no launcher shards them. Activations do
     not depend on the launcher, because ``batch_size`` is per device.
+
+    Raises
+    ------
+    ValueError
+        If the launcher or the quantization is unknown.
     """
     if launcher not in LAUNCHERS:
         raise ValueError(f"launcher is {launcher!r}; supported: {', '.join(LAUNCHERS)}")

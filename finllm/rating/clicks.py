@@ -80,6 +80,13 @@ def append(folder: Path, click: Click) -> None:
 
     An incomplete last line, left by a crash, is removed first. Once this function returns, the
     click survives a power failure.
+
+    Raises
+    ------
+    ValueError
+        If the click is not valid, see ``check``.
+    OSError
+        If it cannot be written completely.
     """
     path = folder / f"{check(click).rater}.jsonl"
     is_new = not path.exists()

@@ -145,8 +145,7 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
     Raises
     ------
     ValueError
-        If there are fewer than two seeds (unless ``exact``), a value is not finite, or the shapes
-        do not fit.
+        If there are fewer than two seeds (unless ``exact``), values not finite, or unfit shapes.
     """
     table, w = np.asarray(means, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     if table.ndim != 3 or len(w) != len(table):
