@@ -151,7 +151,10 @@ def points(rows: list[dict[str, str]], stage: str, key: str) -> tuple[np.ndarray
 
 
 def slope(rows: list[dict[str, str]], stage: str) -> float:
-    """Return the slope of log CPU seconds on log calls of the two largest sizes; NaN for one."""
+    """Return the slope of log CPU seconds on log calls.
+
+    It is that between the two largest sizes; NaN if there is only one size.
+    """
     calls, seconds = points(rows, stage, "cpu_seconds")
     if calls.size < 2:
         return float("nan")

@@ -87,7 +87,7 @@ def whole_run(folder: Path) -> None:
 
 
 def killed_run(folder: Path, *, kill_after: int) -> int:
-    """Train, kill the process group after a step, train again, and return the step of the kill."""
+    """Train, SIGKILL the process group after a step, train again; return the step of the kill."""
     process = start(folder, folder / "log.txt")
     while steps_logged(folder) < kill_after:
         if process.poll() is not None:

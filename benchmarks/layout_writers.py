@@ -122,7 +122,7 @@ def seeking_alpha_old(call: Call, dash: str) -> str:
 
 
 def factset(call: Call, dash: str) -> str:
-    """Write ``Name, Title`` in the remarks, and ``<Q - Name - Firm>: ...`` in the Q&A."""
+    """Write ``Operator: ...``, ``Name, Title`` in remarks, ``<Q - Name - Firm>: ...`` in Q&A."""
     mark = "-" if dash == "--" else dash
     said = ["MANAGEMENT DISCUSSION SECTION"]
     for speech in call.part("prepared"):

@@ -5,7 +5,7 @@
 
 The folder is a source with a ``source.yaml`` whose calls have summaries. ``--fit`` writes the file:
 for each of five folds of companies, a logistic regression on the sentences of the other four.
-Without it, the weights on disk are measured: the share of the summaries' figures stated by the
+In either case the weights on disk are measured: the share of the summaries' figures stated by the
 sentences that the rule and the regression choose within a number of tokens, and by the whole call.
 Each call is scored with the weights fitted without its company.
 """

@@ -25,13 +25,13 @@ def serving_engine(
 ) -> Callable[[], dict[int, list[int]]]:
     """Return a function that answers all prompts with ``serving_engine.py``.
 
-    The engine's process ends with this one. The engine is loaded and has answered once, unmeasured,
-    before this function returns.
+    The engine's process ends with this one. Before this function returns, the engine is loaded and
+    has answered once, unmeasured.
 
     Raises
     ------
     RuntimeError
-        If the engine ends, with the last line of its output.
+        If the engine ends; the message has the last line of its output.
     """
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (open as long as the process)
     process = subprocess.Popen(

@@ -14,7 +14,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Read the sources, clean and write; erase recurring disclaimers in a second pass."""
+    """Read the sources, clean and write; in a second pass erase repeated disclaimers, if asked."""
     at = adapter.paths("source", "transfer", "transcripts", "rejects", "metrics")
     params = adapter.params()
     p = params.clean

@@ -9,7 +9,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Load the model (with its adapter if it is tuned), generate the answers and write them."""
+    """Load the model (with its adapter, if any), generate the answers and write them."""
     at = adapter.paths(
         *("test", "transfer", "reworded", "noise", "weights", "shots"),
         *("predictions", "changed", "references", "metrics", "costs"),

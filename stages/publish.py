@@ -9,7 +9,7 @@ from stages import adapter
 
 
 def main() -> str:
-    """Copy files and folders byte by byte to the same path, relative to the repository."""
+    """Copy files and folders byte by byte from the folder of results to the same paths outside."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("paths", type=Path, nargs="+")

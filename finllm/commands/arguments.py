@@ -59,7 +59,7 @@ CANDIDATE = "verdict.candidate of params.yaml"
 
 
 def add_model(command: argparse.ArgumentParser, names: str, default: str = CANDIDATE) -> None:
-    """Add ``--model``; ``names`` and ``default`` describe the allowed models in the help."""
+    """Add ``--model`` with the help text ``names``; ``default`` says which model is the default."""
     command.add_argument("--model", help=f"{names} (default: {default})")
 
 

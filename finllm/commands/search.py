@@ -116,7 +116,13 @@ def _say(line: str) -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Lock a folder for this process; the kernel releases the lock however the process ends."""
+    """Lock a folder for this process; the kernel releases the lock however the process ends.
+
+    Raises
+    ------
+    ValueError
+        If another process has locked the folder.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "held", "w", encoding="utf-8") as file:
         try:

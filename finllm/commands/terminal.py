@@ -40,7 +40,7 @@ def bars_on_terminals_only() -> None:
 
 
 def print_json(record: object) -> None:
-    """Print a dataclass or a mapping as one JSON object on standard output.
+    """Print a dataclass or a mapping as one JSON object, and nothing else, on standard output.
 
     NaN and infinity, which JSON does not have, become null.
     """

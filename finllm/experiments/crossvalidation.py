@@ -1,6 +1,6 @@
 """Cross-validation folds as DVC experiments, each in a copy of the project, up to the scores.
 
-The name of a fold's experiment is a hash of everything that the fold depends on, so the same
+The name of a fold's experiment contains a hash of everything that the fold depends on, so the same
 command resumes where it stopped and does not run a fold twice.
 """
 
@@ -154,7 +154,8 @@ def run_folds(
     Raises
     ------
     ValueError
-        If a fold fails; the message has the decisive line of its log.
+        If a fold fails, or its scores are no longer in DVC; a failed fold's message has the
+        decisive line of its log.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folds: list[Fold] = []

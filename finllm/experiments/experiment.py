@@ -34,7 +34,7 @@ def trainer(
     """Return a function that trains one trial, for `finllm.experiments.trials.search`.
 
     The workspace does not change: DVC copies it, including modified files, and trains in the copy.
-    The output of the stage goes to ``<name>.log`` in the folder. Checkpoints are in its folder
+    The output of the stage goes to ``<name>.log`` in the folder. Checkpoints are in the folder's
     ``checkpoints``, so that an interrupted trial can resume; they are removed when a trial ends.
 
     Parameters

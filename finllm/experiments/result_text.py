@@ -11,7 +11,7 @@ from finllm.experiments.trials import Trial
 
 
 def page(trials: Sequence[Trial], best: Trial | None, space: Space) -> str:
-    """Return the trials in order of validation loss, the best one, and the commands to apply it.
+    """Return the trials, complete ones first by validation loss; the best; and how to apply it.
 
     The lowest loss is due to luck as well as to the settings: do not report it as the loss to
     expect.

@@ -129,7 +129,7 @@ def search(
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:
-    """Return a trial's settings; fractions are rounded to three digits, within their range."""
+    """Return a trial's settings; fractions have three significant digits, within their range."""
     found: dict[str, Value] = {}
     for one in space.dimensions:
         if one.values:
@@ -155,7 +155,10 @@ def best(study: optuna.Study) -> Trial | None:
 
 
 def _settle(study: optuna.Study, space: Space) -> None:
-    """Queue unfinished trials again; in a new study, first queue the values of params.yaml."""
+    """Queue unfinished trials again.
+
+    In a new study, queue the values of params.yaml first, if the space contains them.
+    """
     for row in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if "state" in row.user_attrs:  # killed between the last two entries of the journal
             _tell(study, row.number, row.user_attrs)

@@ -22,7 +22,7 @@ SHARED_INPUT = {  # layers that read the same tensor
 # Float32 copies of the logits at labelled positions: log-softmax, its gradient, that of the logits.
 LOGIT_COPIES = 3
 QUERY_BLOCK = 256  # of finllm.model.fused_attention: queries that all see the keys up to their last
-LOGIT_ROWS = 128  # of finllm.model.head_loss: positions with logits at once in fused layers
+LOGIT_ROWS = 128  # of finllm.model.head_loss: labelled positions with logits at once, if fused
 # Gradients that a block's backward pass has at once, besides the kept tensors: of the attention
 # weights (scores and softmax) or of the MLP's wide tensors, whichever is more.
 ATTENTION_GRADIENTS = 2

@@ -1,7 +1,7 @@
 """Memory of training on one device: weights, adapter, gradients, optimizer state, activations.
 
-All can be sharded over several devices. GB is 10^9 bytes. The memory of the process without tensors
-and the waste of its allocator follow from no formula: on a CPU both were measured
+The first four can be sharded over several devices. GB is 10^9 bytes. The memory of the process
+without tensors and the waste of its allocator follow from no formula: on a CPU both were measured
 (benchmarks/plan_memory.py), on CUDA both are assumed, because this repository has not been run on a
 GPU yet.
 """
@@ -119,6 +119,11 @@ def weight_bytes(
     quantization reduces each constant to a byte, with a float32 per 256 constants (Dettmers et al.
     2023, arXiv 2305.14314, section 3). int8 has a float32 per row (Dettmers et al. 2022, arXiv
     2208.07339).
+
+    Raises
+    ------
+    ValueError
+        If the quantization is unknown.
     """
     b = DTYPE_BYTES[compute_dtype]
     n = linear_parameters(model)
@@ -193,6 +198,11 @@ def device_memory(model: Architecture, setting: Setting, *, launcher: str, devic
 
     The constants of the quantization are not parameters, so no launcher shards them. Activations do
     not depend on the launcher, because ``batch_size`` is per device.
+
+    Raises
+    ------
+    ValueError
+        If the launcher or the quantization is unknown.
     """
     if launcher not in LAUNCHERS:
         raise ValueError(f"launcher is {launcher!r}; supported: {', '.join(LAUNCHERS)}")

@@ -102,8 +102,9 @@ def make_plan(
 ) -> Plan:
     """Return the plan of a setting, on ``devices`` devices of ``device_gb`` GB with ``launcher``.
 
-    It fits if training, including loading, fits each device and all ``answers`` fit one device.
-    ``preferred`` is the setting of preference tuning, which trains on one device.
+    It fits if training, including loading, fits each device, and preference tuning and all
+    ``answers`` fit one device. ``preferred`` is the setting of preference tuning, which trains on
+    one device.
     """
     kept = dataclasses.replace(setting, recompute_every=0)
     checkpointed = dataclasses.replace(setting, recompute_every=1)

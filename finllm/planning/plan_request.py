@@ -49,7 +49,8 @@ def plan_params(
     Raises
     ------
     ValueError
-        If the shape of the model cannot be found, or ``train.method`` is not ``lora``.
+        If the shape of the model cannot be found, ``train.method`` is not ``lora``, or the files in
+        ``metrics`` are not those of the train stage.
     """
     m, t, hardware = params.model, params.templatize, params.plan
     model = find_architecture(m.name, revision=m.revision)

@@ -35,11 +35,14 @@ QUESTIONS = (PREFERENCE, *CRITERIA)
 
 @dataclass(frozen=True)
 class Ratings:
-    """The last clicks of all raters on the models' current answers."""
+    """The last clicks of all raters on the models' current answers.
+
+    A unit of ``points`` is an example and a model.
+    """
 
     raters: list[str]
     preference: dict[str, dict[str, float]]  # by example and rater: 1 tuned, 0.5 neither, 0 base
-    points: dict[str, dict[tuple[str, str], dict[str, int]]]  # by criterion, unit, rater
+    points: dict[str, dict[tuple[str, str], dict[str, int]]]  # by criterion, unit and rater
     n_of_other_answers: int  # clicks on texts that are not the current predictions
 
     def examples(self) -> set[str]:

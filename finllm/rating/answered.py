@@ -9,7 +9,7 @@ from pathlib import Path
 from finllm.rating.ballot import pair_hash
 from finllm.records import read_jsonl, write_jsonl
 
-FILE = Path("answers", "answers.jsonl")  # in a folder below the raters' files
+FILE = Path("answers", "answers.jsonl")  # a subfolder: each *.jsonl above it is a rater's
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def check(click: Click) -> Click:
     Raises
     ------
     ValueError
-        If a field has a value that the page does not offer; the message names the allowed values.
+        If a field has a value that the page does not offer; the message names the field and the
+        allowed values.
     """
     preference = click.question == PREFERENCE
     allowed = {
@@ -79,6 +80,13 @@ def append(folder: Path, click: Click) -> None:
 
     An incomplete last line, left by a crash, is removed first. Once this function returns, the
     click survives a power failure.
+
+    Raises
+    ------
+    ValueError
+        If the click is not valid, see ``check``.
+    OSError
+        If it cannot be written completely.
     """
     path = folder / f"{check(click).rater}.jsonl"
     is_new = not path.exists()
@@ -107,7 +115,8 @@ def read_clicks(path: Path) -> list[Click]:
     Raises
     ------
     ValueError
-        If a complete line is not a click, or belongs to another rater; names file and line.
+        If a complete line is not a click, or belongs to another rater; the message names file and
+        line.
     """
     if not path.is_file():
         return []

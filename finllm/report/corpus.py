@@ -16,7 +16,7 @@ Rows = Sequence[Mapping[str, float]]
 
 @dataclass(frozen=True)
 class CorpusFigures:
-    """Figures of the filter stage's plots; None if the plot is missing or empty."""
+    """One figure per plot of the filter stage; None if the plot is missing or empty."""
 
     length: BarFigure | None
     term_density: BarFigure | None
@@ -25,7 +25,7 @@ class CorpusFigures:
 
 
 def corpus_figures(plots: Mapping[str, Rows]) -> CorpusFigures:
-    """Return the figures from the rows of plots/corpus/*.csv, by name."""
+    """Return the figures; ``plots`` has the rows of plots/corpus/NAME.csv, by NAME."""
     sides = ("kept", "dropped")
     periods = [
         (

@@ -104,7 +104,10 @@ def latency(metrics: Mapping[str, Mapping]) -> Table:
 
 
 def reference_perplexity(found: Mapping[str, Mapping]) -> Table:
-    """Return a table of test perplexity; the caption has the log-likelihood gain per token."""
+    """Return a table of the perplexity of the test references.
+
+    The caption has tuned minus base in log-likelihood per token, if it was computed.
+    """
     rows = [
         [
             model,
@@ -123,7 +126,10 @@ def reference_perplexity(found: Mapping[str, Mapping]) -> Table:
 
 
 def reference_loss(train: Mapping[str, float]) -> Table:
-    """Return a table of validation perplexity before training and at the chosen checkpoint."""
+    """Return a table of the perplexity of the validation references.
+
+    The base is the model before training, tuned the one at the chosen checkpoint.
+    """
     losses = {"base": train["initial_val_loss_nats"], "tuned": train["best_val_loss_nats"]}
     rows = [
         [model, wording.score(loss), f"{math.exp(loss):.2f}" if loss < 100 else wording.MISSING]

@@ -201,7 +201,7 @@ def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]]) -> CurveFi
 
 
 def thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return about ``MAX_POINTS`` evenly spaced points of a curve, with the first and last."""
+    """Return at most about ``MAX_POINTS`` evenly spaced points of a curve, with first and last."""
     stride = -(-len(points) // MAX_POINTS)
     kept = list(points[::stride])
     return kept if kept[-1] == points[-1] else [*kept, points[-1]]

@@ -76,7 +76,7 @@ def outcome(
     Raises
     ------
     ValueError
-        If either stage was run for another primary metric: its correction is not valid for this.
+        If either stage was run for another primary metric: its correction is not valid here.
     """
     for name, row in (("significance", significance), ("bayes_stats", bayes_stats)):
         if row["primary_metric"] != primary:

@@ -33,7 +33,7 @@ def plain_words(found: Outcome) -> str:
 
 
 def odds(p: float) -> str:
-    """Express a p-value as odds, with at most two digits and a limit for very small values.
+    """Express a p-value as odds, with two significant digits and a limit for very small values.
 
     >>> odds(0.00107), odds(0.03), odds(1e-9)
     ('about 1 in 930', 'about 1 in 33', 'less than 1 in 10,000')

@@ -22,8 +22,8 @@ def detectable_difference(n_companies: int, company_sd: float, *, alpha: float) 
     """Return the smallest true difference that this many companies detect with power 0.8.
 
     It is ``minimum_detectable_effect`` times the standard deviation of the company means, in units
-    of the metric. None if that is zero or unknown. Do not mistake it for the smallest *observed*
-    difference that is significant.
+    of the metric. None if this deviation is zero or unknown. Do not mistake the result for the
+    smallest *observed* difference that is significant.
     """
     if n_companies < 2 or not (math.isfinite(company_sd) and company_sd > 0):
         return None

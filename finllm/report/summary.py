@@ -1,7 +1,7 @@
 """Numbers for reviewers, as stored in ``metrics/summary.json``.
 
 They are the only DVC metrics. DVC lists the files of a difference in no fixed order, so there is
-only one file. It sorts the keys by character, capitals before small letters: the verdict's own
+only one file. DVC sorts the keys by character, capitals before small letters: the verdict's own
 numbers therefore begin with a capital, and ``Answer`` comes first. A slash marks numbers of second
 rank: ``dvc exp show --drop '.*/'`` hides all of them, and all files.
 """
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from finllm.report.outcome import BEATS, LOSES, UNCLEAR, Copying, Outcome
 
 SHOWN = ("rouge1", "rougeL", "bertscore", "similarity", "term_recall", "coherence")
-IN_A_WORD = {BEATS: "beaten", LOSES: "unbeaten", UNCLEAR: "unclear"}  # of copying
+IN_A_WORD = {BEATS: "beaten", LOSES: "unbeaten", UNCLEAR: "unclear"}  # what copying is
 
 
 def summary(found: Outcome, metrics: Mapping[str, Mapping]) -> dict[str, float | str]:

@@ -111,7 +111,8 @@ def by_group(
 ) -> Table:
     """Return a table of one metric's means by group of examples and model, with tuned minus base.
 
-    ``sizes`` is the number of test examples by group; a group without examples has no row.
+    The models are base, tuned, and the baselines lead and nearest. ``sizes`` is the number of test
+    examples by group; a group without examples has no row.
     """
     rows = []
     for name in sorted(name for name in groups if sizes.get(name)):
@@ -150,7 +151,7 @@ def comparison(rows: Sequence[ForestRow], *, confidence: str) -> Table:
 
 
 def classical_tests(tests: Mapping[str, Mapping[str, float]]) -> Table:
-    """Return a table of the tests that do not decide, uncorrected, and the effect sizes."""
+    """Return a table of the tests beside the deciding one, uncorrected, and the effect sizes."""
     rows = []
     for name in (name for name in METRICS if name in tests):
         t = tests[name]
@@ -232,7 +233,10 @@ def model_checks(found: Mapping[str, float]) -> Table:
 
 
 def agreement(scored: Mapping[str, Mapping], *, primary: str) -> Table:
-    """Return a table of each metric's correlation with primary and composite, and its stability."""
+    """Return a table of each metric's rank correlations and the stability of its ranking.
+
+    The correlations are with the primary metric and with the composite.
+    """
     stability = {row["metric"]: row for row in scored["rank_stability"]}
     correlations = {row["pair"]: row for row in scored["correlations"]}
     rows = []

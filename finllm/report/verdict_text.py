@@ -19,7 +19,10 @@ COPIES = {  # the answers of each model-free baseline
 
 
 def sentence(found: Outcome) -> str:
-    """Return the verdict in one sentence, which first says if tuning does not beat copying."""
+    """Return the verdict with its figures in one sentence.
+
+    If the tuned model beats the base but not copying, the sentence says so first.
+    """
     metric = wording.metric_in_sentence(found.primary_metric)
     reach = "" if found.low is None else f" {wording.interval(found.low, found.high)}"
     change = f"{wording.signed(found.difference)}{reach}"

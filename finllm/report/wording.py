@@ -58,7 +58,7 @@ def metric_in_sentence(name: str) -> str:
 
 
 def bayes_factor(log_bf10: float | None) -> str:
-    """Format a Bayes factor from its natural log, as a power of ten if very large or very small.
+    """Format a Bayes factor from its natural log; as a power of ten from 10^4 on, and up to 10^-4.
 
     >>> bayes_factor(math.log(12.34)), bayes_factor(math.log(2149)), bayes_factor(math.log(2e9))
     ('12.3', '2,149', '10^9.3')

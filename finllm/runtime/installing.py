@@ -111,7 +111,7 @@ def remove_unfinished() -> None:
 
 
 def show(text: str) -> None:
-    """Replace the current line on a terminal by a text."""
+    """Replace the current line on a terminal with a text."""
     if sys.stdout.isatty():
         columns = shutil.get_terminal_size().columns
         print(f"\r\x1b[K{text[: columns - 1]}", end="", flush=True)

@@ -21,7 +21,7 @@ FROM_CACHE = "is cached - skipping run"  # in DVC's message for a stage in its r
 
 
 class _Listener(logging.FileHandler):
-    """Log handler that shows and counts the stages that DVC restored from its run cache."""
+    """Handler that writes DVC's log, and shows and counts stages restored from its run cache."""
 
     n_restored = 0
 

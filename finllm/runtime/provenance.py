@@ -57,7 +57,7 @@ def from_costs(costs: Mapping[str, object], *, file: str = "") -> Provenance | N
     Raises
     ------
     ValueError
-        If it cannot be read, with the name of the file.
+        If it cannot be read; the message names the file.
     """
     found = costs.get(KEY)
     if found is None:

@@ -39,12 +39,12 @@ _last: tuple[str, Callable] | None = None  # in a worker: key and function of it
 
 
 def check_installed() -> None:
-    """Raise if the package ``ray``, needed by ``execution.engine: ray``, is missing.
+    """Raise an error if the package ``ray``, needed by ``execution.engine: ray``, is missing.
 
     Raises
     ------
     ValueError
-        With the command to install it.
+        If it is missing; the message has the command to install it.
     """
     if importlib.util.find_spec("ray") is None:
         raise ValueError(f"execution.engine is ray, but the package ray is missing; {INSTALL}")
@@ -123,7 +123,7 @@ def map_on_ray(
     *,
     lost: Callable[[T], R] | None,
 ) -> Iterator[R]:
-    """Run ``finllm.runtime.parallel.map_batches`` on the nodes of a cluster.
+    """Yield the results of ``finllm.runtime.parallel.map_batches``, computed on a cluster's nodes.
 
     A batch whose worker or node dies is run again elsewhere. If it kills its worker every time, its
     records are run one by one, and the record at fault is given to ``lost``.
@@ -131,7 +131,8 @@ def map_on_ray(
     Raises
     ------
     OSError
-        If a record kills its worker and ``lost`` is None, or the object store is full.
+        If a record kills its worker and ``lost`` is None, the object store is full, or Ray itself
+        fails otherwise.
     """
     ray = connect()
     run = ray.remote(_run).options(max_retries=MAX_RETRIES, scheduling_strategy="SPREAD")

@@ -1,9 +1,9 @@
 """Screen output of a stage: one line and a progress bar; library output goes to a log file.
 
 DVC sets ``DVC_STAGE``. Under DVC, the standard streams of a stage go to the file ``logs/NAME.log``,
-and only messages printed with this module reach the terminal. When a stage is run by hand (``python
--m stages.NAME``), or in the copy that DVC makes for a queued experiment (shown by ``dvc queue
-logs``), nothing is redirected.
+and only messages printed with this module reach the terminal. Nothing is redirected when a stage is
+run by hand (``python -m stages.NAME``), or in the copy that DVC makes for a queued experiment
+(``dvc queue logs`` shows its output).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from finllm.commands.terminal import BOLD, GREEN, RED, YELLOW, painted
 from finllm.report.marked import CONTRADICTED, INVENTED, SUPPORTED, Piece
 
 GAP = 3  # columns between two answers
-NARROW = 30  # smallest width of a column; narrower answers are printed one below the other
+NARROW = 30  # smallest width of a column; with less room, answers are printed one below the other
 COLOURS = {"": "", SUPPORTED: GREEN, CONTRADICTED: YELLOW, INVENTED: RED}
 SIGNS = {"": "", SUPPORTED: "", CONTRADICTED: "[?]", INVENTED: "[!]"}  # without colours
 SAYS = {

@@ -122,7 +122,7 @@ def load_models(
     Raises
     ------
     ValueError
-        If a model has not been trained yet; the message says how to train it.
+        If a model is unknown, or has not been trained yet; the message says how to train it.
     """
     weights = {name: weights_of(name, adapter) for name in names}  # check all before loading any
     return {name: load_answerer(params, weights=folder) for name, folder in weights.items()}

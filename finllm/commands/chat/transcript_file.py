@@ -60,7 +60,10 @@ def _from_text(path: Path) -> Transcript | Reject:
 
 
 def _described(path: Path, form: str) -> Description:
-    """Return the description in the nearest ``source.yaml``, else one from the file's suffix."""
+    """Return the description in the nearest ``source.yaml`` that fits the file's format.
+
+    Without one, the description is made from the suffix ``.jsonl`` or ``.nlp``.
+    """
     for folder in path.resolve().parents:
         if (folder / "source.yaml").is_file():
             found = describe_source(folder)

@@ -11,7 +11,7 @@ INSTALL = "python -m pip install -r requirements.txt"
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check, with a command that fixes what is wrong."""
+    """The result of one check, with a command that fixes what is wrong, or shows it."""
 
     name: str
     state: str  # ok, warning (a run works with a limitation), problem (a run fails)
@@ -25,12 +25,12 @@ def ok(name: str, says: str) -> Finding:
 
 
 def warning(name: str, says: str, mend: str) -> Finding:
-    """Return a warning: a run works with a limitation, which the command ``mend`` removes."""
+    """Return a warning: a run works, but slower, or not for long, or not for others."""
     return Finding(name, WARNING, says, mend)
 
 
 def problem(name: str, says: str, mend: str) -> Finding:
-    """Return a problem: a run fails until the command ``mend`` fixes it."""
+    """Return a problem: a run fails."""
     return Finding(name, PROBLEM, says, mend)
 
 

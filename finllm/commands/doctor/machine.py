@@ -59,7 +59,7 @@ def needs_gpu(optimizer: str, compute_dtype: str, n_gpus: int) -> Finding:
 
 
 def memory_gb() -> float:
-    """Return the main memory in GB that this process may use, at most its container's limit."""
+    """Return the main memory that this process or its container may use, in GB of 10^9 bytes."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = CGROUP.read_text(encoding="ascii").strip() if CGROUP.is_file() else "max"
     return min(total, int(limit) if limit.isdigit() else total) / GB
@@ -119,7 +119,11 @@ _BFLOAT16 = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX", "svebf16": "SVE-BF
 
 
 def threads(cores: int, torch_threads: int, omp: str) -> Finding:
-    """Check whether torch uses all available cores; ``omp`` is the value of OMP_NUM_THREADS."""
+    """Check whether the number of torch threads suits the cores that this process may use.
+
+    More threads than cores, or at most half as many, give a warning. ``omp`` is the value of
+    OMP_NUM_THREADS.
+    """
     asked = f", OMP_NUM_THREADS is {omp}" if omp else ""
     says = f"{torch_threads} torch threads on {cores} cores{asked}"
     if torch_threads > cores:

@@ -150,7 +150,7 @@ def fused_layers(params: Params, reason: str, n_gpus: int) -> Finding:
 def why_not_fused(params: Params) -> str:
     """Return why a Llama with these parameters cannot use the fused layers; empty if it can.
 
-    Loads a tiny Llama with two layers by the functions that training uses, and checks that.
+    Loads a tiny Llama with two layers by the functions that training uses, and checks its layers.
     """
     import torch
     import transformers

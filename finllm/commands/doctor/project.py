@@ -128,7 +128,13 @@ def listed(config: str) -> dict[str, str]:
 
 
 def ask_dvc(root: Path, *arguments: str) -> tuple[int, str, str]:
-    """Run a DVC command with a time limit; return exit code, output and errors."""
+    """Run a DVC command with a time limit; return exit code, output and errors.
+
+    Raises
+    ------
+    ImportError
+        If DVC is not installed.
+    """
     command = [sys.executable, "-m", "dvc", *arguments]
     try:
         done = subprocess.run(

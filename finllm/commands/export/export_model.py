@@ -43,8 +43,8 @@ def export_model(
     """Write a folder with the tuned model and its card, and compare its answers.
 
     The evaluated model is that of the stage `predict`: the adapter merged into the base in the
-    compute type, or, if ``predict.quantization`` is set, the adapter on the quantized base. The
-    merged model is exported bit for bit (GGUF always in bfloat16). With a quantized base, the
+    compute type, or, if ``predict.quantization`` is not none, the adapter on the quantized base.
+    The merged model is exported bit for bit (GGUF always in bfloat16). With a quantized base, the
     exported model is not the evaluated one; the comparison of greedy answers shows the difference.
 
     Parameters
@@ -52,7 +52,7 @@ def export_model(
     form
         ``merged``, ``gguf``, or ``adapter`` (the adapter and the card, without a comparison).
     output
-        Folder to create; ``force`` replaces the content of an existing one.
+        Folder to create; ``force`` replaces one that is not empty.
     model
         ``tuned`` or ``preferred``.
     adapter
@@ -72,7 +72,8 @@ def export_model(
     Raises
     ------
     ValueError
-        If a file is missing, or the format cannot represent the model.
+        If ``model`` is unknown, a file is missing, ``output`` is a file, or not empty without
+        ``force``, or the format cannot represent the model.
     """
     if model not in FOLDERS:
         raise ValueError(f"model {model!r} cannot be exported; allowed: {', '.join(FOLDERS)}")

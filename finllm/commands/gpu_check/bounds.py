@@ -62,7 +62,15 @@ def distance(
     found: torch.Tensor | Mapping[str, torch.Tensor],
     exact: torch.Tensor | Mapping[str, torch.Tensor],
 ) -> float:
-    """Return the distance of two tensors, or two sets of tensors by name, relative to ``exact``."""
+    """Return the distance of two tensors, or two sets of tensors by name, relative to ``exact``.
+
+    If ``exact`` is zero, the distance is absolute.
+
+    Raises
+    ------
+    ValueError
+        If only one of two sets has a tensor of some name; the message names it.
+    """
     if isinstance(exact, torch.Tensor):
         found, exact = {"": found}, {"": exact}
     if found.keys() != exact.keys():

@@ -35,7 +35,7 @@ def run(*, minutes: float, packaged: bool = True) -> Iterator[Finding]:
     minutes
         No check starts after this time.
     packaged
-        Whether to check the packaged model as well.
+        Whether to check the packaged model as well, if it is installed.
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
@@ -146,7 +146,10 @@ def _packaged() -> Iterator[Check]:
 
 
 def _large(device: torch.device) -> Iterator[Check]:
-    """Yield the checks of memory and speed, of an 8B model on a GPU, or a tiny one on a CPU."""
+    """Yield the checks of memory and speed.
+
+    On a GPU an 8B model is checked at the sizes of its preset, on a CPU the tiny model.
+    """
     if device.type == "cuda":
         name, config = "8B", _config(known_models()[LARGE])
         fitted = {"batch": 4, "length": 4096, "labelled": 512}

@@ -82,7 +82,7 @@ def trained(folder: str, dtype: str, *, quantization: str, optimizer: str) -> Fi
 
 
 def falls_alike(name: str, folder: str, reference: Fit, **setting: str) -> Finding:
-    """Check that the validation loss falls by as much as in ``reference``, relative to it."""
+    """Check the fall of the validation loss, relative to its fall in ``reference``."""
     found = trained(folder, **setting)
     falls = [one.initial_val_loss_nats - one.best_val_loss_nats for one in (found, reference)]
     note = f"{found.initial_val_loss_nats:.3f} -> {found.best_val_loss_nats:.3f} nats"

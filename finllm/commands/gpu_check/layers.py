@@ -31,7 +31,10 @@ def logits(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
 
 
 def logits_agree(name: str, folder: str, dtype: str, *, kernel: str = "sdpa") -> Finding:
-    """Compare the logits of the model, loaded as in the stages, with those of the exact model."""
+    """Compare the logits of the model with those of the exact model.
+
+    The model is loaded as in the stages, in the type ``dtype`` with the attention ``kernel``.
+    """
     reference = models.exact(folder)
     ids = models.random_ids(N_ROWS, N_TOKENS, reference.config.vocab_size)
     found = logits(models.loaded(folder, dtype, kernel=kernel), ids)

@@ -58,7 +58,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Print a training example with prompt, answer and special tokens, or a call, or a pair."""
+    """Print a training example (prompt, answer, loss mask, special tokens), a call or a pair."""
     from finllm.commands.terminal import has_colour
 
     if parsed.call:

@@ -109,7 +109,8 @@ def answer_folder(
 def questions(folder: Path, *, params: Params, template: str) -> tuple[list[Example], list[Reject]]:
     """Return a question about each transcript of a folder, and the rejects, both in order of id.
 
-    A reject is a transcript without a question. Ids are unique; rejects without an id are left out.
+    A reject is a transcript without a question. It is left out if it has no id, or if a question or
+    an earlier reject has the same id.
 
     Raises
     ------

@@ -268,7 +268,7 @@ def _add_semantic(
 
 
 def _estimate(values: np.ndarray, companies: Sequence[str], p: Evaluate) -> Estimate:
-    """Return the mean and its studentised bootstrap interval over companies, clipped to 0 and 1."""
+    """Return the mean and its studentised bootstrap interval over companies, clipped to [0, 1]."""
     if len(set(companies)) < MIN_CLUSTERS:
         return Estimate(float(values.mean()), None, None)
     found = bootstrap_ci(

@@ -22,7 +22,7 @@ undecided; the page of the study then says how many runs would settle it.
 
 
 def rows(studies: Path, results: Path) -> list[dict]:
-    """Return one row per study, by name: study, claim, verdict, sentence, seconds.
+    """Return one row per study file or result, by name: study, claim, verdict, sentence, seconds.
 
     If the file of a study has changed since its result, the verdict is "not run yet", because the
     study asks another question now.

@@ -37,7 +37,7 @@ class Contrast:
     df_company: int  # 0 if the scores are not by company
 
     def critical(self, level: float) -> float:
-        """Return the one-sided critical value: P(t > critical) is about ``level``, at most 0.5."""
+        """Return the one-sided critical value: P(t > critical) is about ``level`` (at most 0.5)."""
         if self.seed_share == 0:
             return float(-scipy.special.stdtrit(self.df_company, level))
         of_seeds = -scipy.special.stdtrit(self.df_seed, level)
@@ -78,7 +78,7 @@ class Contrast:
         return self.estimate - reach, self.estimate + reach
 
     def bayes_factor(self) -> float | None:
-        """Return BF10 for a nonzero contrast, by ``jzs_from_t``; None if nothing varied.
+        """Return BF10 in favour of a nonzero contrast, by ``jzs_from_t``; None if nothing varied.
 
         t is the estimate over its error, and n one more than the weighted degrees of freedom: so
         many independent pairs would estimate the error equally well. Read only its order of
@@ -145,7 +145,7 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
     Raises
     ------
     ValueError
-        If there are fewer than two seeds, a value is not finite, or the shapes do not fit.
+        If there are fewer than two seeds (unless ``exact``), values not finite, or unfit shapes.
     """
     table, w = np.asarray(means, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     if table.ndim != 3 or len(w) != len(table):

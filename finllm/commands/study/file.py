@@ -16,7 +16,7 @@ from finllm.settings.params import Params
 
 QUESTIONS = ("better", "best", "equivalent", "at_least", "between", "trend")
 MARGIN = ("better", "best", "equivalent", "trend")  # questions that need a margin
-MIN_SEEDS = 3  # fewer say too little about the variance between seeds; not calibrated
+MIN_SEEDS = 3  # fewer say too little about the variance between seeds, and were not calibrated
 KEYS = (
     *("claim", "question", "factor", "levels", "reference", "fixed", "where_present", "seeds"),
     *("metric", "better", "margin", "times", "low", "high", "direction", "alpha", "stop"),

@@ -27,6 +27,11 @@ def spent_levels(alpha: float, looks: tuple[int, ...], n: int) -> tuple[float, .
 
     >>> [round(level, 5) for level in spent_levels(0.025, (3, 4, 5), 5)]
     [0.00381, 0.0084, 0.01279]
+
+    Raises
+    ------
+    ValueError
+        If there are no looks, they do not rise, or they are not from 1 to ``n``.
     """
     shares = np.array(looks, dtype=np.float64) / n
     if not len(shares) or (np.diff(shares) <= 0).any() or shares[0] <= 0 or shares[-1] > 1:

@@ -43,7 +43,7 @@ class Measure:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Files to read the measure from; the first that contains it counts."""
+        """Files of the repository to read the measure from; the first that contains it counts."""
         if self.stage:
             return tuple(f"data/results/metrics/{file}" for file in figure_files(self.stage))
         return (f"data/evaluate/{'changed' if self.set in CHANGED else 'scores'}.jsonl",)
@@ -60,16 +60,16 @@ Values = dict[str, tuple[str, float]]  # by example: company and value
 def read_measure(text: str, *, with_command: bool) -> Measure:
     """Parse the ``metric`` of a study file.
 
-    ``number_accuracy``, ``number_accuracy of base`` or ``number_accuracy of gain on reworded for
-    summarization`` names a metric, the model (default: tuned), the set (default: test) and the
-    template (default: all).
-    ``train.forgetting.ratio`` names a figure that a stage wrote. With a command, the measure is
-    the value that the command writes, and its name is free.
+    ``number_accuracy``, ``number_accuracy of base`` or
+    ``number_accuracy of gain on reworded for summarization`` names a metric, the model (default:
+    tuned), the set (default: test) and the template (default: all). ``train.forgetting.ratio``
+    names a figure that a stage wrote. With a command, the measure is the value that the command
+    writes, and its name is free.
 
     Raises
     ------
     ValueError
-        If a metric, model, set or stage does not exist.
+        If a metric, model, set, template or stage does not exist.
     """
     if with_command:
         return Measure(text)

@@ -60,7 +60,10 @@ def schedule(study: Study, project: Path, *, done: set[str]) -> list[Cell]:
 
 
 def present(project: Path) -> set[str]:
-    """Return the keys of the workspace's own stages, which count as run if there is a dvc.lock."""
+    """Return the keys of the workspace's stages, which count as run; empty without a dvc.lock.
+
+    Their outputs are expected in DVC's cache.
+    """
     if not (project / "dvc.lock").is_file():
         return set()
     params = read_yaml(project / "params.yaml")
