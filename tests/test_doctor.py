@@ -300,6 +300,8 @@ def test_remotes_that_are_missing_or_not_the_default_are_warnings(tmp_path):
     found = [project.remote(one, tmp_path) for one in ({}, config, named)]
     assert states(*found) == [OK, WARNING, WARNING]
     assert found[1].mend == "dvc remote default store"
+    dotted = project.remote({"remote.my.store.url": "s3://b/c"}, tmp_path)
+    assert dotted.mend == "dvc remote default my.store"
     (tmp_path / "store").mkdir()
     assert project.remote(named, tmp_path).state == OK
     assert project.remote(named | {"remote.store.url": "s3://b/c"}, tmp_path).state == OK

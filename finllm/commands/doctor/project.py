@@ -102,7 +102,11 @@ def some(names: Sequence[str], most: int = 5) -> str:
 
 def remote(config: Mapping[str, str], root: Path) -> Finding:
     """Check whether DVC has a remote for the results, from its settings (see ``listed``)."""
-    urls = {key.split(".")[1]: url for key, url in config.items() if key.endswith(".url")}
+    urls = {
+        key.removeprefix("remote.").removesuffix(".url"): url
+        for key, url in config.items()
+        if key.startswith("remote.") and key.endswith(".url")
+    }
     if not urls:
         return ok("remote", "none: results exist on this machine only (`dvc remote add`)")
     name = config.get("core.remote", "")
