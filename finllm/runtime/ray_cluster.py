@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import logging
 import os
@@ -169,17 +170,26 @@ def _results(
     lost: Callable[[T], R] | None,
 ) -> Iterator[R]:
     try:
-        yield ray.get(ref)
+        yield _owned(ray.get(ref))
         return
     except ray.exceptions.WorkerCrashedError:
         pass
     for record in batch:
         try:
-            yield ray.get(run.remote(shared, [record]))
+            yield _owned(ray.get(run.remote(shared, [record])))
         except ray.exceptions.WorkerCrashedError:
             if lost is None:
                 raise OSError(f"this record kills its worker: {str(record)[:200]}") from None
             yield lost(record)
+
+
+def _owned(result: R) -> R:
+    """Return a copy in this process's memory.
+
+    Ray's arrays are views of its object store, so a result that is kept would occupy it until the
+    end: with 100,000 signatures of calls it was full, and Ray moved objects to the disk and back.
+    """
+    return copy.deepcopy(result)
 
 
 def _run(shared: tuple[Callable[[], Callable], str, str], batch: list) -> object:
