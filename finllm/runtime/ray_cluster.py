@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -21,9 +22,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SECONDS_TO_ANSWER = 30  # timeout for a connection to a cluster
+BATCHES_A_TASK = 4  # a task costs the driver and Ray some milliseconds, whatever it computes
 OBJECT_STORE_BYTES = 256 * 2**20  # for a local cluster; batches are small, and few at a time
-MAX_RETRIES = 3  # for a batch whose worker or node died
-IN_FLIGHT = 3  # batches per core that are waiting or finished: this bounds the driver's memory
+MAX_RETRIES = 3  # for a task whose worker or node died
+IN_FLIGHT = 3  # tasks per core that are waiting or finished: this bounds the driver's memory
 SHARE = "; a stage's inputs must be at a path that exists on every node"
 INSTALL = "install it with: pip install -r requirements-ray.txt"
 _PROBE = """
@@ -126,8 +128,8 @@ def map_on_ray(
 ) -> Iterator[R]:
     """Yield the results of ``finllm.runtime.parallel.map_batches``, computed on a cluster's nodes.
 
-    A batch whose worker or node dies is run again elsewhere. If it kills its worker every time, its
-    records are run one by one, and the record at fault is given to ``lost``.
+    A task of several batches whose worker or node dies is run again elsewhere. If it kills its
+    worker every time, its records are run one by one, and the record at fault is given to ``lost``.
 
     Raises
     ------
@@ -138,11 +140,12 @@ def map_on_ray(
     ray = connect()
     run = ray.remote(_run).options(max_retries=MAX_RETRIES, scheduling_strategy="SPREAD")
     key = uuid.uuid4().hex  # distinguishes this work from earlier ones
-    waiting: deque[tuple[object, list[T]]] = deque()
+    waiting: deque[tuple[object, list[list[T]]]] = deque()
+    left = iter(batches)
     try:
         shared = ray.put((prepare, key, os.getcwd()))
-        for batch in batches:
-            waiting.append((run.remote(shared, batch), batch))
+        while group := list(islice(left, BATCHES_A_TASK)):
+            waiting.append((run.remote(shared, group), group))
             if len(waiting) >= IN_FLIGHT * cluster_cores(ray):
                 yield from _results(ray, run, shared, *waiting.popleft(), lost)
         while waiting:
@@ -166,34 +169,34 @@ def _results(
     run: object,
     shared: object,
     ref: object,
-    batch: list[T],
+    group: list[list[T]],
     lost: Callable[[T], R] | None,
 ) -> Iterator[R]:
     try:
-        yield _owned(ray.get(ref))
+        yield from _owned(ray.get(ref))
         return
     except ray.exceptions.WorkerCrashedError:
         pass
-    for record in batch:
+    for record in chain.from_iterable(group):
         try:
-            yield _owned(ray.get(run.remote(shared, [record])))
+            yield from _owned(ray.get(run.remote(shared, [[record]])))
         except ray.exceptions.WorkerCrashedError:
             if lost is None:
                 raise OSError(f"this record kills its worker: {str(record)[:200]}") from None
             yield lost(record)
 
 
-def _owned(result: R) -> R:
+def _owned(results: list[R]) -> list[R]:
     """Return a copy in this process's memory.
 
     Ray's arrays are views of its object store, so a result that is kept would occupy it until the
     end: with 100,000 signatures of calls it was full, and Ray moved objects to the disk and back.
     """
-    return copy.deepcopy(result)
+    return copy.deepcopy(results)
 
 
-def _run(shared: tuple[Callable[[], Callable], str, str], batch: list) -> object:
-    """Run the work on a batch in a worker, after preparing it once."""
+def _run(shared: tuple[Callable[[], Callable], str, str], group: list[list]) -> list:
+    """Run the work on each batch of a group in a worker, after preparing it once."""
     global _last
     prepare, key, home = shared
     if _last is None or _last[0] != key:
@@ -204,7 +207,7 @@ def _run(shared: tuple[Callable[[], Callable], str, str], batch: list) -> object
         except (ValueError, OSError) as error:
             said = " ".join(str(error).split())
             raise ValueError(f"on node {here()}: {said}{SHARE}") from None
-    return _last[1](batch)
+    return [_last[1](batch) for batch in group]
 
 
 def here() -> str:
