@@ -83,5 +83,5 @@ def test_one_reading_gives_what_the_two_libraries_give(monkeypatch):
     odd = ["x", "12 of the cat", candidates[2]]  # tokens whose best match is below 0
     one_by_one = [scores([text], [TEXTS[1]]).bertscore[0] for text in odd]
     assert scores(odd, [TEXTS[1]] * 3).bertscore == one_by_one
-    with pytest.raises(ValueError, match=r"encoder_layer is 7; .* has 6 layers"):
+    with pytest.raises(ValueError, match=r"encoder_layer is 7; .* has layers 1 to 6"):
         semantic_scores(["a"], ["b"], encoder=encoder, layer=7, batch_size=1)
