@@ -3,6 +3,8 @@
 import gc
 import os
 import signal
+import sys
+from types import ModuleType
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -71,6 +73,16 @@ def byte_level_tokenizer(special, *, bos=None, eos, template=None, vocab_size=30
     fast.chat_template = template
     fast.pad_token = fast.pad_token or eos  # as finllm.model.tokenizer does
     return fast
+
+
+def stand_in_vllm(monkeypatch, engine):
+    """A package ``vllm`` whose ``LLM`` is this class."""
+    module, request = ModuleType("vllm"), ModuleType("vllm.lora.request")
+    module.LLM, module.SamplingParams = engine, lambda **settings: settings
+    request.LoRARequest = lambda *args: args
+    for each in (module, ModuleType("vllm.lora"), request):
+        monkeypatch.setitem(sys.modules, each.__name__, each)
+    return module
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,12 +2,11 @@
 
 import json
 import re
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import tiny_llama
+from conftest import stand_in_vllm, tiny_llama
 from peft import PeftModel
 
 from finllm import cli
@@ -103,8 +102,6 @@ def test_another_set_of_tensors_is_no_distance():
 @pytest.fixture
 def vllm(monkeypatch):
     """A stand-in for the package, which answers with the exact model and the given adapter."""
-    module, request = ModuleType("vllm"), ModuleType("vllm.lora.request")
-    module.mistake = 0
 
     class LLM:
         def __init__(self, **options):
@@ -120,11 +117,8 @@ def vllm(monkeypatch):
                 ids[0] = (ids[0] + module.mistake) % model.config.vocab_size
                 yield SimpleNamespace(outputs=[SimpleNamespace(token_ids=tuple(ids))])
 
-    module.LLM, module.SamplingParams = LLM, lambda **settings: settings
-    request.LoRARequest = lambda *args: args
-    for name, each in {"vllm": module, "vllm.lora.request": request}.items():
-        monkeypatch.setitem(sys.modules, name, each)
-    monkeypatch.setitem(sys.modules, "vllm.lora", ModuleType("vllm.lora"))
+    module = stand_in_vllm(monkeypatch, LLM)
+    module.mistake = 0
     return module
 
 

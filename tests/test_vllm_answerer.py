@@ -3,13 +3,13 @@
 import importlib.metadata
 import json
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import stand_in_vllm
 
 from finllm.answering import vllm_answerer
 from finllm.answering.backend import answerer_here
@@ -23,8 +23,7 @@ PLAIN = {"grounding": "none", "repetition": "allow", "quantization": "none", "st
 @pytest.fixture
 def vllm(monkeypatch):
     """A package that records how it is called, and answers with the prompt's first ids."""
-    module, request = ModuleType("vllm"), ModuleType("vllm.lora.request")
-    module.calls = []
+    calls = []
 
     class LLM:
         def __init__(self, **options):
@@ -32,7 +31,7 @@ def vllm(monkeypatch):
             self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=512))
 
         def generate(self, prompts, params, *, lora_request, use_tqdm):
-            module.calls.append((prompts, params, lora_request))
+            calls.append((prompts, params, lora_request))
             assert use_tqdm is False
             stop = params.get("stop_token_ids", [0])[0]
             n = params["max_tokens"]
@@ -47,11 +46,8 @@ def vllm(monkeypatch):
                 found.append(SimpleNamespace(outputs=[one], prompt_logprobs=[None, *logprobs[1:]]))
             return found
 
-    module.LLM, module.SamplingParams = LLM, lambda **settings: settings
-    request.LoRARequest = lambda *args: args
-    for name, each in {"vllm": module, "vllm.lora.request": request}.items():
-        monkeypatch.setitem(sys.modules, name, each)
-    monkeypatch.setitem(sys.modules, "vllm.lora", ModuleType("vllm.lora"))
+    module = stand_in_vllm(monkeypatch, LLM)
+    module.calls = calls
     version = importlib.metadata.version
     monkeypatch.setattr(
         vllm_answerer, "version", lambda name: "0.9" if name == "vllm" else version(name)

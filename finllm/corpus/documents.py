@@ -17,8 +17,16 @@ from finllm.corpus import readers
 from finllm.records import Reject
 
 SUFFIXES = (".txt", ".text", ".md", ".html", ".htm", ".xhtml", ".pdf")
-UNREADABLE = (".docx", ".doc", ".rtf", ".odt", ".pages", ".epub", ".mht", ".mhtml")
-ROWS = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".xml", ".zip", ".gz")
+NOT_READ = {  # why, by suffix
+    **dict.fromkeys(
+        (".docx", ".doc", ".rtf", ".odt", ".pages", ".epub", ".mht", ".mhtml"),
+        "; save it as text, HTML or PDF",
+    ),
+    **dict.fromkeys(
+        (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".xml", ".zip", ".gz"),
+        " with `format: text`; keep them in another folder",
+    ),
+}
 MAX_NAME_WORDS, MIN_SPEECH_WORDS = 8, 4
 MIN_WORDS = 20  # a shorter text is not a call: a "404" page, a scan with a stamp on it
 PDF_SECONDS = 60  # a call of 30 pages takes two seconds
@@ -44,15 +52,12 @@ _CAPITAL = re.compile(r"[\"“‘(]?[A-Z]")
 def read_document(path: Path, *, encoding: str) -> str | Reject:
     """Return the text of a file, or a reject.
 
-    Files with a suffix in ``UNREADABLE`` or ``ROWS`` are rejected unread. The format of any other
-    file is judged by its content first, and by its suffix only if that does not tell.
+    Files with a suffix in ``NOT_READ`` are rejected unread. The format of any other file is judged
+    by its content first, and by its suffix only if that does not tell.
     """
     suffix = path.suffix.lower()
-    if suffix in UNREADABLE:
-        detail = f"{suffix} files are not read; save it as text, HTML or PDF"
-        return Reject(path.stem, str(path), 0, "unreadable", detail)
-    if suffix in ROWS:
-        detail = f"{suffix} files are not read with `format: text`; keep them in another folder"
+    if suffix in NOT_READ:
+        detail = f"{suffix} files are not read{NOT_READ[suffix]}"
         return Reject(path.stem, str(path), 0, "unreadable", detail)
     try:
         with open(path, "rb") as file:
@@ -171,8 +176,10 @@ def _break_before(element: etree._Element, tag: str, parts: list[str]) -> str:
         return "\n"
     if tag not in _INLINE or before.tag not in _INLINE or before.tail:
         return ""
+    if not _CAPITAL.match(element.text or ""):  # first, so that empty elements are cheap
+        return ""
     last = next((part for part in reversed(parts) if part), "")
-    return "\n" if _ENDS.search(last) and _CAPITAL.match(element.text or "") else ""
+    return "\n" if _ENDS.search(last) else ""
 
 
 def _announces(name: etree._Element, speech: etree._Element) -> bool:

@@ -182,7 +182,7 @@ def _rows(source: Description) -> Iterator[readers.Row | Reject]:
 
 def _text_records(source: Description) -> Iterator[Read | Reject]:
     pattern = re.compile(source.name_pattern)
-    suffixes = (*documents.SUFFIXES, *documents.UNREADABLE, *documents.ROWS)
+    suffixes = (*documents.SUFFIXES, *documents.NOT_READ)
     for path in _files(source, suffixes):
         text = (
             path

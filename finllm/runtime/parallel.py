@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from typing import TypeVar
 
-from finllm.runtime.ray_cluster import map_on_ray
+from finllm.runtime.ray_cluster import BATCHES_A_TASK, map_on_ray
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -80,7 +80,8 @@ def map_batches(
             yield work(batch)
         return
     if on_ray:
-        yield from map_on_ray(prepare, chain(head, batches), lost=lost)
+        groups = _batches(chain(head, batches), BATCHES_A_TASK)
+        yield from map_on_ray(prepare, groups, lost=lost)
         return
     pool = ProcessPoolExecutor(
         n_workers,

@@ -11,7 +11,7 @@ import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -122,14 +122,15 @@ def check_answers(address: str) -> None:
 
 def map_on_ray(
     prepare: Callable[[], Callable[[list[T]], R]],
-    batches: Iterable[list[T]],
+    groups: Iterable[list[list[T]]],
     *,
     lost: Callable[[T], R] | None,
 ) -> Iterator[R]:
     """Yield the results of ``finllm.runtime.parallel.map_batches``, computed on a cluster's nodes.
 
-    A task of several batches whose worker or node dies is run again elsewhere. If it kills its
-    worker every time, its records are run one by one, and the record at fault is given to ``lost``.
+    Each group of batches is a task. A task whose worker or node dies is run again elsewhere. If it
+    kills its worker every time, its records are run one by one, and the record at fault is given to
+    ``lost``.
 
     Raises
     ------
@@ -141,10 +142,9 @@ def map_on_ray(
     run = ray.remote(_run).options(max_retries=MAX_RETRIES, scheduling_strategy="SPREAD")
     key = uuid.uuid4().hex  # distinguishes this work from earlier ones
     waiting: deque[tuple[object, list[list[T]]]] = deque()
-    left = iter(batches)
     try:
         shared = ray.put((prepare, key, os.getcwd()))
-        while group := list(islice(left, BATCHES_A_TASK)):
+        for group in groups:
             waiting.append((run.remote(shared, group), group))
             if len(waiting) >= IN_FLIGHT * cluster_cores(ray):
                 yield from _results(ray, run, shared, *waiting.popleft(), lost)

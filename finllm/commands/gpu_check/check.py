@@ -87,19 +87,21 @@ def checks(scratch: Path, *, packaged: bool) -> Iterator[Check]:
 
 def _flash(tiny: str, *, on_gpu: bool) -> Check:
     name = "bfloat16, flash attention 2: logits"
-    kernel = "flash_attention_2"
-    if on_gpu and importlib.util.find_spec("flash_attn") is not None:
-        return name, partial(layers.logits_agree, name, tiny, "bfloat16", kernel=kernel)
-    why = "package flash-attn is not installed" if on_gpu else "needs a GPU"
-    return _skipped(name, why)
+    made = partial(layers.logits_agree, name, tiny, "bfloat16", kernel="flash_attention_2")
+    return _of_package("flash-attn", name, made, on_gpu=on_gpu)
 
 
 def _vllm(tiny: str, adapter: Path, *, on_gpu: bool) -> Check:
     name = "vLLM in bfloat16, LoRA: lead of another token"
-    if on_gpu and importlib.util.find_spec("vllm") is not None:
-        return name, partial(writing.vllm_agrees, name, tiny, "bfloat16", adapter)
-    why = "package vllm is not installed" if on_gpu else "needs a GPU"
-    return _skipped(name, why)
+    made = partial(writing.vllm_agrees, name, tiny, "bfloat16", adapter)
+    return _of_package("vllm", name, made, on_gpu=on_gpu)
+
+
+def _of_package(package: str, name: str, made: Made, *, on_gpu: bool) -> Check:
+    """Return a check that needs a GPU and a package, or a finding that it was not run."""
+    if on_gpu and importlib.util.find_spec(package.replace("-", "_")) is not None:
+        return name, made
+    return _skipped(name, f"package {package} is not installed" if on_gpu else "needs a GPU")
 
 
 def _skipped(name: str, why: str) -> Check:

@@ -67,14 +67,7 @@ def answers_agree(name: str, folder: str, dtype: str) -> Finding:
     """Check that each written token is the exact model's most probable one, up to rounding."""
     model, reference = models.loaded(folder, dtype, kernel="answers"), models.exact(folder)
     asked = prompts(reference.config.vocab_size)
-    leads = [
-        largest_lead(reference, prompt, answer)
-        for prompt, answer in zip(asked, written(model, asked, N_NEW), strict=True)
-    ]
-    n_tokens = max(LENGTHS) + N_NEW
-    # for two logits, each with an error relative to the size of all
-    bound = 2 * allowed(reference.config, n_tokens, model.dtype)
-    return bounded(name, max(leads), bound)
+    return _judged(name, reference, asked, written(model, asked, N_NEW), model.dtype)
 
 
 def vllm_agrees(name: str, folder: str, dtype: str, adapter: Path) -> Finding:
@@ -95,19 +88,32 @@ def vllm_agrees(name: str, folder: str, dtype: str, adapter: Path) -> Finding:
     settings = vllm.SamplingParams(
         temperature=0.0, max_tokens=N_NEW, ignore_eos=True, detokenize=False
     )
-    config = reference.config
-    asked = prompts(config.vocab_size)
+    asked = prompts(reference.config.vocab_size)
     found = engine.generate(
         [{"prompt_token_ids": prompt} for prompt in asked],
         settings,
         lora_request=LoRARequest("tuned", 1, str(adapter)),
         use_tqdm=False,
     )
+    answers = [list(output.outputs[0].token_ids) for output in found]
+    return _judged(name, reference, asked, answers, DTYPES[dtype])
+
+
+def _judged(
+    name: str,
+    reference: PreTrainedModel,
+    asked: Sequence[list[int]],
+    answers: Sequence[list[int]],
+    dtype: torch.dtype,
+) -> Finding:
+    """Compare the largest lead of another token in any answer with what rounding allows."""
     leads = [
-        largest_lead(reference, prompt, list(output.outputs[0].token_ids))
-        for prompt, output in zip(asked, found, strict=True)
+        largest_lead(reference, prompt, answer)
+        for prompt, answer in zip(asked, answers, strict=True)
     ]
-    return bounded(name, max(leads), 2 * allowed(config, max(LENGTHS) + N_NEW, DTYPES[dtype]))
+    # for two logits, each with an error relative to the size of all
+    bound = 2 * allowed(reference.config, max(LENGTHS) + N_NEW, dtype)
+    return bounded(name, max(leads), bound)
 
 
 def as_generate(folder: str) -> Finding:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from finllm.instruct.templates import TEMPLATES
 from finllm.records import METRICS, Score, read_json
 from finllm.settings.checked_record import did_you_mean
-from finllm.settings.params import Weights
 
 SETS = ("test", "transfer", "reworded", "noise", "free")
 CHANGED = ("reworded", "noise", "free")  # scored separately, in another file
@@ -20,7 +19,6 @@ STAGES = (
     *("split", "train", "prefer", "predict_base", "predict_tuned", "predict_preferred"),
     "evaluate",
 )
-TEMPLATES = tuple(field.name for field in dataclasses.fields(Weights))
 RUN = "run"  # the only "company" of a figure of the whole run
 
 
@@ -80,16 +78,16 @@ def read_measure(text: str, *, with_command: bool) -> Measure:
             raise ValueError(f"metric is {text!r}; a figure is STAGE.KEY, of {', '.join(STAGES)}")
         return Measure(text, stage=stage, keys=tuple(keys))
     rest = dict(zip(words[1::2], words[2::2], strict=False))
-    said = {"of": "tuned", "on": "test", "for": ""} | rest
-    if len(said) > 3 or len(words) % 2 == 0:
+    usual = {"of": "tuned", "on": "test", "for": ""}
+    said = usual | rest
+    if said.keys() != usual.keys() or len(words) % 2 == 0:
         raise ValueError(
             f"metric is {text!r}; it must be METRIC [of MODEL] [on SET] [for TEMPLATE]"
         )
-    allowed_words = [(words[0], METRICS), (said["of"], WHOSE), (said["on"], SETS)]
-    if said["for"]:
-        allowed_words.append((said["for"], TEMPLATES))
-    for what, allowed in allowed_words:
-        if what not in allowed:
+    for what, allowed in (
+        (words[0], METRICS), (said["of"], WHOSE), (said["on"], SETS), (said["for"], TEMPLATES),
+    ):  # fmt: skip
+        if what and what not in allowed:
             hint = did_you_mean(what, allowed)
             raise ValueError(
                 f"metric is {text!r}: there is no {what}{hint} (allowed: {', '.join(allowed)}, "
