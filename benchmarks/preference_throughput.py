@@ -1,12 +1,13 @@
 """Preference tuning on a CPU: TRL's DPOTrainer and the project's, on the same pairs.
 
 Every variant runs in a separate process (peak memory belongs to a process). The pairs are random
-tokens, two answers per prompt, in the same order and without dropout, so that losses can be
-compared step by step. In bfloat16 they differ by rounding: answers of random tokens have
-log-probabilities of hundreds of nats, and TRL keeps the adapter itself in bfloat16. In float32 they
-are the same. Quote ratios from a single run: machine speed drifts.
+tokens, two answers per prompt, or with ``--stage`` the training pairs that the stage ``prefer``
+made last. They come in the same order and without dropout, so that losses can be compared step by
+step. In bfloat16 they differ by rounding: answers of random tokens have log-probabilities of
+hundreds of nats, and TRL keeps the adapter itself in bfloat16. In float32 they are the same. Quote
+ratios from a single run: machine speed drifts.
 
-    python -m benchmarks.preference_throughput [--pairs 64] [--method dpo]
+    python -m benchmarks.preference_throughput [--pairs 64] [--method dpo] [--stage]
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.timed_training import MODEL, SETTINGS, adapted, step_seconds
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 OWN = "fused layers"
 VARIANTS = ("trl", "trl, reference before", OWN)
+PAIRS, EXAMPLES = Path("data/prefer/pairs.jsonl"), Path("data/split/train.jsonl")
 
 
 def pairs(n: int, max_tokens: int) -> list[dict[str, list[int]]]:
@@ -43,6 +46,26 @@ def pairs(n: int, max_tokens: int) -> list[dict[str, list[int]]]:
         ids = [rng.integers(5, 40_000, size).tolist() for size in sizes]
         found.append(dict(zip(("prompt_ids", "chosen_ids", "rejected_ids"), ids, strict=True)))
     return found
+
+
+def stage_pairs(n: int) -> list[dict[str, list[int]]]:
+    """Return at most ``n`` training pairs of the stage ``prefer``, as it encodes them."""
+    from finllm.model.tokenizer import load_tokenizer
+    from finllm.model.weights import model_folder
+    from finllm.preference.encoding import encode_pairs
+    from finllm.preference.pairs import read_pairs
+    from finllm.records import read_examples
+    from finllm.settings.params import load_params
+
+    made = [pair for pair in read_pairs(PAIRS) if pair.part == "train"][:n]
+    if not made:
+        raise SystemExit(f"{PAIRS} holds no pairs: run the stage with -S prefer.method=dpo first")
+    tokenizer = load_tokenizer(model_folder("", **MODEL), revision="")
+    system = load_params(Path("params.yaml")).templatize.system_prompt
+    return [
+        {"prompt_ids": row.prompt, "chosen_ids": row.answers[0], "rejected_ids": row.answers[1]}
+        for row in encode_pairs(tokenizer, made, read_examples(EXAMPLES), system)
+    ]
 
 
 def run_variant(
@@ -147,15 +170,17 @@ def main() -> None:
     parser.add_argument("--beta", type=float, default=0.1)
     parser.add_argument("--variant", choices=VARIANTS, nargs="*", default=list(VARIANTS))
     parser.add_argument("--dtype", default="auto", choices=["auto", "bfloat16", "float32"])
+    parser.add_argument("--stage", action="store_true", help=f"the pairs in {PAIRS}")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if flags.max_tokens < 200:
         parser.error("--max-tokens must be at least 200: answers have up to 95, prompts the rest")
     dtype = compute_dtype(flags.dtype)
+    rows = stage_pairs(flags.pairs) if flags.stage else pairs(flags.pairs, flags.max_tokens)
     if flags.alone:  # in a separate process
         found = run_variant(
             flags.variant[0],
-            pairs(flags.pairs, flags.max_tokens),
+            rows,
             method=flags.method,
             beta=flags.beta,
             batch=flags.batch,
@@ -163,7 +188,6 @@ def main() -> None:
         )
         print(json.dumps(found))
         return
-    rows = pairs(flags.pairs, flags.max_tokens)
     n_prompt = sum(len(row["prompt_ids"]) for row in rows)
     n_twice = 2 * n_prompt + sum(len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in rows)
     print(
@@ -176,6 +200,7 @@ def main() -> None:
         command += ["--variant", name, "--pairs", str(flags.pairs), "--batch", str(flags.batch)]
         command += ["--max-tokens", str(flags.max_tokens), "--method", flags.method]
         command += ["--beta", str(flags.beta), "--dtype", dtype]
+        command += ["--stage"] if flags.stage else []
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         results[name] = json.loads(done.stdout.splitlines()[-1])
     first = next(iter(results.values()))
