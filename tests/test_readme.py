@@ -123,31 +123,35 @@ def test_every_further_option_of_a_command_is_one_of_its_own(name, option):
     assert option in choices[name]._option_string_actions
 
 
-def overrides() -> list[tuple[str, str]]:
-    """Every ``-S key=value`` of the README and of docs/, a sweep as its single values."""
+def overrides() -> list[dict[str, str]]:
+    """The ``-S key=value`` of each command of the README and docs/, once per value of a sweep."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
     found = []
-    for whole, bare in re.findall(r"-S (?:'([\w.]+=[^']*)'|([\w.]+=[^\s`)']*))", text):
-        key, value = (whole or bare).split("=", 1)
-        swept = value if value.startswith("[") else re.sub(r"range\((\d+),.*", r"\1", value)
-        values = [swept] if swept.startswith("[") else swept.split(",")
-        found += [(key, one) for one in values]
-    return list(dict.fromkeys(found))
+    for command in re.findall(r"(?:-S (?:'[\w.]+=[^']*'|[\w.]+=[^\s`)']*)\s*)+", text):
+        values = {}
+        for whole, bare in re.findall(r"-S (?:'([^']*)'|([^\s`)']*))", command):
+            key, value = (whole or bare).split("=", 1)
+            swept = value if value.startswith("[") else re.sub(r"range\((\d+),.*", r"\1", value)
+            values[key] = [swept] if swept.startswith("[") else swept.split(",")
+        first = {key: swept[0] for key, swept in values.items()}
+        found += [{**first, key: one} for key, swept in values.items() for one in swept]
+    return [dict(one) for one in dict.fromkeys(tuple(sorted(one.items())) for one in found)]
 
 
-@pytest.mark.parametrize(("key", "value"), overrides())
-def test_every_override_is_a_parameter_with_an_allowed_value(key, value, tmp_path):
+@pytest.mark.parametrize("values", overrides(), ids=str)
+def test_every_override_is_a_parameter_with_an_allowed_value(values, tmp_path):
     yaml = YAML()
     document = yaml.load(ROOT / "params.yaml")
-    *path, last = key.split(".")
-    section = document
-    for name in path:
-        section = section[name]
-    assert last in section, key
-    section[last] = YAML(typ="safe").load(value)
-    if key == "train.method" and value == "full":
+    for key, value in values.items():
+        *path, last = key.split(".")
+        section = document
+        for name in path:
+            section = section[name]
+        assert last in section, key
+        section[last] = YAML(typ="safe").load(value)
+    if values.get("train.method") == "full":
         document["model"]["quantization"] = "none"
-    if key.startswith("split.fold"):
+    if any(key.startswith("split.fold") for key in values):
         document["split"]["n_folds"] = 5
     with open(tmp_path / "params.yaml", "w", encoding="utf-8") as file:
         yaml.dump(document, file)
