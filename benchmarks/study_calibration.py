@@ -11,9 +11,10 @@ and, for studies in which the levels differ by exactly the margin, how often
 
 - equivalent: any comparison is called equivalent nevertheless.
 
-Company means are normal, or have the shapes of ``benchmarks.calibration``. Spreads are in units of
-the standard deviation of a level's effect over companies. With ``uneven``, the last level has three
-times the spread between seeds of the others.
+Company means are normal, or have the shapes of ``benchmarks.calibration``. Spreads are standard
+deviations in units of that of the residuals, which is one: ``over companies`` is that of a level's
+effect, ``spread`` that between seeds. With ``uneven``, the last level has three times the spread
+between seeds of the others.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from finllm.commands.study.file import MIN_SEEDS, Level, Study
 from finllm.commands.study.measure import read_measure
 from finllm.commands.study.power import as_table
 
-SPREADS = (0.0, 0.5, 1.0, 2.0)
+SPREADS = (0.0, 0.2, 0.5, 2.0)
 SHOWN = ("family", "sequential", "covered", "equivalent")
 
 
@@ -51,10 +52,10 @@ def made_study(n_levels: int, n_seeds: int, *, margin: float, sequential: bool) 
 
 
 def drawn(
-    table: np.ndarray | None, shape: tuple[int, int, int], spread: float, uneven: bool,
-    rng: np.random.Generator,
+    table: np.ndarray | None, shape: tuple[int, int, int], over_companies: float, spread: float,
+    uneven: bool, rng: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
-    """Draw company means in which no level differs; the effect over companies has variance 1."""
+    """Draw company means in which no level differs; the residuals have variance 1."""
     n_levels, n_seeds, n_companies = shape
     if table is None:
         by_company = rng.standard_normal((n_levels, 1, n_companies))
@@ -64,20 +65,21 @@ def drawn(
     if uneven:
         seeds[-1] *= 3
     of_seeds = seeds[:, None, None] * rng.standard_normal((n_levels, n_seeds, 1))
-    return by_company + of_seeds + rng.standard_normal(shape)
+    return over_companies * by_company + of_seeds + rng.standard_normal(shape)
 
 
 def simulate(task: tuple) -> dict[str, float]:
     """Simulate one cell of the table."""
-    name, n_levels, n_seeds, n_companies, spread, uneven, n, seed = task
+    name, n_levels, n_seeds, n_companies, over_companies, spread, uneven, n, seed = task
     rng = np.random.default_rng(seed)
     table = None if name == "normal" else quantile_tables()[name]
-    margin = 3.0 * np.sqrt(2 * (2 / n_companies + spread**2 / n_seeds))  # about three std. errors
+    of_companies = (over_companies**2 + 1 / n_seeds) / n_companies
+    margin = 3.0 * np.sqrt(2 * (of_companies + spread**2 / n_seeds))  # three standard errors
     one = made_study(n_levels, n_seeds, margin=margin, sequential=False)
     looking = dataclasses.replace(one, sequential=True)
-    counts = dict.fromkeys(SHOWN, 0)
+    shape, counts = (n_levels, n_seeds, n_companies), dict.fromkeys(SHOWN, 0)
     for _ in range(n):
-        means = drawn(table, (n_levels, n_seeds, n_companies), spread, uneven, rng)
+        means = drawn(table, shape, over_companies, spread, uneven, rng)
         counts["family"] += differs(one, means)
         counts["sequential"] += any(
             differs(looking, means[:, :k]) for k in range(MIN_SEEDS, n_seeds + 1)
@@ -116,7 +118,8 @@ def main() -> None:
     parser.add_argument("--n-simulations", type=int, default=2000)
     parser.add_argument("--levels", type=int, nargs="+", default=[2, 5])
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 5])
-    parser.add_argument("--companies", type=int, nargs="+", default=[12, 30])
+    parser.add_argument("--companies", type=int, nargs="+", default=[12, 64])
+    parser.add_argument("--over-companies", type=float, nargs="+", default=[1.0, 0.3, 0.0])
     parser.add_argument("--shapes", nargs="+", default=["normal", "skewed, ties"])
     parser.add_argument(
         "--uneven", action="store_true", help="one level has three times the spread between seeds"
@@ -126,24 +129,25 @@ def main() -> None:
     args = parser.parse_args()
     began = time.perf_counter()
     cells = [
-        (shape, n_levels, n_seeds, n_companies, spread)
+        (shape, n_levels, n_seeds, n_companies, over_companies, spread)
         for shape in args.shapes
         for n_levels in args.levels
         for n_seeds in args.seeds
         for n_companies in args.companies
+        for over_companies in args.over_companies
         for spread in SPREADS
     ]
     tasks = [(*c, args.uneven, args.n_simulations, [args.seed, i]) for i, c in enumerate(cells)]
     print(f"{args.n_simulations} studies each; per cent of studies")
-    head = ("differences", "levels", "seeds", "companies", "spread")
-    print(f"{head[0]:<16}" + "".join(f"{one:>10}" for one in (*head[1:], *SHOWN)))
+    head = ("differences", "levels", "seeds", "companies", "over companies", "spread")
+    print(f"{head[0]:<16}" + "".join(f"{one:>16}" for one in (*head[1:], *SHOWN)))
     rows = []
     with ProcessPoolExecutor(args.jobs) as pool:
         for cell, found in zip(cells, pool.map(simulate, tasks), strict=True):
             rows.append({**dict(zip(head, cell, strict=True)), **found})
-            figures = "".join(f"{100 * found[name]:>10.1f}" for name in SHOWN)
+            figures = "".join(f"{100 * found[name]:>16.1f}" for name in SHOWN)
             print(
-                f"{cell[0]:<16}" + "".join(f"{one:>10}" for one in cell[1:]) + figures, flush=True
+                f"{cell[0]:<16}" + "".join(f"{one:>16}" for one in cell[1:]) + figures, flush=True
             )
     print(
         json.dumps(

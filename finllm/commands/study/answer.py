@@ -7,10 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finllm.commands.study.contrasts import Contrast, contrast, ratio, ratio_weights
+from finllm.commands.study.contrasts import (
+    Contrast,
+    contrast,
+    mean_squares,
+    ratio,
+    ratio_weights,
+)
 from finllm.commands.study.file import MIN_SEEDS, Study
 from finllm.commands.study.looks import spent_levels
-from finllm.commands.study.settling import runs_needed
+from finllm.commands.study.settling import POWER, Goal, runs_needed
 from finllm.commands.study.table import Table
 from finllm.stats.multiplicity import holm
 
@@ -25,7 +31,7 @@ class Finding:
     high: float
     low_all: float  # interval that holds for all comparisons together
     high_all: float
-    p_value: float  # two-sided, against no difference
+    p_value: float  # of the result shown, or of the one nearest to it; directions two-sided
     p_holm: float  # the same, corrected for all comparisons
     bayes_factor: float | None
     result: str  # what has been shown, in words
@@ -38,7 +44,7 @@ class Answer:
 
     verdict: str
     findings: tuple[Finding, ...]
-    seeds_needed: int | None  # in total; None if decided, or if no number is known
+    seeds_needed: int | None  # of a new study; None if decided, or if no number is known
     companies_needed: int | None  # None if more seeds alone would settle it
 
 
@@ -53,6 +59,7 @@ class _Way:
 
 
 UNDECIDED = _Way("undecided", 1.0, 1.0, "undecided")
+UNVARIED = _Way("nothing varied", 1.0, 1.0, "undecided")
 NOTHING = Answer("undecided", (), None, None)  # if too few runs can be compared
 
 
@@ -80,20 +87,23 @@ def answer(study: Study, table: Table) -> Answer:
     difference that is shown and lies within the margin is "equivalent": too small to matter.
 
     Ratios (``at_least``, ``between``, a margin in per cent) are tested as ``a - x b`` against zero
-    (Hauschke, Kieser and Hothorn 1999); the reference's mean must be positive.
+    (Hauschke, Kieser and Hothorn 1999). The reference's mean must be shown to be positive as well:
+    half of no gain is no answer.
+
+    If no run differed from another, nothing is concluded, as in the main verdict.
 
     In a sequential study the error rates are those of ``spent_levels``, and the intervals are
     repeated ones (Jennison and Turnbull 1989), which hold no matter at which look the study stops.
     """
-    said = _said(study, table)
-    if not said:
+    if _lacks_reference(study, table):
         return NOTHING
     level, pairs = _levels(study, table), _pairs(study, table)
+    ways = [_ways(study, table, pair) for pair in pairs]
+    said = _said(study, ways, level)
     contrasts = [contrast(table.means, pair.weights, exact=study.exact) for pair in pairs]
-    corrected = holm([one.p_value() for one in contrasts])
     rates = level(study.alpha / 2), level(study.alpha / 2 / len(pairs))
     findings = []
-    for pair, one, p_holm, way in zip(pairs, contrasts, corrected, said, strict=True):
+    for pair, one, way, p in zip(pairs, contrasts, said, _p_values(ways, said), strict=True):
         estimate, low, high = _estimate(study, table, pair, one, rates[0])
         _, low_all, high_all = _estimate(study, table, pair, one, rates[1])
         findings.append(
@@ -104,8 +114,8 @@ def answer(study: Study, table: Table) -> Answer:
                 high=high,
                 low_all=low_all,
                 high_all=high_all,
-                p_value=one.p_value(),
-                p_holm=float(p_holm),
+                p_value=p[0],
+                p_holm=p[1],
                 bayes_factor=one.bayes_factor(),
                 result=way.result,
                 verdict=way.verdict,
@@ -114,38 +124,66 @@ def answer(study: Study, table: Table) -> Answer:
     verdict = _together(said, table)
     needed = None, None
     if verdict == "undecided" and not study.exact:
-        needed = runs_needed(
-            [_distance(study, table, pair) for pair in pairs],
-            rate=study.alpha / 2 / len(pairs),
-            n_seeds=len(table.seeds),
-            n_companies=len(table.companies),
-        )
+        needed = runs_needed([_to_settle(study, table, pair, len(pairs)) for pair in pairs])
     return Answer(verdict, tuple(findings), *needed)
 
 
 def results(study: Study, table: Table) -> list[str]:
     """Return the result of each comparison as in ``answer``, without intervals and much faster."""
-    return [way.result for way in _said(study, table)]
+    return [way.result for way in _all_said(study, table)]
 
 
 def verdict(study: Study, table: Table) -> str:
     """Return only the verdict of ``answer``, much faster."""
-    return _together(_said(study, table), table)
+    return _together(_all_said(study, table), table)
 
 
-def _said(study: Study, table: Table) -> list[_Way]:
+def _all_said(study: Study, table: Table) -> list[_Way]:
     """Return the result of each comparison; an empty list if the reference could not be run."""
-    if study.reference >= 0 and study.levels[study.reference].name not in table.levels:
+    if _lacks_reference(study, table):
         return []
-    level = _levels(study, table)
     ways = [_ways(study, table, pair) for pair in _pairs(study, table)]
-    shown = [_shown(column, study.alpha, level) for column in zip(*ways, strict=True)]
-    said = []
-    for i, row in enumerate(ways):
+    return _said(study, ways, _levels(study, table))
+
+
+def _lacks_reference(study: Study, table: Table) -> bool:
+    return study.reference >= 0 and study.levels[study.reference].name not in table.levels
+
+
+def _said(study: Study, ways: Sequence[list[_Way]], level: Callable[[float], float]) -> list[_Way]:
+    """Return the result of each comparison, given its possible results."""
+    compared = [row for row in ways if row]
+    shown = [_shown(column, study.alpha, level) for column in zip(*compared, strict=True)]
+    said, i = [], 0
+    for row in ways:
+        if not row:
+            said.append(UNVARIED)
+            continue
         found = [way for way, column in zip(row, shown, strict=True) if column[i]]
         refuting = [way for way in found if way.verdict == "refuted"]
         said.append((refuting or found or [UNDECIDED])[-1])
+        i += 1
     return said
+
+
+def _p_values(ways: Sequence[list[_Way]], said: Sequence[_Way]) -> list[tuple[float, float]]:
+    """Return the p-value of each result and its Holm correction, both to be compared with alpha.
+
+    For an undecided comparison they are those of the possible result with the smallest p-value.
+    """
+    compared = [row for row in ways if row]
+    raw = np.array([[min(1.0, way.p / way.share) for way in row] for row in compared])
+    corrected = np.array([holm(column) for column in raw.T]).T
+    found, i = [], 0
+    for row, shown in zip(ways, said, strict=True):
+        if not row:
+            found.append((1.0, 1.0))
+            continue
+        names = [way.result for way in row]
+        at = names.index(shown.result) if shown.result in names else int(raw[i].argmin())
+        found.append((float(raw[i][at]), float(corrected[i][at])))
+        i += 1
+    return found
 
 
 def _levels(study: Study, table: Table) -> Callable[[float], float]:
@@ -174,8 +212,10 @@ def _pairs(study: Study, table: Table) -> list[_Pair]:
 
 
 def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
-    """Return the possible results of a comparison."""
+    """Return the possible results of a comparison; none if its runs did not vary."""
     question, margin = study.question, study.margin
+    if not contrast(table.means, pair.weights, exact=study.exact).varied:
+        return []
     if question in ("better", "best", "trend"):
         up = study.rising if question == "trend" else study.higher_is_better
         signed = pair.weights if up else -pair.weights
@@ -189,19 +229,23 @@ def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
             _Way("equivalent", one.p_inside(-margin, margin), 1.0, "refuted"),
         ]
     low, high = _bounds(study, table, pair)
+    positive = 0.0  # p-value of a mean of the reference above zero, which a ratio needs
+    if is_ratio(study):
+        alone = np.eye(len(table.levels))[pair.b]
+        positive = contrast(table.means, alone, exact=study.exact).p_above()
     if question == "at_least":
         return [
-            _Way(f"at least {study.low:g} times", low.p_above(), 0.5, "confirmed"),
-            _Way(f"less than {study.low:g} times", low.p_below(), 0.5, "refuted"),
+            _Way(f"at least {study.low:g} times", max(positive, low.p_above()), 0.5, "confirmed"),
+            _Way(f"less than {study.low:g} times", max(positive, low.p_below()), 0.5, "refuted"),
         ]
     words = "equivalent", "more than the margin above", "more than the margin below"
     if question == "between":
         bounds = f"{study.low:g}", f"{study.high:g}"
         words = "between", f"above {bounds[1]} times", f"below {bounds[0]} times"
     return [
-        _Way(words[0], max(low.p_above(), high.p_below()), 1.0, "confirmed"),
-        _Way(words[1], high.p_above(), 0.5, "refuted"),
-        _Way(words[2], low.p_below(), 0.5, "refuted"),
+        _Way(words[0], max(positive, low.p_above(), high.p_below()), 1.0, "confirmed"),
+        _Way(words[1], max(positive, high.p_above()), 0.5, "refuted"),
+        _Way(words[2], max(positive, low.p_below()), 0.5, "refuted"),
     ]
 
 
@@ -210,14 +254,19 @@ def _bounds(study: Study, table: Table, pair: _Pair) -> tuple[Contrast, Contrast
     if study.question == "equivalent" and not study.relative:
         one = contrast(table.means, pair.weights, exact=study.exact)
         return one.moved(study.margin), one.moved(-study.margin)
-    ends = study.low, study.high
-    if study.question == "equivalent":
-        ends = 1 - study.margin, 1 + study.margin
     n = len(table.levels)
     low, high = (
-        contrast(table.means, ratio_weights(n, pair.a, pair.b, x), exact=study.exact) for x in ends
+        contrast(table.means, ratio_weights(n, pair.a, pair.b, x), exact=study.exact)
+        for x in _ends(study)
     )
     return low, high
+
+
+def _ends(study: Study) -> tuple[float, float]:
+    """Return the bounds of the ratio that the claim is about."""
+    if study.question == "equivalent":
+        return 1 - study.margin, 1 + study.margin
+    return study.low, study.high
 
 
 def is_ratio(study: Study) -> bool:
@@ -234,13 +283,25 @@ def _estimate(
     return (one.estimate, *one.interval(1 - 2 * rate))
 
 
-def _distance(study: Study, table: Table, pair: _Pair) -> tuple[float, Contrast]:
-    """Return the difference to detect (margin, or nearer bound of a ratio) and its contrast."""
+def _to_settle(study: Study, table: Table, pair: _Pair, n_pairs: int) -> Goal:
+    """Return what a larger study would have to show of one comparison.
+
+    A question with a margin is settled by showing equivalence where the levels do not differ, one
+    about a ratio by showing on which side of its nearer bound the observed means lie.
+    """
     if not is_ratio(study):
-        return study.margin, contrast(table.means, pair.weights)
-    bounds = _bounds(study, table, pair)
-    nearest = min(bounds, key=lambda one: abs(one.estimate))
-    return abs(nearest.estimate), nearest
+        weights, distance, is_region = pair.weights, study.margin, True
+    elif study.question == "equivalent":
+        weights, is_region = pair.weights, True
+        distance = study.margin * float(table.means[pair.b].mean())
+    else:
+        low, high = (ratio_weights(len(table.levels), pair.a, pair.b, x) for x in _ends(study))
+        centre = [contrast(table.means, one).estimate for one in (low, high)]
+        weights = low if abs(centre[0]) <= abs(centre[1]) else high
+        distance, is_region = min(map(abs, centre)), False
+    miss = (1 - POWER) / n_pairs  # over both bounds of a region
+    rate = study.alpha / n_pairs / (1 if is_region else 2)
+    return Goal(distance, mean_squares(table.means, weights), rate, miss / (2 if is_region else 1))
 
 
 def _shown(column: Sequence[_Way], alpha: float, level: Callable[[float], float]) -> list[bool]:

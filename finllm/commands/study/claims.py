@@ -14,7 +14,8 @@ HEAD = """# The method's claims, put to the test
 
 `python -m finllm study FILE` writes this page, from `studies/` and `docs/studies/`. A claim is
 tested on one data set and one model, and the answer holds only there. A claim can also remain
-undecided; the page of the study then says how many runs would settle it.
+undecided; the page of the study then says how many runs would settle it. Each study has its own
+error rate of 5 %, so of twenty claims one may be answered wrongly by chance.
 
 | claim | answer | result | study |
 | --- | --- | --- | --- |

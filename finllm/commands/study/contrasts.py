@@ -32,9 +32,15 @@ class Contrast:
 
     estimate: float
     standard_error: float
-    seed_share: float  # of the squared error; more seeds shrink this part
+    seed_share: float  # weight of the seeds' part in the critical value
     df_seed: int
     df_company: int  # 0 if the scores are not by company
+    exact: bool = False  # counted, not measured: no error
+
+    @property
+    def varied(self) -> bool:
+        """Whether the error is known; if no run differed from another, nothing can be concluded."""
+        return self.exact or self.standard_error > 0
 
     def critical(self, level: float) -> float:
         """Return the one-sided critical value: P(t > critical) is about ``level`` (at most 0.5)."""
@@ -92,7 +98,7 @@ class Contrast:
 
     def _tail(self, distance: float) -> float:
         if self.standard_error == 0:
-            return 0.0 if distance > 0 else 1.0
+            return 0.0 if self.exact and distance > 0 else 1.0
         t = distance / self.standard_error
         p = self._upper_tail(abs(t))
         return p if t >= 0 else 1 - p
@@ -112,6 +118,67 @@ class Contrast:
         return float(brentq(lambda level: self.critical(level) - t, low, high, xtol=1e-300))
 
 
+@dataclass(frozen=True)
+class MeanSquares:
+    """Mean squares of a contrast's table of seeds (rows) by companies (columns)."""
+
+    seeds: float
+    companies: float
+    rest: float
+    n_seeds: int
+    n_companies: int
+    df_per_seed: int = 1  # degrees of freedom of ``seeds`` for each seed after the first
+
+    def contrast(self, estimate: float) -> Contrast:
+        """Return the contrast with this estimate; see the function ``contrast`` for the formula."""
+        df_seed = self.df_per_seed * (self.n_seeds - 1)
+        if self.n_companies == 1:
+            return Contrast(estimate, _root(self.seeds / self.n_seeds), 1.0, df_seed, 0)
+        error = max(self.seeds + self.companies - self.rest, self.seeds, self.companies)
+        both = self.seeds + self.companies
+        share = self.seeds / both if both else 1.0
+        error /= self.n_seeds * self.n_companies
+        return Contrast(estimate, _root(error), share, df_seed, self.n_companies - 1)
+
+    def expected(self, n_seeds: int, n_companies: int) -> MeanSquares:
+        """Return the mean squares to expect with other numbers of seeds and companies."""
+        of_seeds = max(0.0, self.seeds - self.rest) / self.n_companies
+        of_companies = max(0.0, self.companies - self.rest) / self.n_seeds
+        return dataclasses.replace(
+            self,
+            seeds=self.rest + n_companies * of_seeds,
+            companies=self.rest + n_seeds * of_companies,
+            n_seeds=n_seeds,
+            n_companies=n_companies,
+        )
+
+
+def mean_squares(means: ArrayLike, weights: Sequence[float]) -> MeanSquares:
+    """Return the mean squares of ``contrast``; it takes the same arguments.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two seeds, values not finite, or unfit shapes.
+    """
+    table, w = _checked(means, weights)
+    n_levels, n_seeds, n_companies = table.shape
+    if n_seeds < 2:
+        raise ValueError(f"{n_seeds} seed(s): how seeds vary needs at least two")
+    d = np.tensordot(w, table, axes=1)
+    by_seed, by_company = d.mean(axis=1), d.mean(axis=0)
+    of_seeds, df_per_seed = n_companies * by_seed.var(ddof=1), 1
+    if abs(w.sum()) < 1e-12:
+        of_seeds = float((w**2).sum()) * n_companies * _levels_by_seeds(table.mean(axis=2))
+        df_per_seed = n_levels - 1
+    if n_companies == 1:
+        return MeanSquares(of_seeds, 0.0, 0.0, n_seeds, 1, df_per_seed)
+    rest = d - by_company - by_seed[:, None] + d.mean()
+    of_rest = float((rest**2).sum()) / ((n_seeds - 1) * (n_companies - 1))
+    of_companies = n_seeds * by_company.var(ddof=1)
+    return MeanSquares(of_seeds, of_companies, of_rest, n_seeds, n_companies, df_per_seed)
+
+
 def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False) -> Contrast:
     """Compute a weighted sum of levels, with its error for a *new* training on a *new* company.
 
@@ -127,8 +194,13 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
     seeds (rows), ``MS_C`` of companies (columns) and ``MS_R`` of residuals. The variance of its
     mean is ``(MS_S + MS_C - MS_R) / (S C)``, as in ``finllm.stats.variance.pool_seeds`` (Searle,
     Casella and McCulloch 1992, *Variance Components*, sections 4.2 and 4.7), but never less than
-    the larger of the first two terms (Hillis 2007, Statistics in Medicine 26:596). The seeds' part
-    is ``MS_S - MS_R``, the companies' part ``MS_C``; ``Contrast`` combines them.
+    the larger of the first two terms (Hillis 2007, Statistics in Medicine 26:596).
+
+    In the critical value, ``MS_S`` and ``MS_C`` have the weights ``MS_S / (MS_S + MS_C)`` and
+    ``MS_C / (MS_S + MS_C)``. Weighting the seeds by ``MS_S - MS_R`` instead trusts a difference
+    that few seeds estimate badly: where effects vary little over companies, ``MS_S`` is most of the
+    error, but would get few of its own degrees of freedom. Up to 8.9 % of studies without a
+    difference then found one (``benchmarks/study_calibration.py``).
 
     Three seeds say little about their own variance. So if the weights add up to zero, ``MS_S`` is
     pooled over the levels: ``sum(w^2)`` times the mean square of levels by seeds, with
@@ -147,31 +219,11 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
     ValueError
         If there are fewer than two seeds (unless ``exact``), values not finite, or unfit shapes.
     """
-    table, w = np.asarray(means, dtype=np.float64), np.asarray(weights, dtype=np.float64)
-    if table.ndim != 3 or len(w) != len(table):
-        raise ValueError(f"means has shape {table.shape}; ({len(w)}, seeds, companies) is needed")
-    if table.shape[1] < 2 and not exact:
-        raise ValueError(f"{table.shape[1]} seed(s): how seeds vary needs at least two")
-    if not np.isfinite(table).all():
-        raise ValueError("means holds a value that is not finite; leave its company out")
+    table, w = _checked(means, weights)
+    estimate = float(np.tensordot(w, table, axes=1).mean())
     if exact:
-        return Contrast(float(np.tensordot(w, table, axes=1).mean()), 0.0, 1.0, 1, 0)
-    n_levels, n_seeds, n_companies = table.shape
-    d = np.tensordot(w, table, axes=1)
-    by_seed, by_company, n = d.mean(axis=1), d.mean(axis=0), n_seeds * n_companies
-    ms_seed, df_seed = n_companies * by_seed.var(ddof=1), n_seeds - 1
-    if abs(w.sum()) < 1e-12:
-        ms_seed = float((w**2).sum()) * n_companies * _levels_by_seeds(table.mean(axis=2))
-        df_seed *= n_levels - 1
-    if n_companies == 1:
-        return Contrast(float(d.mean()), _root(ms_seed / n), 1.0, df_seed, 0)
-    ms_company = n_seeds * by_company.var(ddof=1)
-    rest = d - by_company - by_seed[:, None] + d.mean()
-    ms_rest = (rest**2).sum() / ((n_seeds - 1) * (n_companies - 1))
-    error = max(ms_seed + ms_company - ms_rest, ms_seed, ms_company)
-    of_seeds = max(0.0, ms_seed - ms_rest)
-    share = of_seeds / (of_seeds + ms_company) if of_seeds else 0.0
-    return Contrast(float(d.mean()), _root(error / n), float(share), df_seed, n_companies - 1)
+        return Contrast(estimate, 0.0, 1.0, 1, 0, exact=True)
+    return mean_squares(table, w).contrast(estimate)
 
 
 def ratio_weights(n_levels: int, a: int, b: int, times: float) -> np.ndarray:
@@ -215,6 +267,16 @@ def _end(beyond: Callable[[float], float], estimate: float, sign: int) -> float:
     if not inside:
         return estimate
     return float(brentq(beyond, estimate + sign * inside, estimate + sign * reach))
+
+
+def _checked(means: ArrayLike, weights: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return means, shape (levels, seeds, companies), and weights, shape (levels,), as arrays."""
+    table, w = np.asarray(means, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    if table.ndim != 3 or len(w) != len(table):
+        raise ValueError(f"means has shape {table.shape}; ({len(w)}, seeds, companies) is needed")
+    if not np.isfinite(table).all():
+        raise ValueError("means holds a value that is not finite; leave its company out")
+    return table, w
 
 
 def _levels_by_seeds(table: np.ndarray) -> float:

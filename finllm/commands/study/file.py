@@ -71,7 +71,10 @@ class Study:
 
     def settings(self, level: Level, seed: int) -> dict[str, Value]:
         """Return the parameters of a cell that replace those of params.yaml."""
-        return {**self.fixed, **level.settings, "train.seed": seed}
+        found = {**self.fixed, **level.settings, "train.seed": seed}
+        if found.get("prefer.method", "none") != "none":
+            found["prefer.seed"] = seed
+        return found
 
 
 def read_study(path: Path, *, params: Path) -> Study:

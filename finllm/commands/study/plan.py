@@ -78,4 +78,9 @@ def _power(one: dict) -> str:
         return "  power: not computed (no power section, or exact)"
     said = ", ".join(f"{found[key]:.2f} {key}" for key in ("confirmed", "refuted", "undecided"))
     seeds = f"after {found['mean_seeds']:.1f} seeds on average"
-    return f"  power, under its assumptions: {said}; {seeds} ({found['n_simulations']} simulations)"
+    line = f"  power, under its assumptions: {said}; {seeds} ({found['n_simulations']} simulations)"
+    if found["undecided"] > 0.5:
+        line += (
+            "\n  most likely undecided: raise the margin, the seeds or the companies before it runs"
+        )
+    return line

@@ -6,13 +6,15 @@ import dataclasses
 import statistics
 from collections.abc import Mapping
 
-from finllm.commands.study.answer import is_ratio
+from finllm.commands.study.answer import UNVARIED, is_ratio
 from finllm.commands.study.conduct import Outcome
 from finllm.commands.study.file import Study
-from finllm.commands.study.settling import MOST_SEEDS, POWER
+from finllm.commands.study.settling import MOST_SEEDS, MOST_TIMES, POWER
 from finllm.experiments.crossvalidation import duration
 from finllm.records import finite
 from finllm.stats import rounding
+
+UNEVEN = 3  # times the smallest spread between seeds, above which pooling it misleads
 
 ASKED = {
     "better": "every level is better than {reference}",
@@ -49,11 +51,14 @@ def record(study: Study, found: Outcome, *, made_with: Mapping[str, str]) -> dic
         "levels": levels,
         "findings": [finite(dataclasses.asdict(one)) for one in found.answer.findings],
         "ratio": is_ratio(study),
+        "bounded": study.question in ("at_least", "between"),
+        "sequential": study.sequential,
         "alpha": study.alpha,
         "seeds": list(dict.fromkeys(run.seed for run in found.runs)),
         "seeds_planned": len(study.seeds),
         "companies": len(found.table.companies) if found.table else 0,
         "examples": found.table.n_examples if found.table else 0,
+        "same": _same(study, found),
         "left_out": list(found.table.left_out) if found.table else [],
         "stopped": found.stopped,
         "exact": study.exact,
@@ -120,6 +125,8 @@ def markdown(result: Mapping) -> str:
         row = [level["name"], _figure(level["mean"]), _figure(level["seed_sd"]), runs]
         lines.append(f"| {' | '.join(row)} |")
     lines += ["", *_comparisons(result)]
+    for line in _warnings(result):
+        lines += ["", line]
     failed = [(one["name"], *run.values()) for one in result["levels"] for run in one["failed"]]
     if failed:
         lines += ["", "| failed run | seed | why |", "| --- | --- | --- |"]
@@ -175,9 +182,45 @@ def _foot(result: Mapping) -> str:
         parts.append(f"Each run: `{result['command']}`.")
     parts.append(f"Made with: {made}.")
     if not result["exact"]:
+        parts.append("p is that of what is shown, or of what is nearest to being shown.")
+        if result["sequential"]:
+            parts.append(
+                "In a study that looks after every seed it is that of the last look alone."
+            )
         parts.append("The intervals count the variance between seeds and between companies;")
         parts.append("[statistics.md](../../statistics.md#studies) says when not to believe them.")
     return " ".join(parts)
+
+
+def _same(study: Study, found: Outcome) -> list[dict]:
+    """Return the pairs of runs with one seed whose values are all the same."""
+    values = {(run.level, run.seed): run.values for run in found.runs if not run.failed}
+    names = [level.name for level in study.levels]
+    return [
+        {"levels": [a, b], "seed": seed}
+        for seed in dict.fromkeys(run.seed for run in found.runs)
+        for i, a in enumerate(names)
+        for b in names[i + 1 :]
+        if (a, seed) in values and values[a, seed] == values.get((b, seed))
+    ]
+
+
+def _warnings(result: Mapping) -> list[str]:
+    """Return what a reader must know before believing the table of comparisons."""
+    if result["exact"]:
+        return []
+    lines = [
+        f"With seed {one['seed']}, {' and '.join(one['levels'])} gave the same values in every "
+        "example: the setting changed nothing in that run."
+        for one in result["same"]
+    ]
+    spreads = [level["seed_sd"] for level in result["levels"] if level["seed_sd"] is not None]
+    if len(spreads) > 2 and max(spreads) > UNEVEN * min(spreads):
+        lines.append(
+            f"The levels' spreads between seeds differ by more than {UNEVEN} times, and are pooled "
+            "here: the comparisons of the level that varies most look too certain."
+        )
+    return [f"> {line}" for line in lines]
 
 
 def _estimate(result: Mapping, row: Mapping) -> str:
@@ -189,12 +232,15 @@ def _estimate(result: Mapping, row: Mapping) -> str:
 def _needed(result: Mapping) -> str:
     if result["verdict"] != "undecided" or result["exact"]:
         return ""
+    if result["findings"] and all(row["result"] == UNVARIED.result for row in result["findings"]):
+        return ""
     seeds, companies = result["seeds_needed"], result["companies_needed"]
-    said = [f"{seeds} seeds a level"] if seeds else []
-    said += [f"{companies} companies"] if companies else []
-    if not said or not seeds:
-        return f" No number of seeds up to {MOST_SEEDS} would settle it."
-    return f" About {' and '.join(said)} would settle it with power {POWER:g}."
+    if not seeds:
+        times = f" and {MOST_TIMES} times the companies" if result["companies"] > 1 else ""
+        return f" {MOST_SEEDS} seeds a level{times} would not settle it."
+    said = f"{seeds} seeds a level" + (f" and {companies} companies" if companies else "")
+    given = "the means are as found" if result["bounded"] else "the levels do not differ"
+    return f" A new study of about {said} would settle it with power {POWER:g} if {given}."
 
 
 def _mean(values: Mapping[str, tuple[str, float]]) -> float:

@@ -32,6 +32,9 @@ class Cell:
 def schedule(study: Study, project: Path, *, done: set[str]) -> list[Cell]:
     """Return the cells in the order in which they run, seed by seed.
 
+    Every second seed takes the levels backwards, so that a machine that becomes slower or faster
+    during the study does not favour a level.
+
     ``done`` is the set of keys of stages that have run; the keys of this study are added to it, so
     that a stage that is the same in several cells is counted once. The time of a cell that a
     command runs is not known, and is 0 here.
@@ -41,7 +44,11 @@ def schedule(study: Study, project: Path, *, done: set[str]) -> list[Cell]:
     ValueError
         If a level's parameters cannot be planned.
     """
-    order = [(level, seed) for seed in study.seeds for level in study.levels]
+    order = [
+        (level, seed)
+        for i, seed in enumerate(study.seeds)
+        for level in (reversed(study.levels) if i % 2 else study.levels)
+    ]
     if study.command:
         return [Cell(level, seed, 0.0, 1) for level, seed in order]
     document = read_yaml(project / "params.yaml")
