@@ -8,12 +8,11 @@ from finllm.answering.generate import answers
 from finllm.preference.corruptions import repeat_bullet
 from finllm.preference.inspection import pick_pair, show_pair
 from finllm.preference.pairs import (
-    EDITS,
     Pair,
     audited,
-    corrupted_pairs,
     counted,
     mixed,
+    rank,
     rated_pairs,
     read_pairs,
     sampled_pairs,
@@ -44,23 +43,6 @@ def pair(number=1, kind="corrupted", **changes):
     return replace(row, **changes)
 
 
-def test_each_kind_of_error_makes_one_thing_wrong_in_the_reference():
-    found = corrupted_pairs([example()], rng())
-    assert [one.fault for one in found] == list(EDITS)
-    assert all(one.chosen == ANSWER != one.rejected for one in found)
-    by_fault = {one.fault: one.rejected for one in found}
-    assert by_fault["another scale"] in (
-        ANSWER.replace("4.2 billion", "4.2 million"),
-        ANSWER.replace("310 million", "310 billion"),
-    )
-    assert by_fault["another direction"] == ANSWER.replace("rose", "fell")
-
-
-def test_an_error_that_does_not_fit_gives_no_pair():
-    found = corrupted_pairs([example(answer="good morning")], rng())
-    assert [one.fault for one in found] == ["repeated bullet"]
-
-
 def test_a_repeated_bullet_stands_behind_itself():
     assert repeat_bullet("a\nb", "", rng()) in ("a\na\nb", "a\nb\nb")
 
@@ -83,6 +65,15 @@ def test_samples_are_ranked_by_accuracy_and_then_by_support_and_equal_ranks_are_
         (stated, unsupported),
     ]
     assert left_out == {"equal_rank": 1}
+
+
+def test_an_answer_without_figures_ranks_with_one_whose_figures_are_all_stated():
+    row = example(answer="are you confident?")
+    plain, stated = "what comes next?", "what of the $310 million?"
+    assert rank(plain, row) == rank(stated, row) == (1.0, 1.0)
+    assert sampled_pairs([row], [[plain, stated]]) == ([], {"equal_rank": 1})
+    assert rank("what of the $999 million?", row) < rank(plain, row)
+    assert rank(" ", row) == (0.0, 0.0)
 
 
 def answered(number, base="base's", tuned="tuned's", prompt="p"):

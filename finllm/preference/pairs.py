@@ -1,7 +1,7 @@
 """Pairs of answers to one prompt, of which the first is preferred, and where they come from.
 
 There are three kinds. *corrupted*: the reference of a training example, against the same text with
-one error (`finllm.preference.corruptions`). *sampled*: of several answers that the tuned model
+one error (`finllm.preference.corrupted`). *sampled*: of several answers that the tuned model
 samples for a training prompt, the one that ranks highest by its figures against the one that ranks
 lowest. *rated*: of the base model's and the tuned model's answers to a training prompt, the one
 that people preferred against the other.
@@ -18,7 +18,6 @@ import numpy as np
 
 from finllm.instruct import splits
 from finllm.instruct.templates import apportion
-from finllm.preference import corruptions
 from finllm.rating.answered import Answered
 from finllm.rating.clicks import PREFERENCE, Click, latest, tuned_preferred
 from finllm.records import Example, read_jsonl
@@ -27,14 +26,6 @@ from finllm.scoring.figures import number_report
 
 CORRUPTED, SAMPLED, RATED = "corrupted", "sampled", "rated"
 WRITTEN = ("human", "synthetic")  # provenances of references written as an answer
-EDITS: dict[str, corruptions.Edit] = {
-    "another figure": corruptions.swap_number,
-    "another scale": corruptions.scale_number,
-    "another direction": corruptions.flip_direction,
-    "another period": corruptions.wrong_period,
-    "dropped bullet": corruptions.drop_bullet,
-    "repeated bullet": corruptions.repeat_bullet,
-}
 EQUAL_RANK = "equal_rank"
 RATED_OTHERS = "rated_of_other_examples"  # or of answers whose text is missing
 RATED_EVEN = "rated_even"
@@ -47,7 +38,7 @@ class Pair:
     example_id: str
     company: str
     kind: str  # CORRUPTED, SAMPLED or RATED
-    fault: str  # of the rejected answer: a key of EDITS, "lower rank" or "not preferred"
+    fault: str  # of the rejected answer: a key of corrupted.EDITS, "lower rank", "not preferred"
     chosen: str
     rejected: str
     part: str = "train"  # "val" for pairs that choose the best step of the training
@@ -63,23 +54,17 @@ def with_reference(examples: Sequence[Example]) -> list[Example]:
     return [example for example in examples if example.provenance in WRITTEN]
 
 
-def corrupted_pairs(examples: Sequence[Example], rng: np.random.Generator) -> list[Pair]:
-    """Pair the reference of each example with each corruption that changes it."""
-    found = []
-    for example in examples:
-        for fault, edit in EDITS.items():
-            wrong = edit(example.answer, example.excerpt, rng)
-            if wrong.strip() != example.answer.strip():
-                found.append(
-                    Pair(example.id, example.company, CORRUPTED, fault, example.answer, wrong)
-                )
-    return found
-
-
 def rank(answer: str, example: Example) -> tuple[float, float]:
-    """Return an answer's rank: number accuracy, then its figures' support in the excerpt."""
-    accuracy = number_accuracy(answer, example.answer, example.excerpt)
-    return accuracy, number_report(answer, "", example.excerpt).support
+    """Return an answer's rank: number accuracy, then its figures' support in the excerpt.
+
+    An answer that states no figure has support 1, for it states none that the excerpt lacks. An
+    empty answer ranks lowest.
+    """
+    if not answer.strip():
+        return 0.0, 0.0
+    found = number_report(answer, "", example.excerpt)
+    support = found.support if found.n_candidate else 1.0
+    return number_accuracy(answer, example.answer, example.excerpt), support
 
 
 def sampled_pairs(
@@ -182,7 +167,7 @@ def mixed(
 
 _REASONS = {
     CORRUPTED: "no training example has a reference that can be made wrong (its provenance must be "
-    f"{' or '.join(WRITTEN)}); set it to 0",
+    f"{' or '.join(WRITTEN)}, and its excerpt must state its figures); set it to 0",
     SAMPLED: "no pair is left after ranking: the samples of every prompt rank the same; raise "
     "prefer.samples, prefer.temperature or prefer.max_prompts, or set it to 0",
     RATED: "no human preference refers to a training example; rate some with "

@@ -28,6 +28,7 @@ from finllm.model.lora_linear import use_lean_lora
 from finllm.model.process_memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, checkpoint_root, file_sha256, weights_sha256
+from finllm.preference.corrupted import UNSTATED_LINES, corrupted_pairs, stated_lines
 from finllm.preference.encoding import EncodedPair, encode_pairs, with_other_answers
 from finllm.preference.losses import KTO, PreferenceLoss, check_method
 from finllm.preference.pairs import (
@@ -37,7 +38,6 @@ from finllm.preference.pairs import (
     Pair,
     audited,
     check_kinds,
-    corrupted_pairs,
     counted,
     mixed,
     rated_pairs,
@@ -192,17 +192,22 @@ def make_pairs(
     p, system = params.prefer, params.templatize.system_prompt
     weights = {CORRUPTED: p.weights.corrupted, SAMPLED: p.weights.sampled, RATED: p.weights.rated}
     rng = np.random.default_rng(p.seed)
-    examples = with_reference(train)
+    examples, n_lines = stated_lines(with_reference(train))
     found: list[Pair] = []
     left_out: Counter[str] = Counter()
+    if weights[CORRUPTED] or weights[SAMPLED]:
+        left_out[UNSTATED_LINES] = n_lines
     if weights[CORRUPTED]:
-        found += corrupted_pairs(examples, rng)
+        corrupted, right = corrupted_pairs(examples, rng)
+        found += corrupted
+        left_out.update(right)
     if weights[RATED]:
         prompts = {
             row.id: chat.prompt_sha256(chat.render_example(tokenizer, row, system)) for row in train
         }
-        rated, left_out = rated_pairs(read_folder(ratings), read_answered(ratings), train, prompts)
+        rated, unused = rated_pairs(read_folder(ratings), read_answered(ratings), train, prompts)
         found += rated
+        left_out.update(unused)
     check_kinds(
         found, {kind: weights[kind] for kind in (CORRUPTED, RATED)}
     )  # before sampling, which takes minutes
