@@ -102,7 +102,9 @@ def prefer(
     check_adapter(adapter, name=m.name, revision=m.revision)
     folder = base_folder(m)
     tokenizer = load_tokenizer(folder, revision=m.revision)
-    made, left_out = make_pairs(params, sets["train"], tokenizer, ratings=ratings, adapter=adapter)
+    made, left_out = make_pairs(
+        params, sets["train"], groups, tokenizer, ratings=ratings, adapter=adapter
+    )
     audit = audited(made, sets, groups)
     encoded = encode_pairs(tokenizer, made, sets["train"], params.templatize.system_prompt)
     if p.method == KTO:
@@ -183,12 +185,13 @@ def check_adapter(adapter: Path, *, name: str, revision: str) -> None:
 def make_pairs(
     params: Params,
     train: Sequence[Example],
+    groups: Mapping[str, str],
     tokenizer: PreTrainedTokenizerBase,
     *,
     ratings: Path,
     adapter: Path,
 ) -> tuple[list[Pair], Counter[str]]:
-    """Return the pairs of all kinds, mixed by weight, and counts of those left out, by reason."""
+    """Return the pairs of all kinds, mixed by weight, and counts of what is left out, by reason."""
     p, system = params.prefer, params.templatize.system_prompt
     weights = {CORRUPTED: p.weights.corrupted, SAMPLED: p.weights.sampled, RATED: p.weights.rated}
     rng = np.random.default_rng(p.seed)
@@ -222,12 +225,13 @@ def make_pairs(
             temperature=p.temperature,
             seed=p.seed,
         )
-        ranked, equal = sampled_pairs(asked, drawn)
+        ranked, unpaired = sampled_pairs(asked, drawn)
         found += ranked
-        left_out.update(equal)
+        left_out.update(unpaired)
         gc.collect()  # frees the model that was sampled
     kept = mixed(found, weights, max_pairs=p.max_pairs, rng=rng)
-    return with_parts(kept, val_share=p.val_share, rng=rng), left_out
+    units = splits.company_units(train, groups)
+    return with_parts(kept, units, val_share=p.val_share, rng=rng), left_out
 
 
 def load_tuned(params: Params, folder: str, adapter: Path) -> PeftModel:
