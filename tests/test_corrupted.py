@@ -86,6 +86,12 @@ def test_where_no_figure_of_the_excerpt_fits_one_is_invented_and_called_so(excer
     assert "another figure" not in by_fault and "," not in by_fault[INVENTED]
 
 
+def test_another_number_that_no_metric_reads_as_a_figure_gives_no_pair_and_is_counted():
+    row = example(excerpt="It filed 20 forms.", answer="filed its 10-k")
+    found, left_out = corrupted_pairs([row], np.random.default_rng(3))
+    assert [one.fault for one in found] == ["repeated bullet"] and left_out == {"not_worse": 1}
+
+
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_a_wrong_figure_ranks_below_the_right_one_and_has_its_form(language):
     examples = list(of(language))
