@@ -39,7 +39,11 @@ def reword_number(summary: str, call: str, rng: np.random.Generator) -> str:
     match = choose([m for m in numbers(summary) if m["unit"]], rng)
     if match is None:
         return summary
-    sign, digits, unit = match["money"] or "", match["digits"].replace(",", ""), match["unit"]
+    sign, digits, unit = (
+        match["money"] or "",
+        match["digits"].replace(",", ""),
+        match["unit"].lower(),
+    )
     n = len(digits.partition(".")[2])
     if unit in ("%", " percent"):
         return put(summary, match, digits + (" percent" if unit == "%" else "%"))

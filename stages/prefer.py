@@ -34,7 +34,7 @@ def main() -> str:
         metrics=at.metrics,
         costs=at.costs,
     )
-    share = f"{done.after.accuracy:.0%} of the held-out pairs"
+    share = f"{done.after.accuracy:.0%} of the pairs of companies left out of preference training"
     return f"the chosen answer leads in {share}, at step {done.best_step} of {done.n_steps}"
 
 

@@ -119,6 +119,7 @@ def test_training_examples_are_answered_once_to_be_rated(workspace, monkeypatch,
     assert len(kept) == 2 and {row.example_id for row in kept} <= {"e0", "e2", "e3"}
     ((pairs, folder),) = shown
     assert folder == tmp_path / "ratings"
+    assert {(row.base_cut, row.tuned_cut) for row in kept} == {(True, True)}  # at four tokens
     assert {pair.sha256 for pair in pairs} == {row.sha256 for row in kept if row.base != row.tuned}
     cli.main([*words, "0"])
     again = read_answered(tmp_path / "ratings")

@@ -1,26 +1,27 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import make_example, tiny_llama
 
 from finllm.answering.generate import answers
+from finllm.instruct.splits import company_units
 from finllm.preference.corruptions import repeat_bullet
 from finllm.preference.inspection import pick_pair, show_pair
 from finllm.preference.pairs import (
-    EDITS,
     Pair,
     audited,
-    corrupted_pairs,
     counted,
     mixed,
+    rank,
     rated_pairs,
     read_pairs,
     sampled_pairs,
     with_parts,
     with_reference,
 )
-from finllm.preference.samples import Draws
+from finllm.preference.samples import Draws, drawn_answers
 from finllm.rating.answered import Answered, keep_answered, read_answered
 from finllm.rating.clicks import Click, read_folder
 from finllm.records import write_jsonl
@@ -44,23 +45,6 @@ def pair(number=1, kind="corrupted", **changes):
     return replace(row, **changes)
 
 
-def test_each_kind_of_error_makes_one_thing_wrong_in_the_reference():
-    found = corrupted_pairs([example()], rng())
-    assert [one.fault for one in found] == list(EDITS)
-    assert all(one.chosen == ANSWER != one.rejected for one in found)
-    by_fault = {one.fault: one.rejected for one in found}
-    assert by_fault["another scale"] in (
-        ANSWER.replace("4.2 billion", "4.2 million"),
-        ANSWER.replace("310 million", "310 billion"),
-    )
-    assert by_fault["another direction"] == ANSWER.replace("rose", "fell")
-
-
-def test_an_error_that_does_not_fit_gives_no_pair():
-    found = corrupted_pairs([example(answer="good morning")], rng())
-    assert [one.fault for one in found] == ["repeated bullet"]
-
-
 def test_a_repeated_bullet_stands_behind_itself():
     assert repeat_bullet("a\nb", "", rng()) in ("a\na\nb", "a\nb\nb")
 
@@ -82,11 +66,42 @@ def test_samples_are_ranked_by_accuracy_and_then_by_support_and_equal_ranks_are_
         (ANSWER, "no figure"),
         (stated, unsupported),
     ]
-    assert left_out == {"equal_rank": 1}
+    assert left_out == {"cut": 0, "few_complete": 0, "equal_rank": 1}
 
 
-def answered(number, base="base's", tuned="tuned's", prompt="p"):
-    return Answered(f"t{number}:summarization", prompt, "w", base, tuned)
+def test_an_answer_without_figures_ranks_with_one_whose_figures_are_all_stated():
+    row = example(answer="are you confident?")
+    plain, stated = "what comes next?", "what of the $310 million?"
+    assert rank(plain, row) == rank(stated, row) == (1.0, 1.0)
+    assert sampled_pairs([row], [[plain, stated]])[0] == []
+    assert rank("what of the $999 million?", row) < rank(plain, row)
+    assert rank(" ", row) == (0.0, 0.0)
+
+
+def test_answers_that_the_length_limit_cut_are_not_paired_and_are_counted():
+    rows = [example(1), example(2)]
+    found, left_out = sampled_pairs(rows, [["no figure", None, ANSWER], [None, ANSWER, None]])
+    assert [(one.chosen, one.rejected) for one in found] == [(ANSWER, "no figure")]
+    assert left_out == {"cut": 3, "few_complete": 1, "equal_rank": 0}
+
+
+def test_an_answer_drawn_to_its_limit_counts_as_cut(chatml):
+    model = tiny_llama("eager")
+    row = example(1)
+
+    def drawn(max_new_tokens, stop_ids):
+        answerer = SimpleNamespace(
+            model=model, tokenizer=chatml, max_new_tokens=max_new_tokens, stop_ids=stop_ids,
+            batch_size=4, text=lambda answer: f"{len(answer.ids)} tokens",
+        )  # fmt: skip
+        return drawn_answers(answerer, [row], "system", n=3, temperature=1.0, seed=1)
+
+    assert drawn(2, []) == [[None] * 3]
+    assert drawn(2, range(len(chatml))) == [["0 tokens"] * 3]
+
+
+def answered(number, base="base's", tuned="tuned's", prompt="p", **cut):
+    return Answered(f"t{number}:summarization", prompt, "w", base, tuned, **cut)
 
 
 def preference(row, value, rater="ann", question="preference"):
@@ -98,6 +113,7 @@ def preference(row, value, rater="ann", question="preference"):
 
 def test_what_people_preferred_stands_against_the_other_answer():
     rows = [answered(1), answered(2), answered(3), answered(4, prompt="of before"), answered(9)]
+    rows += [answered(3, tuned="cut by", tuned_cut=True), answered(4, base="cut", base_cut=True)]
     clicks = [
         preference(rows[0], "B"),
         preference(rows[0], "A"),  # the last click of a rater counts
@@ -106,7 +122,7 @@ def test_what_people_preferred_stands_against_the_other_answer():
         preference(rows[2], "A"),
         preference(rows[2], "B", "bob"),
         preference(rows[3], "A"),
-        preference(rows[4], "A"),
+        *(preference(row, "A") for row in rows[4:]),
         preference(answered(1, base="text that is not there"), "A"),
         preference(rows[2], 5, question="accuracy"),
     ]
@@ -117,13 +133,18 @@ def test_what_people_preferred_stands_against_the_other_answer():
         ("Company 1", "rated", "tuned's", "base's"),
         ("Company 2", "rated", "base's", "tuned's"),
     ]
-    assert left_out == {"rated_even": 1, "rated_of_other_examples": 3}
+    assert left_out == {"rated_even": 1, "rated_cut": 2, "rated_of_other_examples": 3}
 
 
 def test_answers_to_rate_are_kept_and_added_to(tmp_path):
     assert read_answered(tmp_path) == []
     keep_answered(tmp_path, [answered(1)])
     keep_answered(tmp_path, [answered(2)])
+    assert read_answered(tmp_path) == [answered(1), answered(2)]
+    file = tmp_path / "answers/answers.jsonl"
+    before = file.read_text().replace(', "base_cut": false, "tuned_cut": false', "")
+    assert "cut" not in before
+    file.write_text(before)  # as files were before cut answers were marked
     assert read_answered(tmp_path) == [answered(1), answered(2)]
     assert read_folder(tmp_path) == []  # no rater is called answers
     (tmp_path / "answers/answers.jsonl").write_text('{"example_id": "x"}\n')
@@ -155,12 +176,32 @@ def test_a_weighted_kind_without_pairs_is_an_error_that_names_its_weight(kind, w
     assert why in str(error.value)
 
 
+def apart(n):
+    """Return companies without a common call, one a unit."""
+    return [[f"Company {i}"] for i in range(n)]
+
+
+def test_companies_that_share_a_call_are_in_one_part():
+    rows = [example(i) for i in range(6)]
+    units = company_units(rows, {"t0": "copied", "t3": "copied", "t5": "copied"})
+    for seed in range(10):
+        pairs = with_parts(
+            [pair(i) for i in range(6)], units, val_share=0.3, rng=np.random.default_rng(seed)
+        )
+        part = {one.company: one.part for one in pairs}
+        assert part["Company 0"] == part["Company 3"] == part["Company 5"]
+        assert set(part.values()) == {"train", "val"}
+
+
 def test_some_training_companies_choose_the_best_step_and_none_does_both():
-    rows = with_parts([pair(i) for i in range(10) for _ in range(2)], val_share=0.2, rng=rng())
+    made = [pair(i) for i in range(10) for _ in range(2)]
+    rows = with_parts(made, apart(12), val_share=0.2, rng=rng())
     val = {one.company for one in rows if one.part == "val"}
     assert len(val) == 2 and not val & {one.company for one in rows if one.part == "train"}
     with pytest.raises(ValueError, match="two companies"):
-        with_parts([pair(1)], val_share=0.2, rng=rng())
+        with_parts([pair(1)], apart(12), val_share=0.2, rng=rng())
+    with pytest.raises(ValueError, match="two companies without a common call"):
+        with_parts([pair(0), pair(1)], [["Company 0", "Company 1"]], val_share=0.2, rng=rng())
 
 
 def sets(**changes):

@@ -136,6 +136,7 @@ def test_the_stage_trains_the_adapter_on_pairs_of_training_companies(run):
     assert (
         details["by_part"] == {"train": 12, "val": 6} and details["audit"]["shared_companies"] == 0
     )
+    assert details["left_out"] == {"not_worse": 0, "unstated_lines": 0}
     assert details["n_steps"] == 3 and details["after"]["loss"] < details["before"]["loss"]
     assert details["alarms"].keys() >= {"explosion", "vanishing"}
     curve = Path("curve.csv").read_text().splitlines()
@@ -170,7 +171,7 @@ def test_what_people_preferred_of_training_examples_is_trained_on_and_nothing_of
     }
     details = json.loads(Path("details.json").read_text())
     assert details["by_kind"] == {"rated": 3} and details["audit"]["shared_companies"] == 0
-    assert details["left_out"] == {"rated_even": 0, "rated_of_other_examples": 1}
+    assert details["left_out"] == {"rated_even": 0, "rated_cut": 0, "rated_of_other_examples": 1}
 
 
 def test_kto_without_a_reference_is_refused_with_what_to_set(tmp_path):
@@ -178,6 +179,12 @@ def test_kto_without_a_reference_is_refused_with_what_to_set(tmp_path):
         ValueError, match=r"prefer\.method is kto .* set prefer\.reference to tuned"
     ):
         shipped(tmp_path, prefer={"method": "kto", "reference": "none"})
+
+
+def test_simpo_with_a_beta_that_asks_for_a_lead_no_answer_has_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"prefer\.beta is 0\.1 .* 5 nats a token.* 2 or more"):
+        shipped(tmp_path, prefer={"method": "simpo"})
+    assert shipped(tmp_path, prefer={"method": "simpo", "beta": 2.0}).prefer.beta == 2.0
 
 
 def test_kto_trains_on_the_same_pairs(run):
@@ -200,7 +207,7 @@ def test_a_preference_of_nobody_is_one_message(run):
 
 
 def test_samples_that_all_rank_the_same_leave_no_pair_and_the_message_says_what_to_raise(run):
-    with pytest.raises(ValueError, match=r"prefer\.weights\.sampled is 1.*rank the same; raise"):
+    with pytest.raises(ValueError, match=r"prefer\.weights\.sampled is 1.*were cut; raise"):
         run(weights={"corrupted": 0.0, "sampled": 1.0, "rated": 0.0}, samples=2)
     assert not Path("preferred").exists()
 

@@ -1,7 +1,8 @@
 """Corruptions of a summary: each function introduces one error of a known kind.
 
 They work on the raw text, with tables of their own and without the metrics' code, so that the
-metrics are not tested only on what they can detect. The wording is that of headlines: lower case.
+metrics are not tested only on what they can detect. Words are found in any case, and a word that
+replaces one is written in its case. Figures are those in English notation: "1,234.5".
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ Edit = Callable[
 ]  # (summary, call, rng) to the edited summary, unchanged if nothing fits
 
 _NUMBER = re.compile(
-    r"(?<![\w.,$-])(?P<money>\$)?(?P<digits>\d[\d,]*(?:\.\d+)?)(?![\d,.]*\d|-for|\w|-\d)"
-    r"(?P<unit> (?:million|billion|percent|basis points|mln|bln|cents)\b|%)?"
+    r"(?<![\w.,$-])(?P<money>\$)?(?P<digits>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
+    r"(?![\d,.]*\d|-for|\w|-\d)"
+    r"(?P<unit> (?:million|billion|percent|basis points|mln|bln|cents)\b|%)?",
+    re.IGNORECASE,
 )
+_UNITS = {"mln": "million", "bln": "billion", "%": "percent"}
 _YEAR = re.compile(r"(?:19|20)\d\d$")
 FLIPS = (
     ("rose", "fell"),
@@ -79,6 +83,17 @@ def put(text: str, match: re.Match[str], new: str) -> str:
     return text[: match.start()] + new + text[match.end() :]
 
 
+def _found(pattern: str, text: str) -> list[re.Match[str]]:
+    return list(re.finditer(pattern, text, re.IGNORECASE))
+
+
+def _cased(said: str, new: str) -> str:
+    """Return ``new`` in the case of the words it replaces."""
+    if said.isupper():
+        return new.upper()
+    return new[0].upper() + new[1:] if said[0].isupper() else new
+
+
 def numbers(text: str) -> list[re.Match[str]]:
     """Return the figures of a text, without its years."""
     return [
@@ -86,14 +101,19 @@ def numbers(text: str) -> list[re.Match[str]]:
     ]
 
 
+def _unit(match: re.Match[str]) -> str:
+    said = (match["unit"] or "").strip().lower()
+    return _UNITS.get(said, said)
+
+
 def _value(match: re.Match[str]) -> float:
-    scale = {"million": 1e6, "mln": 1e6, "billion": 1e9, "bln": 1e9, "cents": 0.01}
-    return float(match["digits"].replace(",", "")) * scale.get((match["unit"] or "").strip(), 1.0)
+    scale = {"million": 1e6, "billion": 1e9, "cents": 0.01}
+    return float(match["digits"].replace(",", "")) * scale.get(_unit(match), 1.0)
 
 
-def _kind(match: re.Match[str]) -> tuple[bool, bool, bool]:
-    unit = (match["unit"] or "").strip()
-    return bool(match["money"]), unit in ("%", "percent"), unit.endswith("illion")
+def _kind(match: re.Match[str]) -> tuple[bool, str]:
+    unit = _unit(match)
+    return bool(match["money"]), "scaled" if unit.endswith("illion") else unit
 
 
 def _differs(a: re.Match[str], b: re.Match[str]) -> bool:
@@ -101,15 +121,27 @@ def _differs(a: re.Match[str], b: re.Match[str]) -> bool:
     return abs(x - y) > 0.15 * max(abs(x), abs(y))
 
 
+def _written_as(match: re.Match[str], other: re.Match[str]) -> str:
+    """Return another figure of the kind of ``match``, with the unit as written there."""
+    unit = match["unit"] or ""
+    if _unit(match) != _unit(other):  # million and billion
+        short = unit.strip().lower() in _UNITS
+        unit = " " + _cased(unit.strip(), f"{_unit(other)[0]}ln" if short else _unit(other))
+    return f"{match['money'] or ''}{other['digits']}{unit}"
+
+
 def swap_number(summary: str, call: str, rng: np.random.Generator) -> str:
-    """Replace one figure by another figure of the call, of the same kind if there is one."""
-    match = choose(numbers(summary), rng)
-    if match is None:
+    """Replace one figure by a figure of the call that is of the same kind and clearly different."""
+    known = numbers(call)
+    options = []
+    for match in numbers(summary):
+        others = [m for m in known if _kind(m) == _kind(match) and _differs(match, m)]
+        if others:
+            options.append((match, others))
+    if not options:
         return summary
-    others = [m for m in numbers(call) if _differs(match, m)]
-    others = [m for m in others if _kind(m) == _kind(match)] or others
-    other = choose(others, rng)
-    return summary if other is None else put(summary, match, other.group())
+    match, others = options[int(rng.integers(len(options)))]
+    return put(summary, match, _written_as(match, others[int(rng.integers(len(others)))]))
 
 
 def invent_number(summary: str, call: str, rng: np.random.Generator) -> str:
@@ -120,26 +152,27 @@ def invent_number(summary: str, call: str, rng: np.random.Generator) -> str:
     digits = match["digits"].replace(",", "")
     n_decimals = len(digits.partition(".")[2])
     changed = float(digits) * rng.uniform(1.2, 3) + 10.0**-n_decimals
-    new = f"{match['money'] or ''}{changed:.{n_decimals}f}{match['unit'] or ''}"
+    grouping = "," if "," in match["digits"] else ""
+    new = f"{match['money'] or ''}{changed:{grouping}.{n_decimals}f}{match['unit'] or ''}"
     return put(summary, match, new)
 
 
 def scale_number(summary: str, call: str, rng: np.random.Generator) -> str:
     """Replace one "million" by "billion", or one "billion" by "million"."""
-    match = choose(list(re.finditer(r"\b(?:m|b)illion\b", summary)), rng)
+    match = choose(_found(r"\b(?:m|b)illion\b", summary), rng)
     if match is None:
         return summary
-    return put(summary, match, "billion" if match.group() == "million" else "million")
+    said = match.group()
+    return put(summary, match, _cased(said, "billion" if said[0] in "mM" else "million"))
 
 
 def flip_sign(summary: str, call: str, rng: np.random.Generator) -> str:
     """Turn a loss into a profit, or else put a minus sign before a figure."""
-    losses = list(re.finditer(r"\bloss per share\b|\bnet loss\b", summary))
-    match = choose(losses, rng)
+    match = choose(_found(r"\bloss per share\b|\bnet loss\b", summary), rng)
     if match is not None:
-        return put(
-            summary, match, {"net loss": "net income"}.get(match.group(), "earnings per share")
-        )
+        said = match.group()
+        new = "net income" if said.lower() == "net loss" else "earnings per share"
+        return put(summary, match, _cased(said, new))
     match = choose([m for m in numbers(summary) if m["money"] or m["unit"]], rng)
     return summary if match is None else put(summary, match, "-" + match.group())
 
@@ -148,19 +181,22 @@ def flip_direction(summary: str, call: str, rng: np.random.Generator) -> str:
     """Replace one word of direction by its opposite."""
     table = {a: b for pair in FLIPS for a, b in (pair, pair[::-1])}
     words = "|".join(table)
-    match = choose(list(re.finditer(rf"\b(?:{words})\b(?! to\b(?! \$))", summary)), rng)
-    return summary if match is None else put(summary, match, table[match.group()])
+    match = choose(_found(rf"\b(?:{words})\b(?! to\b(?! \$))", summary), rng)
+    if match is None:
+        return summary
+    return put(summary, match, _cased(match.group(), table[match.group().lower()]))
 
 
 def wrong_period(summary: str, call: str, rng: np.random.Generator) -> str:
     """Replace one quarter by another, or one year by the year before or after."""
     pattern = r"\bq[1-4]\b|\b[1-4]q\b|\b(?:first|second|third|fourth)(?=[ -]quarter)|\b20[12]\d\b"
-    match = choose(list(re.finditer(pattern, summary)), rng)
+    match = choose(_found(pattern, summary), rng)
     if match is None:
         return summary
     said = match.group()
-    if said in ORDINALS:
-        return put(summary, match, str(rng.choice([o for o in ORDINALS if o != said])))
+    if said.lower() in ORDINALS:
+        new = str(rng.choice([o for o in ORDINALS if o != said.lower()]))
+        return put(summary, match, _cased(said, new))
     if len(said) == 4:
         return put(summary, match, str(int(said) + int(rng.choice([-1, 1]))))
     old = next(c for c in said if c.isdigit())
@@ -170,12 +206,12 @@ def wrong_period(summary: str, call: str, rng: np.random.Generator) -> str:
 
 def swap_item(summary: str, call: str, rng: np.random.Generator) -> str:
     """Replace one item by another, such as revenue by earnings."""
-    fits = [(a, b) for a, b in ITEMS if re.search(rf"\b{a}\b", summary)]
+    fits = [(a, b) for a, b in ITEMS if _found(rf"\b{a}\b", summary)]
     if not fits:
         return summary
     old, new = fits[int(rng.integers(len(fits)))]
-    match = choose(list(re.finditer(rf"\b{old}\b", summary)), rng)
-    return summary if match is None else put(summary, match, new)
+    match = choose(_found(rf"\b{old}\b", summary), rng)
+    return summary if match is None else put(summary, match, _cased(match.group(), new))
 
 
 def exchange_numbers(summary: str, call: str, rng: np.random.Generator) -> str:

@@ -1,7 +1,7 @@
 """Pairs of answers to one prompt, of which the first is preferred, and where they come from.
 
 There are three kinds. *corrupted*: the reference of a training example, against the same text with
-one error (`finllm.preference.corruptions`). *sampled*: of several answers that the tuned model
+one error (`finllm.preference.corrupted`). *sampled*: of several answers that the tuned model
 samples for a training prompt, the one that ranks highest by its figures against the one that ranks
 lowest. *rated*: of the base model's and the tuned model's answers to a training prompt, the one
 that people preferred against the other.
@@ -18,7 +18,6 @@ import numpy as np
 
 from finllm.instruct import splits
 from finllm.instruct.templates import apportion
-from finllm.preference import corruptions
 from finllm.rating.answered import Answered
 from finllm.rating.clicks import PREFERENCE, Click, latest, tuned_preferred
 from finllm.records import Example, read_jsonl
@@ -27,17 +26,12 @@ from finllm.scoring.figures import number_report
 
 CORRUPTED, SAMPLED, RATED = "corrupted", "sampled", "rated"
 WRITTEN = ("human", "synthetic")  # provenances of references written as an answer
-EDITS: dict[str, corruptions.Edit] = {
-    "another figure": corruptions.swap_number,
-    "another scale": corruptions.scale_number,
-    "another direction": corruptions.flip_direction,
-    "another period": corruptions.wrong_period,
-    "dropped bullet": corruptions.drop_bullet,
-    "repeated bullet": corruptions.repeat_bullet,
-}
-EQUAL_RANK = "equal_rank"
+EQUAL_RANK = "equal_rank"  # prompts
+FEW_COMPLETE = "few_complete"  # prompts with fewer than two answers that were not cut
+CUT = "cut"  # sampled answers that the length limit cut
 RATED_OTHERS = "rated_of_other_examples"  # or of answers whose text is missing
 RATED_EVEN = "rated_even"
+RATED_CUT = "rated_cut"  # one of the two answers was cut by the length limit
 
 
 @dataclass(frozen=True)
@@ -47,10 +41,10 @@ class Pair:
     example_id: str
     company: str
     kind: str  # CORRUPTED, SAMPLED or RATED
-    fault: str  # of the rejected answer: a key of EDITS, "lower rank" or "not preferred"
+    fault: str  # of the rejected answer: a key of corrupted.EDITS, "lower rank", "not preferred"
     chosen: str
     rejected: str
-    part: str = "train"  # "val" for pairs that choose the best step of the training
+    part: str = "train"  # "val" for pairs that choose the best step of preference training
 
 
 def read_pairs(path: Path) -> list[Pair]:
@@ -63,35 +57,34 @@ def with_reference(examples: Sequence[Example]) -> list[Example]:
     return [example for example in examples if example.provenance in WRITTEN]
 
 
-def corrupted_pairs(examples: Sequence[Example], rng: np.random.Generator) -> list[Pair]:
-    """Pair the reference of each example with each corruption that changes it."""
-    found = []
-    for example in examples:
-        for fault, edit in EDITS.items():
-            wrong = edit(example.answer, example.excerpt, rng)
-            if wrong.strip() != example.answer.strip():
-                found.append(
-                    Pair(example.id, example.company, CORRUPTED, fault, example.answer, wrong)
-                )
-    return found
-
-
 def rank(answer: str, example: Example) -> tuple[float, float]:
-    """Return an answer's rank: number accuracy, then its figures' support in the excerpt."""
-    accuracy = number_accuracy(answer, example.answer, example.excerpt)
-    return accuracy, number_report(answer, "", example.excerpt).support
+    """Return an answer's rank: number accuracy, then its figures' support in the excerpt.
+
+    An answer that states no figure has support 1, for it states none that the excerpt lacks. An
+    empty answer ranks lowest.
+    """
+    if not answer.strip():
+        return 0.0, 0.0
+    found = number_report(answer, "", example.excerpt)
+    support = found.support if found.n_candidate else 1.0
+    return number_accuracy(answer, example.answer, example.excerpt), support
 
 
 def sampled_pairs(
-    examples: Sequence[Example], samples: Sequence[Sequence[str]]
+    examples: Sequence[Example], samples: Sequence[Sequence[str | None]]
 ) -> tuple[list[Pair], Counter[str]]:
     """Pair each prompt's best and worst sample, and count prompts without a pair by reason.
 
-    ``samples`` are in the order of the examples. If all samples of a prompt have the same rank,
-    there is no pair. Among equals, the first is used.
+    ``samples`` are in the order of the examples; one that was cut is None and is only counted. If
+    all samples of a prompt have the same rank, there is no pair. Among equals, the first is used.
     """
-    found, left_out = [], Counter({EQUAL_RANK: 0})
-    for example, drawn in zip(examples, samples, strict=True):
+    found, left_out = [], Counter({CUT: 0, FEW_COMPLETE: 0, EQUAL_RANK: 0})
+    for example, all_drawn in zip(examples, samples, strict=True):
+        drawn = [text for text in all_drawn if text is not None]
+        left_out[CUT] += len(all_drawn) - len(drawn)
+        if len(drawn) < 2:
+            left_out[FEW_COMPLETE] += 1
+            continue
         ranks = [rank(text, example) for text in drawn]
         best, worst = ranks.index(max(ranks)), ranks.index(min(ranks))
         if ranks[best] == ranks[worst]:
@@ -125,11 +118,13 @@ def rated_pairs(
     for click in latest(clicks):
         if click.question == PREFERENCE:
             votes[click.pair_sha256].append(tuned_preferred(click))
-    found, left_out = [], Counter({RATED_OTHERS: 0, RATED_EVEN: 0})
+    found, left_out = [], Counter({RATED_OTHERS: 0, RATED_CUT: 0, RATED_EVEN: 0})
     for sha256, values in votes.items():
         row, mean = texts.get(sha256), sum(values) / len(values)
         if row is None or prompts.get(row.example_id) != row.prompt_sha256:
             left_out[RATED_OTHERS] += 1
+        elif row.base_cut or row.tuned_cut:
+            left_out[RATED_CUT] += 1
         elif mean == 0.5:
             left_out[RATED_EVEN] += 1
         else:
@@ -182,32 +177,43 @@ def mixed(
 
 _REASONS = {
     CORRUPTED: "no training example has a reference that can be made wrong (its provenance must be "
-    f"{' or '.join(WRITTEN)}); set it to 0",
-    SAMPLED: "no pair is left after ranking: the samples of every prompt rank the same; raise "
-    "prefer.samples, prefer.temperature or prefer.max_prompts, or set it to 0",
-    RATED: "no human preference refers to a training example; rate some with "
+    f"{' or '.join(WRITTEN)}, and its excerpt must state its figures); set it to 0",
+    SAMPLED: "no pair is left after ranking: the samples of every prompt rank the same or were "
+    "cut; raise prefer.samples, prefer.temperature, prefer.max_prompts or "
+    "predict.max_new_tokens, or set it to 0",
+    RATED: "no human preference refers to complete answers to a training example; rate some with "
     "`python -m finllm rate --split train`, or set it to 0",
 }
 
 
-def with_parts(pairs: Sequence[Pair], *, val_share: float, rng: np.random.Generator) -> list[Pair]:
-    """Return the pairs, with those of some training companies (at least one) marked as ``val``.
+def with_parts(
+    pairs: Sequence[Pair],
+    units: Sequence[Sequence[str]],
+    *,
+    val_share: float,
+    rng: np.random.Generator,
+) -> list[Pair]:
+    """Return the pairs, with those of some units of companies (at least one) marked as ``val``.
+
+    These are left out of the preference training only: the tuned adapter has learned from their
+    references. ``units`` are those of ``finllm.instruct.splits.company_units``.
 
     Raises
     ------
     ValueError
-        If fewer than two companies have pairs.
+        If fewer than two units have pairs.
     """
-    companies = sorted({pair.company for pair in pairs})
-    if len(companies) < 2:
+    companies = {pair.company for pair in pairs}
+    units = [unit for unit in units if not companies.isdisjoint(unit)]
+    if len(units) < 2:
         raise ValueError(
             f"{len(pairs)} preference pairs of {len(companies)} companies are left, but at "
-            "least two companies are needed, one of them for validation; raise prefer.max_pairs, "
-            "prefer.samples or split.max_train_examples"
+            "least two companies without a common call are needed, one of them for validation; "
+            "raise prefer.max_pairs, prefer.samples or split.max_train_examples"
         )
-    n = min(max(1, round(val_share * len(companies))), len(companies) - 1)
-    held_out = {companies[i] for i in rng.permutation(len(companies))[:n]}
-    return [replace(pair, part="val") if pair.company in held_out else pair for pair in pairs]
+    n = min(max(1, round(val_share * len(units))), len(units) - 1)
+    left_out = {company for i in rng.permutation(len(units))[:n] for company in units[i]}
+    return [replace(pair, part="val") if pair.company in left_out else pair for pair in pairs]
 
 
 def audited(

@@ -28,6 +28,7 @@ from finllm.model.lora_linear import use_lean_lora
 from finllm.model.process_memory import peak_memory_gb
 from finllm.model.tokenizer import load_tokenizer
 from finllm.model.weights import base_folder, checkpoint_root, file_sha256, weights_sha256
+from finllm.preference.corrupted import UNSTATED_LINES, corrupted_pairs, stated_lines
 from finllm.preference.encoding import EncodedPair, encode_pairs, with_other_answers
 from finllm.preference.losses import KTO, PreferenceLoss, check_method
 from finllm.preference.pairs import (
@@ -37,7 +38,6 @@ from finllm.preference.pairs import (
     Pair,
     audited,
     check_kinds,
-    corrupted_pairs,
     counted,
     mixed,
     rated_pairs,
@@ -102,7 +102,9 @@ def prefer(
     check_adapter(adapter, name=m.name, revision=m.revision)
     folder = base_folder(m)
     tokenizer = load_tokenizer(folder, revision=m.revision)
-    made, left_out = make_pairs(params, sets["train"], tokenizer, ratings=ratings, adapter=adapter)
+    made, left_out = make_pairs(
+        params, sets["train"], groups, tokenizer, ratings=ratings, adapter=adapter
+    )
     audit = audited(made, sets, groups)
     encoded = encode_pairs(tokenizer, made, sets["train"], params.templatize.system_prompt)
     if p.method == KTO:
@@ -183,26 +185,32 @@ def check_adapter(adapter: Path, *, name: str, revision: str) -> None:
 def make_pairs(
     params: Params,
     train: Sequence[Example],
+    groups: Mapping[str, str],
     tokenizer: PreTrainedTokenizerBase,
     *,
     ratings: Path,
     adapter: Path,
 ) -> tuple[list[Pair], Counter[str]]:
-    """Return the pairs of all kinds, mixed by weight, and counts of those left out, by reason."""
+    """Return the pairs of all kinds, mixed by weight, and counts of what is left out, by reason."""
     p, system = params.prefer, params.templatize.system_prompt
     weights = {CORRUPTED: p.weights.corrupted, SAMPLED: p.weights.sampled, RATED: p.weights.rated}
     rng = np.random.default_rng(p.seed)
-    examples = with_reference(train)
+    examples, n_lines = stated_lines(with_reference(train))
     found: list[Pair] = []
     left_out: Counter[str] = Counter()
+    if weights[CORRUPTED] or weights[SAMPLED]:
+        left_out[UNSTATED_LINES] = n_lines
     if weights[CORRUPTED]:
-        found += corrupted_pairs(examples, rng)
+        corrupted, right = corrupted_pairs(examples, rng)
+        found += corrupted
+        left_out.update(right)
     if weights[RATED]:
         prompts = {
             row.id: chat.prompt_sha256(chat.render_example(tokenizer, row, system)) for row in train
         }
-        rated, left_out = rated_pairs(read_folder(ratings), read_answered(ratings), train, prompts)
+        rated, unused = rated_pairs(read_folder(ratings), read_answered(ratings), train, prompts)
         found += rated
+        left_out.update(unused)
     check_kinds(
         found, {kind: weights[kind] for kind in (CORRUPTED, RATED)}
     )  # before sampling, which takes minutes
@@ -217,12 +225,13 @@ def make_pairs(
             temperature=p.temperature,
             seed=p.seed,
         )
-        ranked, equal = sampled_pairs(asked, drawn)
+        ranked, unpaired = sampled_pairs(asked, drawn)
         found += ranked
-        left_out.update(equal)
+        left_out.update(unpaired)
         gc.collect()  # frees the model that was sampled
     kept = mixed(found, weights, max_pairs=p.max_pairs, rng=rng)
-    return with_parts(kept, val_share=p.val_share, rng=rng), left_out
+    units = splits.company_units(train, groups)
+    return with_parts(kept, units, val_share=p.val_share, rng=rng), left_out
 
 
 def load_tuned(params: Params, folder: str, adapter: Path) -> PeftModel:

@@ -59,15 +59,18 @@ def drawn_answers(
     n: int,
     temperature: float,
     seed: int,
-) -> list[list[str]]:
-    """Return ``n`` sampled answers to the prompt of each example, without the decoding rules."""
+) -> list[list[str | None]]:
+    """Return ``n`` sampled answers to the prompt of each example, without the decoding rules.
+
+    An answer that the length limit cut is None: the model did not end it, and training adds an end.
+    """
     tokenizer = answerer.tokenizer
     prompts = [
         chat.encode_prompt(tokenizer, chat.render_example(tokenizer, example, system_prompt))
         for example in examples
         for _ in range(n)
     ]
-    found: list[str] = [""] * len(prompts)
+    found: list[str | None] = [None] * len(prompts)
     for answer in answers(
         answerer.model,
         prompts,
@@ -77,5 +80,6 @@ def drawn_answers(
         batch_size=answerer.batch_size,
         rules=Draws(temperature=temperature, seed=seed),
     ):
-        found[answer.index] = answerer.text(answer)
+        if not answer.hit_limit:
+            found[answer.index] = answerer.text(answer)
     return [found[i : i + n] for i in range(0, len(found), n)]

@@ -21,6 +21,8 @@ class Answered:
     weights_sha256: str  # of the tuned model
     base: str
     tuned: str
+    base_cut: bool = False  # by the length limit; False in files from before this was saved
+    tuned_cut: bool = False
 
     @property
     def sha256(self) -> str:

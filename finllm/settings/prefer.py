@@ -47,3 +47,9 @@ class Prefer:
                 "prefer.method is kto and prefer.reference is none; its loss is flat where an "
                 "answer is far from a reference: set prefer.reference to tuned or base"
             )
+        if self.method == "simpo" and self.beta < 1:
+            raise ValueError(
+                f"prefer.beta is {self.beta:g} and prefer.method is simpo, whose target lead is "
+                f"prefer.margin / prefer.beta, here {self.margin / self.beta:g} nats a token; set "
+                "prefer.beta to 2 or more"
+            )

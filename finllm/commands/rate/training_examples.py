@@ -51,7 +51,15 @@ def answered_examples(
             for name, folder in (("base", NO_ADAPTER), ("tuned", weights))
         ]
         more = [
-            Answered(row.id, prompts[row.id], sha256, base.text, tuned.text)
+            Answered(
+                row.id,
+                prompts[row.id],
+                sha256,
+                base.text,
+                tuned.text,
+                base_cut=base.hit_limit,
+                tuned_cut=tuned.hit_limit,
+            )
             for row, base, tuned in zip(missing, *(one.own for one in asked), strict=True)
         ]
         keep_answered(ratings, more)
