@@ -42,7 +42,6 @@ INSTRUCTIONS = {  # add new ones at the end: ``candidates`` draws in this order
     ),
 }
 TEMPLATES = tuple(INSTRUCTIONS)
-FACTUAL = (UNDERSTANDING, COMPLETION, SUMMARIZATION)  # answers state facts; a question does not
 
 
 def wordings(template: str) -> tuple[str, ...]:

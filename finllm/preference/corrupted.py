@@ -59,8 +59,8 @@ def corrupted_pairs(
 ) -> tuple[list[Pair], Counter[str]]:
     """Pair the reference of each example with each corruption of it, and count those left out.
 
-    The references are those of ``stated_lines``. A question is no statement that could be wrong, so
-    that of the templates without facts only the form is corrupted.
+    The references are those of ``stated_lines``. A question states nothing that could be wrong, so
+    only its form is corrupted.
     """
     found, left_out = [], Counter({NOT_WORSE: 0})
     for example in examples:
@@ -87,7 +87,7 @@ def _errors(example: Example, rng: np.random.Generator) -> Iterator[tuple[str, s
     known = "" if has_comma_decimals(excerpt, rules_for(spoken_in(excerpt))) else excerpt
     made = set()
     for fault, edit in EDITS.items():
-        if example.template not in templates.FACTUAL and fault != REPEATED:
+        if example.template == templates.QUESTIONS and fault != REPEATED:
             continue
         if fault == INVENTED and ANOTHER in made:
             continue
