@@ -86,6 +86,8 @@ def test_heads_name_company_ticker_and_period(head, company, ticker, period):
         ("Acme Corporation ($ACM) Q3 2024 Earnings Call", "Acme Corporation", "ACM", "2024Q3", ""),
         ("Acme, Inc. NYSE American:ACM-A FQ2 2024 Earnings Call", "Acme, Inc", "ACM-A", "2024Q2",
          ""),
+        ("Acme Shipping ASA OB:ACM|FH1 2024 Earnings Call Transcripts", "Acme Shipping ASA", "ACM",
+         "2024Q2", ""),
         ("Preliminary Q4 2023 Acme AG Earnings Call", "Acme AG", "", "2023Q4", ""),
         ("Acme Management Discusses Q4 2013 Results - Earnings Call", "Acme", "", "2013Q4", ""),
         ("# Q4 FY2024 Earnings Call \u2013 Acme Logistics (ACM)", "Acme Logistics", "ACM", "2024Q4",

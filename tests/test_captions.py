@@ -87,6 +87,7 @@ def test_files_of_captions_are_read(tmp_path, name):
     [
         "{who} (00:1{n}):\n{text}", "{who}  1:0{n}\n{text}", "{who} \u00b7 00:00:1{n}\n{text}",
         "[{who}] 10:02:1{n}\n{text}", "{who} [00:00:1{n}] {text}", "{who} | 0:1{n}\n{text}",
+        "{who}, Avonbridge | 0:1{n}\n{text}",
     ],
 )  # fmt: skip
 def test_a_time_after_a_name_announces_who_speaks(form):

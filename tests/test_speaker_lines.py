@@ -69,6 +69,15 @@ def test_a_firm_may_stand_where_others_have_a_title():
     assert layouts.read(prose) is None
 
 
+@pytest.mark.parametrize(
+    "title", ["Directrice g\u00e9n\u00e9rale", "Leiter Finanzen", "Presidente"]
+)
+def test_titles_in_other_languages_announce_a_speaker(title):
+    text = written("{who}, {detail}: {words}", operator="Operator: {words}")
+    said = read(text.replace(TITLES["Karl Weber"], title).replace(TITLES["Jane Roe"], title))
+    assert rows(said) == TURNS
+
+
 def test_a_surname_and_a_tag_announce_who_speaks():
     text = (
         "Moderator: Thank you for joining us today.\nTanaka: Net sales were JPY41.2 billion.\n"

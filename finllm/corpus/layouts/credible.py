@@ -19,6 +19,7 @@ def credible(found: dict[int, Heading], people: roster.Roster) -> dict[int, Head
     found = _settled_firms(_believed_stacks(found, people))
     kinds = Counter(heading.kind for heading in found.values())
     kinds["dash"] = kinds["firm_dash"] = kinds["dash"] + kinds["firm_dash"]
+    kinds["titled"] = kinds["colon_titled"] = kinds["titled"] + kinds["colon_titled"]
     chosen = {}
     for index, heading in found.items():
         known = people.knows(heading.name)

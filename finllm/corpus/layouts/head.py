@@ -19,7 +19,7 @@ _IN_BRACKETS = re.compile(
 )
 _NAMED_EXCHANGE = (
     r"NYSE(?: American| Arca)?|Nasdaq\w*|NASDAQ\w*|AMEX|LSE|TSX\w*|ASX|XTRA|ENX\w*"
-    r"|SEHK|TSE|NSEI|BSE|SWX|OM|BOVESPA|BMV"
+    r"|SEHK|TSE|NSEI|BSE|SWX|OM|OB|BOVESPA|BMV"
 )
 _TICKER = r" ?: ?(?P<ticker>[A-Z0-9][A-Z0-9.-]{0,9})"
 _BESIDE = re.compile(

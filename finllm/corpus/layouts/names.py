@@ -61,7 +61,8 @@ TITLE = re.compile(
     r"\b(?:officer|president|chair\w*|director|ceo|cfo|coo|cto|cio|cmo|cco|cao|chro|vp|svp|evp|avp"
     r"|ir|head|manager|treasurer|controller|comptroller|relations|founder|co-founder|counsel|secretary"
     r"|executives?|principal|strategist|superintendent|geologist|scientist|representative|md|leader"
-    r"|vorstand\w*|finance|accounting|operations)\b",
+    r"|vorstand\w*|gesch\u00e4ftsf\u00fchrer(?:in)?|leiter(?:in)?|directeur|directrice"
+    r"|pr\u00e9sidente?|presidente|directora|consejer[oa]|finance|accounting|operations)\b",
     re.I,
 )
 ANALYST = re.compile(

@@ -74,7 +74,11 @@ def _guess(lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool
     if len(line) <= MAX_HEADING and (timed := _TIME_AFTER.sub("", line)) != line:
         heading = _guess([timed.strip("[]")], 0, roster, is_wrapped=False)
         if heading and not heading.text:
-            return replace(heading, kind="timed") if heading.kind == "bare" else heading
+            is_other = heading.kind not in ("bare", "comma")
+            return heading if is_other else replace(heading, kind="timed")
+        name, detail = parted(timed)
+        if names.is_name(name) and _is_short_title(detail):  # "John Doe, Big Bank | 12:31"
+            return Heading("timed", names.bare(name), names.role_of(name, detail))
     if (within := _TIME_WITHIN.match(line)) and names.is_name(within["who"]):
         line = f"{within['who']}: {within['text']}"
     if line[0] in "<[QA" and (heading := _tagged(line)):
