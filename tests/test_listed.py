@@ -51,6 +51,10 @@ def said(found):
         ],
         [{"speaker": r["speaker"], "title": r.get("title"), "speeches": [r["text"]]} for r in TALK],
         [
+            {"speakerName": r["speaker"], "speakerRole": r.get("title"), "paragraphText": r["text"]}
+            for r in TALK
+        ],
+        [
             {"transcriptpersonname": r["speaker"], "componenttext": r["text"]}
             | {"speakertypename": kind}
             for r, kind in zip(TALK, ("Operator", "Executives", "Analysts"), strict=True)

@@ -103,7 +103,7 @@ def _turn(entry: object, section: str, where: str) -> Turn:
     if not isinstance(entry, dict):
         raise ValueError(f"{where} is {entry!r}; must be an object with speaker and text")
     keys = _keys(entry)
-    key = _first(keys, TEXT_KEYS)
+    key = _first(keys, TEXT_KEYS) or next((keys[k] for k in keys if k.endswith("_text")), None)
     if key is None:
         raise ValueError(
             f"{where} has {', '.join(map(str, entry)) or 'no field'}; the words must be under "
