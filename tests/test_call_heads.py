@@ -65,3 +65,42 @@ def test_dates_are_read_in_other_languages_and_where_one_reading_is_possible():
 def test_heads_name_company_ticker_and_period(head, company, ticker, period):
     found = facts(head.split("|"))
     assert (found.company, found.ticker, found.period) == (company, ticker, period)
+
+
+@pytest.mark.parametrize(
+    ("head", "company", "ticker", "period", "date"),
+    [
+        ("Acme Corp (ACM) Q2 2024 Earnings Call|For the period ending June 30, 2024.|Jul 31, 2024",
+         "Acme Corp", "ACM", "2024Q2", "2024-07-31"),
+        ("Published on November 6, 2024|Acme Corp (ACM) Q3 2024 Call November 5, 2024",
+         "Acme Corp", "ACM", "2024Q3", "2024-11-05"),
+        ("By Acme Transcribers - Jul 31, 2024|Acme Corp|Q2 2024 Earnings Call|Jul 30, 2024",
+         "Acme Corp", "", "2024Q2", "2024-07-30"),
+        ("Acme Co., Ltd.|Financial Results Briefing for the Second Quarter of the Fiscal Year "
+         "Ending March 31, 2025|8th November 2024", "Acme Co., Ltd", "", "2025Q2", "2024-11-08"),
+        ("[Company Name] Acme Co., Ltd.|[Fiscal Period] FY2025 Q1|[Date] August 2, 2024",
+         "Acme Co., Ltd", "", "2025Q1", "2024-08-02"),
+        ("Acme Corp|Quarter: Q3|Year: 2024", "Acme Corp", "", "2024Q3", ""),
+        ("Acme Corp, Q3 2024 Earnings Call|LSE:ACM", "Acme Corp", "ACM", "2024Q3", ""),
+        ("Acme Corporation (ACM:NYSE) Q3 2024", "Acme Corporation", "ACM", "2024Q3", ""),
+        ("Acme Corporation ($ACM) Q3 2024 Earnings Call", "Acme Corporation", "ACM", "2024Q3", ""),
+        ("Acme, Inc. NYSE American:ACM-A FQ2 2024 Earnings Call", "Acme, Inc", "ACM-A", "2024Q2",
+         ""),
+        ("Acme Shipping ASA OB:ACM|FH1 2024 Earnings Call Transcripts", "Acme Shipping ASA", "ACM",
+         "2024Q2", ""),
+        ("Preliminary Q4 2023 Acme AG Earnings Call", "Acme AG", "", "2023Q4", ""),
+        ("Acme Management Discusses Q4 2013 Results - Earnings Call", "Acme", "", "2013Q4", ""),
+        ("# Q4 FY2024 Earnings Call \u2013 Acme Logistics (ACM)", "Acme Logistics", "ACM", "2024Q4",
+         ""),
+        ("Q2 2024 Acme Labs Earnings Call - Final", "Acme Labs", "", "2024Q2", ""),
+        ("Acme Ltd. | Q1 FY25 Earnings Call", "Acme Ltd", "", "2025Q1", ""),
+        ("Transcript|Results for the first half of 2024|Br\u00fcckner & S\u00f6hne SE, Bielefeld",
+         "Br\u00fcckner & S\u00f6hne SE", "", "2024Q2", ""),
+        ("\"Acme Limited|Q2 FY '25 Earnings Conference Call\"", "Acme Limited", "", "2025Q2", ""),
+    ],
+)  # fmt: skip
+def test_heads_of_other_pages(head, company, ticker, period, date):
+    found = facts(head.split("|") if " | " not in head else [head])
+    assert (found.company, found.ticker, found.period, found.date) == (
+        company, ticker, period, date,
+    )  # fmt: skip

@@ -7,6 +7,7 @@ from test_sources import mapped, read
 
 from finllm.corpus import listed
 from finllm.corpus.call_period import call_date, normalise_period, stated_period
+from finllm.corpus.cleaning import clean_transcript
 
 TALK = [
     {"speaker": "Operator", "text": "Welcome."},
@@ -44,6 +45,21 @@ def said(found):
         ],
         str(TALK),
         [
+            {"speaker": "spk01", "speaker_info": {"name": r["speaker"], "title": r.get("title")}}
+            | {"text": r["text"], "words": r["text"].split()}
+            for r in TALK
+        ],
+        [{"speaker": r["speaker"], "title": r.get("title"), "speeches": [r["text"]]} for r in TALK],
+        [
+            {"speakerName": r["speaker"], "speakerRole": r.get("title"), "paragraphText": r["text"]}
+            for r in TALK
+        ],
+        [
+            {"transcriptpersonname": r["speaker"], "componenttext": r["text"]}
+            | {"speakertypename": kind}
+            for r, kind in zip(TALK, ("Operator", "Executives", "Analysts"), strict=True)
+        ],
+        [
             {"speakerName": r["speaker"], "speakerTitle": r.get("title"), "paragraph": r["text"]}
             for r in TALK
         ],
@@ -78,6 +94,10 @@ def test_sections_come_from_the_entry_or_from_the_name_of_its_list():
     ]
     found = listed.turns(rows, section="unknown", field="transcript")
     assert [turn.section for turn in found] == ["prepared", "qa"]
+    kinds = ("Presenter Speech", "Question and Answer Operator Message", "Question", "Answer")
+    rows = [TALK[0] | {"transcriptcomponenttypename": kind} for kind in kinds]
+    found = listed.turns(rows, section="unknown", field="transcript")
+    assert [turn.section for turn in found] == ["prepared", "qa", "qa", "qa"]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +137,25 @@ def test_a_field_of_turns_is_mapped_in_json_lines(tmp_path):
     assert (call.ticker, call.date, call.period) == ("ACM", "2023-10-25", "2023Q3")
     assert call.layout == "turns"
     assert [r.reason for r in rejects] == ["bad_turns", "empty_text"]
+
+
+def test_a_name_in_the_remarks_is_an_executives_and_a_code_may_be_anybodys(tmp_path):
+    for name, role in (
+        ("Jane Roe", "executive"),
+        ("SPEAKER_01", "unknown"),
+        ("Speaker 1", "unknown"),
+    ):
+        said = ("Operator", "Welcome."), (name, "Sales rose."), ("Operator", "The first question "
+                "is from the line of John Doe."), ("John Doe", "How are margins?")  # fmt: skip
+        talk = [{"speaker": who, "text": words} for who, words in said]
+        fields = {"turns": "said"}
+        (raw,), _ = read(
+            mapped(tmp_path, "json", "a.json", json.dumps({"said": talk}), fields=fields)
+        )
+        call, _ = clean_transcript(raw, repair_mojibake=True, infer_turns=True, removable=())
+        assert [turn.role for turn in call.turns] == [
+            "operator", role, "operator", "analyst",
+        ]  # fmt: skip
 
 
 def test_a_call_a_file_with_its_turns_as_a_list_is_one_record(tmp_path):

@@ -62,6 +62,18 @@ def test_without_any_hand_over_the_announcement_opens_the_questions():
     assert assigned[3].role == "analyst"
 
 
+def test_a_host_who_hands_over_once_opens_the_questions():
+    call = labelled([
+        ("Jane Roe", "Good morning, and welcome."), ("Karl Weber", "Sales rose."),
+        ("Jane Roe", "We come to your questions. The first question comes from Ann Lee of Bank."),
+        ("Ann Lee", "How much capex do you plan?"), ("Karl Weber", "About 60 million."),
+        ("Jane Roe", "Thank you."),
+    ])  # fmt: skip
+    assigned = turns.assign(call)
+    assert [turn.section for turn in assigned] == ["prepared"] * 2 + ["qa"] * 4
+    assert assigned[3].role == "analyst"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -12,8 +12,11 @@ _YEAR = r"(?:19|20)\d\d"
 _SEASON = rf"(?P<from>(?:{_YEAR}|\d\d))\s?[/-]\s?(?P<to>20\d\d|\d\d)(?![\d/-])"
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]*"
-_UNNAMED_MONTH = rf"(?:(?:{'|'.join(_MONTHS)})[a-z]*\.?[\s-]+)?"
-_FY = r"(?:(?:fiscal|financial|full|calendar)[\s-]*)*(?:year|fye?|cy|f)?[\s':-]*"
+_UNNAMED_MONTH = rf"(?:(?:{'|'.join(_MONTHS)})[a-z]*\.?[\s-]+(?:\d\d?,\s+)?)?"
+_FY = (
+    r"(?:the\s+)?(?:(?:fiscal|financial|full|calendar)[\s-]*)*(?:year|fye?|cy|f)?"
+    r"(?:\s+end(?:ing|ed))?[\s':-]*"
+)
 _ANY_YEAR = (
     rf"(?:of\s+)?{_FY}(?:{_SEASON}|{_UNNAMED_MONTH}(?P<year>{_YEAR})(?!\d)"
     r"|'?(?P<short>\d\d)(?!\d))"
@@ -55,8 +58,8 @@ _BARE_YEAR = re.compile(
 _DATES = (
     re.compile(rf"(?<!\d)(?P<y>{_YEAR})[-/.](?P<m>0?[1-9]|1[0-2])(?:[-/.](?P<d>\d\d?))?(?!\d)"),
     re.compile(r"(?<!\d)(?P<y>20\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"),
-    re.compile(rf"(?<!\d)(?P<d>\d\d?)[ -]{_MONTH.replace('month', 'name')}\.?,?[ -](?P<y>{_YEAR})"
-               r"(?!\d)", re.I),
+    re.compile(rf"(?<!\d)(?P<d>\d\d?)(?:st|nd|rd|th)?[ -]{_MONTH.replace('month', 'name')}\.?,?"
+               rf"[ -](?P<y>{_YEAR})(?!\d)", re.I),
     re.compile(rf"\b{_MONTH.replace('month', 'name')}\.? (?P<d>\d\d?)(?:st|nd|rd|th)?,? "
                rf"(?P<y>{_YEAR})(?!\d)", re.I),
     re.compile(rf"\b(?P<m>1[0-2]|0?[1-9])/(?P<d>1[3-9]|2\d|3[01])/(?P<y>{_YEAR})(?!\d)"),

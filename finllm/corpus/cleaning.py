@@ -148,7 +148,8 @@ def clean_transcript(
     counts["words_before"] = sum(len(turn.text.split()) for turn in cleaned)
     head, layout, cleaned = laid_out(cleaned, counts, infer_turns=infer_turns)
     if infer_turns:
-        cleaned = turns.settled(turns.assign(cleaned)) if layout else turns.assign(cleaned)
+        cleaned = turns.assign(cleaned)
+        cleaned = turns.settled(cleaned) if layout or transcript.layout else cleaned
     if removable:
         cleaned, removed = boilerplate.remove(cleaned, kinds=removable)
         counts.update(removed)

@@ -21,7 +21,8 @@ GOES_TO = re.compile(  # an operator's, never an executive's "let's move to Spec
 )
 _SESSION_BEGINS = re.compile(
     r"\b(?:begin|start|conduct|open)(?:ing)? (?:the|our|a) (?:question|q ?& ?a)"
-    r"|\banswer session will (?:now )?(?:begin|start)|\bfloor is (?:now )?open",
+    r"|\banswer session will (?:now )?(?:begin|start)|\bfloor is (?:now )?open"
+    r"|\bnow take (?:your |the )?questions\b",
     re.I,
 )
 _OPERATOR_CUE = re.compile(

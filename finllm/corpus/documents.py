@@ -13,10 +13,10 @@ from pathlib import Path
 
 from lxml import etree
 
-from finllm.corpus import readers
+from finllm.corpus import columns, readers
 from finllm.records import Reject
 
-SUFFIXES = (".txt", ".text", ".md", ".html", ".htm", ".xhtml", ".pdf")
+SUFFIXES = (".txt", ".text", ".md", ".vtt", ".srt", ".html", ".htm", ".xhtml", ".pdf")
 NOT_READ = {  # why, by suffix
     **dict.fromkeys(
         (".docx", ".doc", ".rtf", ".odt", ".pages", ".epub", ".mht", ".mhtml"),
@@ -70,7 +70,8 @@ def read_document(path: Path, *, encoding: str) -> str | Reject:
         return Reject(path.stem, str(path), 0, "bad_pdf", "not a PDF: it does not begin with %PDF-")
     if _HTML.match(start.removeprefix(b"\xef\xbb\xbf")) or suffix in (".html", ".htm", ".xhtml"):
         return _html_file(path, encoding=encoding)
-    return readers.read_text_file(path, encoding=encoding)
+    text = readers.read_text_file(path, encoding=encoding)
+    return text if isinstance(text, Reject) else columns.marked(text)
 
 
 def _html_file(path: Path, *, encoding: str) -> str | Reject:

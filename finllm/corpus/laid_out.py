@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from finllm.corpus import layouts
+from finllm.corpus.captions import without_times
 from finllm.corpus.layouts.head import Facts
 from finllm.corpus.layouts.head import facts as head_facts
 from finllm.corpus.wrapping import rejoin, unwrap
@@ -19,13 +20,17 @@ def laid_out(
     """Return the facts in the head of a text without speakers, its layout, and its turns.
 
     Turns that the source gives stay as they are, and the layout is "". The words taken off the text
-    are counted as ``words_removed_head``, ``_tail``, ``_headings`` and ``_page_marks``.
+    are counted as ``words_removed_head``, ``_tail``, ``_headings``, ``_page_marks`` and ``_times``.
     """
     if not infer_turns or any(turn.speaker or turn.role != "unknown" for turn in said):
         return Facts(), "", [dataclasses.replace(t, text=unwrap(t.text, counts)) for t in said]
     found: list[Turn] = []
     names, lines = [], []
     for turn in said:
+        text = without_times(turn.text)
+        if text != turn.text:
+            counts["words_removed_times"] += len(turn.text.split()) - len(text.split())
+            turn = dataclasses.replace(turn, text=text)
         reading = layouts.read(turn.text)
         if reading is None:
             found.append(dataclasses.replace(turn, text=unwrap(turn.text, counts)))

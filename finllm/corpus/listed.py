@@ -14,18 +14,21 @@ from finllm.records import ROLES, SECTIONS, Turn
 
 SPEAKER_KEYS = (
     "speaker", "name", "speaker_name", "participant", "participant_name", "person", "author",
+    "transcriptpersonname",
 )  # fmt: skip
 TEXT_KEYS = (
     "text", "content", "speech", "words", "utterance", "transcript", "paragraphs", "body",
     "remarks", "paragraph", "utterances", "sentences", "statement", "message", "dialogue",
+    "speeches", "componenttext",
 )  # fmt: skip
 ROLE_KEYS = (
     "role", "speaker_role", "title", "speaker_title", "position", "description", "speaker_type",
-    "job_title", "affiliation",
+    "job_title", "affiliation", "speakertypename",
 )  # fmt: skip
-SECTION_KEYS = ("section", "session", "part", "segment")
+SECTION_KEYS = ("section", "session", "part", "segment", "transcriptcomponenttypename")
+DETAIL_KEYS = ("speaker_info", "speaker_details")  # an object beside the speaker's code
 _QUESTIONS = re.compile(r"q ?(?:&|and) ?a|question|answer|\bqa\b", re.I)
-_PREPARED = re.compile(r"prepared|presentation|management|remarks|discussion", re.I)
+_PREPARED = re.compile(r"prepared|present(?:ation|er)|management|remarks|discussion", re.I)
 
 
 def turns(value: object, *, section: str, field: str) -> list[Turn]:
@@ -100,7 +103,7 @@ def _turn(entry: object, section: str, where: str) -> Turn:
     if not isinstance(entry, dict):
         raise ValueError(f"{where} is {entry!r}; must be an object with speaker and text")
     keys = _keys(entry)
-    key = _first(keys, TEXT_KEYS)
+    key = _first(keys, TEXT_KEYS) or next((keys[k] for k in keys if k.endswith("_text")), None)
     if key is None:
         raise ValueError(
             f"{where} has {', '.join(map(str, entry)) or 'no field'}; the words must be under "
@@ -130,7 +133,8 @@ def _paired(entry: object) -> object:
 def _speaker(entry: dict, keys: dict[str, str]) -> tuple[str, str]:
     """Return the name and the detail that tells the role; a title after the name is split off."""
     key = _first(keys, SPEAKER_KEYS)
-    who = entry.get(key) if key else ""
+    info = entry.get(_first(keys, DETAIL_KEYS))
+    who = info if isinstance(info, dict) else entry.get(key) if key else ""
     detail = str(entry.get(_first(keys, ROLE_KEYS)) or "")
     if isinstance(who, dict):
         inner = _keys(who)

@@ -58,10 +58,14 @@ def settled(turns: Sequence[Turn]) -> tuple[Turn, ...]:
         return tuple(turns)
     return tuple(
         replace(turn, role="executive")
-        if turn.role == "unknown" and turn.section == "prepared" and turn.speaker
+        if turn.role == "unknown" and turn.section == "prepared" and _is_named(turn.speaker)
         else turn
         for turn in turns
     )
+
+
+def _is_named(speaker: str) -> bool:
+    return names.is_name(speaker, n_tokens=1) and not names.is_anonymous(speaker)
 
 
 def operators(turns: Sequence[Turn]) -> set[str]:
@@ -88,8 +92,8 @@ def boundary(turns: Sequence[Turn]) -> int | None:
 
     It is the first turn that the source marks as Q&A; else the first in which an operator begins
     the questions, or the turn after the floor was opened long before that; else the turn after the
-    first that ends by opening the floor; else the first turn of an analyst, if the source says who
-    is one.
+    first that ends by opening the floor; else the first turn of anybody that hands over a question;
+    else the first turn of an analyst, if the source says who is one.
     """
     for index, turn in enumerate(turns):
         if turn.section == "qa":
@@ -103,8 +107,10 @@ def boundary(turns: Sequence[Turn]) -> int | None:
     for index, turn in enumerate(turns[:-1]):
         if index and cues.opens_floor(turn.text[-300:]):
             return index + 1
-    asking = (index for index, turn in enumerate(turns) if index and turn.role == "analyst")
-    return next(asking, None)
+    later = range(1, len(turns))
+    handed = next((index for index in later if cues.hands_over(turns[index].text)), None)
+    asking = next((index for index in later if turns[index].role == "analyst"), None)
+    return asking if handed is None else handed
 
 
 def _opened_before(turns: Sequence[Turn], hand_over: int) -> int | None:

@@ -27,7 +27,7 @@ _NO_NAME = frozenset(
     "risk safe sales second section segment share sheet slide so source statement statements "
     "strategic strategy strong subtotal summary supplemental sure table taxes thank thanks "
     "that the there these third this to today total transcript transcripts turning update us "
-    "versus vs we welcome well what with yeah year yes you your".split()
+    "consensus surprise versus vs we welcome well what with yeah year yes you your".split()
 )
 _TOKEN = re.compile(r"[^\W\d_](?:[^\W\d_]|['.\u2019-])*|\"[^\"]{1,20}\"|\([^()]{1,20}\)")
 _LEGAL_FORM = re.compile(  # endings of a company's name, never of a person's
@@ -51,16 +51,25 @@ _ANONYMOUS = re.compile(
     r"|(?P<alone>analyst|executive|company representative|corporate representative|speaker \d+)",
     re.I,
 )
+_COLLECTIVE = re.compile(  # in place of a name before a colon; elsewhere these are words
+    r"(?P<executive>(?:the )?(?:company )?management)"
+    r"|(?P<analyst>(?:an? )?(?:participant|questioner|shareholder|(?:individual )?investor"
+    r"|audience(?: member)?))(?: \d+)?",
+    re.I,
+)
 TITLE = re.compile(
     r"\b(?:officer|president|chair\w*|director|ceo|cfo|coo|cto|cio|cmo|cco|cao|chro|vp|svp|evp|avp"
     r"|ir|head|manager|treasurer|controller|comptroller|relations|founder|co-founder|counsel|secretary"
-    r"|executive|principal|strategist|superintendent|geologist|scientist|representative|md|leader"
-    r"|vorstand\w*|finance|accounting|operations)\b",
+    r"|executives?|principal|strategist|superintendent|geologist|scientist|representative|md|leader"
+    r"|vorstand\w*|gesch\u00e4ftsf\u00fchrer(?:in)?|leiter(?:in)?|directeur|directrice"
+    r"|pr\u00e9sidente?|presidente|directora|consejer[oa]|finance|accounting|operations)\b",
     re.I,
 )
-ANALYST = re.compile(r"\banalyst\b|\bequity research\b|\bresearch division\b|\bsell-?side\b", re.I)
+ANALYST = re.compile(
+    r"\banalysts?\b|\bequity research\b|\bresearch division\b|\bsell-?side\b", re.I
+)
 FIRM = re.compile(
-    r"\b(?:bank|banc\w*|capital|securities|llc|l\.?l\.?c|l\.?p|inc|corp|corporation|plc|ltd|limited"
+    r"\b(?:bank|banc\w*|banque|capital|securities|llc|l\.?l\.?c|l\.?p|inc|corp|corporation|plc|ltd|limited"
     r"|partners|markets|group|advisors|advisers|associates|asset|management|research|investments?"
     r"|holdings?|gmbh|ag|s\.?a|n\.?v|brokerage|company|co|trust|fund|financial|bancorp|equities)\b\.?",
     re.I,
@@ -115,6 +124,11 @@ def is_anonymous(name: str) -> bool:
     return bool(_ANONYMOUS.fullmatch(name.strip(" :")))
 
 
+def is_collective(name: str) -> bool:
+    """Return whether a group is named in place of a person: "Management", "Participant"."""
+    return bool(_COLLECTIVE.fullmatch(name))
+
+
 def is_name(text: str, *, n_tokens: int = 2) -> bool:
     """Return whether a short text could be a person's name, an operator or an unidentified speaker.
 
@@ -137,6 +151,8 @@ def is_name(text: str, *, n_tokens: int = 2) -> bool:
         return False
     words = [token.strip("\"'().,") for token in tokens]
     common = [len(word) > 1 and word.casefold() in _NO_NAME for word in words]
+    if words[-1].casefold() in ("transcript", "transcripts"):  # "SA Transcripts"
+        return False
     if common[0] or 2 * sum(common) > len(common):  # "Larry Page" is a name, "Gross Margin" is not
         return False
     named = [word for word in words if word and word.casefold() not in _PARTICLES]
@@ -189,6 +205,8 @@ def role_of(name: str, detail: str) -> str:
             return "analyst"
         if any(word in who for word in ("executive", "company", "corporate", "management")):
             return "executive"
+    if match := _COLLECTIVE.fullmatch(name):
+        return match.lastgroup or "unknown"
     if ANALYST.search(detail):
         return "analyst"
     if TITLE.search(detail):

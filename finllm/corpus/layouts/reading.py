@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from finllm.corpus.layouts import names, roster, sections
-from finllm.corpus.layouts.speakers import Heading, candidates
+from finllm.corpus.layouts.credible import MIN_SPEECHES, credible
+from finllm.corpus.layouts.speakers import Heading, candidates, parted
 from finllm.records import Turn
 
-MIN_SPEECHES = 3  # fewer announced speakers are a list, or chance
-MIN_OF_A_KIND = 2
 MIN_AFTER_TAIL = 40  # if this many words are said after an apparent publisher's tail, it is not one
-MIN_OPENING = 4  # words of an operator who speaks once; "Moderator: Jane Roe" is shorter
+MIN_UNBROKEN = 300  # characters of a line that can hold a dialogue
 MIN_PROSE = 12  # words of a line of speech; a shorter line can be a heading
 # Name of the layout for each form of speaker lines; several are joined by "+".
 LAYOUTS = {
@@ -27,10 +26,14 @@ LAYOUTS = {
     "firm_dash": "streetevents",
     "pair": "capital_iq",
     "bare": "seeking_alpha",
+    "timed": "seeking_alpha",
     "comma": "name_comma",
     "colon_titled": "name_colon",
     "colon": "name_colon",
 }
+_INSIDE = re.compile(  # the space before "John Doe: " inside a line
+    r"(?<=[.?!)\]\"]) (?=(?P<who>(?i:operator|moderator)|[A-Z][\w.'-]*(?: [A-Z][\w.'-]*){1,3}): )"
+)
 _SPOKEN = re.compile(
     r"\b(?:welcome to|good (?:morning|afternoon|evening|day)|thanks?|ladies and gentlemen)\b",
     re.I,
@@ -57,11 +60,14 @@ def read(text: str) -> Reading | None:
     text
         With its original line breaks; a line may also be a paragraph.
     """
-    lines = [line.strip() for line in text.split("\n")]
-    lines = [line for line in lines if line]
+    whole = [line.strip() for line in _broken(text).split("\n")]
+    whole = [line for line in whole if line]
+    pages = sections.running(whole, is_speaker=_announces)
+    rows = [i for i in range(len(whole)) if i not in pages]
+    lines = [whole[i] for i in rows]
     people = roster.find(lines)
-    headings = _chosen(candidates(lines, people), people)
-    first = _first_speech(lines, headings, people)
+    headings = credible(candidates(lines, people), people)
+    first = _first_speech(lines, headings, people, start=_start(lines))
     if first is None:
         return None
     end = _tail(lines, headings, first)
@@ -71,97 +77,56 @@ def read(text: str) -> Reading | None:
     spoken = {names.key(h.name) for h in headings.values()}
     if len(headings) < MIN_SPEECHES or len(spoken) < 2:
         return None
-    return _assembled(lines, headings, people, first=first, end=end, layout=_layout(kinds))
-
-
-def _chosen(found: dict[int, Heading], people: roster.Roster) -> dict[int, Heading]:
-    """Return the credible candidates: their form occurs often enough, or their name is known."""
-    found = _believed_colons(found, people)
-    found = _settled_firms(_believed_stacks(found, people))
-    kinds = Counter(heading.kind for heading in found.values())
-    kinds["dash"] = kinds["firm_dash"] = kinds["dash"] + kinds["firm_dash"]
-    chosen = {}
-    for index, heading in found.items():
-        known = people.knows(heading.name)
-        if heading.kind == "ruled?":
-            if kinds["ruled"] < MIN_OF_A_KIND and (known or kinds["ruled?"] >= MIN_OF_A_KIND):
-                chosen[index] = replace(heading, kind="ruled")
-            continue
-        sure = heading.kind in ("operator", "tag") or names.is_anonymous(heading.name)
-        sure = sure or (heading.kind in ("comma", "bare") and kinds["tag"])
-        sure = sure or (heading.role == "operator" and len(heading.text.split()) >= MIN_OPENING)
-        if sure or known or kinds[heading.kind] >= MIN_OF_A_KIND:
-            chosen[index] = heading
-    return chosen
-
-
-def _believed_colons(found: dict[int, Heading], people: roster.Roster) -> dict[int, Heading]:
-    """Drop headings like "Highlights: ..." in prose: in a dialogue, names recur."""
-    colons = {i: h for i, h in found.items() if h.kind == "colon"}
-    counts = Counter(names.key(h.name) for h in colons.values())
-    others = {names.key(h.name) for h in found.values() if h.kind != "colon"}
-    repeated = {key for key, n in counts.items() if n > 1 or key == "operator"}
-    dialogue = len(colons) >= MIN_SPEECHES and len(repeated) >= 2
-    kept = {}
-    for index, heading in found.items():
-        if heading.kind == "colon":
-            key = names.key(heading.name)
-            known = key in people.spelled or key in others or heading.role != "unknown"
-            whole = len(heading.name.split()) > 1
-            if not (known or (dialogue and (key in repeated or whole))):
-                continue
-        kept[index] = heading
-    return kept
-
-
-def _believed_stacks(found: dict[int, Heading], people: roster.Roster) -> dict[int, Heading]:
-    """Keep names alone on a line that are in a list, recur, or have a title below."""
-    counts = Counter(names.key(h.name) for h in found.values())
-    strong = Counter(h.kind for h in found.values())
-    elsewhere = {names.key(h.name) for h in found.values() if h.kind in ("tag", "dash", "titled")}
-    elsewhere |= {names.key(h.name) for h in found.values() if names.is_anonymous(h.name)}
-    stacked = {"bare", "pair", "pair?", "letter"}
-    n_sure = sum(
-        h.kind in ("pair", "letter") or people.knows(h.name) or counts[names.key(h.name)] > 1
-        for h in found.values()
-        if h.kind in stacked
-    )
-    settled = n_sure >= MIN_SPEECHES and n_sure >= strong["colon"] + strong["dash"]
-    kept = {}
-    for index, heading in found.items():
-        if heading.kind in stacked:
-            again = counts[names.key(heading.name)] > 1
-            key = names.key(heading.name)
-            known = people.knows(heading.name) or key in elsewhere
-            if not (known or again or settled or heading.kind == "letter"):
-                continue
-            if heading.kind == "pair?":  # a firm where lines below names are titles, else words
-                firm = strong["pair"] >= MIN_OF_A_KIND
-                role = "analyst" if heading.role == "unknown" else heading.role
-                heading = (
-                    replace(heading, kind="pair", role=role)
-                    if firm
-                    else replace(heading, kind="bare", n_lines=1)
-                )
-        kept[index] = heading
-    return kept
-
-
-def _settled_firms(found: dict[int, Heading]) -> dict[int, Heading]:
-    """Take a firm before a title as an analyst's if the executives of the file give no firm."""
-    if not any(h.kind == "dash" and h.role == "executive" for h in found.values()):
+    found = _assembled(lines, headings, people, first=first, end=end, layout=_layout(kinds))
+    if not pages:
         return found
-    return {
-        index: replace(h, kind="dash", role="analyst") if h.kind == "firm_dash" else h
-        for index, h in found.items()
-    }
+    removed = Counter(found.n_words_removed)
+    removed["page_marks"] += sum(len(whole[i].split()) for i in pages)
+    printed = [whole[i] for i in sorted(pages) if not sections.is_page_mark(whole[i])]
+    head = tuple(dict.fromkeys([*found.head, *printed]))
+    return replace(found, head=head, n_words_removed=dict(removed))
+
+
+def _broken(text: str) -> str:
+    """Break a line that holds a whole dialogue, "... go ahead. John Doe: Hi.", before each name."""
+    lines = text.split("\n")
+    for index, line in enumerate(lines):
+        if len(line) >= MIN_UNBROKEN:
+            counts = Counter(match["who"] for match in _INSIDE.finditer(line))
+            if sum(n > 1 for n in counts.values()) > 1:
+                lines[index] = _INSIDE.sub("\n", line)
+    return "\n".join(lines)
+
+
+def _announces(line: str) -> bool:
+    name, detail = parted(line)
+    return line[0] in "<[" or names.is_name(name) and (not detail or names.is_title(detail))
+
+
+def _start(lines: Sequence[str]) -> int:
+    """Return the line of the heading above which nothing is said, only printed; 0 without one.
+
+    Pages have estimates and lists of people above "Presentation", some of them in columns, in which
+    a name can be above any other words.
+    """
+    start = 0
+    for index, line in enumerate(lines):
+        if sections.section_of(line) == "prepared":
+            start = index
+        elif names.is_operator(line.partition(":")[0]) or (
+            _is_prose(line) and not sections.opens_tail(line)
+        ):
+            break
+    return start
 
 
 def _first_speech(
-    lines: Sequence[str], headings: dict[int, Heading], people: roster.Roster
+    lines: Sequence[str], headings: dict[int, Heading], people: roster.Roster, *, start: int
 ) -> int | None:
-    """Return the index of the first heading followed by words, not by a list entry; or None."""
+    """Return the first heading from a line on that words follow, not a list entry; or None."""
     for index, heading in headings.items():
+        if index < start:
+            continue
         below = index + heading.n_lines
         if heading.text or (
             below < len(lines) and not _is_furniture(lines, below, headings, people)
@@ -181,11 +146,9 @@ def _is_furniture(
 
 def _tail(lines: Sequence[str], headings: dict[int, Heading], first: int) -> int:
     """Return the line at which the publisher's tail begins, or the number of lines if none does."""
-    feet = Counter(re.sub(r"\d+", "#", line) for line in lines if sections.is_page_mark(line))
+    announced = {i + n for i, h in headings.items() if h.kind != "comma" for n in range(h.n_lines)}
     for index in range(first + 1, len(lines)):
-        if feet[re.sub(r"\d+", "#", lines[index])] > 1:
-            continue  # at the foot of every page
-        if index in headings and headings[index].kind != "comma":
+        if index in announced:
             continue
         ends = sections.opens_tail(lines[index]) or (
             sections.list_role(lines[index]) and 2 * index > len(lines)
@@ -262,7 +225,7 @@ def _assembled(
             removed["headings"] += len(line.split())
         elif sections.is_rule(line) or index in people.taken:
             removed["headings"] += len(line.split())
-        elif sections.is_page_mark(line):
+        elif sections.is_page_mark(line) or sections.is_advertisement(line):
             removed["page_marks"] += len(line.split())
         else:
             if speeches[-1][1] != section:
@@ -313,6 +276,8 @@ def _is_prose(line: str) -> bool:
 
 def _role(heading: Heading, people: roster.Roster) -> str:
     """Return the heading's role, but for an executive's title prefer the role in the lists."""
+    if names.is_collective(heading.name):
+        return names.role_of(heading.name, "")
     listed = people.role(heading.name)
     sure = heading.role != "executive" or heading.kind in ("tag", "letter", "letter_name")
     if heading.role != "unknown" and (sure or listed == "unknown"):

@@ -19,15 +19,25 @@ _TAG = re.compile(
 _PERSON_TAG = re.compile(r"<(?P<who>[^<>]{2,120})>(?: ?: ?(?P<text>.*))?", re.S)
 _BIO = re.compile(r" ?\{BIO[^{}]{0,40}\}")  # Bloomberg's link after a name
 _TIME = re.compile(r"^(?:[\[(]\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?[\])]|\d{1,2}:\d\d:\d\d\b) ?")
+_TIME_AFTER = re.compile(  # "Jane Roe 12:31", "Jane Roe (00:31):", "Jane Roe | CFO | 12:31"
+    r"[ |\u00b7\u2022,-]+[(\[]?\d{1,2}:\d\d(?::\d\d)?[)\]]?:?$"
+)
+_TIME_WITHIN = re.compile(  # "Jane Roe [00:12:31] Thank you."
+    r"(?P<who>[^\[\]():]{3,60}?) ?[\[(]\d{1,2}:\d\d(?::\d\d)?[\])]:? (?P<text>\S.*)"
+)
+_NAME_TAG = re.compile(r"(?P<who>[^:\[\]]{2,60}) \[(?P<tag>[QAM])\] ?:(?: (?P<text>.*))?", re.S)
 _OLD_TAG = re.compile(r"(?P<tag>[QA]) ?- ?(?P<who>[^:]{3,80}?)(?:: ?(?P<text>.*))?", re.S)
 _NUMBERED = re.compile(r"(?P<who>\S.{2,180}?) ?\[(?P<number>\d{1,4})\]")
 _LETTER = re.compile(r"(?P<detail>\S.{1,140}?) (?P<tag>[QA])")
 _COLON = re.compile(
     r"(?P<left>[^:.?!\n]{1,60}(?:\.[^:?!\n]{0,90})?|[^:?!\n]{1,150}) ?: ?(?P<text>.*)", re.S
 )
-_DASH = re.compile(r" +(?:--+|-|\u2013|\u2014) +|--+")
+_DASH = re.compile(r" +(?:--+|[-\u2013\u2014|\u00b7\u2022]) +|--+")
+_BRACKETED = re.compile(r"(?P<name>[^()\[\]]+?) ?[(\[](?P<detail>[^()\[\]]+)[)\]]")
 _DEGREE = re.compile(r"(?:jr|sr|ii|iii|iv|cfa|cpa|ph\.?d|m\.?d|mba|esq|j\.?d)\.?", re.I)
 _SENTENCE_END = re.compile(r"[.?!:;)\]\"'-]$|\.\.\.$|\u2026$")
+_GROUPS = {"executives": "executive", "executive": "executive"}
+_GROUPS |= {"analysts": "analyst", "analyst": "analyst"}
 _TAG_ROLES = {"Q": "analyst", "A": "executive"}
 
 
@@ -35,7 +45,8 @@ _TAG_ROLES = {"Q": "analyst", "A": "executive"}
 class Heading:
     """The speaker that a line announces, and the words on that line."""
 
-    kind: str  # a key of reading.LAYOUTS, or operator; with "?" if the file must settle it
+    kind: str  # a key of reading.LAYOUTS, or operator; "ruled?", "pair?" and "colon_firm" if the
+    # rest of the file must settle it
     name: str
     role: str
     text: str = ""
@@ -60,7 +71,19 @@ def _guess(lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool
     line = _TIME.sub("", _BIO.sub("", lines[index])).strip()
     if not line:
         return None
+    if len(line) <= MAX_HEADING and (timed := _TIME_AFTER.sub("", line)) != line:
+        heading = _guess([timed.strip("[]")], 0, roster, is_wrapped=False)
+        if heading and not heading.text:
+            is_other = heading.kind not in ("bare", "comma")
+            return heading if is_other else replace(heading, kind="timed")
+        name, detail = parted(timed)
+        if names.is_name(name) and _is_short_title(detail):  # "John Doe, Big Bank | 12:31"
+            return Heading("timed", names.bare(name), names.role_of(name, detail))
+    if (within := _TIME_WITHIN.match(line)) and names.is_name(within["who"]):
+        line = f"{within['who']}: {within['text']}"
     if line[0] in "<[QA" and (heading := _tagged(line)):
+        return heading
+    if "]" in line[:70] and (heading := _name_tagged(line)):
         return heading
     text = line.strip("*_# \t")  # Markdown's bold names
     if names.is_operator(text) and ":" not in text:
@@ -80,8 +103,8 @@ def _guess(lines: Sequence[str], index: int, roster: Roster, *, is_wrapped: bool
         return None
     if len(text) <= 60 and names.is_name(text):
         return _stacked(lines, index, text, roster)
-    if len(line) <= MAX_HEADING and "," in line:
-        return _with_comma(text)
+    if len(line) <= MAX_HEADING and ("," in line or line.endswith(")")):
+        return _with_comma(text, is_marked=text != line)
     return None
 
 
@@ -102,6 +125,17 @@ def _tagged(line: str) -> Heading | None:
     role = "operator" if names.is_operator(who) else _TAG_ROLES[match["tag"]]
     kind = "tag" if line[0] in "<[" else "letter_name"
     return Heading(kind, who or match["tag"], role, (match["text"] or "").strip())
+
+
+def _name_tagged(line: str) -> Heading | None:
+    """Read ``Yamada [Q]: What is the outlook?``; M marks the moderator."""
+    match = _NAME_TAG.fullmatch(line)
+    if match is None or not names.is_name(match["who"], n_tokens=1):
+        return None
+    is_operator = names.is_operator(match["who"])
+    name = "Operator" if is_operator else names.bare(match["who"])
+    role = "operator" if is_operator else _TAG_ROLES.get(match["tag"], "unknown")
+    return Heading("tag", name, role, (match["text"] or "").strip())
 
 
 def _ruled(lines: Sequence[str], index: int, text: str) -> Heading | None:
@@ -152,6 +186,8 @@ def _dashed(text: str, roster: Roster) -> Heading | None:
     name, detail = parts[0].strip(), parts[1].strip()
     if not names.is_name(name) or ":" in detail:
         return None
+    if names.is_operator(name) and names.is_operator(detail):
+        return Heading("operator", "Operator", "operator")
     if not names.is_title(detail.replace(" -- ", " - ")):
         return None
     tells = names.TITLE.search(detail) or names.ANALYST.search(detail) or names.FIRM.search(detail)
@@ -170,9 +206,13 @@ def _colon(line: str, roster: Roster) -> Heading | None:
     if match is None:
         return None
     left, text = match["left"].strip(), match["text"].strip()
+    if left.count("(") != left.count(")") or _is_entry(text):
+        return None  # "Acme Corp, Inc. (NYSE:ACM)", "MODERATOR: JANE ROE - BIG BANK"
     if names.is_operator(left):
         return Heading("colon", "Operator", "operator", text)
-    inside = re.fullmatch(r"(?P<name>[^()\[\]]+?) ?[(\[](?P<detail>[^()\[\]]+)[)\]]", left)
+    inside = _BRACKETED.fullmatch(left)
+    if names.is_collective(left):
+        return Heading("colon", left, "unknown", text)
     if not inside and names.is_name(left, n_tokens=1):
         return Heading("colon", names.bare(left), names.role_of(left, ""), text)
     name, detail = (inside["name"], inside["detail"]) if inside else parted(left)
@@ -181,10 +221,23 @@ def _colon(line: str, roster: Roster) -> Heading | None:
     if names.is_operator(name):
         return Heading("colon", "Operator", "operator", text)
     tells = names.TITLE.search(detail) or names.ANALYST.search(detail) or names.FIRM.search(detail)
+    tells = tells or (inside and not text and names.is_title(detail))
+    if not tells and not inside and names.is_name(name) and _is_short_title(detail):
+        return Heading("colon_firm", names.bare(name), "unknown", text)
     if detail[0].islower() or not (tells or roster.knows(name)) or len(detail.split()) > 20:
         return None
     kind = "titled" if left.isupper() or left.count(",") > 1 else "colon_titled"
     return Heading(kind, names.bare(name), names.role_of(name, detail), text)
+
+
+def _is_short_title(detail: str) -> bool:
+    return len(detail.split()) <= 4 and names.is_title(detail)
+
+
+def _is_entry(text: str) -> bool:
+    """Return whether the words after a colon are an entry of a list: ``JANE ROE - BIG BANK``."""
+    name, *rest = _DASH.split(text, maxsplit=1) if len(text) <= MAX_HEADING else ("",)
+    return bool(rest) and names.is_name(name) and names.is_title(rest[0])
 
 
 def _stacked(lines: Sequence[str], index: int, text: str, roster: Roster) -> Heading:
@@ -193,8 +246,13 @@ def _stacked(lines: Sequence[str], index: int, text: str, roster: Roster) -> Hea
     below = lines[index + 1] if index + 1 < len(lines) else ""
     if names.is_operator(text):
         return Heading("operator", "Operator", "operator")
+    beneath = lines[index + 2] if index + 2 < len(lines) else ""
+    if beneath in _TAG_ROLES and names.is_title(below):
+        return Heading("letter", name, _TAG_ROLES[beneath], n_lines=3)
     if (match := _LETTER.fullmatch(below)) and names.is_title(match["detail"]):
         return Heading("letter", name, _TAG_ROLES[match["tag"]], n_lines=2)
+    if group := _GROUPS.get(below.casefold()):
+        return Heading("pair", name, group, n_lines=2)
     if below and roster.details.get(names.key(name)) == below:
         return Heading("pair", name, roster.role(name), n_lines=2)
     if not sections.section_of(below) and names.is_title(below) and not names.is_operator(below):
@@ -208,12 +266,17 @@ def _stacked(lines: Sequence[str], index: int, text: str, roster: Roster) -> Hea
     return Heading("bare", name, names.role_of(name, ""))
 
 
-def _with_comma(text: str) -> Heading | None:
-    """Read ``Jane Roe, Chief Financial Officer`` alone on its line."""
-    name, detail = parted(text)
+def _with_comma(text: str, *, is_marked: bool) -> Heading | None:
+    """Read ``Jane Roe, Chief Financial Officer`` or ``Jane Roe (CFO)`` alone on its line.
+
+    In brackets after a name that Markdown marks, any words will do: ``### John Doe (Big Bank)``.
+    """
+    inside = _BRACKETED.fullmatch(text)
+    name, detail = (inside["name"], inside["detail"]) if inside else parted(text)
     if not names.is_name(name) or not names.is_title(detail) or detail[:1].islower():
         return None
-    if not (names.TITLE.search(detail) or names.ANALYST.search(detail)):
+    tells = names.TITLE.search(detail) or names.ANALYST.search(detail)
+    if not (tells or (inside and is_marked)):
         return None
     return Heading("comma", names.bare(name), names.role_of(name, detail))
 
