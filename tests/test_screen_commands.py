@@ -100,6 +100,7 @@ def test_make_help_lists_every_target():
     [
         ("  r: 16 ", "  rank: 16 ", "unknown key lora.rank; did you mean lora.r? (allowed: r, "),
         ("\nlora:", "\nLoRA:", "unknown key LoRA; did you mean lora? (allowed: data, "),
+        ("  source: sample ", "  source: sample/ ", "'sample/'; it must be a folder's name in"),
         ("  r: 16 ", "  r: ", "lora.r is empty; it must be a whole number"),
         ("  rslora: false ", "  rslora: 0 ", "lora.rslora is 0; it must be true or false"),
         ("  max_tokens: 384 ", "  max_tokens: 3000000 ", "at least 64 and at most 1,000,000"),

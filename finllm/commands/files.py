@@ -89,11 +89,15 @@ def check_input(path: Path, hint: str) -> None:
     ------
     ValueError
         If the path is missing or a folder.
+    OSError
+        If the file cannot be opened.
     """
     if path.is_dir():
         raise ValueError(f"{path}: a folder, not a file; {hint}")
     if not path.exists():
         raise ValueError(f"{path}: no such file; {hint}")
+    if path.is_file():  # not a pipe, which can be read only once
+        path.open("rb").close()
 
 
 def check_output(path: Path | None) -> None:

@@ -22,6 +22,10 @@ class Data:
     transfer_source: str
 
     def __post_init__(self) -> None:
+        if self.source in ("", ".", "..") or "/" in self.source:
+            raise ValueError(
+                f"data.source is {self.source!r}; it must be a folder's name in data/raw"
+            )
         if self.transfer_source in ("", ".", "..", self.source) or "/" in self.transfer_source:
             raise ValueError(
                 f"data.transfer_source is {self.transfer_source!r}; it must be the name of a "
