@@ -13,11 +13,15 @@ KERNEL_TESTS := $(addprefix tests/test_,attention.py float32_path.py fused.py fu
 # One test file per process, on up to four processors, in file order: otherwise the longest runs last.
 PYTEST := python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: repro test test-avx2 lint format ectsum reproducibility environment environment-dev clean-venv
+.PHONY: repro help test test-avx2 lint format ectsum reproducibility environment environment-dev clean-venv
 
 repro: environment  ## from raw calls to the verdict
 	@python -m finllm repro
 	@python -m finllm verdict
+
+help:  ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*  ## /\1 /p' Makefile | while read -r name text; do \
+		printf '  %-21s %s\n' "make $$name" "$$text"; done
 
 test: environment-dev  ## the whole test suite
 	$(PYTEST)
@@ -34,7 +38,7 @@ format: environment-dev  ## fix the style
 	ruff check --fix .
 	ruff format .
 
-ectsum: environment  ## real calls, a quarter of an hour: make ectsum ECTSUM=folder with train/ and val/
+ectsum: environment  ## real calls, 15 minutes: make ectsum ECTSUM=FOLDER, which has train/ and val/
 	benchmarks/ectsum.sh "$(ECTSUM)"
 
 reproducibility: environment  ## two fresh clones must write the same metrics
@@ -46,5 +50,5 @@ environment:  ## .venv with the pinned packages
 environment-dev:  ## .venv with the development pins as well
 	@PYTHON="$(PYTHON)" sh environment.sh dev
 
-clean-venv:
+clean-venv:  ## remove .venv
 	rm -rf $(VENV)

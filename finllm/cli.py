@@ -44,9 +44,19 @@ COMMANDS = (  # in the order of the help: first steps, settings, the model, its 
 )
 
 
+class _Help(argparse.HelpFormatter):
+    """Layout of the list of commands, one line each: argparse does not count their indent."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        longest = max(map(len, action.choices)) if action.dest == "command" else 0
+        self._action_max_length = max(self._action_max_length, longest + 4)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; report a user's mistake in one line with exit code 1, without a traceback."""
     commands = parser()
+    _check_command(sys.argv[1:] if arguments is None else arguments, commands)
     parsed = commands.parse_args(arguments)
     if parsed.command is None:
         commands.print_help(sys.stderr)
@@ -71,6 +81,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(code)
 
 
+def _check_command(arguments: Sequence[str], commands: argparse.ArgumentParser) -> None:
+    """Exit with code 2 if the first argument is no command; argparse would list them in a line."""
+    name = next(iter(arguments), "-")
+    known = next(action.choices for action in commands._actions if action.dest == "command")
+    if not name.startswith("-") and name not in known:
+        from finllm.settings.checked_record import did_you_mean
+
+        hint = did_you_mean(name, known) or ";"
+        print(f"finllm: no command {name!r}{hint} see python -m finllm --help", file=sys.stderr)
+        sys.exit(2)
+
+
 def parser(prog: str = "python -m finllm") -> argparse.ArgumentParser:
     """Return the parser of all commands; ``prog`` is the program name that the help shows."""
     found = argparse.ArgumentParser(
@@ -79,6 +101,7 @@ def parser(prog: str = "python -m finllm") -> argparse.ArgumentParser:
         "Run the pipeline with `repro` or `dvc repro`.",
         epilog=f"Run `{prog} COMMAND --help` for options and examples, and `{prog} doctor` to "
         "check the environment.",
+        formatter_class=_Help,
     )
     found.set_defaults(parser=parser)  # for `completion`, which builds its script from this parser
     commands = found.add_subparsers(dest="command", metavar="COMMAND")

@@ -172,7 +172,8 @@ def test_the_command_prints_json_for_scripts(session, workspace, monkeypatch, ca
     monkeypatch.setattr(
         "finllm.commands.chat.session.load_models", lambda *_, **__: session.answerers
     )
-    command(workspace, "--json", "--question", "Revenue?", "--question", "Costs?")
+    adapter = ("--adapter", str(workspace / "models/adapter"))
+    command(workspace, *adapter, "--json", "--question", "Revenue?", "--question", "Costs?")
     record = json.loads(capsys.readouterr().out)
     assert record["transcript"] == "call"
     assert [row["question"] for row in record["exchanges"]] == ["Revenue?", "Costs?"]
@@ -187,7 +188,8 @@ def test_without_a_terminal_the_template_s_own_question_is_asked(
     monkeypatch.setattr(
         "finllm.commands.chat.session.load_models", lambda *_, **__: session.answerers
     )
-    command(workspace, "--template", "questions")
+    adapter = ("--adapter", str(workspace / "models/adapter"))
+    command(workspace, *adapter, "--template", "questions")
     printed = capsys.readouterr().out
     assert printed.startswith(templates.wordings("questions")[0]) and "\x1b" not in printed
     assert "base" in printed and "tuned" in printed and "figures: " in printed

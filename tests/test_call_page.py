@@ -61,7 +61,7 @@ def test_colour_is_for_terminals_and_not_where_nobody_wants_it(shown):
 @pytest.mark.parametrize(
     ("call_id", "words"),
     [
-        ("acme-q4", "no call 'acme-q4' among 1; available: acme-q3"),
+        ("acme-q4", "no call 'acme-q4' among 1; did you mean acme-q3?"),
         ("bad", "bad was rejected: no_text_layer: a scan (bad.pdf)"),
     ],
 )

@@ -72,14 +72,14 @@ def test_the_help_names_every_command_and_teaches_each():
         command = parsers()[name]
         text = command.format_help()
         assert command.description and len(command.description) > 60, name
-        assert "\nexample:\n" in text and "\nreads:" in text and "\nwrites:" in text, name
+        assert "\nexamples:\n" in text and "\nreads:" in text and "\nwrites:" in text, name
         undescribed = [a.dest for a in command._actions if not a.help and not a.choices]
         assert not undescribed, (name, undescribed)
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_the_examples_of_the_help_are_commands_that_parse(name):
-    lines = parsers()[name].epilog.split("example:\n")[1].split("\nreads:")[0].splitlines()
+    lines = parsers()[name].epilog.split("examples:\n")[1].split("\nreads:")[0].splitlines()
     assert lines
     for line in lines:
         words = shlex.split(line)

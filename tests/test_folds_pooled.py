@@ -54,7 +54,9 @@ def test_the_command_compares_over_the_companies_of_all_folds(tmp_path, capsys):
     one = found["metrics"][found["primary_metric"]]
     assert one["n_clusters"] == 12 and one["low"] < one["difference"] < one["high"]
     assert one["difference"] == pytest.approx(0.1, abs=0.05)
-    assert found["primary_metric"] in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.startswith("3 folds, 12 companies; tuned - base [95% interval], corrected p\n")
+    assert f"* {found['primary_metric']}" in printed
     cli.main(["pool", *files, "--json", "--params", PARAMS])
     assert json.loads(capsys.readouterr().out) == found
 

@@ -124,7 +124,7 @@ def test_a_wrong_value_is_named_with_its_file_key_and_what_is_allowed(
         load_with(tmp_path, section, key, value)
     message = str(error.value)
     assert "params.yaml" in message and f"{section}.{key}" in message and wanted in message
-    shown = {"null": "None", "true": "True", ".nan": "nan", ".inf": "inf"}.get(value, value)
+    shown = {"null": "empty", ".nan": "nan", ".inf": "inf"}.get(value, value)
     assert shown.strip("'\"") in message
 
 

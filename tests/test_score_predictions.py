@@ -97,7 +97,7 @@ def test_an_interval_takes_five_companies(workspace, capsys, n, has_interval):
     estimate = score()["table"]["predictions"]["rouge1"]
     table = capsys.readouterr().out
     assert (estimate["low"] is not None) == (estimate["high"] is not None) == has_interval
-    assert ("mean [95 % interval, companies resampled]" in table) == has_interval
+    assert ("mean [95% interval, companies resampled]" in table) == has_interval
     lines = [line for line in table.splitlines() if line.startswith(METRICS)]
     if has_interval:
         assert len({line.index("[", line.index("[") + 1) for line in lines}) == 1, "not aligned"
@@ -177,7 +177,10 @@ BAD = {
     "an unknown id": (lambda: write({"NOBODY_q1_2021": "x"}), "for id NOBODY_q1_2021"),
     "no predictions": (lambda: Path("answers.jsonl").unlink(), "answers.jsonl: no such file"),
     "no JSON": (lambda: Path("answers.jsonl").write_text("x\n"), "answers.jsonl, line 1: not JSON"),
-    "no object": (lambda: Path("answers.jsonl").write_text("[1]\n"), "line 1: must be an object"),
+    "no object": (
+        lambda: Path("answers.jsonl").write_text("[1]\n"),
+        "line 1: it must be a JSON object with id and text",
+    ),
     "text that is none": (
         lambda: Path("answers.jsonl").write_text('{"id": "ACME_q1_2021", "text": 5}\n'),
         "text of ACME_q1_2021 is 5",

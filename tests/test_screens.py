@@ -170,6 +170,12 @@ def test_metrics_diff_after_a_what_if_has_few_rows_the_verdict_on_top(project):
     assert max(map(len, rows)) <= 100
 
 
+def test_all_metrics_of_a_run_are_rows_that_fit(project):
+    rows = dvc(project, "metrics", "diff", "--all", "--md").strip().splitlines()[2:]
+    assert len(rows) == len(SUMMARY) and max(map(len, rows)) <= 100
+    assert "dvc metrics diff --all " in EVERYDAY
+
+
 def test_a_rebuild_that_changes_nothing_shows_no_metric_and_no_file_but_costs(project, tmp_path):
     git(tmp_path, "clone", "-q", str(project), "clone")
     clone = tmp_path / "clone"

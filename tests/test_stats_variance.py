@@ -216,6 +216,8 @@ def test_the_command_pools_the_seeds_and_says_what_it_found(tmp_path, capsys):
     out = tmp_path / "seeds.json"
     cli.main(["seeds", *files, "--out", str(out), "--params", PARAMS])
     printed, found = capsys.readouterr().out, json.loads(out.read_text())
+    assert "- base [95% interval of a new seed on a new company], p\n" in printed
+    assert max(map(len, printed.splitlines())) <= 100
     assert "5 seeds, 12 companies" in printed and "The gain holds across seeds" in printed
     one = found["metrics"][found["primary_metric"]]
     assert one["estimate"] == pytest.approx(0.104, abs=0.01)
@@ -260,5 +262,7 @@ def test_runs_that_are_no_seeds_of_one_recipe_are_one_line_of_error(tmp_path):
     with pytest.raises(ValueError, match="primary metric is 'sense'; the metrics are rouge1"):
         compare_seeds(runs, primary="sense", alpha=0.05, n_bootstrap=199, seed=1)
     write_jsonl(tmp_path / "a.jsonl", first)
-    with pytest.raises(SystemExit, match="finllm seeds: 1 run"):
+    with pytest.raises(
+        SystemExit, match="a.jsonl: one file of scores; give those of at least two seeds"
+    ):
         cli.main(["seeds", str(tmp_path / "a.jsonl"), "--params", PARAMS])

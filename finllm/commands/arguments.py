@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-WIDTH = 88  # columns of the help
+WIDTH = 88  # columns of the text around the options, on a terminal of at least as many
 
 
 def new_command(
@@ -32,13 +33,13 @@ def new_command(
     example
         Arguments after ``python -m finllm``; one example per line.
     """
-    examples = [f"  python -m finllm {line}" for line in example.splitlines()]
+    shown = [f"  python -m finllm {line}" for line in example.splitlines()]
     facts = [_indented("reads:   ", reads), _indented("writes:  ", writes)]
     command = commands.add_parser(
         name,
         help=summary,
-        description=textwrap.fill(description, WIDTH),
-        epilog="\n".join(["example:", *examples, *facts]),
+        description=textwrap.fill(description, _width()),
+        epilog="\n".join(["examples:", *shown, *facts]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
@@ -50,17 +51,19 @@ def add_params(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--params",
         type=Path,
+        metavar="FILE",
         default=Path("params.yaml"),
         help="parameter file (default: %(default)s)",
     )
 
 
 CANDIDATE = "verdict.candidate of params.yaml"
+COMPARED = ("tuned", "preferred")  # models that are compared with the base
 
 
 def add_model(command: argparse.ArgumentParser, names: str, default: str = CANDIDATE) -> None:
     """Add ``--model`` with the help text ``names``; ``default`` says which model is the default."""
-    command.add_argument("--model", help=f"{names} (default: {default})")
+    command.add_argument("--model", metavar="NAME", help=f"{names} (default: {default})")
 
 
 def add_adapter(command: argparse.ArgumentParser) -> None:
@@ -68,6 +71,7 @@ def add_adapter(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--adapter",
         type=Path,
+        metavar="FOLDER",
         help="folder of the adapter (default: models/adapter; for preferred models/preferred)",
     )
 
@@ -78,20 +82,60 @@ def add_json(command: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_path(command: argparse.ArgumentParser, name: str, default: str, what: str) -> None:
-    """Add a path argument; the help shows its default."""
+    """Add the path of a file, or of a folder if its default has no suffix; the help shows both."""
     command.add_argument(
-        name, type=Path, default=Path(default), help=f"{what} (default: %(default)s)"
+        name,
+        type=Path,
+        metavar="FILE" if Path(default).suffix else "FOLDER",
+        default=Path(default),
+        help=f"{what} (default: %(default)s)",
+    )
+
+
+def add_out(command: argparse.ArgumentParser) -> None:
+    """Add ``--out``, a JSON file for the comparison."""
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the comparison to this JSON file as well"
     )
 
 
 def add_comparison(command: argparse.ArgumentParser, scores: str) -> None:
     """Add the arguments of a comparison over several runs: score files, model and output."""
-    command.add_argument("scores", type=Path, nargs="+", help=scores)
+    command.add_argument("scores", type=Path, nargs="+", metavar="FILE", help=scores)
     add_model(command, "model to compare with the base: tuned, preferred")
-    command.add_argument("--out", type=Path, help="write the comparison to this JSON file")
+    add_out(command)
     add_json(command, "the comparison")
     add_params(command)
 
 
+def check_compared(model: str) -> None:
+    """Raise an error unless a model can be compared with the base.
+
+    Raises
+    ------
+    ValueError
+        If it is not ``tuned`` or ``preferred``.
+    """
+    if model not in COMPARED:
+        raise ValueError(f"--model is {model!r}; it must be {' or '.join(COMPARED)}")
+
+
+def check_least(option: str, value: float, least: float) -> None:
+    """Raise an error if the number of an option is too small (or NaN).
+
+    Raises
+    ------
+    ValueError
+        If it is below ``least``; the message names the option, the number and what is allowed.
+    """
+    if not value >= least:
+        raise ValueError(f"{option} is {value:g}; it must be at least {least:g}")
+
+
 def _indented(head: str, text: str) -> str:
-    return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+    return textwrap.fill(text, _width(), initial_indent=head, subsequent_indent=" " * len(head))
+
+
+def _width() -> int:
+    """Return the columns of the text; like argparse, it leaves two of the terminal's empty."""
+    return min(WIDTH, max(30, shutil.get_terminal_size().columns - 2))

@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from finllm.commands.arguments import add_json, add_path, new_command
+from finllm.commands.arguments import add_json, add_out, add_path, new_command
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -33,18 +33,21 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         reads="params.yaml, dvc.yaml and the source",
         writes=("one experiment per fold (see `dvc exp show`); scores and logs in .search; --out"),
     )
-    command.add_argument("--folds", type=int, required=True, help="number of folds")
+    command.add_argument(
+        "--folds", type=int, metavar="N", required=True, help="number of folds, at least 2"
+    )
     command.add_argument(
         "-S", "--set-param", action="append", default=[], metavar="KEY=VALUE",
         help="override a parameter, as in `dvc exp run`",
     )  # fmt: skip
-    command.add_argument("--out", type=Path, help="write the comparison to this JSON file")
+    add_out(command)
     add_path(command, "--folder", ".search", "folder of scores and logs")
     add_json(command, "folds, comparison and verdict")
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Run the folds, pool their scores and print the verdict; on Ctrl-C, print how to resume."""
+    from finllm.commands.files import check_output
     from finllm.commands.search import alone, interruptible
     from finllm.experiments import crossvalidation
     from finllm.records import write_json
@@ -52,6 +55,7 @@ def run(parsed: argparse.Namespace) -> int:
 
     if parsed.folds < 2:
         raise ValueError(f"--folds is {parsed.folds}; it must be at least 2")
+    check_output(parsed.out)
     project = Path()
     load_params(Path("params.yaml"))
     settings, params = _settings(parsed.set_param), _with(parsed.set_param)
@@ -113,7 +117,8 @@ def _pooled(folds: list, params: dict) -> tuple[dict, str]:
         "verdict": to_metrics(verdict),
     }
     table = metric_lines(found, "difference", "p_corrected")
-    head = f"{len(folds)} folds; every metric, {v['candidate']} - base [interval], p:"
+    interval = f"[{100 * (1 - v['alpha']):g}% interval]"
+    head = f"{len(folds)} folds; every metric, {v['candidate']} - base {interval}, corrected p:"
     return record, "\n".join([pooled(verdict, n_folds=len(folds)), "", head, *table])
 
 
@@ -141,24 +146,27 @@ def _settings(texts: list[str]) -> dict[str, str]:
 
 def _with(texts: list[str]) -> dict:
     """Return the checked parameters with the ``-S`` values; params.yaml itself does not change."""
-    import tempfile
+    from finllm.commands.study.measure import leaves
+    from finllm.experiments.space import with_settings
+    from finllm.settings.checked_record import checked_record, did_you_mean, parsed_yaml, text_of
+    from finllm.settings.params import Params
 
-    from ruamel.yaml import YAML
-
-    from finllm.settings.params import load_params
-
-    yaml = YAML()
-    document = yaml.load(Path("params.yaml"))
+    file = Path("params.yaml")
+    document = parsed_yaml(text_of(file), str(file))
+    every = leaves(document)
+    settings = {}
     for key, value in _settings(texts).items():
-        section, _, name = key.partition(".")
-        if section not in document or name not in document[section]:
-            raise ValueError(f"-S {key}={value}: params.yaml has no {key}")
-        document[section][name] = YAML(typ="safe").load(value)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "params.yaml"
-        yaml.dump(document, path)
-        load_params(path)
-        return YAML(typ="safe").load(path)
+        if key not in every:
+            raise ValueError(
+                f"-S {key}={value}: params.yaml has no {key}{did_you_mean(key, every)}"
+            )
+        settings[key] = parsed_yaml(value, f"-S {key}={value}")
+    changed = with_settings(document, settings)
+    try:
+        checked_record(Params, changed)
+    except ValueError as error:
+        raise ValueError(f"{file} with -S {' -S '.join(texts)}: {error}") from None
+    return changed
 
 
 def _say(line: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from finllm.commands.arguments import add_comparison, new_command
+from finllm.commands.arguments import add_comparison, check_compared, new_command
 from finllm.stats import rounding
 
 
@@ -31,16 +31,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Compare base and tuned model over the test sets of all folds of a cross-validation."""
+    from finllm.commands.files import check_output, read_runs
     from finllm.commands.terminal import print_json
     from finllm.comparing import folds
     from finllm.comparing.pairs import compare_pairs, pair
-    from finllm.records import read_scores, write_json
+    from finllm.records import write_json
     from finllm.settings.params import load_params
 
     params = load_params(parsed.params)
     p, v = params.significance, params.verdict
     model = parsed.model or v.candidate
-    scores = folds.pool({str(path): read_scores(path) for path in parsed.scores})
+    check_compared(model)
+    check_output(parsed.out)
+    scores = folds.pool(read_runs(parsed.scores, of="folds"))
     found = compare_pairs(
         pair(scores, split="test", tuned=model),
         primary=v.primary_metric,
@@ -55,8 +58,10 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.json:
         print_json(record)
         return
-    n_companies = found["n_companies"]
-    print(f"{len(parsed.scores)} folds, {n_companies} companies; {model} - base [interval], p")
+    print(
+        f"{len(parsed.scores)} folds, {found['n_companies']} companies; {model} - base "
+        f"[{100 * (1 - v.alpha):g}% interval], corrected p"
+    )
     print("\n".join(metric_lines(found, "difference", "p_corrected")))
 
 

@@ -25,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         reads="presets/NAME.yaml, params.yaml",
         writes="params.yaml, if the result is valid",
     )
-    command.add_argument("name", help="name of a file in presets/, without .yaml")
+    command.add_argument("name", metavar="NAME", help="name of a file in presets/, without .yaml")
     add_path(command, "--presets", "presets", "folder of presets")
 
 
@@ -34,4 +34,8 @@ def run(parsed: argparse.Namespace) -> None:
     from finllm.settings.presets import apply_preset
 
     changed = apply_preset(parsed.name, folder=parsed.presets, params=Path("params.yaml"))
-    print(f"{parsed.name}: {len(changed)} values changed in params.yaml; see: git diff params.yaml")
+    if not changed:
+        print(f"{parsed.name}: params.yaml already has these values")
+        return
+    n_values = "1 value" if len(changed) == 1 else f"{len(changed)} values"
+    print(f"{parsed.name}: {n_values} changed in params.yaml; see: git diff params.yaml")

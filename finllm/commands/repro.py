@@ -24,7 +24,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         reads="dvc.yaml, dvc.lock, params.yaml and the dependencies of the stages",
         writes="the outputs of the stages, dvc.lock, logs/",
     )
-    command.add_argument("stages", nargs="*", help="run only these stages and their dependencies")
+    command.add_argument(
+        "stages",
+        nargs="*",
+        metavar="STAGE",
+        help="run only these stages and their dependencies (default: all)",
+    )
 
 
 def run(parsed: argparse.Namespace) -> int:

@@ -45,12 +45,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--trials",
         type=int,
+        metavar="N",
         required=True,
         help="total number of trials, including those of earlier calls",
     )
     add_path(command, "--space", "presets/search/lora.yaml", "search space")
     command.add_argument(
-        "--timeout", type=float, default=math.inf, help="seconds after which no new trial starts"
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        default=math.inf,
+        help="seconds after which no new trial starts (default: no limit)",
     )
     add_path(command, "--folder", ".search", "folder of journal, logs and checkpoints")
     add_json(command, "all trials and the best one")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Mapping
+from textwrap import fill
 
-from finllm.commands.arguments import add_comparison, new_command
+from finllm.commands.arguments import add_comparison, check_compared, new_command
 from finllm.commands.pool import metric_lines
 from finllm.stats import rounding
+
+COLUMNS = 100  # of a line of text
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -33,15 +36,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Compare base and tuned model over trainings that differ only in their seed."""
+    from finllm.commands.files import check_output, read_runs
     from finllm.commands.terminal import print_json
     from finllm.comparing.seeds import compare_seeds, side_by_side
-    from finllm.records import read_scores, write_json
+    from finllm.records import write_json
     from finllm.settings.params import load_params
 
     params = load_params(parsed.params)
     p, v = params.significance, params.verdict
     model = parsed.model or v.candidate
-    runs = side_by_side({str(path): read_scores(path) for path in parsed.scores}, model=model)
+    check_compared(model)
+    check_output(parsed.out)
+    runs = side_by_side(read_runs(parsed.scores, of="seeds"), model=model)
     found = compare_seeds(
         runs, primary=v.primary_metric, alpha=v.alpha, n_bootstrap=p.n_bootstrap, seed=p.seed
     )
@@ -50,14 +56,14 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.json:
         print_json(found)
     else:
-        print("\n".join(_page(found, len(runs.names), model)))
+        print("\n".join(_page(found, len(runs.names), model, confidence=1 - v.alpha)))
 
 
-def _page(found: Mapping, n_seeds: int, model: str) -> list[str]:
+def _page(found: Mapping, n_seeds: int, model: str, *, confidence: float) -> list[str]:
     primary = found["metrics"][found["primary_metric"]]
     lines = [
         f"{n_seeds} seeds, {primary['n_clusters']} companies; "
-        f"{model} - base [interval of a new seed on a new company], p",
+        f"{model} - base [{100 * confidence:g}% interval of a new seed on a new company], p",
         *metric_lines(found, "estimate", "p_value"),
         f"\nVariances of the differences in {found['primary_metric']}, by moments:",
     ]
@@ -68,4 +74,4 @@ def _page(found: Mapping, n_seeds: int, model: str) -> list[str]:
     chance = rounding.share(primary["p_next_seed_above"])
     last = [f"By seed: {means}; a further seed is positive here with probability {chance}"]
     last.append(found["in_words"])
-    return [*lines, *(line.translate(rounding.PLAIN) for line in last)]
+    return [*lines, *(fill(line.translate(rounding.PLAIN), COLUMNS) for line in last)]

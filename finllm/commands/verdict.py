@@ -12,6 +12,7 @@ from finllm.runtime import provenance
 
 VERDICT = Path("metrics/details/verdict.json")
 MEND = "run `make repro`"
+GLUE = "\N{NO-BREAK SPACE}"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -48,23 +49,32 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(parsed: argparse.Namespace) -> None:
     """Print the verdict that the stage `report` wrote, and a warning if it is out of date."""
     from finllm.commands.doctor.currency import currency
+    from finllm.commands.files import check_input, read_object
     from finllm.commands.terminal import print_json
-    from finllm.records import read_json
     from finllm.report.outcome import from_metrics, to_metrics
     from finllm.report.verdict_text import COLUMNS, terminal
 
-    if not parsed.verdict.is_file():
-        raise ValueError(f"{parsed.verdict}: no such file; run `make repro` first")
-    found = from_metrics(read_json(parsed.verdict, mend=MEND))
-    costs = read_json(parsed.costs, mend=MEND) if parsed.costs.is_file() else {}
-    made_with = provenance.from_costs(costs, file=str(parsed.costs))
+    check_input(parsed.verdict, "run `make repro` first")
+    row = read_object(parsed.verdict, mend=MEND)
+    try:
+        found = from_metrics(row)
+    except ValueError as error:
+        raise ValueError(f"{parsed.verdict}: {error}") from None
+    costs = read_object(parsed.costs, mend=MEND) if parsed.costs.is_file() else {}
+    found_with = provenance.from_costs(costs, file=str(parsed.costs))
     state = None if parsed.verdict != VERDICT else currency(Path("."))
     if parsed.json:
-        more = {provenance.KEY: dataclasses.asdict(made_with)} if made_with else {}
+        more = {provenance.KEY: dataclasses.asdict(found_with)} if found_with else {}
         print_json(to_metrics(found) | more | ({"not_current": state.stages} if state else {}))
         return
     if state and state.says:
         print(f"{state.says}\n")
     print(terminal(found, str(parsed.report)))
-    if made_with:
-        print(fill(f"Made with: {provenance.line(made_with)}", COLUMNS))
+    if found_with:
+        print(made_with(provenance.line(found_with), columns=COLUMNS))
+
+
+def made_with(line: str, *, columns: int) -> str:
+    """Return the provenance, wrapped between its parts: a name and its version stay together."""
+    parts = [part.replace(" ", GLUE) for part in f"Made with: {line}".split(", ")]
+    return fill(", ".join(parts), columns, break_long_words=False).replace(GLUE, " ")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finllm.settings.checked_record import did_you_mean, parsed_yaml
+from finllm.settings.checked_record import did_you_mean, parsed_yaml, shown, text_of
 from finllm.settings.params import check_params
 
 Value = float | int | str | bool
@@ -80,12 +80,14 @@ def read_space(path: Path, *, params: Path) -> Space:
         If the file is missing or not a mapping, a parameter does not exist or would make trials
         incomparable, or a value is not allowed.
     """
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"{path}: no such file; see presets/search/lora.yaml for one")
-    raw = parsed_yaml(path.read_text(encoding="utf-8"), str(path))
+    raw = parsed_yaml(text_of(path), str(path))
     if not isinstance(raw, dict) or not raw:
-        raise ValueError(f"{path}: it must be a mapping of parameters, such as lora.r")
-    document = parsed_yaml(params.read_text(encoding="utf-8"), str(params))
+        raise ValueError(
+            f"{path}: it must be a mapping of parameters, such as lora.r, not {shown(raw)}"
+        )
+    document = parsed_yaml(text_of(params), str(params))
     try:
         found = tuple(_dimension(str(key), spec, document) for key, spec in raw.items())
     except ValueError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.repo import Repo
-from dvc.stage.exceptions import StageCmdFailedError
+from dvc.stage.exceptions import StageCmdFailedError, StageNotFound
 
 from finllm.runtime import screen
 
@@ -59,6 +59,10 @@ def reproduce(root: Path, targets: Sequence[str] = ()) -> int:
     except KeyboardInterrupt:
         screen.warn(f"repro: interrupted; {screen.GO_ON}")
         return 130
+    except StageNotFound as error:
+        logger.exception("failed")
+        screen.warn(f"repro: {_unknown_stage(error.name, root)}")
+        return 1
     except DvcException as error:
         logger.exception("failed")
         screen.warn(f"repro: {_words(error)} (DVC log: {LOG})")
@@ -122,6 +126,12 @@ def _failed(error: ReproductionError) -> int:
         screen.warn(f"{name}: ended by signal {signal}{hint}; {screen.GO_ON}")
         screen.warn(f"{name}: see {screen.LOGS / name}.log")
     return 1
+
+
+def _unknown_stage(name: str, root: Path) -> str:
+    with Repo(str(root), config=_config(root)) as repo:
+        names = [stage.name for stage in repo.index.stages if stage.name]
+    return f"dvc.yaml has no stage {name!r}; its stages are {', '.join(names)}"
 
 
 def _words(error: BaseException) -> str:

@@ -11,9 +11,10 @@ import difflib
 import typing
 from collections.abc import Iterable
 from dataclasses import field
+from pathlib import Path
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 
 def within(low: float, high: float = float("inf"), *, above_low: bool = False) -> typing.Any:
@@ -43,7 +44,7 @@ def checked_record(kind: type, raw: object, prefix: str = "") -> typing.Any:
         names the key, the value and the allowed values.
     """
     if not isinstance(raw, dict):
-        raise ValueError(f"{prefix.rstrip('.') or 'the file'} must be a mapping, not {raw!r}")
+        raise ValueError(f"{prefix.rstrip('.') or 'the file'} must be a mapping, not {shown(raw)}")
     fields = dataclasses.fields(kind)
     names = [spec.name for spec in fields]
     for key in raw:
@@ -61,16 +62,52 @@ def checked_record(kind: type, raw: object, prefix: str = "") -> typing.Any:
     return kind(**values)
 
 
-def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: float = 0.5) -> str:
+def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: float = 0.6) -> str:
     """Return the end of a message about an unknown name: the most similar known name, or "".
+
+    If none is similar, it is the only known name that begins like the unknown one.
 
     >>> did_you_mean("lora.rnak", ["lora.r", "lora.rank"])
     '; did you mean lora.rank?'
+    >>> did_you_mean("rank", ["r", "alpha", "dora"]), did_you_mean("LoRA", ["lora", "model"])
+    ('; did you mean r?', '; did you mean lora?')
     >>> did_you_mean("seed", ["alpha"])
     ''
     """
-    close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
-    return f"; did you mean {prefix}{close[0]}?" if close else ""
+    by_lower = {one.lower(): one for one in known}
+    wanted = name.lower()
+    close = difflib.get_close_matches(wanted, by_lower, n=1, cutoff=cutoff)
+    if not close:
+        close = [one for one in by_lower if wanted.startswith(one) or one.startswith(wanted)]
+    return f"; did you mean {prefix}{by_lower[close[0]]}?" if len(close) == 1 else ""
+
+
+def shown(raw: object, longest: int = 60) -> str:
+    """Return a value as a YAML file has it, for a message; a long one is cut.
+
+    >>> shown(None), shown(True), shown("a" * 70)[-5:], shown(0.5)
+    ('empty', 'true', "aa...", '0.5')
+    """
+    if raw is None:
+        return "empty"
+    text = str(raw).lower() if isinstance(raw, bool) else repr(raw)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a settings file.
+
+    Raises
+    ------
+    ValueError
+        If the path is a folder, or the file is not UTF-8; the message names it.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path}: a folder, not a file")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not text in UTF-8") from None
 
 
 def parsed_yaml(text: str, where: str) -> typing.Any:
@@ -83,6 +120,12 @@ def parsed_yaml(text: str, where: str) -> typing.Any:
     """
     try:
         return YAML(typ="safe").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        says = " ".join((error.problem or error.context or "").split())
+        hint = "; check the indentation and the colons" if "<block" in says else ""
+        raise ValueError(f"{where}: not valid YAML: {at}{says}{hint}") from None
     except YAMLError as error:
         raise ValueError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
 
@@ -92,21 +135,25 @@ def _value(kind: typing.Any, raw: object, key: str, metadata: typing.Mapping) ->
         return checked_record(kind, raw, f"{key}.")
     if kind == tuple[str, ...]:
         if not isinstance(raw, list) or not all(isinstance(item, str) for item in raw):
-            raise ValueError(f"{key} is {raw!r}; it must be a list of strings")
+            raise ValueError(f"{key} is {shown(raw)}; it must be a list of strings")
         return tuple(raw)
     wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
     if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
         raw = float(raw)
     if type(raw) is not kind:
-        raise ValueError(f"{key} is {raw!r}; it must be {wanted}")
+        raise ValueError(f"{key} is {shown(raw)}; it must be {wanted}")
     if "allowed" in metadata and raw not in metadata["allowed"]:
         raise ValueError(f"{key} is {raw!r}; it must be one of {', '.join(metadata['allowed'])}")
     if "low" in metadata and not _in_range(raw, metadata):
         low, high = metadata["low"], metadata["high"]
-        bounds = f"{'above' if metadata['above_low'] else 'at least'} {low:g}"
-        bounds += "" if high == float("inf") else f" and at most {high:g}"
+        bounds = f"{'above' if metadata['above_low'] else 'at least'} {_bound(low)}"
+        bounds += "" if high == float("inf") else f" and at most {_bound(high)}"
         raise ValueError(f"{key} is {raw!r}; it must be {bounds}")
     return raw
+
+
+def _bound(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10_000 else f"{value:g}"
 
 
 def _in_range(value: float, metadata: typing.Mapping) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finllm.records import METRICS
-from finllm.settings.checked_record import checked_record, one_of, parsed_yaml, within
+from finllm.settings.checked_record import checked_record, one_of, parsed_yaml, text_of, within
 from finllm.settings.prefer import Prefer
 
 
@@ -22,6 +22,10 @@ class Data:
     transfer_source: str
 
     def __post_init__(self) -> None:
+        if self.source in ("", ".", "..") or "/" in self.source:
+            raise ValueError(
+                f"data.source is {self.source!r}; it must be a folder's name in data/raw"
+            )
         if self.transfer_source in ("", ".", "..", self.source) or "/" in self.transfer_source:
             raise ValueError(
                 f"data.transfer_source is {self.transfer_source!r}; it must be the name of a "
@@ -376,9 +380,9 @@ def load_params(path: Path) -> Params:
         If the file is missing, is not YAML, or a key or value is not allowed. The message names
         the key, the value and the allowed values.
     """
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"{path}: no such file; it must contain every parameter of the pipeline")
-    return check_params(path.read_text(encoding="utf-8"), str(path))
+    return check_params(text_of(path), str(path))
 
 
 def check_params(text: str, where: str) -> Params:

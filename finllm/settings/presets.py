@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from finllm.records import write_text
+from finllm.settings.checked_record import did_you_mean, parsed_yaml, shown, text_of
 from finllm.settings.params import Params, check_params
 
 
@@ -26,8 +27,8 @@ def apply_preset(name: str, *, folder: Path, params: Path) -> list[str]:
     Raises
     ------
     ValueError
-        If there is no such preset, if the preset names a key that params.yaml does not have, or if
-        the result is not allowed.
+        If there is no such preset, if a file is not valid, if the preset names a key that
+        params.yaml does not have, or if the result is not allowed.
     """
     text, changed = _with_preset(name, folder, params)
     write_text(params, text)
@@ -43,25 +44,41 @@ def preset_params(name: str, *, folder: Path, params: Path) -> Params:
 def _with_preset(name: str, folder: Path, params: Path) -> tuple[str, list[str]]:
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        raise ValueError(f"no preset {name!r}; available: {', '.join(preset_names(folder))}")
+        names = preset_names(folder)
+        hint = did_you_mean(name, names)
+        raise ValueError(f"no preset {name!r} in {folder}{hint} ({_available(names)})")
+    text = text_of(params)
+    _mapping(text, str(params))
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 200
-    document = yaml.load(params.read_text(encoding="utf-8"))
-    values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    changed = _merge(document, values, f"{path}: ", "")
-    text = io.StringIO()
-    yaml.dump(document, text)
-    check_params(text.getvalue(), f"{params} with preset {name}")
-    return text.getvalue(), changed
+    document = yaml.load(text)
+    changed = _merge(document, _mapping(text_of(path), str(path)), f"{path}: ", "")
+    merged = io.StringIO()
+    yaml.dump(document, merged)
+    check_params(merged.getvalue(), f"{params} with preset {name}")
+    return merged.getvalue(), changed
+
+
+def _mapping(text: str, where: str) -> dict:
+    found = parsed_yaml(text, where)
+    if not isinstance(found, dict):
+        raise ValueError(f"{where}: it must be a mapping of parameters, not {shown(found)}")
+    return found
+
+
+def _available(names: list[str]) -> str:
+    return f"available: {', '.join(names)}" if names else "it has no preset"
 
 
 def _merge(target: CommentedMap, values: dict, where: str, prefix: str) -> list[str]:
     changed = []
     for key, value in values.items():
         if key not in target:
-            raise ValueError(f"{where}unknown key {prefix}{key} (allowed: {', '.join(target)})")
-        if isinstance(value, dict):
+            hint = did_you_mean(str(key), target, prefix=prefix)
+            allowed = ", ".join(target)
+            raise ValueError(f"{where}unknown key {prefix}{key}{hint} (allowed: {allowed})")
+        if isinstance(value, dict) and isinstance(target[key], dict):
             changed += _merge(target[key], value, where, f"{prefix}{key}.")
         elif target[key] != value:
             target[key] = value

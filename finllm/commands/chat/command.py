@@ -52,13 +52,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         ),
         writes="nothing",
     )
-    command.add_argument("--transcript", type=Path, required=True, help="file of the call")
-    command.add_argument("--id", default="", help="id of the call, if the file holds several")
+    command.add_argument(
+        "--transcript", type=Path, required=True, metavar="FILE", help="file of the call"
+    )
+    command.add_argument(
+        "--id", default="", metavar="ID", help="id of the call, if the file holds several"
+    )
     command.add_argument(
         "--question",
         action="append",
+        metavar="TEXT",
         default=[],
-        help="question to ask instead of the template's; may be repeated",
+        help="question to ask instead of the template's (the default); may be repeated",
     )
     command.add_argument(
         "--template",
@@ -80,16 +85,19 @@ def run(parsed: argparse.Namespace) -> None:
     """Load the models, ask the questions and print the answers."""
     from finllm.commands.chat.transcript_file import read_call
     from finllm.commands.terminal import print_json
+    from finllm.model.choice import weights_of
     from finllm.settings.params import load_params
 
     params = load_params(parsed.params)
+    names = (parsed.model,) if parsed.model else ("base", params.verdict.candidate)
+    for name in names:
+        weights_of(name, parsed.adapter)
     call = read_call(parsed.transcript, parsed.id)
     from finllm.commands.chat.session import (  # imports torch; mistakes above are reported first
         Session,
         load_models,
     )
 
-    names = (parsed.model,) if parsed.model else ("base", params.verdict.candidate)
     session = Session(call, load_models(names, adapter=parsed.adapter, params=params), params)
     if parsed.json:
         questions = parsed.question or [""]

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from finllm.commands.files import check_input
 from finllm.corpus import documents
 from finllm.corpus.description import Description, describe_source
 from finllm.corpus.detection import NAME_PATTERN
@@ -15,9 +16,8 @@ from finllm.records import Reject, Transcript
 
 MAPPED = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 READABLE_FILE = (
-    "plain text, HTML, PDF, Earnings-21's .nlp, a .jsonl of calls with turns, and .jsonl, "
-    ".json, .csv or "
-    ".parquet in a folder whose source.yaml maps the fields"
+    "plain text, HTML, PDF, Earnings-21's .nlp, a .jsonl of calls with turns, or .jsonl, .json, "
+    ".csv or .parquet in a folder whose source.yaml maps the fields"
 )
 
 
@@ -30,8 +30,7 @@ def read_call(path: Path, call_id: str = "") -> Transcript:
         If the file is missing or cannot be read, has no call with this id, or holds several calls
         and no id is given. The message names the file, the problem and the available calls.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; it must hold a transcript: {READABLE_FILE}")
+    check_input(path, f"it must hold a transcript: {READABLE_FILE}")
     form = path.suffix.lower()
     records = (
         list(read_described(_described(path, form), name=path))

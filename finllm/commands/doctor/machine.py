@@ -55,7 +55,7 @@ def needs_gpu(optimizer: str, compute_dtype: str, n_gpus: int) -> Finding:
         asked.append("model.compute_dtype is float16")
     if asked and not n_gpus:
         return problem("setting", f"needs a GPU: {', '.join(asked)}", CPU_PRESET)
-    return ok("setting", f"{optimizer} in {compute_dtype}")
+    return ok("setting", f"optimizer {optimizer}, compute type {compute_dtype}")
 
 
 def memory_gb() -> float:
@@ -125,9 +125,10 @@ def threads(cores: int, torch_threads: int, omp: str) -> Finding:
     OMP_NUM_THREADS.
     """
     asked = f", OMP_NUM_THREADS is {omp}" if omp else ""
-    says = f"{torch_threads} torch threads on {cores} cores{asked}"
+    says = f"{torch_threads} torch thread{'s' * (torch_threads != 1)} on {cores} "
+    says += f"core{'s' * (cores != 1)}{asked}"
     if torch_threads > cores:
-        return warning("threads", f"{says}: they compete for the cores", _threads(cores))
+        return warning("threads", f"{says}: the threads compete for the cores", _threads(cores))
     if 2 * torch_threads <= cores:
         return warning("threads", f"{says}: some cores are idle", _threads(cores))
     return ok("threads", says)

@@ -97,7 +97,7 @@ def quantizer(version: str, quantization: str, error: float | None) -> Finding:
     """
     if error is None:
         return ok("bitsandbytes", f"{version}; not used, model.quantization is {quantization}")
-    says = f"{version}; a {quantization} round trip changes a matrix by {error:.1%}"
+    says = f"{version}; a matrix quantized to {quantization} and back differs by {error:.1%}"
     if error < MAX_NF4_ERROR:
         return ok("bitsandbytes", says)
     return problem("bitsandbytes", says, "dvc exp run -S model.quantization=none")

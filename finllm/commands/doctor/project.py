@@ -42,7 +42,7 @@ def source(key: str, name: str, raw: Path) -> Finding:
     if isinstance(first, Reject):
         says = f"{first.file}: the first record cannot be read: {first.reason}: {first.detail}"
         return warning("data", says, f"cat {folder / 'source.yaml'}")
-    return ok("data", f"{folder}: {described.format}, its first call is {first.id}")
+    return ok("data", f"{folder}: format {described.format}, first call {first.id}")
 
 
 def repository(root: Path, *, has_git: bool) -> Finding:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from finllm.commands.arguments import add_adapter, add_model, add_params, add_path, new_command
+from finllm.commands.arguments import (
+    add_adapter,
+    add_model,
+    add_params,
+    add_path,
+    check_least,
+    new_command,
+)
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -28,15 +35,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--format", choices=("merged", "gguf", "adapter"), required=True, help="output format"
     )
-    command.add_argument("--output", type=Path, required=True, help="folder to create")
+    command.add_argument(
+        "--output", type=Path, required=True, metavar="FOLDER", help="folder to create"
+    )
     command.add_argument(
         "--force", action="store_true", help="replace the content of an existing folder"
     )
     command.add_argument(
         "--prompts",
         type=int,
+        metavar="N",
         default=20,
-        help="number of test prompts to compare (default: %(default)s)",
+        help="number of test prompts to compare, at least 1 (default: %(default)s)",
     )
     add_model(command, "model to export: tuned, preferred")
     add_adapter(command)
@@ -49,11 +59,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Export the tuned model; print how far its answers agree with the evaluated model's."""
-    from finllm.commands.export.export_model import export_model
     from finllm.settings.params import load_params
 
+    check_least("--prompts", parsed.prompts, 1)
     params = load_params(parsed.params)
     model = parsed.model or params.verdict.candidate
+    from finllm.commands.export.export_model import export_model  # imports torch
+
     agreement = export_model(
         parsed.format,
         parsed.output,

@@ -31,6 +31,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--minutes",
         type=float,
+        metavar="N",
         default=10.0,
         help="minutes after which no new check starts (default: %(default)g)",
     )
@@ -44,12 +45,16 @@ def run(parsed: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from finllm.commands.gpu_check import check
-    from finllm.commands.gpu_check.finding import table
+    from finllm.commands.files import check_output
     from finllm.records import write_text
 
     if not parsed.minutes > 0:
         raise ValueError(f"--minutes is {parsed.minutes:g}; it must be above 0")
+    check_output(parsed.output)
+    import finllm.model  # noqa: F401  (silences a notice of bitsandbytes, which check imports)
+    from finllm.commands.gpu_check import check
+    from finllm.commands.gpu_check.finding import table
+
     started = time.monotonic()
     bar = tqdm(check.run(minutes=parsed.minutes), unit="check", disable=None, file=sys.stderr)
     findings = list(bar)

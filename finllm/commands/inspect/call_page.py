@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from finllm.commands.files import rows_in
 from finllm.commands.terminal import BOLD, DIM, GREEN, RED, YELLOW, painted
 from finllm.records import Reject, Transcript, read_jsonl, read_transcripts
 
@@ -29,22 +30,20 @@ def find_call(transcripts: Path, rejects: Path, call_id: str) -> Transcript:
         If there is no such call. The message says why, if the call was rejected, or else names
         similar ids.
     """
-    if not transcripts.is_file():
-        raise ValueError(f"{transcripts}: no such file; run `dvc repro clean` first")
     ids = []
-    for call in read_transcripts(transcripts):
+    what, mend = "calls of the stage `clean`", "run `dvc repro clean` first"
+    for call in rows_in(read_transcripts, transcripts, what, mend=mend):
         if call.id == call_id:
             return call
         ids.append(call.id)
     if rejects.is_file():
-        for row in read_jsonl(rejects):
+        for row in rows_in(read_jsonl, rejects, "rejects of the stage `clean`"):
             if row["id"] == call_id:
                 bad = Reject(**row)
                 raise ValueError(f"{call_id} was rejected: {bad.reason}: {bad.detail} ({bad.file})")
-    like = difflib.get_close_matches(call_id, ids, n=3, cutoff=0.3) or ids[:3]
-    raise ValueError(
-        f"{transcripts}: no call {call_id!r} among {len(ids)}; available: {', '.join(like)}"
-    )
+    like = difflib.get_close_matches(call_id, ids, n=3, cutoff=0.3)
+    hint = f"did you mean {' or '.join(like)}?" if like else f"the first are {', '.join(ids[:3])}"
+    raise ValueError(f"{transcripts}: no call {call_id!r} among {len(ids)}; {hint}")
 
 
 def page(call: Transcript, *, width: int, colour: bool) -> str:

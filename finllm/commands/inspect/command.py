@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from finllm.records import Example
     from finllm.settings.params import Params
 
+EXAMPLES, SPLIT = "examples of the stage `split`", "run `dvc repro split` first"
+PAIRS, PREFER = "pairs of the stage `prefer`", "run `dvc repro prefer` first"
+
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the parser of the command."""
@@ -38,18 +41,24 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         ),
         writes="nothing",
     )
-    command.add_argument(
+    one = command.add_mutually_exclusive_group()
+    one.add_argument(
         "--call", default="", metavar="ID", help="print this call instead of an example"
     )
-    command.add_argument(
+    one.add_argument(
         "--pair", type=int, metavar="N", help="print this preference pair instead, from 0"
     )
-    command.add_argument("--template", default="", help="select examples of this template")
+    one.add_argument(
+        "--template",
+        default="",
+        metavar="NAME",
+        help="select examples of this template (default: all)",
+    )
     command.add_argument(
         "--index",
         type=int,
-        default=0,
-        help="index among the selected examples, from 0 (default: %(default)s)",
+        metavar="N",
+        help="index among the selected examples, from 0 (default: 0)",
     )
     add_path(command, "--examples", "data/split/train.jsonl", "file of examples")
     add_path(command, "--transcripts", "data/clean/transcripts.jsonl", "file of calls")
@@ -59,8 +68,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Print a training example (prompt, answer, loss mask, special tokens), a call or a pair."""
+    from finllm.commands.files import rows_in
     from finllm.commands.terminal import has_colour
 
+    if parsed.index is not None and (parsed.call or parsed.pair is not None):
+        raise ValueError("--index selects a training example; leave it out with --call and --pair")
     if parsed.call:
         print(_call(parsed.transcripts, parsed.call, colour=has_colour(sys.stdout)))
         return
@@ -70,14 +82,12 @@ def run(parsed: argparse.Namespace) -> None:
     from finllm.records import read_examples
     from finllm.settings.params import load_params
 
-    if not parsed.examples.is_file():
-        raise ValueError(f"{parsed.examples}: no such file; run `dvc repro split` first")
-    rows = read_examples(parsed.examples)
+    rows = list(rows_in(read_examples, parsed.examples, EXAMPLES, mend=SPLIT))
     params = load_params(parsed.params)
     if parsed.pair is not None:
         print(_pair(parsed, rows, params))
         return
-    example = inspection.pick(rows, template=parsed.template, index=parsed.index)
+    example = inspection.pick(rows, template=parsed.template, index=parsed.index or 0)
     tokenizer = load_tokenizer(base_folder(params.model), revision=params.model.revision)
     prompt = chat.render_example(tokenizer, example, params.templatize.system_prompt)
     silent = example.unstated if params.train.unstated_figures == "mask" else ()
@@ -86,15 +96,15 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def _pair(parsed: argparse.Namespace, examples: Sequence[Example], params: Params) -> str:
+    from finllm.commands.files import rows_in
     from finllm.commands.terminal import has_colour
     from finllm.model.tokenizer import load_tokenizer
     from finllm.model.weights import base_folder
     from finllm.preference.inspection import pick_pair, show_pair
     from finllm.preference.pairs import read_pairs
 
-    if not parsed.pairs.is_file():
-        raise ValueError(f"{parsed.pairs}: no such file; run `dvc repro prefer` first")
-    pair, example = pick_pair(read_pairs(parsed.pairs), examples, parsed.pair)
+    pairs = list(rows_in(read_pairs, parsed.pairs, PAIRS, mend=PREFER))
+    pair, example = pick_pair(pairs, examples, parsed.pair)
     tokenizer = load_tokenizer(base_folder(params.model), revision=params.model.revision)
     system = params.templatize.system_prompt
     return show_pair(tokenizer, example, pair, system, colour=has_colour(sys.stdout))

@@ -68,7 +68,7 @@ def _device(plan: Plan) -> str:
     rows.append(("peak while loading the model", _gb(plan.loading)))
     head = f"On each device: {plan.launcher}, {plan.devices} x {s.device}"
     note = (
-        f"batch_size {s.batch_size} x {s.length} tokens, {s.labelled} of them labelled; "
+        f"batch_size {s.batch_size} x {s.length:,} tokens, {s.labelled:,} of them labelled; "
         f"{_kernels(s)}, {_checkpointing(s.recompute_every)}"
     )
     if plan.preferred:
@@ -100,10 +100,10 @@ def _peaks(plan: Plan) -> str:
 
 def _fits(plan: Plan) -> str:
     rows = [
-        (f"{size} GB", *(str(n) if n else "does not fit" for n in batches.values()))
+        (f"{size} GB", *(f"{n:,}" if n else "does not fit" for n in batches.values()))
         for size, batches in plan.largest_batches.items()
     ]
-    head = f"Largest batch_size of {plan.setting.length} tokens, by memory of one device"
+    head = f"Largest batch_size of {plan.setting.length:,} tokens, by memory of one device"
     return _table([head, "all kept", "checkpointed"], rows)
 
 
@@ -114,7 +114,7 @@ def _answers(plan: Plan) -> str:
             _gb(each.memory.weights + each.memory.adapter),
             _gb(each.memory.cache),
             _gb(each.memory.peak),
-            str(each.largest_batch) if each.largest_batch else "does not fit",
+            f"{each.largest_batch:,}" if each.largest_batch else "does not fit",
         )
         for prompts, each in plan.answers.items()
     ]
@@ -136,7 +136,8 @@ def _cost(plan: Plan) -> str:
         ("tokens per second", f"{cost.tokens_per_second:,.0f}"),
         ("time", _time(cost.hours)),
     ]
-    return f"{_table(['Cost', ''], rows)}\n  (tokens: {cost.tokens_from}; speed: {cost.speed_from})"
+    sources = f"\n  (tokens: {cost.tokens_from};\n   speed: {cost.speed_from})"
+    return f"{_table(['Cost', ''], rows)}{sources}"
 
 
 def _verdict(plan: Plan) -> str:
@@ -195,7 +196,7 @@ def _count(n: int) -> str:
 
 
 def _share(n: int, plan: Plan) -> str:
-    return f"{100 * n / plan.parameters['total']:.2f} %"
+    return f"{n / plan.parameters['total']:.2%}"
 
 
 def _kernels(setting: Setting) -> str:

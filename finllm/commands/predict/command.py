@@ -8,6 +8,7 @@ from pathlib import Path
 
 from finllm.commands.arguments import add_adapter, add_model, add_params, new_command
 from finllm.corpus.description import READABLE
+from finllm.instruct.templates import TEMPLATES
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -27,10 +28,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         reads="the folder --input, models/adapter or models/preferred, params.yaml",
         writes="--output, complete at the end; intermediate results in .checkpoints/",
     )
-    command.add_argument("--input", type=Path, required=True, help="folder of transcripts")
-    command.add_argument("--output", type=Path, required=True, help="JSON Lines file to write")
     command.add_argument(
-        "--template", default="summarization", help="template of the prompt (default: %(default)s)"
+        "--input", type=Path, required=True, metavar="FOLDER", help="folder of transcripts"
+    )
+    command.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="JSON Lines file to write"
+    )
+    command.add_argument(
+        "--template",
+        default="summarization",
+        metavar="NAME",
+        help=f"template of the prompt: {', '.join(TEMPLATES)} (default: %(default)s)",
     )
     add_model(command, "model to ask: base, tuned, preferred")
     add_adapter(command)
@@ -39,10 +47,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Answer every transcript of a folder."""
-    from finllm.commands.predict.answer_folder import answer_folder
+    from finllm.commands.files import check_output
+    from finllm.model.choice import weights_of
     from finllm.settings.params import load_params
 
+    check_output(parsed.output)
+    if parsed.input.is_file():
+        raise ValueError(f"{parsed.input}: a file; --input must be a folder of transcripts")
     params = load_params(parsed.params)
+    weights_of(parsed.model or params.verdict.candidate, parsed.adapter)
+    from finllm.commands.predict.answer_folder import (  # imports torch; mistakes come first
+        answer_folder,
+    )
+
     found = answer_folder(
         parsed.input,
         parsed.output,

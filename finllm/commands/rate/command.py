@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from finllm.commands.arguments import add_adapter, add_params, add_path, new_com
 
 if TYPE_CHECKING:
     from finllm.rating.ballot import Pair
+    from finllm.records import Example
+
+MEND = "run `dvc repro` first"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -46,11 +50,15 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--count",
         type=int,
+        metavar="N",
         default=32,
         help="training examples to show, 0 for all (default: %(default)s)",
     )
     command.add_argument(
-        "--examples", type=Path, help="file of the examples (default: data/split/SPLIT.jsonl)"
+        "--examples",
+        type=Path,
+        metavar="FILE",
+        help="file of the examples (default: data/split/SPLIT.jsonl)",
     )
     add_path(command, "--base", "data/predict/base.jsonl", "answers of the base to the test set")
     add_path(
@@ -59,6 +67,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--ratings",
         type=Path,
+        metavar="FOLDER",
         help="folder for the ratings (default: data/ratings; with --split train its folder train)",
     )
     add_adapter(command)
@@ -66,6 +75,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--port",
         type=int,
+        metavar="N",
         default=8017,
         help="port on 127.0.0.1, 0 for any free port (default: %(default)s)",
     )
@@ -73,6 +83,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Serve the page on which people rate answers."""
+    from finllm.commands.files import rows_in
     from finllm.commands.rate.app import serve
     from finllm.rating.ballot import pairs
     from finllm.records import read_examples, read_predictions
@@ -80,27 +91,31 @@ def run(parsed: argparse.Namespace) -> None:
     train = parsed.split == "train"
     examples = parsed.examples or Path(f"data/split/{parsed.split}.jsonl")
     ratings = parsed.ratings or Path("data/ratings/train" if train else "data/ratings")
-    for path in (examples, *(() if train else (parsed.base, parsed.tuned))):
-        if not path.is_file():
-            raise ValueError(f"{path}: no such file; run `dvc repro` first")
+    if ratings.exists() and not ratings.is_dir():
+        raise ValueError(f"{ratings}: a file; --ratings must be a folder")
+    rows = list(rows_in(read_examples, examples, "examples of the stage `split`", mend=MEND))
     if train:
-        found = _of_training(parsed, examples, ratings)
+        found = _of_training(parsed, examples, rows, ratings)
     else:
-        base, tuned = read_predictions(parsed.base), read_predictions(parsed.tuned)
-        found = pairs(read_examples(examples), base, tuned)
+        base, tuned = (
+            list(rows_in(read_predictions, path, "answers of the stage `predict`", mend=MEND))
+            for path in (parsed.base, parsed.tuned)
+        )
+        found = pairs(rows, base, tuned)
     serve(found, ratings, port=parsed.port)
 
 
-def _of_training(parsed: argparse.Namespace, examples: Path, ratings: Path) -> list[Pair]:
+def _of_training(
+    parsed: argparse.Namespace, examples: Path, rows: Sequence[Example], ratings: Path
+) -> list[Pair]:
     from finllm.preference.pairs import with_reference
     from finllm.rating.ballot import pairs_of
-    from finllm.records import read_examples
     from finllm.settings.params import load_params
 
     if parsed.count < 0:
         raise ValueError(f"--count is {parsed.count}; it must be 0 or more")
     params = load_params(parsed.params)
-    written = with_reference(read_examples(examples))
+    written = with_reference(rows)
     if not written:
         raise ValueError(
             f"{examples}: no example has a reference that a person or the generator wrote"

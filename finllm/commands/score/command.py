@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shutil
 from pathlib import Path
 
 from finllm.commands.arguments import add_params, add_path, new_command
 from finllm.corpus.description import READABLE
+from finllm.instruct.templates import TEMPLATES
 
 STDOUT = Path("-")
+COLUMNS = 100  # of the table, on a terminal of at least as many
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -20,7 +23,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         run,
         summary="score a file of answers against references, beside baselines",
         description=(
-            "Print means of every metric with 95 % intervals, for the answers and for "
+            "Print means of every metric with 95% intervals, for the answers and for "
             "baselines: the first sentences of the call, its sentences with the most figures, "
             "a random and the nearest training answer. References are <id>.txt or "
             f"gt_summaries/<id>.txt; sources may be {READABLE}. A missing or empty answer "
@@ -34,10 +37,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         writes="the file of --json, if given",
     )
     command.add_argument(
-        "--predictions", type=Path, required=True, help="JSON Lines file with id and text"
+        "--predictions",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="JSON Lines file with id and text",
     )
-    command.add_argument("--references", type=Path, required=True, help="folder of references")
-    command.add_argument("--sources", type=Path, required=True, help="folder of calls")
+    for name, what in (("--references", "folder of references"), ("--sources", "folder of calls")):
+        command.add_argument(name, type=Path, required=True, metavar="FOLDER", help=what)
     command.add_argument(
         "--json",
         type=Path,
@@ -58,18 +65,22 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--template",
         default="summarization",
-        help="template of the training answers (default: %(default)s)",
+        metavar="NAME",
+        help=f"template of the training answers: {', '.join(TEMPLATES)} (default: %(default)s)",
     )
     add_params(command)
 
 
 def run(parsed: argparse.Namespace) -> None:
     """Score answers from any source against references."""
+    from finllm.commands.files import check_output
     from finllm.commands.score.score_predictions import score_predictions, show
     from finllm.commands.terminal import print_json
     from finllm.records import write_json
     from finllm.settings.params import load_params
 
+    if parsed.json != STDOUT:
+        check_output(parsed.json)
     found = score_predictions(
         parsed.predictions,
         references=parsed.references,
@@ -82,6 +93,6 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.json == STDOUT:
         print_json(found)
         return
-    print(show(found))
+    print(show(found, width=min(COLUMNS, shutil.get_terminal_size((COLUMNS, 24)).columns)))
     if parsed.json:
         write_json(parsed.json, dataclasses.asdict(found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from finllm.commands.files import rows_in
 from finllm.corpus import readers
 from finllm.corpus.detection import detect
 from finllm.corpus.sources import read_described
@@ -93,7 +94,7 @@ def score_predictions(
     examples = [_example(calls[key], template, wanted[key]) for key in sorted(wanted)]
     texts = {PREDICTIONS: [said.get(e.transcript_id, "") for e in examples]}
     texts |= baseline_texts(
-        examples, read_examples(train) if train.is_file() else [], evaluate.seed
+        examples, _training_examples(train) if train.exists() else [], evaluate.seed
     )
     values = light_values(examples, texts)
     signatures, n_truncated = dict(SIGNATURES), 0
@@ -128,16 +129,16 @@ def read_answers(path: Path) -> dict[str, str]:
         If the file is missing, a line is not an object with an ``id``, a text is not a string, or
         an id occurs twice.
     """
-    if not path.is_file():
-        raise ValueError(
-            f"{path}: no such file; expected one JSON object with id and text per line"
-        )
     found: dict[str, str] = {}
     n_lines: Counter[str] = Counter()
-    for number, row in enumerate(read_jsonl(path), 1):
+    what = "JSON objects with id and text, one per line"
+    for number, row in enumerate(rows_in(read_jsonl, path, what), 1):
         key = row.get("id") if isinstance(row, dict) else None
         if not isinstance(key, str) or not key:
-            raise ValueError(f"{path}, line {number}: must be an object with id, a text, and text")
+            raise ValueError(
+                f"{path}, line {number}: it must be a JSON object with id and text, such as "
+                '{"id": "ACME_q3_2023", "text": "..."}'
+            )
         text = row.get("text")
         if not isinstance(text, str | None):
             raise ValueError(f"{path}, line {number}: text of {key} is {text!r}; must be a string")
@@ -145,6 +146,10 @@ def read_answers(path: Path) -> dict[str, str]:
         n_lines[key] += 1
     _refuse({key for key, n in n_lines.items() if n > 1}, f"{path}: more than one line for id")
     return found
+
+
+def _training_examples(path: Path) -> list[Example]:
+    return list(rows_in(read_examples, path, "examples of the stage `split`"))
 
 
 def read_references(folder: Path) -> dict[str, str]:
@@ -281,25 +286,48 @@ def _estimate(values: np.ndarray, companies: Sequence[str], p: Evaluate) -> Esti
     return Estimate(found.estimate, max(0.0, found.low), min(1.0, found.high))
 
 
-def show(scores: Outside) -> str:
-    """Return the table as text, one line per metric, with the counts above it."""
+def show(scores: Outside, *, width: int) -> str:
+    """Return the table as text, one line per metric, with the counts above it.
+
+    Columns that do not fit the width follow below, with the names of the metrics again.
+    """
     counts = scores.counts
-    columns = list(scores.table)
-    rows = [["", *columns]]
-    for metric in scores.table[PREDICTIONS]:
-        rows.append([metric, *(_cell(scores.table[name][metric]) for name in columns)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    metrics = list(scores.table[PREDICTIONS])
+    first = ["", *metrics]
+    columns = [
+        [name, *(_cell(cells[metric]) for metric in metrics)]
+        for name, cells in scores.table.items()
+    ]
     lines = [
         f"{counts['references']} references of {counts['companies']} companies; scored 0: "
         f"{counts['missing']} without a prediction, {counts['empty']} empty",
-        "mean [95 % interval, companies resampled]"
+        "mean [95% interval, companies resampled]"
         if counts["companies"] >= MIN_CLUSTERS
         else f"means; an interval needs at least {MIN_CLUSTERS} companies",
     ]
-    for row in rows:
-        cells = zip(row, widths, strict=True)
-        lines.append("  ".join(cell.ljust(width) for cell, width in cells).rstrip())
+    for block in _blocks(first, columns, width):
+        lines += ["", *block] if len(lines) > 2 else block
     return "\n".join(lines)
+
+
+def _blocks(
+    first: Sequence[str], columns: Sequence[Sequence[str]], width: int
+) -> Iterator[list[str]]:
+    """Yield the lines of as many columns as fit beside the first, at least one, until all are."""
+    rest = list(columns)
+    while rest:
+        shown = [first]
+        while rest and (len(shown) == 1 or _width([*shown, rest[0]]) <= width):
+            shown.append(rest.pop(0))
+        widths = [max(map(len, column)) for column in shown]
+        yield [
+            "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
+            for row in zip(*shown, strict=True)
+        ]
+
+
+def _width(columns: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) + 2 for column in columns) - 2
 
 
 def _cell(one: Estimate) -> str:

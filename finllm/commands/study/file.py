@@ -11,7 +11,13 @@ from pathlib import Path
 
 from finllm.commands.study.measure import Measure, leaves, read_measure
 from finllm.experiments.space import Value, with_settings
-from finllm.settings.checked_record import checked_record, did_you_mean, parsed_yaml
+from finllm.settings.checked_record import (
+    checked_record,
+    did_you_mean,
+    parsed_yaml,
+    shown,
+    text_of,
+)
 from finllm.settings.params import Params
 
 QUESTIONS = ("better", "best", "equivalent", "at_least", "between", "trend")
@@ -85,9 +91,9 @@ def read_study(path: Path, *, params: Path) -> Study:
     ValueError
         If the file is missing, or a key or value is not allowed; the message names them.
     """
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"{path}: no such file; see studies/ for some")
-    raw = parsed_yaml(path.read_text(encoding="utf-8"), str(path))
+    raw = parsed_yaml(text_of(path), str(path))
     try:
         return _study(path, raw, params)
     except ValueError as error:
@@ -109,7 +115,7 @@ def digest(raw: Mapping) -> str:
 
 def _study(path: Path, raw: object, params: Path) -> Study:
     if not isinstance(raw, dict):
-        raise ValueError(f"it must be a mapping, not {raw!r}")
+        raise ValueError(f"it must be a mapping, not {shown(raw)}")
     for key in raw:
         if key not in KEYS:
             hint = did_you_mean(str(key), KEYS)

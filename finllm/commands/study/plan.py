@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from finllm.commands.study.power import chances
 from finllm.commands.study.record import asked
 from finllm.commands.study.schedule import present, schedule
 from finllm.experiments.crossvalidation import duration
+
+COLUMNS = 100  # of a line of text
 
 
 def plan(studies: Sequence[Study], project: Path) -> list[dict]:
@@ -48,27 +51,36 @@ def as_text(plans: Sequence[dict]) -> str:
     """Return the plans as text; for a study that may stop early, the minutes are an upper limit."""
     lines = []
     for one in plans:
-        lines += [f"{one['study']}: {one['claim']}", f"  asked: {one['asked']}"]
+        lines += [
+            *_wrapped(f"{one['study']}: {one['claim']}"),
+            *_wrapped(f"  asked: {one['asked']}"),
+        ]
         by_level: dict[str, list[float]] = {}
         for run in one["runs"]:
             by_level.setdefault(run["level"], []).append(run["minutes"])
         for level, minutes in by_level.items() if one["timed"] else ():
             lines.append(f"  {level:24} {' + '.join(f'{m:.1f}' for m in minutes)} min")
-        lines.append(f"  {_total(one)}")
-        lines += [_power(one), ""]
+        lines += [*_wrapped(f"  {_total(one)}"), *_wrapped(_power(one)), ""]
     total = 60 * sum(one["minutes"] for one in plans)
     if len(plans) > 1:
-        lines.append(f"all {len(plans)} studies: at most about {duration(total)}")
+        untimed = sum(not one["timed"] for one in plans)
+        unknown = f"; the time of {untimed} is not known" if untimed else ""
+        lines.append(f"all {len(plans)} studies: at most about {duration(total)}{unknown}")
     return "\n".join(lines).rstrip()
 
 
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, COLUMNS, subsequent_indent="    ")
+
+
 def _total(one: dict) -> str:
-    runs = f"{len(one['runs'])} runs"
+    n_runs = len(one["runs"])
+    runs, allowed = f"{n_runs} run{'s' * (n_runs != 1)}", duration(3600 * one["limit_hours"])
     if not one["timed"]:
-        return f"{runs} of a command, whose time is not known; limit {one['limit_hours']:g} hours"
+        return f"{runs} of a command, whose time is not known; limit {allowed}"
     at_most = "at most about" if one["sequential"] else "about"
     over = one["minutes"] > 60 * one["limit_hours"]
-    limit = f"limit {one['limit_hours']:g} hours{', not enough' if over else ''}"
+    limit = f"limit {allowed}{', not enough' if over else ''}"
     return f"{runs}, {at_most} {duration(60 * one['minutes'])}; {limit}"
 
 
