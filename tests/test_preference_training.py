@@ -333,10 +333,12 @@ def test_an_adapter_of_another_base_is_refused_with_both_names(tmp_path):
     check_adapter(tmp_path, name="theirs", revision="abc")
 
 
-def test_alarms_name_a_chosen_answer_that_fell_and_a_model_that_drifted():
-    def ended(chosen, drift):
+def test_alarms_name_a_chosen_answer_that_fell_a_model_that_drifted_and_a_fit_in_vain():
+    def ended(chosen, drift, best_step=1):
         at = Standing(0.5, 1.0, 2.0, chosen, drift)
-        return PreferenceFit(1, at, at, 1, False, 1.0, 0, [])
+        return PreferenceFit(1, at, at, best_step, False, 1.0, 0, [])
 
     assert alarms(ended(0.1, 0.2)) == []
     assert [kind for kind, _ in alarms(ended(-0.1, 0.7))] == ["chosen_fell", "drift"]
+    ((kind, said),) = alarms(ended(-1e-7, 1e-7, best_step=0))  # rounding is no fall
+    assert kind == "no_improvement" and "the preferred model is the tuned model" in said
