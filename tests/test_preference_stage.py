@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
+from safetensors.torch import load_file
 from test_report import PRIMARY, decided, make_evidence, render, render_markdown
 
 from finllm.commands.plan.plan_text import page as plan_page
@@ -22,7 +23,7 @@ from finllm.preference.pairs import read_pairs
 from finllm.rating.answered import Answered, keep_answered
 from finllm.rating.clicks import Click, append
 from finllm.records import METRICS, Score, write_jsonl
-from finllm.report.evidence import with_candidate
+from finllm.report.candidate import with_candidate
 from finllm.report.outcome import from_metrics, to_metrics
 from finllm.report.summary import preferred
 from finllm.report.verdict_text import sentence, terminal
@@ -136,6 +137,7 @@ def test_the_stage_trains_the_adapter_on_pairs_of_training_companies(run):
     assert (
         details["by_part"] == {"train": 12, "val": 6} and details["audit"]["shared_companies"] == 0
     )
+    assert details["kinds_by_part"] == {"train": {"corrupted": 12}, "val": {"corrupted": 6}}
     assert details["n_steps"] == 3 and details["after"]["loss"] < details["before"]["loss"]
     assert details["alarms"].keys() >= {"explosion", "vanishing"}
     curve = Path("curve.csv").read_text().splitlines()
@@ -180,14 +182,22 @@ def test_kto_without_a_reference_is_refused_with_what_to_set(tmp_path):
         shipped(tmp_path, prefer={"method": "kto", "reference": "none"})
 
 
-def test_kto_trains_on_the_same_pairs(run):
+def test_kto_trains_on_the_same_pairs_and_a_run_without_a_better_step_says_so(run):
     only = {"corrupted": 1.0, "sampled": 0.0, "rated": 0.0}
     with pytest.raises(ValueError, match="answers to other prompts, but all 18 preference pairs"):
         run(method="kto", weights=only)
     rows = [an_example("train", i, more=" Good morning." * i) for i in range(3)]
     write_jsonl(Path("train.jsonl"), rows)
-    assert run(method="kto", weights=only).startswith("the chosen answer leads in")
+    said = run(method="kto", weights=only)
+    assert said == (
+        "no step lowered the loss on the pairs left out: the preferred model is the tuned model"
+    )
     details = json.loads(Path("details.json").read_text())
+    assert details["best_step"] == 0 and details["alarms"]["no_improvement"] == 1
+    tuned, kept = (
+        load_file(Path(folder, "adapter_model.safetensors")) for folder in ("adapter", "preferred")
+    )
+    assert all(kept[name].equal(value) for name, value in tuned.items())
     assert details["before"]["loss"] == pytest.approx(0.5, rel=1e-3)
     losses = [float(line.split(",")[1]) for line in Path("curve.csv").read_text().split()[1:]]
     assert losses[0] == pytest.approx(0.5, rel=1e-3) and losses[-1] < losses[0]
