@@ -270,8 +270,8 @@ def _named(found: Outcome) -> str:
         f"The model compared with the base is the {found.candidate} one (verdict.candidate); "
         f"“tuned” in this report refers to it, and “{model_label(BEFORE)}” to the model from which "
         "its training started. The parts of the gain, the intervals on the transfer set, the "
-        "change in the references’ perplexity and the correlations of the metrics are measured for that "
-        "model only and left out."
+        "change in the references’ perplexity and the correlations of the metrics are measured for "
+        "that model only and left out."
     )
 
 
