@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
@@ -19,7 +20,9 @@ from finllm.model import attention
 from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora
 from finllm.planning.plan_request import plan_params
+from finllm.preference.encoding import EncodedPair
 from finllm.preference.pairs import read_pairs
+from finllm.preference.run import _fit
 from finllm.rating.answered import Answered, keep_answered
 from finllm.rating.clicks import Click, append
 from finllm.records import METRICS, Score, write_jsonl
@@ -203,6 +206,20 @@ def test_kto_trains_on_the_same_pairs_and_a_run_without_a_better_step_says_so(ru
     assert losses[0] == pytest.approx(0.5, rel=1e-3) and losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize("every", [0, 1])
+def test_without_memory_the_advice_is_to_recompute_only_where_layers_are_not(
+    every, tmp_path, monkeypatch
+):
+    params = shipped(tmp_path, train={"checkpoint_layers": every})
+    monkeypatch.setattr(
+        "finllm.preference.run.training_arguments", lambda **_: torch.empty(2**60)
+    )  # more than any machine has
+    pair = EncodedPair([1, 2], ([3], [4]))
+    with pytest.raises(ValueError, match="out of memory") as said:
+        _fit(params, None, None, [pair], [pair], checkpointer=None, monitor=None)
+    assert ("train.checkpoint_layers" in str(said.value)) == (every == 0)
+
+
 def test_a_preference_of_nobody_is_one_message(run):
     with pytest.raises(ValueError, match=r"prefer\.weights\.rated is 1, and no human preference"):
         run(weights={"corrupted": 0.0, "sampled": 0.0, "rated": 1.0})
@@ -279,6 +296,7 @@ def test_the_report_shows_the_chain_only_where_there_is_one():
     evidence.metrics["significance"]["chain"] = chain(scores(CHAIN), **SETTINGS)
     shown = render(evidence)
     assert "step by step" in shown and "tuned → preferred" in shown
+    assert "a family of tests of their own" in shown
     assert "| tuned → preferred |" in render_markdown(evidence)
 
 
