@@ -20,7 +20,7 @@ def main() -> str:
         write_text(at.curve, "")
         write_metrics(at.metrics, at.costs, {"pairs": 0, "forgetting": {"ratio": 1.0}})
         return "off: prefer.method is none"
-    from finllm.preference.run import prefer  # imports torch, which takes seconds
+    from finllm.preference.run import NO_STEP, prefer  # imports torch, which takes seconds
 
     done = prefer(
         params,
@@ -34,6 +34,8 @@ def main() -> str:
         metrics=at.metrics,
         costs=at.costs,
     )
+    if done.best_step == 0:  # then the leads are zero, up to rounding
+        return f"{NO_STEP}: the preferred model is the tuned model"
     share = f"{done.after.accuracy:.0%} of the pairs of companies left out of preference training"
     return f"the chosen answer leads in {share}, at step {done.best_step} of {done.n_steps}"
 

@@ -11,7 +11,7 @@ from peft import PeftModel
 
 from finllm import cli
 from finllm.answering import generate
-from finllm.commands.gpu_check import check, fits, large, layers, models, writing
+from finllm.commands.gpu_check import check, fits, large, layers, models, preference, writing
 from finllm.commands.gpu_check.bounds import allowed, distance, gamma
 from finllm.commands.gpu_check.finding import FAILED, MISSED, NOT_RUN, OK, Finding, bounded, table
 from finllm.model import export_formats
@@ -148,6 +148,8 @@ def test_an_attention_that_sees_the_future_is_missed(tiny, monkeypatch):
     )
     for dtype in ("float32", "bfloat16"):
         assert layers.logits_agree("wrong", tiny, dtype).state == MISSED
+    monkeypatch.setattr("finllm.preference.trainer._mask", lambda real: None)  # as on a GPU
+    assert preference.step_agrees("wrong", tiny, "float32").state == MISSED
 
 
 def test_a_cache_that_mixes_its_rows_up_is_missed(tiny, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 from writing_pipeline import dvc, environment, write_project
 
+from finllm.report.evidence import STAGES as REPORTED
 from finllm.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +118,11 @@ def test_all_results_are_published_under_the_same_path():
     assert all(options == {"cache": False} for options in kept.values())
     for path in paths.split():
         assert sum(path == out or path.startswith(f"{out}/") for out in kept) == 1, path
+
+
+def test_the_report_depends_on_the_details_of_every_stage_that_it_reads():
+    details = {f"data/results/metrics/details/{name}.json" for name in REPORTED}
+    assert details <= set(body("report")["deps"])
 
 
 def test_the_torch_free_half_imports_without_torch():

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import make_example, tiny_llama
 from ruamel.yaml import YAML
+from safetensors.torch import load_file
 from test_report import PRIMARY, decided, make_evidence, render, render_markdown
 
 from finllm.commands.plan.plan_text import page as plan_page
@@ -18,11 +20,13 @@ from finllm.model import attention
 from finllm.model.adapter import save_adapter
 from finllm.model.loading import add_lora
 from finllm.planning.plan_request import plan_params
+from finllm.preference.encoding import EncodedPair
 from finllm.preference.pairs import read_pairs
+from finllm.preference.run import _fit
 from finllm.rating.answered import Answered, keep_answered
 from finllm.rating.clicks import Click, append
 from finllm.records import METRICS, Score, write_jsonl
-from finllm.report.evidence import with_candidate
+from finllm.report.candidate import with_candidate
 from finllm.report.outcome import from_metrics, to_metrics
 from finllm.report.summary import preferred
 from finllm.report.verdict_text import sentence, terminal
@@ -137,6 +141,7 @@ def test_the_stage_trains_the_adapter_on_pairs_of_training_companies(run):
         details["by_part"] == {"train": 12, "val": 6} and details["audit"]["shared_companies"] == 0
     )
     assert details["left_out"] == {"not_worse": 0, "unstated_lines": 0}
+    assert details["kinds_by_part"] == {"train": {"corrupted": 12}, "val": {"corrupted": 6}}
     assert details["n_steps"] == 3 and details["after"]["loss"] < details["before"]["loss"]
     assert details["alarms"].keys() >= {"explosion", "vanishing"}
     curve = Path("curve.csv").read_text().splitlines()
@@ -187,17 +192,39 @@ def test_simpo_with_a_beta_that_asks_for_a_lead_no_answer_has_is_refused(tmp_pat
     assert shipped(tmp_path, prefer={"method": "simpo", "beta": 2.0}).prefer.beta == 2.0
 
 
-def test_kto_trains_on_the_same_pairs(run):
+def test_kto_trains_on_the_same_pairs_and_a_run_without_a_better_step_says_so(run):
     only = {"corrupted": 1.0, "sampled": 0.0, "rated": 0.0}
     with pytest.raises(ValueError, match="answers to other prompts, but all 18 preference pairs"):
         run(method="kto", weights=only)
     rows = [an_example("train", i, more=" Good morning." * i) for i in range(3)]
     write_jsonl(Path("train.jsonl"), rows)
-    assert run(method="kto", weights=only).startswith("the chosen answer leads in")
+    said = run(method="kto", weights=only)
+    assert said == (
+        "no step lowered the loss on the pairs left out: the preferred model is the tuned model"
+    )
     details = json.loads(Path("details.json").read_text())
+    assert details["best_step"] == 0 and details["alarms"]["no_improvement"] == 1
+    tuned, kept = (
+        load_file(Path(folder, "adapter_model.safetensors")) for folder in ("adapter", "preferred")
+    )
+    assert all(kept[name].equal(value) for name, value in tuned.items())
     assert details["before"]["loss"] == pytest.approx(0.5, rel=1e-3)
     losses = [float(line.split(",")[1]) for line in Path("curve.csv").read_text().split()[1:]]
     assert losses[0] == pytest.approx(0.5, rel=1e-3) and losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("every", [0, 1])
+def test_without_memory_the_advice_is_to_recompute_only_where_layers_are_not(
+    every, tmp_path, monkeypatch
+):
+    params = shipped(tmp_path, train={"checkpoint_layers": every})
+    monkeypatch.setattr(
+        "finllm.preference.run.training_arguments", lambda **_: torch.empty(2**60)
+    )  # more than any machine has
+    pair = EncodedPair([1, 2], ([3], [4]))
+    with pytest.raises(ValueError, match="out of memory") as said:
+        _fit(params, None, None, [pair], [pair], checkpointer=None, monitor=None)
+    assert ("train.checkpoint_layers" in str(said.value)) == (every == 0)
 
 
 def test_a_preference_of_nobody_is_one_message(run):
@@ -276,6 +303,7 @@ def test_the_report_shows_the_chain_only_where_there_is_one():
     evidence.metrics["significance"]["chain"] = chain(scores(CHAIN), **SETTINGS)
     shown = render(evidence)
     assert "step by step" in shown and "tuned → preferred" in shown
+    assert "a family of tests of their own" in shown
     assert "| tuned → preferred |" in render_markdown(evidence)
 
 

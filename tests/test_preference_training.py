@@ -17,10 +17,17 @@ from finllm.answering.perplexity import reference_nats
 from finllm.model import attention, loading
 from finllm.model.adapter import save_adapter
 from finllm.preference import losses
+from finllm.preference import trainer as trainer_module
 from finllm.preference.encoding import EncodedPair, collate, dataset, with_other_answers
 from finllm.preference.losses import PreferenceLoss, check_method
 from finllm.preference.run import alarms, check_adapter
-from finllm.preference.trainer import PreferenceFit, Standing, fit_pairs, new_trainer
+from finllm.preference.trainer import (
+    PreferenceFit,
+    PreferenceTrainer,
+    Standing,
+    fit_pairs,
+    new_trainer,
+)
 from finllm.training.arguments import training_arguments
 from finllm.training.resume import Checkpointer
 
@@ -174,6 +181,43 @@ def test_log_probabilities_are_those_of_each_answer_alone_on_either_path(tmp_pat
     allowed = 2 * 2 * gamma(n_roundings(model, ids.shape[1]), torch.float32) * size * counts
     assert_within(plain, alone, allowed)
     assert_within(fused, alone, allowed)
+
+
+def test_without_a_mask_as_on_a_gpu_the_log_probabilities_are_the_same(tmp_path, monkeypatch):
+    trainer = trainer_of(tmp_path, tuned("sdpa"))
+    trainer.fused = None
+    masked = torch.tensor(trainer.all_nats(rows(3)))
+    assert trainer_module._mask(SimpleNamespace(device=torch.device("cuda"))) is None
+    monkeypatch.setattr(trainer_module, "_mask", lambda real: None)
+    assert torch.allclose(torch.tensor(trainer.all_nats(rows(3))), masked, rtol=1e-5)
+
+
+def test_kto_keeps_no_graph_of_the_answers_to_other_prompts(tmp_path, monkeypatch):
+    pairs = with_other_answers(rows(3))
+    trainer = trainer_of(tmp_path, tuned())
+    trainer.preference = PreferenceLoss("kto", beta=0.3, margin=0.0)
+    batch = collate(dataset(pairs, trainer.all_nats(pairs)).to_list())
+    read, hidden_states = {}, trainer.fused.hidden_states
+
+    def watched(ids, *layout):
+        read[torch.is_grad_enabled()] = len(ids)
+        return hidden_states(ids, *layout)
+
+    monkeypatch.setattr(trainer.fused, "hidden_states", watched)
+    trainer.compute_loss(trainer.model, batch).backward()
+    assert read == {
+        True: sum(len(p.prompt) + len(p.answers[0]) + len(p.answers[1]) for p in pairs),
+        False: sum(len(p.prompt) + len(p.answers[2]) for p in pairs),
+    }
+
+
+def test_a_tuned_adapter_that_no_gradient_reaches_is_an_error(tmp_path, monkeypatch):
+    compute_loss = PreferenceTrainer.compute_loss
+    monkeypatch.setattr(
+        PreferenceTrainer, "compute_loss", lambda *given, **also: 0 * compute_loss(*given, **also)
+    )
+    with pytest.raises(ValueError, match="no gradient of the first step reaches the adapter"):
+        fitted(tmp_path)
 
 
 def of_own(pairs, method, folder):
@@ -333,10 +377,12 @@ def test_an_adapter_of_another_base_is_refused_with_both_names(tmp_path):
     check_adapter(tmp_path, name="theirs", revision="abc")
 
 
-def test_alarms_name_a_chosen_answer_that_fell_and_a_model_that_drifted():
-    def ended(chosen, drift):
+def test_alarms_name_a_chosen_answer_that_fell_a_model_that_drifted_and_a_fit_in_vain():
+    def ended(chosen, drift, best_step=1):
         at = Standing(0.5, 1.0, 2.0, chosen, drift)
-        return PreferenceFit(1, at, at, 1, False, 1.0, 0, [])
+        return PreferenceFit(1, at, at, best_step, False, 1.0, 0, [])
 
     assert alarms(ended(0.1, 0.2)) == []
     assert [kind for kind, _ in alarms(ended(-0.1, 0.7))] == ["chosen_fell", "drift"]
+    ((kind, said),) = alarms(ended(-1e-7, 1e-7, best_step=0))  # rounding is no fall
+    assert kind == "no_improvement" and "the preferred model is the tuned model" in said

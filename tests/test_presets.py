@@ -33,9 +33,10 @@ def test_every_preset_makes_a_valid_params_file_and_keeps_its_comments(name, par
     assert apply_preset(name, folder=PRESETS, params=params) == []
 
 
-def planned(name, *, launcher=""):
+def planned(name, *, launcher="", **prefer):
+    params = preset_params(name, folder=PRESETS, params=ROOT / "params.yaml")
     return plan_params(
-        preset_params(name, folder=PRESETS, params=ROOT / "params.yaml"),
+        dataclasses.replace(params, prefer=dataclasses.replace(params.prefer, **prefer)),
         launcher=launcher or LAUNCHERS.get(name, ""),
         devices=0,
         examples=1000,
@@ -50,6 +51,15 @@ def test_every_preset_fits_the_device_that_it_names(name):
     plan = planned(name)
     assert plan.fits, page(plan)
     assert plan.memory.peak > 0.2 * plan.device_gb * 1e9  # a device that is no idle boast
+
+
+@pytest.mark.parametrize("name", [name for name in preset_names(PRESETS) if "gpu-" in name])
+def test_on_a_gpu_preference_tuning_takes_32_pairs_a_step_at_a_low_rate_and_fits_one_device(name):
+    p = preset_params(name, folder=PRESETS, params=ROOT / "params.yaml").prefer
+    assert (p.learning_rate, p.batch_size * p.accumulation) == (5e-6, 32)
+    for method in ("dpo", "kto"):
+        plan = planned(name, method=method)
+        assert plan.preferred is not None and plan.fits, page(plan)
 
 
 @pytest.mark.parametrize("name", preset_names(PRESETS))

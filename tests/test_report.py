@@ -182,6 +182,7 @@ def make_evidence(case="better", *, transfer=False, base_text="Flat.", **changes
             "stopped_early": False,
             "cost": {"seconds": 329.4, "tokens_per_second": 176.1, "peak_memory_gb": 6.75},
         },
+        "prefer": {"pairs": 0, "forgetting": {"ratio": 1.0}},
         "predict_base": predict,
         "predict_fewshot": {"answers": 0},
         "predict_tuned": predict,

@@ -25,7 +25,7 @@ GAIN = {"estimate": 0.1, "low": 0.05, "high": 0.15}
 def metrics():
     answered = {f"predict_{model}": dict(PREDICT) for model in ("base", "tuned")}
     off = {f"predict_{model}": {"answers": 0} for model in ("fewshot", "preferred")}
-    return {"train": TRAIN, **answered, **off, "evaluate": {}}
+    return {"train": TRAIN, "prefer": {"pairs": 0}, **answered, **off, "evaluate": {}}
 
 
 def test_empty_and_cut_answers_are_shown_as_shares(metrics):
@@ -69,7 +69,7 @@ def test_a_run_that_was_taken_up_again_has_no_speed(metrics):
 
 
 def test_perplexity_is_the_exponential_of_the_loss(metrics):
-    rows = fairness.reference_loss(TRAIN).rows
+    rows = fairness.reference_loss(metrics).rows
     assert rows == [["base", "2.303", "10.00"], ["tuned", "0.693", "2.00"]]
 
 

@@ -62,6 +62,7 @@ from finllm.training.progress import Progress
 from finllm.training.resume import Checkpointer
 
 CURVE = ("step", "loss", "accuracy", "lead_nats", "chosen_nats", "drift_nats")
+NO_STEP = "no step lowered the loss on the pairs left out"
 FAR = 0.5  # nats per token; a model that has drifted this far from its start is another model
 
 
@@ -131,6 +132,10 @@ def prefer(
         "method": p.method,
         "reference": p.reference,
         **counted(made),
+        "kinds_by_part": {
+            part: dict(sorted(Counter(pair.kind for pair in made if pair.part == part).items()))
+            for part in ("train", "val")
+        },
         "left_out": dict(left_out),
         "audit": asdict(audit),
         "n_steps": result.n_steps,
@@ -255,6 +260,9 @@ def load_tuned(params: Params, folder: str, adapter: Path) -> PeftModel:
 
 def alarms(result: PreferenceFit) -> list[tuple[str, str]]:
     """Return the problems with the result of a training, as (kind, sentence)."""
+    if result.best_step == 0:  # nothing has moved, up to rounding
+        said = "the preferred model is the tuned model; change prefer.learning_rate or prefer.beta"
+        return [("no_improvement", f"{NO_STEP}: {said}")]
     found, after = [], result.after
     if after.chosen_nats < 0:
         found.append(
@@ -288,7 +296,9 @@ def _fit(
 ) -> PreferenceFit:
     p = params.prefer
     memory = memory_explained(
-        [one for row in train for one in row.apart], p.batch_size, recomputes=False
+        [one for row in train for one in row.apart],
+        p.batch_size,
+        recomputes=params.train.checkpoint_layers == 1,
     )
     with tempfile.TemporaryDirectory() as scratch, _own_keys(), memory:
         arguments = training_arguments(

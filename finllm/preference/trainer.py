@@ -12,6 +12,7 @@ from datasets import Dataset
 from peft import PeftModel
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers.trainer_callback import TrainerControl, TrainerState
 from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTConfig
 
@@ -23,6 +24,8 @@ from finllm.training.batching import Batching
 from finllm.training.callbacks import BestAdapter, SoundFit
 from finllm.training.resume import Checkpointer
 from finllm.training.trainer import LabelledLossTrainer, ready, train_held
+
+OF_PAIR = 2  # answers with a gradient, chosen and rejected
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,26 @@ class PreferenceFit:
     log: list[dict[str, float]]  # one row per step
 
 
+class ReachedAdapter(SoundFit):
+    """Callback that raises if the loss is not finite or no gradient reaches the adapter.
+
+    ``SoundFit`` looks for B matrices at 0, where a tuned adapter does not start.
+    """
+
+    def on_pre_optimizer_step(
+        self, args: SFTConfig, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Raise if all gradients of the first step are 0."""
+        if state.global_step > 0:
+            return
+        weights = [p for p in self.model.parameters() if p.requires_grad]
+        if not any(p.grad is not None and p.grad.any() for p in weights):
+            raise ValueError(
+                "no gradient of the first step reaches the adapter; see train.checkpoint_layers, "
+                "lora.targets and model.quantization"
+            )
+
+
 class PreferenceTrainer(LabelledLossTrainer):
     """Trainer that passes each pair's prompt through the fused layers once, for all of its answers.
 
@@ -65,17 +88,31 @@ class PreferenceTrainer(LabelledLossTrainer):
     _seen: tuple[torch.Tensor, ...] = ()  # of this step, one row per pair
 
     def pair_nats(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Return the log-probability of each answer, summed over its tokens: (pairs, answers)."""
-        base = self.accelerator.unwrap_model(self.model).get_base_model()
+        """Return the log-probability of each answer, summed over its tokens: (pairs, answers).
+
+        As in TRL's ``KTOTrainer``, answers to other prompts have no gradient, so that the memory is
+        that of two answers per pair.
+        """
         ids = inputs["input_ids"][inputs["attention_mask"].bool()]
-        laid_out = _laid_out(inputs["n_prompt"].tolist(), inputs["n_answers"].tolist())
+        n_prompt, counts = inputs["n_prompt"], inputs["n_answers"]
+        if counts.shape[1] == OF_PAIR or not torch.is_grad_enabled():
+            return self._nats(ids, n_prompt, counts)
+        own, other = _with_and_without_gradient(ids, n_prompt, counts)
+        with torch.no_grad():
+            nats = self._nats(other, n_prompt, counts[:, OF_PAIR:])
+        return torch.cat([self._nats(own, n_prompt, counts[:, :OF_PAIR]), nats], dim=1)
+
+    def _nats(
+        self, ids: torch.Tensor, n_prompt: torch.Tensor, counts: torch.Tensor
+    ) -> torch.Tensor:
+        base = self.accelerator.unwrap_model(self.model).get_base_model()
+        laid_out = _laid_out(n_prompt.tolist(), counts.tolist())
         if self.fused is not None:
             hidden = self._states_read_once(ids, laid_out)
         else:
             hidden = _states_read_apart(base, ids, laid_out)
         labels = torch.cat([ids[answer] for _, answer in laid_out])
         nats = -HeadLosses.apply(hidden, base.lm_head.weight, labels)
-        counts = inputs["n_answers"]
         return torch.stack([part.sum() for part in nats.split(counts.flatten().tolist())]).view(
             counts.shape
         )
@@ -197,7 +234,7 @@ def fit_pairs(
     ------
     ValueError
         If an answer with its prompt is longer than the model's context, or the loss or a gradient
-        is no longer finite.
+        is no longer finite, or no gradient of the first step reaches the adapter.
     KeyboardInterrupt
         With a message that says from which step the next run resumes.
     """
@@ -207,7 +244,7 @@ def fit_pairs(
         mishaps.check_lengths(apart, context=context, name=f"preference {name}")
     _drop_nothing(model)
     best = BestAdapter(model, patience=patience, min_improvement=0.0)
-    own = [best, SoundFit(model), *([checkpointer] if checkpointer else [])]
+    own = [best, ReachedAdapter(model), *([checkpointer] if checkpointer else [])]
     trainer = new_trainer(model, tokenizer, train, val, arguments, [*own, *callbacks])
     trainer.preference, trainer.checkpointer = loss, checkpointer
     trainer.batching = Batching("length_buckets", arguments.per_device_train_batch_size, 0)
@@ -290,6 +327,20 @@ def _laid_out(
     return found
 
 
+def _with_and_without_gradient(
+    ids: torch.Tensor, n_prompt: torch.Tensor, counts: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the concatenated ids of the pairs, and those of the prompts with the other answers."""
+    own, other = [], []
+    for row, n, lengths in zip(
+        ids.split((n_prompt + counts.sum(dim=1)).tolist()), n_prompt, counts, strict=True
+    ):
+        end = n + lengths[:OF_PAIR].sum()
+        own.append(row[:end])
+        other += [row[:n], row[end:]]
+    return torch.cat(own), torch.cat(other)
+
+
 def _states_read_apart(
     base: PreTrainedModel, ids: torch.Tensor, laid_out: Sequence[tuple[slice, slice]]
 ) -> torch.Tensor:
@@ -300,9 +351,17 @@ def _states_read_apart(
     places = torch.arange(rows.shape[1], device=ids.device)
     first = torch.tensor([prompt.stop - prompt.start for prompt, _ in laid_out], device=ids.device)
     n = torch.tensor([answer.stop - answer.start for _, answer in laid_out], device=ids.device)
-    real = places < (first + n)[:, None]
-    hidden = base.model(input_ids=rows, attention_mask=real.long(), use_cache=False)[0]
+    mask = _mask(places < (first + n)[:, None])
+    hidden = base.model(input_ids=rows, attention_mask=mask, use_cache=False)[0]
     return hidden[(places >= first[:, None] - 1) & (places < (first + n)[:, None] - 1)]
+
+
+def _mask(real: torch.Tensor) -> torch.Tensor | None:
+    """Return the attention mask; None on a GPU, whose fused kernels it would rule out.
+
+    Padding is on the right, where causality alone hides it.
+    """
+    return None if real.device.type == "cuda" else real.long()
 
 
 def _means(watched: Sequence[torch.Tensor]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from finllm.report import wording
 from finllm.report.outcome import Outcome
 from finllm.report.practical import PART_LABELS
+from finllm.report.preference import no_step_helped
 from finllm.report.tables import BASELINES
 from finllm.stats.subgroups import hidden_regressions
 
@@ -22,6 +23,7 @@ def is_fictional(source: str, templatize: Mapping) -> bool:
 def cautions(found: Outcome, metrics: Mapping[str, Mapping]) -> list[str]:
     """Return the cautions that apply to this run, most important first; may be empty."""
     said = [
+        no_step_helped(metrics["prefer"]),
         _baselines(found, metrics["evaluate"]["test"]),
         _few_shot(found, metrics["evaluate"]["test"]),
         _few_companies(found.n_companies),

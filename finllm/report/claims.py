@@ -18,14 +18,15 @@ def claims(found: Outcome, metrics: Mapping[str, Mapping]) -> Table:
     """Return a table with one row per claim that the run's metrics address, in the method's order.
 
     One run on one data set neither refutes nor supports a general claim: the column only reports
-    the result of this run.
+    the result of this run. If the candidate is a preferred model, the claims about the course of
+    training are about that of the tuned model, and say so.
     """
     train, scored = metrics["train"], metrics["evaluate"]
+    of_training = [*_first_fifth(train), *_clipping(train), *_plateau(train)]
+    course = ", before the training on preferences" if found.candidate else ""
     rows = [
         ["fine-tuning improves on the base", wording.signed(found.difference), found.verdict],
-        *_first_fifth(train),
-        *_clipping(train),
-        *_plateau(train),
+        *([claim, text + course, said] for claim, text, said in of_training),
         *_transfer(found, scored),
         *_forgetting(train),
     ]

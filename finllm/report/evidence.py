@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from finllm.records import (
@@ -16,6 +16,7 @@ from finllm.records import (
     read_predictions,
     read_scores,
 )
+from finllm.report.candidate import metrics_with_candidate, with_candidate
 from finllm.report.studies import StudyResult, read_studies
 
 STAGES = (
@@ -24,6 +25,7 @@ STAGES = (
     "templatize",
     "split",
     "train",
+    "prefer",
     "predict_base",
     "predict_fewshot",
     "predict_tuned",
@@ -64,7 +66,8 @@ def read_evidence(
 ) -> Evidence:
     """Read the inputs of the report from the files and folders of the other stages.
 
-    ``compared`` has the answers of ``candidate``, the model that the verdict is about.
+    ``compared`` has the answers of ``candidate``, the model that the verdict is about; scores and
+    metrics name it ``tuned``.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def read_evidence(
     """
     training = plots / "training"
     return Evidence(
-        metrics=read_metrics(metrics),
+        metrics=metrics_with_candidate(read_metrics(metrics), candidate),
         curves=read_curves(training),
         posterior=read_series(plots / "posterior.csv"),
         gradient_by_layer=read_rows(training / "gradient_by_layer.csv"),
@@ -84,15 +87,6 @@ def read_evidence(
         tuned=read_predictions(compared),
         studies=read_studies(studies),
     )
-
-
-def with_candidate(scores: Sequence[Score], candidate: str) -> list[Score]:
-    """Replace the scores of the tuned model with those of the verdict's candidate."""
-    return [
-        replace(score, model="tuned") if score.model == candidate else score
-        for score in scores
-        if score.model != "tuned" or candidate == "tuned"
-    ]
 
 
 def read_metrics(folder: Path) -> dict[str, dict]:

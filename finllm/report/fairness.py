@@ -6,16 +6,17 @@ import math
 from collections.abc import Mapping
 
 from finllm.report import wording
-from finllm.report.tables import Table, asked_models, model_label
+from finllm.report.candidate import trained_by
+from finllm.report.tables import ASKED, Table, asked_models, model_label
 
-TESTED = ("base", "tuned")
+TESTED = tuple(model for model in ASKED if model != "fewshot")
 PHASES = ("reading", "generation")  # of an answer, as metrics/details/predict_*.json name them
 
 
 def fairness_tables(metrics: Mapping[str, Mapping]) -> list[Table]:
     """Return the tables that have figures, in the order of the page."""
     scored = metrics["evaluate"]
-    found = [answers(metrics), efficiency(metrics), reference_loss(metrics["train"])]
+    found = [answers(metrics), efficiency(metrics), reference_loss(metrics)]
     found[2:2] = [table for table in [latency(metrics)] if table.rows]
     if scored.get("reference_perplexity"):
         found.append(reference_perplexity(scored["reference_perplexity"]))
@@ -53,14 +54,14 @@ def answers(metrics: Mapping[str, Mapping]) -> Table:
 
 def efficiency(metrics: Mapping[str, Mapping]) -> Table:
     """Return a table of speed and memory by model; the speeds of a resumed run are left out."""
-    rows = []
+    rows, made = [], trained_by(metrics)
     for model in asked_models(metrics):
         found = metrics[f"predict_{model}"]
         cost, n = found["cost"], found.get("answers")
         whole = not cost.get("answers_before_a_kill")
         each = cost["seconds"] / n if n and whole else None
         memory = cost.get("peak_memory_gb")
-        adapter = metrics["train"]["cost"].get("adapter_mb") if model == "tuned" else None
+        adapter = made.get(model, {}).get("cost", {}).get("adapter_mb")
         speeds = [
             cost.get(f"{kind}_tokens_per_second") if whole else None for kind in ("prompt", "new")
         ]
@@ -110,7 +111,7 @@ def reference_perplexity(found: Mapping[str, Mapping]) -> Table:
     """
     rows = [
         [
-            model,
+            model_label(model),
             wording.score(found[model]["nats_per_token"]),
             f"{found[model]['perplexity']:.2f}",
             wording.count(found[model]["n_tokens"]),
@@ -125,14 +126,19 @@ def reference_perplexity(found: Mapping[str, Mapping]) -> Table:
     return Table(caption, ["model", "nats per token", "perplexity", "tokens"], rows)
 
 
-def reference_loss(train: Mapping[str, float]) -> Table:
+def reference_loss(metrics: Mapping[str, Mapping]) -> Table:
     """Return a table of the perplexity of the validation references.
 
-    The base is the model before training, tuned the one at the chosen checkpoint.
+    The base is the model before training, the other one that at the chosen checkpoint.
     """
-    losses = {"base": train["initial_val_loss_nats"], "tuned": train["best_val_loss_nats"]}
+    (model, train), *_ = trained_by(metrics).items()
+    losses = {"base": train["initial_val_loss_nats"], model: train["best_val_loss_nats"]}
     rows = [
-        [model, wording.score(loss), f"{math.exp(loss):.2f}" if loss < 100 else wording.MISSING]
+        [
+            model_label(model),
+            wording.score(loss),
+            f"{math.exp(loss):.2f}" if loss < 100 else wording.MISSING,
+        ]
         for model, loss in losses.items()
     ]
     caption = "Perplexity of the validation references, on which the checkpoint was chosen"
@@ -185,7 +191,7 @@ def memorisation(found: Mapping[str, Mapping]) -> Table:
         company = f["n_of_company"]
         rows.append(
             [
-                model,
+                model_label(model),
                 *(wording.count(f[k]) for k in ("n_figures", "n_not_in_source", "n_of_template")),
                 f"{f['chance']:.1f}",
                 wording.MISSING if company is None else wording.count(company),

@@ -7,7 +7,7 @@ from itertools import chain
 
 from finllm.records import METRICS
 from finllm.report import wording
-from finllm.report.tables import Table
+from finllm.report.tables import Table, model_label
 
 QUESTION_LABELS = {
     "preference": "Preference",
@@ -38,6 +38,8 @@ def summary(found: Mapping, *, confidence: str) -> str:
         )
     else:
         text += "Nobody gave a preference."
+    if "rated" in found:  # the verdict is about another model
+        text += f" In the ratings “tuned” is the model “{model_label(found['rated'])}”."
     return text + stale
 
 

@@ -19,6 +19,7 @@ from finllm.report import (
     tables,
     wording,
 )
+from finllm.report.candidate import BEFORE
 from finllm.report.cautions import cautions, is_fictional
 from finllm.report.claims import NOT_MEASURED, claims
 from finllm.report.contents import TITLES
@@ -31,7 +32,9 @@ from finllm.report.funnel import funnel
 from finllm.report.outcome import Outcome
 from finllm.report.plain_words import plain_words
 from finllm.report.practical import gain, parts_table, power_sentence, price
+from finllm.report.preference import preference_table
 from finllm.report.showcase import Pair, all_pairs, paired_scores, showcase
+from finllm.report.tables import model_label
 from finllm.report.verdict_text import copying_sentence, sentence
 from finllm.runtime import provenance
 
@@ -237,6 +240,7 @@ def _tables(
         "parts_table": parts_table(scored.get("parts_of_gain", []), primary=primary),
         "price_table": price(metrics),
         "power_sentence": power_sentence(found, company_sd),
+        "preference_table": preference_table(metrics["prefer"]),
         "claims_table": claims(found, metrics),
         "fairness_tables": fairness_tables(metrics),
         "cost_table": tables.costs(metrics),
@@ -264,7 +268,10 @@ def _named(found: Outcome) -> str:
         return ""
     return (
         f"The model compared with the base is the {found.candidate} one (verdict.candidate); "
-        "“tuned” in the comparisons refers to it."
+        f"“tuned” in this report refers to it, and “{model_label(BEFORE)}” to the model from which "
+        "its training started. The parts of the gain, the intervals on the transfer set, the "
+        "change in the references’ perplexity and the correlations of the metrics are measured for "
+        "that model only and left out."
     )
 
 

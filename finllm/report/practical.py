@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from finllm.report import wording
+from finllm.report.candidate import BEFORE
 from finllm.report.outcome import Outcome
 from finllm.report.tables import Table, asked_models, model_label
 from finllm.stats.power import minimum_detectable_effect
@@ -83,6 +84,10 @@ def price(metrics: Mapping[str, Mapping]) -> Table:
     if "seconds" in cost:
         tokens = wording.count(train["n_train_tokens"])
         rows.append(["training, once", wording.duration(cost["seconds"]), f"{tokens} tokens"])
+    later = metrics["prefer"].get("cost", {}).get("seconds")
+    if later is not None:
+        n = wording.count(metrics["prefer"]["pairs"])
+        rows.append(["training on preferences, once", wording.duration(later), f"{n} pairs"])
     if "adapter_mb" in cost:
         rows.append(
             ["adapter to store", f"{cost['adapter_mb']:.1f} MB", "in addition to the base model"]
@@ -104,7 +109,8 @@ def price(metrics: Mapping[str, Mapping]) -> Table:
             ]
         )
         if "seconds" in cost:
-            n = wording.count(cost["seconds"] / each["tuned"])
+            spent = cost["seconds"] + ((later or 0.0) if BEFORE in models else 0.0)
+            n = wording.count(spent / each["tuned"])
             rows.append(["training time, in answers", n, "tuned answers in the same time"])
     return Table("Cost of training and of one answer", ["item", "cost", "details"], rows)
 

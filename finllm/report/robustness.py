@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from finllm.records import METRICS
 from finllm.report import wording
-from finllm.report.tables import Table
+from finllm.report.tables import Table, model_label
 
 SET_LABELS = {
     "reworded": "the question in held-out wording",
@@ -25,7 +25,7 @@ def robustness_summary(rows: Sequence[Mapping], *, primary: str) -> str:
     said = []
     for name in dict.fromkeys(row["set"] for row in rows):
         parts = [
-            f"{row['model']} {wording.estimate(row)}"
+            f"{model_label(row['model'])} {wording.estimate(row)}"
             for row in rows
             if row["set"] == name and row["metric"] == primary
         ]
@@ -43,7 +43,7 @@ def robustness_table(rows: Sequence[Mapping], *, metrics: Sequence[str], what: s
     cells = [
         [
             f"{row['set']}: {wording.metric_label(row['metric'])}",
-            row["model"],
+            model_label(row["model"]),
             wording.score(row["original"]),
             wording.score(row["changed"]),
             wording.estimate(row),

@@ -27,15 +27,17 @@ def summary(found: Outcome, metrics: Mapping[str, Mapping]) -> dict[str, float |
     found
         The verdict.
     metrics
-        Metrics by stage, as returned by ``finllm.report.evidence.read_metrics``.
+        Metrics by stage, in which the candidate is named tuned (``finllm.report.candidate``).
     """
     train, compared = metrics["train"], metrics["significance"]["metrics"]
     sets = metrics["split"]["sets"]
+    # with a preferred candidate it is the loss of another model than the rest is about
+    val_loss = "Val_loss/supervised" if found.candidate else "Val_loss"
     numbers = {
         **verdict(found),
         **copying(found.copying),
         **preferred(metrics["significance"].get("chain", [])),
-        "Val_loss": train.get("best_val_loss_nats"),
+        val_loss: train.get("best_val_loss_nats"),
         "Val_loss/before": train.get("initial_val_loss_nats"),
         **{f"scores/{name}": compared.get(name, {}).get("tuned_mean") for name in SHOWN},
         "answers/cut_base": metrics["predict_base"].get("hit_limit_share"),

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 
 from finllm.records import METRICS
 from finllm.report import wording
+from finllm.report.candidate import BEFORE
 from finllm.report.forest import ForestRow
 
 BASELINES = ("lead", "dense", "random", "nearest", "nearest_company")
-ASKED = (
-    "base",
-    "fewshot",
-    "tuned",
-    "preferred",
-)  # the models, each with a metrics/details/predict_NAME.json
+# the models, each with a metrics/details/predict_NAME.json; finllm/report/candidate.py names BEFORE
+ASKED = ("base", "fewshot", BEFORE, "tuned", "preferred")
 MODELS = (*ASKED, *BASELINES, "oracle_rougeL", "oracle_numbers")
 MODEL_LABELS = {
+    BEFORE: "tuned, before preferences",
     "fewshot": "base, examples shown",
     "nearest_company": "nearest, same company",
     "oracle_rougeL": "oracle, ROUGE-L",
@@ -44,7 +42,8 @@ class Table:
 
 def asked_models(metrics: Mapping[str, Mapping]) -> list[str]:
     """Return the models that answered in this run, without those switched off."""
-    return [model for model in ASKED if metrics[f"predict_{model}"].get("answers") != 0]
+    asked = {model: metrics.get(f"predict_{model}", {"answers": 0}) for model in ASKED}
+    return [model for model, found in asked.items() if found.get("answers") != 0]
 
 
 def chain(steps: Sequence[Mapping], *, metric: str) -> Table | None:
@@ -53,7 +52,7 @@ def chain(steps: Sequence[Mapping], *, metric: str) -> Table | None:
         return None
     rows = [
         [
-            f"{row['before']} → {row['after']}",
+            " → ".join(model_label(row[end]) for end in ("before", "after")),
             wording.score(row["before_mean"]),
             wording.score(row["after_mean"]),
             wording.estimate(row),
@@ -62,7 +61,10 @@ def chain(steps: Sequence[Mapping], *, metric: str) -> Table | None:
         for row in steps
     ]
     confidence = f"{100 * steps[0]['confidence']:g}%"
-    caption = f"{wording.metric_label(metric)}, step by step, means of company means"
+    caption = (
+        f"{wording.metric_label(metric)}, step by step, means of company means; the steps are a "
+        "family of tests of their own, corrected apart from the verdict’s"
+    )
     columns = ["step", "before", "after", f"difference, {confidence} interval", "corrected p"]
     return Table(caption, columns, rows)
 
@@ -291,8 +293,9 @@ def costs(metrics: Mapping[str, Mapping]) -> Table:
     """Return a table of time, tokens per second and peak memory by stage, where measured."""
     rows = []
     labels = {f"predict_{model}": f"predict {model_label(model)}" for model in ASKED}
-    for stage in ("train", *labels, "evaluate", "bayes_stats"):
-        cost = {**metrics[stage].get("timing", {}), **metrics[stage].get("cost", {})}
+    for stage in ("train", "prefer", *labels, "evaluate", "bayes_stats"):
+        found = metrics.get(stage, {})  # predict_before exists with another candidate only
+        cost = {**found.get("timing", {}), **found.get("cost", {})}
         if not cost:
             continue
         speed = cost.get("tokens_per_second", cost.get("new_tokens_per_second"))

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig
 
-from finllm.commands.gpu_check import fits, large, layers, models, writing
+from finllm.commands.gpu_check import fits, large, layers, models, preference, writing
 from finllm.commands.gpu_check.finding import FAILED, NOT_RUN, WRONG, Finding
 from finllm.model import arithmetic
 from finllm.model.weights import model_folder
@@ -74,6 +74,9 @@ def checks(scratch: Path, *, packaged: bool) -> Iterator[Check]:
     yield "checkpointing", partial(layers.recomputed_gradients_agree, tiny)
     yield "dropout", partial(layers.dropout_share, device)
     yield from _fits(tiny, on_gpu=on_gpu)
+    for dtype in ("float32", "bfloat16"):
+        name = f"NF4 in {dtype}, preference step: gradients"
+        yield name, partial(preference.step_agrees, name, tiny, dtype)
     for dtype in ("float32", "bfloat16"):
         name = f"{dtype}, answers: lead of another token"
         yield name, partial(writing.answers_agree, name, tiny, dtype)

@@ -17,10 +17,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         description=(
             "With a small model, test what only CUDA uses: four-bit weights, the 8-bit and the "
             "paged optimizer, float16 with loss scaling, fused attention, recomputed layers, "
-            "answers, merging, export. Each result must agree with the CPU's in float32, within "
-            "the type's precision. Then train a model of Llama-3-8B's shape with random weights, "
-            "and let it answer: the planned memory must be within 15 % of the measured memory, and "
-            "tokens per second are compared with SFTTrainer and generate. No network is needed. "
+            "preference pairs, answers, merging, export. Each result must agree with the CPU's in "
+            "float32, within the type's precision. Then train a model of Llama-3-8B's shape with "
+            "random weights, and let it answer: the planned memory must be within 15 % of the "
+            "measured memory, and tokens per second are compared with SFTTrainer and generate. No "
+            "network is needed. "
             "Without a GPU, the layers that a GPU would run are run on the CPU. The exit code is 1 "
             "if a bound is missed or a check fails."
         ),
