@@ -14,6 +14,7 @@ from finllm.commands.study.contrasts import Contrast, MeanSquares, contrast, rat
 from finllm.commands.study.file import Level, Study, read_study
 from finllm.commands.study.looks import spent_levels
 from finllm.commands.study.measure import read_measure, score_values
+from finllm.commands.study.plan import UNLIKELY, as_text, plan
 from finllm.commands.study.power import as_table, chances, draw, ending
 from finllm.commands.study.schedule import schedule
 from finllm.commands.study.settling import Goal, runs_needed
@@ -244,6 +245,15 @@ def test_the_power_is_that_of_the_very_analysis():
     assert chances(far, n_simulations=20).confirmed == 1
     rng = np.random.default_rng(0)
     assert draw(study.power, n_seeds=3, rng=rng).shape == (2, 3, study.power.companies)
+
+
+def test_a_plan_says_if_the_study_cannot_decide():
+    study = read_study(ROOT / "studies/10a-grounding-tuned.yaml", params=ROOT / "params.yaml")
+    assert UNLIKELY not in as_text(plan([study], ROOT))
+    same = dataclasses.replace(study, margin=1e-6, power=dataclasses.replace(
+        study.power, means=(0.4, 0.4)))  # fmt: skip
+    said = as_text(plan([same], ROOT)).splitlines()
+    assert said[-1] == f"  {UNLIKELY}" and max(map(len, said)) <= 100
 
 
 def test_examples_that_a_run_lacks_are_left_out_of_all():

@@ -167,7 +167,7 @@ def mean_squares(means: ArrayLike, weights: Sequence[float]) -> MeanSquares:
         raise ValueError(f"{n_seeds} seed(s): how seeds vary needs at least two")
     d = np.tensordot(w, table, axes=1)
     by_seed, by_company = d.mean(axis=1), d.mean(axis=0)
-    of_seeds, df_per_seed = n_companies * by_seed.var(ddof=1), 1
+    of_seeds, df_per_seed = float(n_companies * by_seed.var(ddof=1)), 1
     if abs(w.sum()) < 1e-12:
         of_seeds = float((w**2).sum()) * n_companies * _levels_by_seeds(table.mean(axis=2))
         df_per_seed = n_levels - 1
@@ -175,7 +175,7 @@ def mean_squares(means: ArrayLike, weights: Sequence[float]) -> MeanSquares:
         return MeanSquares(of_seeds, 0.0, 0.0, n_seeds, 1, df_per_seed)
     rest = d - by_company - by_seed[:, None] + d.mean()
     of_rest = float((rest**2).sum()) / ((n_seeds - 1) * (n_companies - 1))
-    of_companies = n_seeds * by_company.var(ddof=1)
+    of_companies = float(n_seeds * by_company.var(ddof=1))
     return MeanSquares(of_seeds, of_companies, of_rest, n_seeds, n_companies, df_per_seed)
 
 

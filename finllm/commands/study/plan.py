@@ -14,6 +14,7 @@ from finllm.commands.study.schedule import present, schedule
 from finllm.experiments.crossvalidation import duration
 
 COLUMNS = 100  # of a line of text
+UNLIKELY = "most likely undecided: raise the margin, the seeds or the companies before it runs"
 
 
 def plan(studies: Sequence[Study], project: Path) -> list[dict]:
@@ -60,7 +61,10 @@ def as_text(plans: Sequence[dict]) -> str:
             by_level.setdefault(run["level"], []).append(run["minutes"])
         for level, minutes in by_level.items() if one["timed"] else ():
             lines.append(f"  {level:24} {' + '.join(f'{m:.1f}' for m in minutes)} min")
-        lines += [*_wrapped(f"  {_total(one)}"), *_wrapped(_power(one)), ""]
+        lines += [*_wrapped(f"  {_total(one)}"), *_wrapped(_power(one))]
+        if one["chances"] and one["chances"]["undecided"] > 0.5:
+            lines.append(f"  {UNLIKELY}")
+        lines.append("")
     total = 60 * sum(one["minutes"] for one in plans)
     if len(plans) > 1:
         untimed = sum(not one["timed"] for one in plans)
@@ -90,9 +94,4 @@ def _power(one: dict) -> str:
         return "  power: not computed (no power section, or exact)"
     said = ", ".join(f"{found[key]:.2f} {key}" for key in ("confirmed", "refuted", "undecided"))
     seeds = f"after {found['mean_seeds']:.1f} seeds on average"
-    line = f"  power, under its assumptions: {said}; {seeds} ({found['n_simulations']} simulations)"
-    if found["undecided"] > 0.5:
-        line += (
-            "\n  most likely undecided: raise the margin, the seeds or the companies before it runs"
-        )
-    return line
+    return f"  power, under its assumptions: {said}; {seeds} ({found['n_simulations']} simulations)"
