@@ -178,6 +178,9 @@ def test_runs_that_do_not_vary_prove_nothing():
     counts[1] = 1.0
     assert said(a_study(n_seeds=5), counts) == ("undecided", ["nothing varied"])
     assert answer(study, as_table(study, counts)).findings[0].p_value == 1.0
+    same = np.tile(means(0.5)[:1], (2, 1, 1))  # the same answers on twelve companies
+    assert said(a_study("equivalent"), same) == ("confirmed", ["equivalent"])
+    assert said(a_study(), same) == ("refuted", ["equivalent"])
     exact = a_study(exact=True, n_seeds=1)
     assert said(exact, np.array([[[1.0]], [[2.0]]]))[0] == "confirmed"
 

@@ -90,7 +90,8 @@ def answer(study: Study, table: Table) -> Answer:
     (Hauschke, Kieser and Hothorn 1999). The reference's mean must be shown to be positive as well:
     half of no gain is no answer.
 
-    If no run differed from another, nothing is concluded, as in the main verdict.
+    If all runs differ by the same amount, nothing is concluded, as in the main verdict, unless they
+    are the same on every one of several companies.
 
     In a sequential study the error rates are those of ``spent_levels``, and the intervals are
     repeated ones (Jennison and Turnbull 1989), which hold no matter at which look the study stops.
@@ -98,9 +99,9 @@ def answer(study: Study, table: Table) -> Answer:
     if _lacks_reference(study, table):
         return NOTHING
     level, pairs = _levels(study, table), _pairs(study, table)
-    ways = [_ways(study, table, pair) for pair in pairs]
-    said = _said(study, ways, level)
     contrasts = [contrast(table.means, pair.weights, exact=study.exact) for pair in pairs]
+    ways = [_ways(study, table, pair) for pair in pairs]
+    said = _said(study, ways, contrasts, level)
     rates = level(study.alpha / 2), level(study.alpha / 2 / len(pairs))
     findings = []
     for pair, one, way, p in zip(pairs, contrasts, said, _p_values(ways, said), strict=True):
@@ -142,27 +143,30 @@ def _all_said(study: Study, table: Table) -> list[_Way]:
     """Return the result of each comparison; an empty list if the reference could not be run."""
     if _lacks_reference(study, table):
         return []
-    ways = [_ways(study, table, pair) for pair in _pairs(study, table)]
-    return _said(study, ways, _levels(study, table))
+    pairs = _pairs(study, table)
+    contrasts = [contrast(table.means, pair.weights, exact=study.exact) for pair in pairs]
+    ways = [_ways(study, table, pair) for pair in pairs]
+    return _said(study, ways, contrasts, _levels(study, table))
 
 
 def _lacks_reference(study: Study, table: Table) -> bool:
     return study.reference >= 0 and study.levels[study.reference].name not in table.levels
 
 
-def _said(study: Study, ways: Sequence[list[_Way]], level: Callable[[float], float]) -> list[_Way]:
+def _said(
+    study: Study,
+    ways: Sequence[list[_Way]],
+    contrasts: Sequence[Contrast],
+    level: Callable[[float], float],
+) -> list[_Way]:
     """Return the result of each comparison, given its possible results."""
-    compared = [row for row in ways if row]
-    shown = [_shown(column, study.alpha, level) for column in zip(*compared, strict=True)]
-    said, i = [], 0
-    for row in ways:
-        if not row:
-            said.append(UNVARIED)
-            continue
+    shown = [_shown(column, study.alpha, level) for column in zip(*ways, strict=True)]
+    said = []
+    for i, (row, one) in enumerate(zip(ways, contrasts, strict=True)):
         found = [way for way, column in zip(row, shown, strict=True) if column[i]]
         refuting = [way for way in found if way.verdict == "refuted"]
-        said.append((refuting or found or [UNDECIDED])[-1])
-        i += 1
+        nothing = UNDECIDED if one.varied else UNVARIED
+        said.append((refuting or found or [nothing])[-1])
     return said
 
 
@@ -171,18 +175,13 @@ def _p_values(ways: Sequence[list[_Way]], said: Sequence[_Way]) -> list[tuple[fl
 
     For an undecided comparison they are those of the possible result with the smallest p-value.
     """
-    compared = [row for row in ways if row]
-    raw = np.array([[min(1.0, way.p / way.share) for way in row] for row in compared])
+    raw = np.array([[min(1.0, way.p / way.share) for way in row] for row in ways])
     corrected = np.array([holm(column) for column in raw.T]).T
-    found, i = [], 0
-    for row, shown in zip(ways, said, strict=True):
-        if not row:
-            found.append((1.0, 1.0))
-            continue
+    found = []
+    for i, (row, shown) in enumerate(zip(ways, said, strict=True)):
         names = [way.result for way in row]
         at = names.index(shown.result) if shown.result in names else int(raw[i].argmin())
         found.append((float(raw[i][at]), float(corrected[i][at])))
-        i += 1
     return found
 
 
@@ -212,10 +211,8 @@ def _pairs(study: Study, table: Table) -> list[_Pair]:
 
 
 def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
-    """Return the possible results of a comparison; none if its runs did not vary."""
+    """Return the possible results of a comparison."""
     question, margin = study.question, study.margin
-    if not contrast(table.means, pair.weights, exact=study.exact).varied:
-        return []
     if question in ("better", "best", "trend"):
         up = study.rising if question == "trend" else study.higher_is_better
         signed = pair.weights if up else -pair.weights

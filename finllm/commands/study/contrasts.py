@@ -209,7 +209,8 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
     companies' part is the contrast's own, because effects may vary more over companies at one level
     than at another. With two levels, both parts are those of the paired analysis.
 
-    With ``exact`` the values are counted, not measured, and the contrast has no error.
+    With ``exact`` the values are counted, not measured, and the contrast has no error. So it is if
+    all differences are zero on several companies: the levels gave the same answers.
 
     Do not trust the error if the seeds of one level scatter several times as much as the others':
     pooled, its contrasts look too certain. Assumes near-normal company means.
@@ -220,8 +221,9 @@ def contrast(means: ArrayLike, weights: Sequence[float], *, exact: bool = False)
         If there are fewer than two seeds (unless ``exact``), values not finite, or unfit shapes.
     """
     table, w = _checked(means, weights)
-    estimate = float(np.tensordot(w, table, axes=1).mean())
-    if exact:
+    d = np.tensordot(w, table, axes=1)
+    estimate = float(d.mean())
+    if exact or (d.shape[1] > 1 and not d.any()):
         return Contrast(estimate, 0.0, 1.0, 1, 0, exact=True)
     return mean_squares(table, w).contrast(estimate)
 
