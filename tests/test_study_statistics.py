@@ -185,6 +185,14 @@ def test_runs_that_do_not_vary_prove_nothing():
     assert said(exact, np.array([[[1.0]], [[2.0]]]))[0] == "confirmed"
 
 
+def test_a_ratio_to_a_constant_reference_can_be_shown():
+    ratios = np.array([[[1.0], [1.0], [1.0]], [[1.001], [0.999], [1.002]]])  # of forgetting
+    study = a_study("equivalent", margin=0.02, relative=True)
+    assert said(study, ratios) == ("confirmed", ["equivalent"])
+    ratios[0] = 0.0
+    assert said(study, ratios)[0] == "undecided"
+
+
 def test_the_p_value_belongs_to_the_result():
     same = answer(a_study(margin=0.05), as_table(a_study(), means(0.5, 0.501))).findings[0]
     assert same.result == "equivalent" and same.p_value <= 0.05

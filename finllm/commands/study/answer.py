@@ -228,8 +228,8 @@ def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
     low, high = _bounds(study, table, pair)
     positive = 0.0  # p-value of a mean of the reference above zero, which a ratio needs
     if is_ratio(study):
-        alone = np.eye(len(table.levels))[pair.b]
-        positive = contrast(table.means, alone, exact=study.exact).p_above()
+        alone = contrast(table.means, np.eye(len(table.levels))[pair.b], exact=study.exact)
+        positive = alone.p_above() if alone.varied else float(alone.estimate <= 0)
     if question == "at_least":
         return [
             _Way(f"at least {study.low:g} times", max(positive, low.p_above()), 0.5, "confirmed"),
