@@ -31,6 +31,7 @@ REFERENCES = {
 def workspace(tmp_path, monkeypatch):
     """Three calls and their references as ECTSum has them, and one call without a reference."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
     more = {"EXTRA_q1_2021": "Nobody wrote a summary of this."}
     for folder, texts in {"ects": SOURCES | more, "gt_summaries": REFERENCES}.items():
         (tmp_path / "val" / folder).mkdir(parents=True)

@@ -86,7 +86,7 @@ def shown(raw: object, longest: int = 60) -> str:
     """Return a value as a YAML file has it, for a message; a long one is cut.
 
     >>> shown(None), shown(True), shown("a" * 70)[-5:], shown(0.5)
-    ('empty', 'true', "aa...", '0.5')
+    ('empty', 'true', 'aa...', '0.5')
     """
     if raw is None:
         return "empty"
