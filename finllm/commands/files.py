@@ -114,12 +114,22 @@ def check_output(path: Path | None) -> None:
         raise ValueError(f"{path}: a folder; name the file to write")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: not a file that can be replaced; name another")
-    place = path.parent
-    while not place.exists():
-        place = place.parent
+    place = existing(path.parent)
     try:
-        with tempfile.TemporaryFile(dir=place):
-            pass
+        try_to_write(place)
     except OSError as error:
         why = (error.strerror or "it cannot be written").lower()
         raise ValueError(f"{path}: cannot be written: {place}: {why}") from None
+
+
+def existing(folder: Path) -> Path:
+    """Return the folder, or its nearest parent that exists."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def try_to_write(folder: Path) -> None:
+    """Write an empty file to the folder and remove it; an OSError says why it cannot be done."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from finllm.commands.doctor.finding import Finding, ok, problem, warning
+from finllm.commands.files import existing, try_to_write
 
 GB = 1e9
 LEAST_GB, ENOUGH_GB = 1.0, 5.0  # free on a disk, for one run and for several
@@ -148,12 +148,9 @@ def n_cores() -> int:
 
 def disk(name: str, folder: Path, *, mend: str) -> Finding:
     """Check whether ``folder``, or its nearest existing parent, is writable and has free space."""
-    place = folder.resolve()
-    while not place.exists():
-        place = place.parent
+    place = existing(folder.resolve())
     try:
-        with tempfile.TemporaryFile(dir=place):
-            pass
+        try_to_write(place)
     except OSError as error:
         return problem(name, f"{folder} cannot be written: {error.strerror}", mend)
     free_gb = shutil.disk_usage(place).free / GB

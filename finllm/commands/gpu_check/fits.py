@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from peft import PeftModel
 from transformers import TrainerCallback
+from trl import SFTConfig
 
 from finllm.commands.gpu_check import models
 from finllm.commands.gpu_check.finding import Finding, bounded
@@ -34,23 +35,15 @@ def short_fit(
 ) -> Fit:
     """Train a few optimizer steps at a constant rate, without accumulation or weight decay."""
     with tempfile.TemporaryDirectory() as scratch:
-        arguments = training_arguments(
-            output_dir=scratch,
-            n_train=len(rows),
-            learning_rate=learning_rate,
-            warmup_share=0.0,
-            schedule="constant",
-            epochs=1.0,
-            max_steps=n_steps,
-            batch_size=batch_size,
-            accumulation=1,
-            max_grad_norm=1.0,
-            weight_decay=0.0,
+        arguments = short_arguments(
+            scratch,
+            len(rows),
+            dtype=dtype,
             optimizer=optimizer,
-            evals_per_run=1,
-            seed=models.SEED,
-            bfloat16=dtype == "bfloat16",
-            float16=dtype == "float16",
+            learning_rate=learning_rate,
+            n_steps=n_steps,
+            batch_size=batch_size,
+            max_grad_norm=1.0,
         )
         return fit(
             model,
@@ -62,6 +55,38 @@ def short_fit(
             min_improvement=0.0,
             callbacks=callbacks,
         )
+
+
+def short_arguments(
+    folder: str,
+    n_train: int,
+    *,
+    dtype: str,
+    optimizer: str,
+    learning_rate: float,
+    n_steps: int,
+    batch_size: int,
+    max_grad_norm: float,
+) -> SFTConfig:
+    """Return the arguments of a few steps at a constant rate, without weight decay."""
+    return training_arguments(
+        output_dir=folder,
+        n_train=n_train,
+        learning_rate=learning_rate,
+        warmup_share=0.0,
+        schedule="constant",
+        epochs=1.0,
+        max_steps=n_steps,
+        batch_size=batch_size,
+        accumulation=1,
+        max_grad_norm=max_grad_norm,
+        weight_decay=0.0,
+        optimizer=optimizer,
+        evals_per_run=1,
+        seed=models.SEED,
+        bfloat16=dtype == "bfloat16",
+        float16=dtype == "float16",
+    )
 
 
 def trained(folder: str, dtype: str, *, quantization: str, optimizer: str) -> Fit:

@@ -13,11 +13,11 @@ from trl import SFTConfig
 from finllm.commands.gpu_check import models
 from finllm.commands.gpu_check.bounds import allowed, distance
 from finllm.commands.gpu_check.finding import Finding, bounded
+from finllm.commands.gpu_check.fits import short_arguments
 from finllm.model.compute_type import DTYPES
 from finllm.preference.encoding import EncodedPair
 from finllm.preference.losses import DPO, PreferenceLoss
 from finllm.preference.trainer import fit_pairs
-from finllm.training.arguments import training_arguments
 
 N_PROMPT, N_ANSWER = (16, 24, 32), (8, 12)  # tokens; other lengths, so that rows are padded
 BETA = 0.1
@@ -58,22 +58,15 @@ def _pairs(vocabulary: int) -> list[EncodedPair]:
 def _of_a_step(model: PeftModel, pairs: list[EncodedPair], dtype: str) -> dict[str, torch.Tensor]:
     kept = _Gradients(model)
     with tempfile.TemporaryDirectory() as scratch:
-        arguments = training_arguments(
-            output_dir=scratch,
-            n_train=len(pairs),
-            learning_rate=1e-5,
-            warmup_share=0.0,
-            schedule="constant",
-            epochs=1.0,
-            max_steps=1,
-            batch_size=len(pairs),
-            accumulation=1,
-            max_grad_norm=1e9,  # no clipping
-            weight_decay=0.0,
+        arguments = short_arguments(
+            scratch,
+            len(pairs),
+            dtype=dtype,
             optimizer="adamw",
-            evals_per_run=1,
-            seed=models.SEED,
-            bfloat16=dtype == "bfloat16",
+            learning_rate=1e-5,
+            n_steps=1,
+            batch_size=len(pairs),
+            max_grad_norm=1e9,  # no clipping
         )
         fit_pairs(
             model,

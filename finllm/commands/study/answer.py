@@ -100,7 +100,7 @@ def answer(study: Study, table: Table) -> Answer:
         return NOTHING
     level, pairs = _levels(study, table), _pairs(study, table)
     contrasts = [contrast(table.means, pair.weights, exact=study.exact) for pair in pairs]
-    ways = [_ways(study, table, pair) for pair in pairs]
+    ways = [_ways(study, table, pair, one) for pair, one in zip(pairs, contrasts, strict=True)]
     said = _said(study, ways, contrasts, level)
     rates = level(study.alpha / 2), level(study.alpha / 2 / len(pairs))
     findings = []
@@ -145,7 +145,7 @@ def _all_said(study: Study, table: Table) -> list[_Way]:
         return []
     pairs = _pairs(study, table)
     contrasts = [contrast(table.means, pair.weights, exact=study.exact) for pair in pairs]
-    ways = [_ways(study, table, pair) for pair in pairs]
+    ways = [_ways(study, table, pair, one) for pair, one in zip(pairs, contrasts, strict=True)]
     return _said(study, ways, contrasts, _levels(study, table))
 
 
@@ -210,22 +210,22 @@ def _pairs(study: Study, table: Table) -> list[_Pair]:
     return found
 
 
-def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
-    """Return the possible results of a comparison."""
+def _ways(study: Study, table: Table, pair: _Pair, one: Contrast) -> list[_Way]:
+    """Return the possible results of a comparison, whose contrast is ``one``."""
     question, margin = study.question, study.margin
     if question in ("better", "best", "trend"):
         up = study.rising if question == "trend" else study.higher_is_better
-        signed = pair.weights if up else -pair.weights
-        one = contrast(table.means, signed, exact=study.exact)
+        above, below = one.p_above(), one.p_below()
+        good, bad = (above, below) if up else (below, above)
         words = ("better", "worse")
         if question == "trend":
             words = ("rises", "falls") if up else ("falls", "rises")
         return [
-            _Way(words[0], one.p_above(), 0.5, "confirmed"),
-            _Way(words[1], one.p_below(), 0.5, "refuted"),
+            _Way(words[0], good, 0.5, "confirmed"),
+            _Way(words[1], bad, 0.5, "refuted"),
             _Way("equivalent", one.p_inside(-margin, margin), 1.0, "refuted"),
         ]
-    low, high = _bounds(study, table, pair)
+    low, high = _bounds(study, table, pair, one)
     positive = 0.0  # p-value of a mean of the reference above zero, which a ratio needs
     if is_ratio(study):
         alone = contrast(table.means, np.eye(len(table.levels))[pair.b], exact=study.exact)
@@ -246,10 +246,9 @@ def _ways(study: Study, table: Table, pair: _Pair) -> list[_Way]:
     ]
 
 
-def _bounds(study: Study, table: Table, pair: _Pair) -> tuple[Contrast, Contrast]:
+def _bounds(study: Study, table: Table, pair: _Pair, one: Contrast) -> tuple[Contrast, Contrast]:
     """Return two contrasts; the claim holds if the first is above zero and the second below."""
     if study.question == "equivalent" and not study.relative:
-        one = contrast(table.means, pair.weights, exact=study.exact)
         return one.moved(study.margin), one.moved(-study.margin)
     n = len(table.levels)
     low, high = (
